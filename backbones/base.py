@@ -1,0 +1,122 @@
+"""What every backbone is and returns: layered frames."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from voxboard.poolers.base import Pooler
+
+Batching = Literal["exact", "equal-length"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames of a batch.
+
+    `states` [B, L, T, D] float, `lengths` [B] valid frames of each utterance (int64), `hop` seconds per frame.
+    Frames past an utterance's length are padding: their values mean nothing.
+    """
+
+    states: Tensor
+    lengths: Tensor
+    hop: float
+
+    @property
+    def mask(self) -> Tensor:
+        """[B, T] bool, true on valid frames."""
+        steps = torch.arange(self.states.shape[2], device=self.states.device)
+        return steps[None, :] < self.lengths.to(self.states.device)[:, None]
+
+    def layers(self, keep: slice) -> Frames:
+        """The same frames with some of the layers only."""
+        return replace(self, states=self.states[:, keep])
+
+    def flat(self) -> Tensor:
+        """[B, T, L·D]: the layers side by side, which for L = 1 is the layer itself."""
+        batch, layers, steps, size = self.states.shape
+        return self.states.permute(0, 2, 1, 3).reshape(batch, steps, layers * size)
+
+
+@dataclass(frozen=True)
+class FramesSpec:
+    """The sizes that a pooler needs to know: `layers` L, `size` D, `hop` seconds per frame.
+
+    `input_layer` tells whether layer 0 is the input embedding of a transformer (which UniPool leaves out).
+    """
+
+    layers: int
+    size: int
+    hop: float = 0.02
+    input_layer: bool = False
+
+    @staticmethod
+    def of(sizes: FramesSpec | tuple[int, int]) -> FramesSpec:
+        """Accepts a spec or a plain `(layers, size)`."""
+        return sizes if isinstance(sizes, FramesSpec) else FramesSpec(*sizes)
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What a backbone is: sizes, cost, licences, and how it may be batched.
+
+    `batching` is "exact" when an embedding does not depend on its batch mates, padded or not (tested), and
+    "equal-length" when only utterances of the same number of samples may share a batch in official numbers.
+    `min_samples` is the receptive field: a shorter utterance gives no frame.
+    """
+
+    frames: FramesSpec
+    sample_rate: int = 16_000
+    min_samples: int = 400
+    parameters: int = 0
+    batching: Batching = "exact"
+    code_licence: str = "MIT"
+    weights_licence: str = "none (random initialisation)"
+    trained_on: tuple[str, ...] = ()
+    source: str = ""
+
+
+class Backbone(nn.Module):
+    """Audio to layered frames. Subclasses set `spec` and implement `forward`.
+
+    A subclass has a frozen dataclass `Config` beside it and is built as `Class(Config(...))`.
+    """
+
+    spec: BackboneSpec
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        """`waveforms` [B, N] float in [-1, 1] at `spec.sample_rate`, `lengths` [B] samples → `Frames`."""
+        raise NotImplementedError
+
+    def native_pooler(self) -> Pooler | None:
+        """The pooling that this network was published with, sharing its checkpoint; None where it has none."""
+        return None
+
+    def preprocessing(self) -> dict[str, Any]:
+        """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
+        return {}
+
+    def fingerprint(self) -> str:
+        """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
+        return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
+
+
+def weights_digest(module: nn.Module, extra: str = "") -> str:
+    """sha256 of a module's state: names, dtypes, shapes and bytes, in name order."""
+    digest = hashlib.sha256(extra.encode())
+    for name, tensor in _ordered(module):
+        value = tensor.detach().cpu().contiguous()
+        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
+        digest.update(value.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _ordered(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from sorted(module.state_dict().items())
+

@@ -1,0 +1,109 @@
+"""One registry for backbones, poolers, heads and benchmarks: names that load their code on first use.
+
+A part is one module and one catalogue line, an entry point of another distribution, or
+`path/to/file.py:Class` on the command line. Listing a catalogue imports nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from voxboard.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One catalogue line: where the class is, what it is for, and the options that this name fixes."""
+
+    target: str  # "package.module:Class"
+    summary: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self) -> type:
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+class Registry:
+    """Names of one kind of part. Every class has a frozen dataclass `Config` that holds its options."""
+
+    def __init__(
+        self,
+        kind: str,
+        catalogue: Mapping[str, Entry],
+        prefixes: Mapping[str, tuple[Entry, str]] | None = None,
+    ) -> None:
+        """`prefixes` maps e.g. "hf:" to an entry and the option that receives what follows the colon."""
+        self.kind = kind
+        self._catalogue = dict(catalogue)
+        self._prefixes = dict(prefixes or {})
+
+    @cached_property
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=f"voxboard.{self.kind}s")}
+
+    def names(self) -> list[str]:
+        """All registered names, in-tree first, then those of installed plugins."""
+        return [*self._catalogue, *sorted(set(self._plugins) - set(self._catalogue))]
+
+    def summary(self, name: str) -> str:
+        """The catalogue's one-line description of a name."""
+        if name in self._catalogue:
+            return self._catalogue[name].summary
+        point = self._plugins[name]
+        return f"plugin {point.value}"
+
+    def resolve(self, name: str) -> tuple[type, dict[str, Any]]:
+        """The class behind a name and the options that the name fixes. Raises `UserError` for an unknown name."""
+        if name in self._catalogue:
+            entry = self._catalogue[name]
+            return entry.load(), dict(entry.options)
+        for prefix, (entry, option) in self._prefixes.items():
+            if name.startswith(prefix):
+                return entry.load(), {**entry.options, option: name.removeprefix(prefix)}
+        if ".py:" in name:
+            return _load_file(self.kind, name), {}
+        if name in self._plugins:
+            return self._plugins[name].load(), {}
+        raise unknown(self.kind, name, [*self.names(), *self._prefixes])
+
+    def config(self, name: str, **options: Any) -> Any:
+        """The `Config` that a name and options give. Raises `UserError` for an option that it does not have."""
+        cls, fixed = self.resolve(name)
+        known = {f.name for f in fields(cls.Config)}  # type: ignore[attr-defined]
+        for option in options:
+            if option not in known:
+                raise unknown(f"option of {self.kind} {name}", option, known)
+        return cls.Config(**{**fixed, **options})  # type: ignore[attr-defined]
+
+    def create(self, name: str, *args: Any, **options: Any) -> Any:
+        """Builds a part: `args` are what its kind needs (sizes, number of classes), `options` fill its `Config`."""
+        cls, _ = self.resolve(name)
+        return cls(*args, self.config(name, **options))
+
+
+def _load_file(kind: str, name: str) -> type:
+    """`path/to/file.py:Class`: code that the user named explicitly on the command line."""
+    location, _, attribute = name.rpartition(":")
+    path = Path(location)
+    if not path.is_file():
+        raise UserError(f"There is no file {location}.", f"Name the {kind} as path/to/file.py:Class.")
+    spec = importlib.util.spec_from_file_location(f"voxboard_user_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    if not hasattr(module, attribute):
+        raise unknown(f"class in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, type)])
+    return getattr(module, attribute)
+
+
