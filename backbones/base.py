@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 if TYPE_CHECKING:
     from voxboard.poolers.base import Pooler
@@ -31,8 +32,7 @@ class Frames:
     @property
     def mask(self) -> Tensor:
         """[B, T] bool, true on valid frames."""
-        steps = torch.arange(self.states.shape[2], device=self.states.device)
-        return steps[None, :] < self.lengths.to(self.states.device)[:, None]
+        return valid(self.lengths.to(self.states.device), self.states.shape[2])
 
     def layers(self, keep: slice) -> Frames:
         """The same frames with some of the layers only."""
@@ -49,12 +49,14 @@ class FramesSpec:
     """The sizes that a pooler needs to know: `layers` L, `size` D, `hop` seconds per frame.
 
     `input_layer` tells whether layer 0 is the input embedding of a transformer (which UniPool leaves out).
+    `native` names the registered pooler that the backbone was published with, and its options.
     """
 
     layers: int
     size: int
     hop: float = 0.02
     input_layer: bool = False
+    native: tuple[str, Mapping[str, Any]] | None = field(default=None, hash=False)
 
     @staticmethod
     def of(sizes: FramesSpec | tuple[int, int]) -> FramesSpec:
@@ -83,7 +85,7 @@ class BackboneSpec:
 
 
 class Backbone(nn.Module):
-    """Audio to layered frames. Subclasses set `spec` and implement `forward`.
+    """Audio to layered frames. Subclasses set `spec` and implement `encode`.
 
     A subclass has a frozen dataclass `Config` beside it and is built as `Class(Config(...))`.
     """
@@ -91,12 +93,22 @@ class Backbone(nn.Module):
     spec: BackboneSpec
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Frames:
-        """`waveforms` [B, N] float in [-1, 1] at `spec.sample_rate`, `lengths` [B] samples → `Frames`."""
+        """`waveforms` [B, N] float in [-1, 1] at `spec.sample_rate`, `lengths` [B] samples → `Frames`.
+
+        This is the one place that treats edges: samples past an utterance's length count as zeros, and an
+        utterance shorter than the receptive field `spec.min_samples` is padded with zeros up to it.
+        """
+        return self.encode(*pad_short(waveforms, lengths, self.spec.min_samples))
+
+    def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        """The same for `lengths` ≥ `spec.min_samples` and zeros past every utterance's length."""
         raise NotImplementedError
 
     def native_pooler(self) -> Pooler | None:
         """The pooling that this network was published with, sharing its checkpoint; None where it has none."""
-        return None
+        from voxboard import poolers
+
+        return poolers.create("native", self.spec.frames) if self.spec.frames.native else None
 
     def preprocessing(self) -> dict[str, Any]:
         """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
@@ -105,6 +117,30 @@ class Backbone(nn.Module):
     def fingerprint(self) -> str:
         """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
         return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
+
+
+def valid(lengths: Tensor, steps: int) -> Tensor:
+    """`lengths` [B] → [B, steps] bool, true on the first `length` steps of each row."""
+    return torch.arange(steps, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def padding(lengths: Tensor, steps: int) -> Tensor | None:
+    """[B, steps] bool, true on padding, or None when no row is padded and masking can be skipped."""
+    mask = valid(lengths, steps)
+    return None if bool(mask.all()) else ~mask
+
+
+def silenced(x: Tensor, padded: Tensor | None) -> Tensor:
+    """`x` [B, D, T] with zeros where `padded` [B, T], so that a convolution sees what it sees at the true end."""
+    return x if padded is None else x.masked_fill(padded[:, None, :], 0.0)
+
+
+def pad_short(waveforms: Tensor, lengths: Tensor, minimum: int) -> tuple[Tensor, Tensor]:
+    """Zeros past every utterance's length; utterances of at least `minimum` samples. Returns both, lengths int64."""
+    lengths = lengths.to(device=waveforms.device, dtype=torch.int64)
+    waveforms = waveforms.masked_fill(~valid(lengths, waveforms.shape[1]), 0.0)
+    waveforms = F.pad(waveforms, (0, max(0, minimum - waveforms.shape[1])))
+    return waveforms, lengths.clamp(min=minimum)
 
 
 def weights_digest(module: nn.Module, extra: str = "") -> str:
@@ -119,4 +155,3 @@ def weights_digest(module: nn.Module, extra: str = "") -> str:
 
 def _ordered(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from sorted(module.state_dict().items())
-

@@ -1,0 +1,79 @@
+"""The `voxboard` command: a table of subcommands, each a module that is imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from voxboard.errors import UserError, unknown
+
+# name → (module, one line). Every module has `def main(argv) -> int`, which parses with tyro.
+COMMANDS = {
+    "train": ("voxboard.cli.train", "train a system on a corpus, then test it"),
+    "eval": ("voxboard.cli.eval", "evaluate a run, or an untrained system, on any corpus"),
+    "prepare": ("voxboard.cli.prepare", "make manifests of a corpus that you have"),
+    "board": ("voxboard.cli.board", "build the leaderboard from the records"),
+    "demo": ("voxboard.cli.demo", "the whole way on synthetic voices, in minutes"),
+    "list": ("voxboard.cli.list", "backbones, poolers, heads, systems, corpora"),
+    "show": ("voxboard.cli.show", "one part, system or run in detail"),
+}
+EXAMPLES = """\
+start here:
+  voxboard demo                                       train and rank nine encoders on synthetic voices
+  voxboard prepare LibriSpeech --data_path DIR        manifests from a folder that you have
+  voxboard train LibriSpeech ECAPA-TDNN --seed 1      a run below results/runs
+  voxboard eval Vox1 _ --eval_path RUN                the run on another data set
+  voxboard board                                      the leaderboard of all records
+
+`voxboard COMMAND --help` explains a command; `voxboard train DATA MODEL --help` also the model's own options."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand. Returns the exit code: 0 done, 2 a mistake of the user's, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if words[0] in ("-V", "--version"):
+        from voxboard import __version__
+
+        print(__version__)
+        return 0
+    try:
+        if words[0] not in COMMANDS:
+            raise unknown("command", words[0], COMMANDS)
+        _quiet_libraries()
+        module = importlib.import_module(COMMANDS[words[0]][0])
+        return int(module.main(words[1:]) or 0)
+    except UserError as error:
+        print(f"voxboard: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `voxboard list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno is None or isinstance(error, ConnectionError):
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        print(f"voxboard: {error.strerror}{where}. Nothing finished was lost.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("voxboard: interrupted; finished work is kept.", file=sys.stderr)
+        return 130
+
+
+def usage() -> str:
+    """The text of `voxboard --help`."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(["usage: voxboard COMMAND …\n", "commands:", *lines, "", EXAMPLES])
+
+
+def _quiet_libraries() -> None:
+    """Keeps the libraries' own start-up chatter off stderr; ours is the only progress shown."""
+    for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        os.environ.setdefault(name, "false" if name.startswith("TOK") else "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

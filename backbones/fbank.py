@@ -1,0 +1,47 @@
+"""Log-mel frames as a backbone of their own: no weights, the floor that every encoder has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from voxboard.backbones import features
+from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `fbank`."""
+
+    bins: int = 80
+    """Mel bins."""
+    mean_norm: bool = False
+    """Subtract each utterance's mean (then a mean over time is zero and says nothing)."""
+
+
+class Fbank(Backbone):
+    """Kaldi's log-mel filter bank: [B, 1, T, bins] every 10 ms."""
+
+    Config = Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.fbank = features.KaldiFbank(config.bins)
+        self.spec = BackboneSpec(
+            FramesSpec(1, config.bins, hop=0.01),
+            min_samples=features.WINDOW,
+            weights_licence="none (no weights)",
+            source="Kaldi, compute-fbank-feats",
+        )
+
+    def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        x, steps = self.fbank(waveforms, lengths)
+        if self.config.mean_norm:
+            x = features.normalise(x, steps)
+        return Frames(x[:, None], steps, self.spec.frames.hop)
+
+    def preprocessing(self) -> dict[str, Any]:
+        return asdict(self.config)

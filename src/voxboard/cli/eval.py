@@ -1,0 +1,85 @@
+"""`voxboard eval DATA MODEL`: evaluate a run, or a system as it is, on any corpus."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxboard import systems
+from voxboard.cli.parse import combine, parse, qualify
+from voxboard.cli.train import changed
+from voxboard.errors import UserError
+from voxboard.training.config import Evaluation
+
+DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
+
+`voxboard eval _ _ --eval_path RUN` evaluates the run on the corpus it was trained on, `voxboard eval Vox1 _ --eval_path
+RUN` on another one. Without --eval_path, MODEL is built with the weights that it starts from: an untrained baseline such
+as fbank+statistics, or a pretrained network."""
+POSITIONALS = (("data", "corpus, prepared folder or manifest; _ = as trained"), ("model", "system; _ = as trained"))
+
+
+@dataclass(frozen=True)
+class Eval:
+    """What is evaluated, and where the record goes."""
+
+    eval_path: str = ""
+    """Run folder (a path, or its name below --runs)."""
+    eval_data: str = ""
+    """The same as naming DATA (the ancestor's flag)."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, or the number of a GPU."""
+    seed: int = 42
+    """Seed of random weights and of the intervals."""
+    skiptest: bool = False
+    """Only find the validation threshold."""
+    runs: Path = Path("results/runs")
+    """Where run folders are."""
+    records: Path = Path("results/records")
+    """Where the record is written."""
+    audio_root: Path | None = None
+    """Folder that a bare manifest's paths must lie in (default: the manifest's own)."""
+    json: bool = False
+    """Print the record as JSON instead of a table."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses, evaluates and prints. Returns 0."""
+    flat: dict[str, Any] = {"eval": Eval(), "evaluation": Evaluation()}
+    model = argv[1] if len(argv) > 1 and not argv[1].startswith("-") else "_"
+    parts: dict[str, Any] = {}
+    if model != "_":
+        system = systems.parse(model)
+        parts = {kind: systems.registry(kind).config(part.name, **part.options) for kind, part in system.parts()}
+    kind = combine("Eval", POSITIONALS, flat, parts)
+    args: Any = parse(kind, qualify(argv, flat, parts), prog="eval", description=DESCRIPTION)
+    options: Eval = args.eval
+    data = options.eval_data or args.data
+    from voxboard.training import run
+
+    if options.eval_path:
+        record = run.evaluate_run(data, options.eval_path, options, args.evaluation)
+    elif model == "_" or data == "_":
+        raise UserError("`_` stands for what a run was trained with.", "Add --eval_path RUN, or name DATA and MODEL.")
+    else:
+        for part in parts:
+            system = system.with_options(part, changed(getattr(args, part)))
+        record = run.evaluate_untrained(data, system, options, args.evaluation)
+    _show(record, options.json)
+    return 0
+
+
+def _show(record: Any, as_json: bool) -> None:
+    if as_json:
+        json.dump(record.to_dict(), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+        return
+    from voxboard.training.report import table
+
+    from rich.console import Console
+
+    Console().print(table([record]))

@@ -1,0 +1,125 @@
+"""Training batches, every one a function of the seed and the step alone.
+
+Lhotse's samplers carry a state that runs ahead of training by what the workers have prefetched. Here nothing is
+carried: step t of seed s is the same batch in any process, with any number of workers, after any interruption, which
+makes a resumed run equal to an uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from voxboard.data import audio
+from voxboard.errors import BadAudio, UserError
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+Plan = Callable[[int], Sequence[int]]
+Item = tuple[int, int, int]  # step, place in the batch, index of the cut
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`waveforms` [B, N] float32, `labels` [B] int64; `skipped` names files that were replaced."""
+
+    waveforms: Tensor
+    labels: Tensor
+    skipped: tuple[str, ...] = ()
+
+
+def shuffled(count: int, batch_size: int, seed: int) -> Plan:
+    """The plan that goes through all utterances in a new order every epoch, without a gap between epochs."""
+
+    @lru_cache(maxsize=2)
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, epoch)).permutation(count)
+
+    def plan(step: int) -> list[int]:
+        places = range(step * batch_size, (step + 1) * batch_size)
+        return [int(order(place // count)[place % count]) for place in places]
+
+    return plan
+
+
+class Steps(Sampler[list[Item]]):
+    """The batches of steps `start` … `stop` − 1 of a plan."""
+
+    def __init__(self, plan: Plan, start: int, stop: int) -> None:
+        self.plan, self.start, self.stop = plan, start, stop
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        for step in range(self.start, self.stop):
+            yield [(step, place, index) for place, index in enumerate(self.plan(step))]
+
+
+class Crops(Dataset[Any]):
+    """Random crops of a fixed length; an utterance that is shorter is repeated."""
+
+    def __init__(
+        self, cuts: Sequence[Cut], labels: Sequence[int], samples: int, sample_rate: int, seed: int, skip_bad: bool
+    ) -> None:
+        self.cuts, self.labels = cuts, labels
+        self.samples, self.sample_rate = samples, sample_rate
+        self.seed, self.skip_bad = seed, skip_bad
+
+    def __len__(self) -> int:
+        return len(self.cuts)
+
+    def __getitem__(self, item: Item) -> tuple[np.ndarray, int, tuple[str, ...]] | BadAudio:
+        step, place, index = item
+        random = np.random.default_rng((self.seed, step, place, 1))
+        skipped: list[str] = []
+        # An exception that crosses a worker's border loses its type, so the error travels as a value.
+        while True:
+            try:
+                return self._crop(self.cuts[index], random), self.labels[index], tuple(skipped)
+            except BadAudio as error:
+                skipped.append(self.cuts[index].id)
+                if not self.skip_bad or len(skipped) > 100:
+                    return error
+                index = int(random.integers(len(self.cuts)))
+
+    def _crop(self, cut: Cut, random: np.random.Generator) -> np.ndarray:
+        total = audio.num_samples(cut, self.sample_rate)
+        start = int(random.integers(max(total - self.samples, 0) + 1))
+        wave = audio.window(cut, start, min(self.samples, total), self.sample_rate)
+        return wave if len(wave) == self.samples else np.pad(wave, (0, self.samples - len(wave)), mode="wrap")
+
+
+def _collate(items: list[tuple[np.ndarray, int, tuple[str, ...]] | BadAudio]) -> Batch | BadAudio:
+    good = []
+    for item in items:
+        if isinstance(item, BadAudio):
+            return item
+        good.append(item)
+    waves, labels, skipped = zip(*good, strict=True)
+    return Batch(torch.from_numpy(np.stack(waves)), torch.tensor(labels), tuple(s for some in skipped for s in some))
+
+
+def batches(dataset: Crops, plan: Plan, start: int, stop: int, workers: int) -> Iterator[Batch]:
+    """The batches of steps `start` … `stop` − 1. Raises `BadAudio` for a file that cannot be read."""
+    loader: DataLoader[Any] = DataLoader(
+        dataset,
+        batch_sampler=Steps(plan, start, stop),
+        num_workers=workers,
+        collate_fn=_collate,
+        prefetch_factor=4 if workers else None,
+        # Its own generator: the loader must not draw from the stream that the training step uses.
+        generator=torch.Generator().manual_seed(0),
+    )
+    for batch in loader:
+        if isinstance(batch, UserError):
+            raise batch
+        yield batch

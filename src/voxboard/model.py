@@ -1,0 +1,108 @@
+"""A system as a network: an encoder (backbone + pooler) and the head that trains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxboard import backbones, heads, poolers
+from voxboard.backbones.base import Backbone, weights_digest
+from voxboard.errors import UserError
+from voxboard.heads.base import Head
+from voxboard.poolers.base import Pooler
+from voxboard.systems import System
+
+
+class Encoder(nn.Module):
+    """Waveforms to embeddings: backbone, then pooler. A frozen backbone stays in evaluation mode and gets no gradient."""
+
+    def __init__(self, backbone: Backbone, pooler: Pooler, frozen: bool = False) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pooler = pooler
+        self.frozen = frozen
+        if frozen:
+            backbone.requires_grad_(False)
+            backbone.eval()
+
+    def train(self, mode: bool = True) -> Encoder:
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """`waveforms` [B, N], `lengths` [B] samples → embeddings [B, E], not normalised."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            frames = self.backbone(waveforms, lengths)
+        return self.pooler(frames)
+
+    def fingerprint(self) -> str:
+        """sha256 of all weights and of the preprocessing."""
+        return weights_digest(self, extra=repr(sorted(self.backbone.preprocessing().items())))
+
+
+@dataclass
+class Network:
+    """What a run trains and evaluates."""
+
+    encoder: Encoder
+    head: Head | None
+
+    @property
+    def score_heads(self) -> int:
+        """Into how many equal pieces an embedding is cut before it is normalised (UniPool's loss heads)."""
+        return int(getattr(self.head, "heads", 1))
+
+    def state(self) -> dict[str, Tensor]:
+        """All weights, with `encoder.` and `head.` in front of their names."""
+        found = {f"encoder.{key}": value for key, value in self.encoder.state_dict().items()}
+        if self.head is not None:
+            found |= {f"head.{key}": value for key, value in self.head.state_dict().items()}
+        return found
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """The reverse of `state`, strict."""
+        for prefix, module in (("encoder.", self.encoder), ("head.", self.head)):
+            if module is not None:
+                part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+                module.load_state_dict(part)
+
+
+def build(system: System, classes: int | None, seed: int, frozen: bool = False) -> Network:
+    """Builds a system with weights drawn from `seed`; `classes` None leaves the head out (evaluation only)."""
+    torch.manual_seed(seed)
+    backbone = backbones.create(system.backbone.name, **system.backbone.options)
+    pooler = _pooler(system, backbone)
+    head = None
+    if classes is not None:
+        head = heads.create(system.head.name, pooler.embedding_size, classes, **system.head.options)
+    return Network(Encoder(backbone, pooler, frozen), head)
+
+
+def _pooler(system: System, backbone: Backbone) -> Pooler:
+    if system.pooler.name == "native":
+        native = backbone.native_pooler()
+        if native is None:
+            raise UserError(
+                f"{system.backbone.name} has no pooling of its own.",
+                "Name a pooler, e.g. mean: voxboard list poolers",
+            )
+        return native
+    return poolers.create(system.pooler.name, backbone.spec.frames, **system.pooler.options)
+
+
+def normalise(embeddings: Tensor, heads: int = 1) -> Tensor:
+    """[B, E] → [B, E] whose dot products are cosines, averaged over `heads` equal pieces where there are several."""
+    pieces = embeddings.unflatten(-1, (heads, -1))
+    return (F.normalize(pieces, dim=-1) / heads**0.5).flatten(-2)
+
+
+def parameters(module: nn.Module) -> int:
+    """Number of parameters, frozen ones included."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+

@@ -1,0 +1,162 @@
+"""Embeddings of a set of utterances, each embedded exactly once."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from voxboard import progress
+from voxboard.data import audio
+from voxboard.errors import BadAudio, UserError
+from voxboard.model import Encoder, normalise
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+# Measured (make bench): on a CPU a batch of one is as fast as a bucket, on a GPU buckets of two minutes gain much.
+BATCH_SECONDS = {"cpu": 0.0, "cuda": 120.0, "mps": 30.0}
+AHEAD = 8  # batches of audio that are read while the network works
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """`matrix` [U, E] float32, rows normalised so that a dot product is the score; `ids` names the rows."""
+
+    ids: tuple[str, ...]
+    matrix: np.ndarray
+    heads: int = 1
+    skipped: tuple[str, ...] = ()
+    audio_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    peak_mib: float = 0.0
+
+    def rows(self) -> dict[str, int]:
+        """Row number of every utterance."""
+        return {name: row for row, name in enumerate(self.ids)}
+
+
+def embed(
+    encoder: Encoder,
+    cuts: Sequence[Cut],
+    *,
+    heads: int = 1,
+    max_seconds: float = 120.0,
+    batch_seconds: float | None = None,
+    skip_bad_audio: bool = False,
+    show_progress: bool = True,
+) -> Embeddings:
+    """Embeds whole utterances under inference mode; one that is longer than `max_seconds` in equal chunks.
+
+    Batches hold up to `batch_seconds` of audio of similar length (default: per device, from a measurement), of equal
+    length where the backbone says that padding would change its embeddings. Raises `BadAudio` for a file that cannot
+    be read, unless `skip_bad_audio`.
+    """
+    spec = encoder.backbone.spec
+    device = next(encoder.parameters(), torch.empty(0)).device
+    if batch_seconds is None:
+        batch_seconds = BATCH_SECONDS.get(device.type, 0.0)
+    started = time.perf_counter()
+    groups = _groups(cuts, spec.sample_rate, max_seconds, batch_seconds, spec.batching == "equal-length")
+    rows: dict[str, Tensor] = {}
+    skipped: list[str] = []
+    encoder.eval()
+    with torch.inference_mode(), progress.bar("embedding", len(cuts), show_progress, "utterances") as advance:
+        for group, waves in _read_ahead(groups, spec.sample_rate):
+            usable = [(cut, wave) for cut, wave in zip(group, waves, strict=True) if isinstance(wave, np.ndarray)]
+            for cut, wave in zip(group, waves, strict=True):
+                if isinstance(wave, BadAudio):
+                    if not skip_bad_audio:
+                        raise wave
+                    skipped.append(cut.id)
+            if usable:
+                pooled = _forward(encoder, [wave for _, wave in usable], max_seconds, heads, device)
+                rows.update(zip([cut.id for cut, _ in usable], pooled, strict=True))
+            advance(len(group))
+    ids = tuple(cut.id for cut in cuts if cut.id in rows)
+    if not ids:
+        raise UserError("No utterance could be embedded.", "Check the audio of the corpus.")
+    return Embeddings(
+        ids=ids,
+        matrix=torch.stack([rows[name] for name in ids]).numpy(),
+        heads=heads,
+        skipped=tuple(sorted(skipped)),
+        audio_seconds=sum(cut.duration for cut in cuts if cut.id in rows),
+        wall_seconds=time.perf_counter() - started,
+        peak_mib=peak_memory_mib(),
+    )
+
+
+def _groups(
+    cuts: Sequence[Cut], sample_rate: int, max_seconds: float, batch_seconds: float, equal: bool
+) -> list[list[Cut]]:
+    """Batches of similar length, longest first, so that a memory limit shows at once."""
+    sizes = {cut.id: audio.num_samples(cut, sample_rate) for cut in cuts}
+    ordered = sorted(cuts, key=lambda cut: (-sizes[cut.id], cut.id))
+    groups: list[list[Cut]] = []
+    for cut in ordered:
+        longest = sizes[groups[-1][0].id] if groups else 0
+        fits = groups and (len(groups[-1]) + 1) * longest <= batch_seconds * sample_rate
+        if fits and (not equal or sizes[cut.id] == longest) and longest <= max_seconds * sample_rate:
+            groups[-1].append(cut)
+        else:
+            groups.append([cut])
+    return groups
+
+
+def _read_ahead(
+    groups: list[list[Cut]], sample_rate: int
+) -> Iterator[tuple[list[Cut], list[np.ndarray | BadAudio]]]:
+    """Reads the audio of the next batches in a thread while the network works on this one."""
+
+    def read(group: list[Cut]) -> list[np.ndarray | BadAudio]:
+        return [_load(cut, sample_rate) for cut in group]
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pending = [pool.submit(read, group) for group in groups[:AHEAD]]
+        for number, group in enumerate(groups):
+            waves = pending.pop(0).result()
+            if number + AHEAD < len(groups):
+                pending.append(pool.submit(read, groups[number + AHEAD]))
+            yield group, waves
+
+
+def _load(cut: Cut, sample_rate: int) -> np.ndarray | BadAudio:
+    try:
+        return audio.load(cut, sample_rate)
+    except BadAudio as error:
+        return error
+
+
+def _forward(
+    encoder: Encoder, waves: list[np.ndarray], max_seconds: float, heads: int, device: torch.device
+) -> Tensor:
+    """[B, E] normalised embeddings of whole utterances, on the CPU."""
+    limit = int(max_seconds * encoder.backbone.spec.sample_rate)
+    if len(waves) == 1 and len(waves[0]) > limit:
+        pieces = np.array_split(waves[0], -(-len(waves[0]) // limit))
+        mean = torch.stack([_batch(encoder, [piece], heads, device)[0] for piece in pieces]).mean(0)
+        return normalise(mean[None], heads)
+    return _batch(encoder, waves, heads, device)
+
+
+def _batch(encoder: Encoder, waves: list[np.ndarray], heads: int, device: torch.device) -> Tensor:
+    lengths = torch.tensor([len(wave) for wave in waves])
+    padded = torch.zeros(len(waves), int(lengths.max()))
+    for row, wave in zip(padded, waves, strict=True):
+        row[: len(wave)] = torch.from_numpy(wave)
+    return normalise(encoder(padded.to(device), lengths.to(device)).float(), heads).cpu()
+
+
+def peak_memory_mib() -> float:
+    """The process's largest resident memory so far, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

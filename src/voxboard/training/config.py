@@ -1,0 +1,146 @@
+"""The settings of a run: what is said on the command line, what a system's card says, and what a run folder keeps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from voxboard.errors import UserError, unknown
+from voxboard.systems import System
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a system is trained. Defaults are UniPool-SV's; a named system's card gives its own."""
+
+    batch_size: int = 128
+    """Utterances per step."""
+    nb_total_step: int = 10_000
+    """Steps of training."""
+    nb_steps_eval: int = 1_000
+    """Steps between two validations."""
+    train_max_sec: float = 3.0
+    """Seconds of every training crop; a shorter utterance is repeated to that length."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """Optimiser."""
+    schedule: Literal["constant", "one-cycle", "cyclic"] = "one-cycle"
+    """Learning-rate schedule: constant; one cycle with cosine annealing; cyclic (triangular2)."""
+    max_lr: float = 0.003
+    """Highest learning rate (the learning rate, when it is constant)."""
+    base_lr: float = 1e-8
+    """Lowest learning rate of the cyclic schedule."""
+    pct_start: float = 0.1
+    """Share of the steps in which one-cycle warms up."""
+    cycles: int = 4
+    """Cycles of the cyclic schedule."""
+    weight_decay: float = 0.0
+    """Weight decay of the encoder."""
+    head_weight_decay: float = 0.0
+    """Weight decay of the head."""
+    grad_clip: float = 5.0
+    """Largest norm of the gradient; 0 turns clipping off."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "nb_total_step", "nb_steps_eval", "train_max_sec", "max_lr"):
+            if getattr(self, name) <= 0:
+                raise UserError(f"--{name} is {getattr(self, name)}.", "Give a number above 0.")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How utterances become embeddings and trials become numbers."""
+
+    valid_trials: Path | None = None
+    """Trial list for validation (default: the corpus's own, else one built from its validation speakers)."""
+    test_trials: Path | None = None
+    """Trial list for the test (default: the corpus's own, else one built from its test speakers)."""
+    max_seconds: float = 120.0
+    """A longer utterance is embedded in equal chunks of at most this length, whose embeddings are averaged."""
+    clamp_scores: bool = False
+    """Clamp cosines to [0, 1] as UniPool-SV does (ties all negative scores)."""
+    skip_bad_audio: bool = False
+    """Leave out files that cannot be read instead of stopping; they are counted in the record."""
+    replicates: int = 1_000
+    """Bootstrap replicates behind the 95 % intervals."""
+
+
+@dataclass(frozen=True)
+class General:
+    """How a run is carried out."""
+
+    seed: int = 42
+    """The one seed of all random streams."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, or the number of a GPU."""
+    workers: int = 4
+    """Processes that read audio; 0 reads in the main process."""
+    frz_pretrain: bool = False
+    """Freeze the backbone."""
+    quickrun: bool = False
+    """A rehearsal: at most 3 rounds of 101 steps, on 101 trials."""
+    skiptest: bool = False
+    """Do not score the test list."""
+    description: str = "Untitled"
+    """A few words that the run folder and the log carry."""
+    runs: Path = Path("results/runs")
+    """Where run folders are made."""
+    records: Path = Path("results/records")
+    """Where records are written."""
+    audio_root: Path | None = None
+    """Folder that a bare manifest's paths must lie in (default: the manifest's own)."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The resolved configuration of a run: `config.json` in its folder."""
+
+    data: str
+    system: System
+    general: General
+    training: Training
+    evaluation: Evaluation
+
+    def to_dict(self) -> dict[str, Any]:
+        content = asdict(self)
+        return {key: _plain(value) for key, value in content.items()}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> RunConfig:
+        return cls(
+            data=content["data"],
+            system=System.from_dict(content["system"]),
+            general=_typed(General, content["general"]),
+            training=_typed(Training, content["training"]),
+            evaluation=_typed(Evaluation, content["evaluation"]),
+        )
+
+    def quick(self) -> RunConfig:
+        """The rehearsal that `--quickrun` asks for."""
+        per_round = min(101, self.training.nb_steps_eval)
+        training = replace(self.training, nb_steps_eval=per_round, nb_total_step=min(3 * per_round, self.training.nb_total_step))
+        return replace(self, training=training)
+
+
+def training_of(system: System) -> Training:
+    """The hyperparameters of a system: its card over the defaults. Raises `UserError` for an unknown key."""
+    known = {f.name for f in fields(Training)}
+    for key in system.training:
+        if key not in known:
+            raise unknown(f"training setting of {system.name}", key, known)
+    return Training(**system.training)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _typed(kind: type, content: dict[str, Any]) -> Any:
+    paths = {f.name for f in fields(kind) if "Path" in str(f.type)}
+    return kind(
+        **{key: Path(value) if key in paths and value is not None else value for key, value in content.items()}
+    )

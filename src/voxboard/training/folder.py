@@ -1,0 +1,107 @@
+"""The folder of a run: what it was told, what it did, and what it can go on from.
+
+    config.json        the resolved configuration       metrics.jsonl   one line per logged step
+    training.log       what was printed                 events.out.*    the same for TensorBoard
+    speakers.json      class index → speaker            scores-*.txt.gz the scores of every trial list
+    last.safetensors   everything to resume from        best.safetensors  the weights of the best validation
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from voxboard.errors import UserError
+from voxboard.training import checkpoint
+from voxboard.training.config import RunConfig
+
+log = logging.getLogger("voxboard")
+
+
+def create(runs: Path, config: RunConfig) -> Path:
+    """Makes `local-YYYYMMDD-HHmmss[-n]`, which never collides, and writes the configuration into it."""
+    stem = time.strftime("local-%Y%m%d-%H%M%S")
+    runs.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while True:
+        folder = runs / (f"{stem}-{number}" if number else stem)
+        try:
+            folder.mkdir()
+            break
+        except FileExistsError:
+            number += 1
+    checkpoint.write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+    return folder
+
+
+def find(run: str, runs: Path = Path("results/runs")) -> Path:
+    """The folder that `--eval_path` or `--resume` names: a path, or a name below results/runs."""
+    for folder in (Path(run), runs / run):
+        if (folder / "config.json").is_file():
+            return folder
+    from voxboard.errors import unknown
+
+    if runs.is_dir() and Path(run).name == run:
+        raise unknown(f"run in {runs}", run, [path.name for path in runs.iterdir() if path.is_dir()])
+    raise UserError(f"{run} is not a run folder (it has no config.json).", "Name a folder below results/runs.")
+
+
+def config_of(folder: Path) -> RunConfig:
+    """The configuration that a run was started with."""
+    try:
+        return RunConfig.from_dict(json.loads((folder / "config.json").read_text()))
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / 'config.json'} cannot be read: {error}.", "Train again.") from error
+
+
+def log_to(folder: Path) -> logging.Handler:
+    """Copies the log into the run folder until the handler is removed."""
+    handler = logging.FileHandler(folder / "training.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    return handler
+
+
+class History:
+    """The metrics of a run: JSON lines and TensorBoard events."""
+
+    def __init__(self, folder: Path, resumed_at: int = 0) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self.path = folder / "metrics.jsonl"
+        self._forget_after(resumed_at)
+        self.file = self.path.open("a", encoding="utf-8")
+        self.board = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None)
+
+    def _forget_after(self, step: int) -> None:
+        """Drops lines that an interrupted run wrote after its last checkpoint."""
+        if self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+            checkpoint.write_text(self.path, "".join(f"{line}\n" for line in kept))
+
+    def add(self, step: int, **values: float) -> None:
+        """Writes one line; keys such as `loss` or `valid_eer`."""
+        self.file.write(json.dumps({"step": step, **values}) + "\n")
+        self.file.flush()
+        for key, value in values.items():
+            self.board.add_scalar(key, value, step)
+
+    def close(self) -> None:
+        self.file.close()
+        self.board.close()
+
+
+def speakers_of(folder: Path) -> list[str]:
+    """The speakers that a run was trained on, in class order."""
+    path = folder / "speakers.json"
+    return list(json.loads(path.read_text())) if path.is_file() else []
+
+
+def state_of(folder: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tensors and JSON of the `best` or `last` checkpoint."""
+    return checkpoint.load(folder / f"{which}.safetensors")

@@ -1,0 +1,185 @@
+"""The one training loop: crops → encoder → head → loss, with validation, checkpoints and exact resumption."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxboard import progress
+from voxboard.benchmarks import verification
+from voxboard.data.batches import Batch, Crops, batches, shuffled
+from voxboard.data.corpus import speaker_of
+from voxboard.errors import UserError
+from voxboard.model import Network, parameters
+from voxboard.training import checkpoint, folder, optimisation
+from voxboard.training.config import RunConfig
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+log = logging.getLogger("voxboard")
+LOG_EVERY = 10
+
+
+@dataclass
+class Best:
+    """The best validation so far: its step, EER, and the threshold of that EER."""
+
+    step: int = 0
+    valid_eer: float | None = None
+    val_threshold: float | None = None
+
+
+class Step(nn.Module):
+    """One forward of training; a module of its own so that Fabric can wrap it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        assert network.head is not None
+        self.encoder, self.head = network.encoder, network.head
+
+    def forward(self, waveforms: Tensor, labels: Tensor) -> Tensor:
+        lengths = torch.full((len(waveforms),), waveforms.shape[1], device=waveforms.device)
+        return self.head.loss(self.encoder(waveforms, lengths), labels)
+
+
+class Loop:
+    """Trains a network into a run folder; made again on the same folder, it goes on where the last checkpoint is."""
+
+    def __init__(self, config: RunConfig, run: Path, network: Network, train_cuts: Sequence[Cut]) -> None:
+        from lightning_fabric import Fabric
+
+        self.config, self.run, self.network = config, run, network
+        self.fabric = Fabric(**fabric_options(config.general.device))
+        self.optimizer = optimisation.optimizer(network, config.training)
+        # The schedule sets the learning rate of step 0, so it is made before a checkpoint's is loaded.
+        self.scheduler = optimisation.schedule(self.optimizer, config.training)
+        self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, 0
+        if (run / "last.safetensors").is_file():
+            self._restore()
+        self.module, self.wrapped = self.fabric.setup(Step(network), self.optimizer)
+        self.crops, self.plan = self._data(train_cuts)
+
+    def _data(self, cuts: Sequence[Cut]) -> tuple[Crops, Any]:
+        training, general = self.config.training, self.config.general
+        classes = {speaker: index for index, speaker in enumerate(folder.speakers_of(self.run))}
+        rate = self.network.encoder.backbone.spec.sample_rate
+        crops = Crops(
+            cuts,
+            [classes[speaker_of(cut)] for cut in cuts],
+            samples=max(round(training.train_max_sec * rate), 1),
+            sample_rate=rate,
+            seed=general.seed,
+            skip_bad=self.config.evaluation.skip_bad_audio,
+        )
+        return crops, shuffled(len(cuts), training.batch_size, general.seed)
+
+    def fit(self, valid: verification.TrialSet | None, show_progress: bool = True) -> Best:
+        """Trains to the last step. Raises `UserError` when the loss stops being a number."""
+        training, general = self.config.training, self.config.general
+        total = training.nb_total_step
+        size = parameters(self.network.encoder)
+        log.info("%s: %s, %s parameters, step %d of %d", self.run.name, self.config.system.spec, f"{size:,}", self.step, total)
+        history = folder.History(self.run, self.step)
+        stream = batches(self.crops, self.plan, self.step, total, general.workers)
+        started = time.perf_counter()
+        losses: list[Tensor] = []
+        try:
+            with progress.bar("training", total, show_progress, "steps") as advance:
+                advance(self.step)
+                for batch in stream:
+                    losses.append(self._one(batch))
+                    advance(1)
+                    if self.step % LOG_EVERY == 0 or self.step == total:
+                        self._log_loss(history, losses)
+                    if self.step % training.nb_steps_eval == 0 or self.step == total:
+                        self.seconds += time.perf_counter() - started
+                        self._validate(history, valid, show_progress)
+                        started = time.perf_counter()
+        finally:
+            history.close()
+        return self.best
+
+    def _one(self, batch: Batch) -> Tensor:
+        """One optimiser step. All randomness inside it is a function of the seed and the step."""
+        seed = int(np.random.SeedSequence((self.config.general.seed, self.step)).generate_state(1)[0])
+        torch.manual_seed(seed)
+        # transformers draws its time masks from NumPy's global stream.
+        np.random.seed(seed)  # noqa: NPY002
+        self.module.train()
+        self.wrapped.zero_grad(set_to_none=True)
+        device = self.fabric.device
+        loss: Tensor = self.module(batch.waveforms.to(device), batch.labels.to(device))
+        self.fabric.backward(loss)
+        if self.config.training.grad_clip > 0:
+            self.fabric.clip_gradients(
+                self.module, self.wrapped, max_norm=self.config.training.grad_clip, error_if_nonfinite=False
+            )
+        self.wrapped.step()
+        self.scheduler.step()
+        self.step += 1
+        self.skipped += len(batch.skipped)
+        return loss.detach()
+
+    def _log_loss(self, history: folder.History, losses: list[Tensor]) -> None:
+        loss = float(torch.stack(losses).mean())
+        losses.clear()
+        if not math.isfinite(loss):
+            raise UserError(
+                f"The loss is {loss} at step {self.step}.", "Lower --max_lr; the checkpoint of the last validation is kept."
+            )
+        history.add(self.step, loss=loss, lr=float(self.optimizer.param_groups[0]["lr"]))
+
+    def _validate(self, history: folder.History, valid: verification.TrialSet | None, show_progress: bool) -> None:
+        if valid is None:
+            self.best, better = Best(self.step), True
+        else:
+            scored = verification.score(self.network, valid, self.config.evaluation, show_progress)
+            error, threshold = verification.operating_point(scored)
+            # Of equal ones the later wins, as in UniPool-SV.
+            better = self.best.valid_eer is None or error <= self.best.valid_eer
+            if better:
+                self.best = Best(self.step, error, threshold)
+            history.add(self.step, valid_eer=error, val_threshold=threshold)
+            log.info("step %d: validation EER %.2f %%%s", self.step, 100 * error, " (best)" if better else "")
+        if better:
+            checkpoint.save(self.run / "best.safetensors", self.network.state(), self._meta())
+        self._save()
+
+    def _meta(self) -> dict[str, Any]:
+        return {"step": self.step, "best": asdict(self.best), "seconds": self.seconds, "skipped": self.skipped}
+
+    def _save(self) -> None:
+        tensors, scalars = checkpoint.pack_optimizer(self.optimizer.state_dict())
+        state = self.network.state() | {f"optimizer.{key}": value for key, value in tensors.items()}
+        checkpoint.save(self.run / "last.safetensors", state, {**self._meta(), "optimizer": scalars})
+
+    def _restore(self) -> None:
+        tensors, meta = folder.state_of(self.run, "last")
+        self.network.load(tensors)
+        packed = checkpoint.prefixed(tensors, "optimizer.")
+        self.optimizer.load_state_dict(checkpoint.unpack_optimizer(packed, meta["optimizer"]))
+        self.step, self.best = int(meta["step"]), Best(**meta["best"])
+        self.seconds, self.skipped = float(meta["seconds"]), int(meta["skipped"])
+        self.scheduler = optimisation.schedule_at(self.scheduler, self.step)
+
+
+def fabric_options(device: str) -> dict[str, Any]:
+    """What `--device` means to Fabric: auto, cpu, cuda, mps, or GPU numbers such as 0 or 0,1."""
+    if device in ("auto", "cpu", "cuda", "mps"):
+        return {"accelerator": device, "devices": 1}
+    numbers = device.strip("[]").split(",")
+    if all(number.strip().isdigit() for number in numbers):
+        if not torch.cuda.is_available():
+            raise UserError(f"--device {device} names a GPU, but no GPU can be used here.", "Use --device cpu.")
+        return {"accelerator": "cuda", "devices": [int(number) for number in numbers]}
+    raise UserError(f"Unknown device {device!r}.", "Use auto, cpu, cuda, mps, or a GPU's number.")

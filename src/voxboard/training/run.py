@@ -1,0 +1,128 @@
+"""A run from the command line's point of view: train it, resume it, evaluate it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxboard import model, systems
+from voxboard.benchmarks import verification
+from voxboard.data import prepare, splits
+from voxboard.data.corpus import Corpus, speaker_of
+from voxboard.errors import UserError
+from voxboard.systems import System
+from voxboard.training import checkpoint, evaluate, folder
+from voxboard.training.config import Evaluation, RunConfig
+from voxboard.training.loop import Loop
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.cli.eval import Eval
+    from voxboard.records import Record
+
+log = logging.getLogger("voxboard")
+QUICK_TRIALS = 101
+
+
+def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record | None]:
+    """Trains a system into a new run folder and tests it. Returns the folder and the record of the test."""
+    systems.check(config.system)
+    corpus = prepare.find_corpus(config.data, config.general.audio_root)
+    splits.check_disjoint(corpus)
+    cuts = list(corpus.cuts("train"))
+    run = folder.create(config.general.runs, config)
+    speakers = sorted({speaker_of(cut) for cut in cuts})
+    checkpoint.write_text(run / "speakers.json", json.dumps(speakers, ensure_ascii=False) + "\n")
+    return run, _carry_out(config, run, corpus, cuts, show_progress)
+
+
+def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
+    """Goes on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
+    run = folder.find(name)
+    config = folder.config_of(run)
+    corpus = prepare.find_corpus(config.data, config.general.audio_root)
+    return run, _carry_out(config, run, corpus, list(corpus.cuts("train")), show_progress)
+
+
+def _carry_out(
+    config: RunConfig, run: Path, corpus: Corpus, cuts: Sequence[Cut], show_progress: bool
+) -> Record | None:
+    general, evaluation = config.general, config.evaluation
+    handler = folder.log_to(run)
+    try:
+        valid = _trials(config, corpus, "valid", evaluation.valid_trials)
+        test = None if general.skiptest else _trials(config, corpus, "test", evaluation.test_trials)
+        speakers = folder.speakers_of(run)
+        for trials in (valid, test):
+            refuse_seen(trials, speakers)
+        if valid is None:
+            log.info("%s has no validation speakers: the last step counts as the best.", corpus.name)
+        network = model.build(config.system, len(speakers), general.seed, general.frz_pretrain)
+        loop = Loop(config, run, network, cuts)
+        loop.fit(valid, show_progress)
+        if test is None:
+            return None
+        return evaluate.trained(config, run, test, device=general.device, records=general.records, show_progress=show_progress)
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+def _trials(
+    config: RunConfig, corpus: Corpus, split: str, path: Path | None
+) -> verification.TrialSet | None:
+    if path is None and split not in corpus.splits:
+        if split == "valid":
+            return None
+        raise UserError(f"{corpus.name} has no test split.", "Pass --test_trials FILE, or --skiptest.")
+    trials = verification.trial_set(corpus, split, path)
+    return trials.first(QUICK_TRIALS) if config.general.quickrun else trials
+
+
+def refuse_seen(trials: verification.TrialSet | None, training_speakers: Sequence[str]) -> None:
+    """Raises `UserError` when a trial's speaker was trained on."""
+    if trials is None:
+        return
+    seen = sorted(set(trials.speakers.tolist()) & set(training_speakers))
+    if seen:
+        raise UserError(
+            f"{len(seen)} speakers of the {trials.split} trials are training speakers (e.g. {', '.join(seen[:3])}).",
+            "Prepare the corpus with disjoint speakers, or pass another trial list.",
+        )
+
+
+def evaluate_run(data: str, run_name: str, options: Eval, settings: Evaluation) -> Record:
+    """Evaluates the best checkpoint of a run on a corpus; `_` is the corpus it was trained on."""
+    run = folder.find(run_name, options.runs)
+    config = folder.config_of(run)
+    same = data in ("_", config.data)
+    corpus = prepare.find_corpus(config.data if same else data, options.audio_root or (config.general.audio_root if same else None))
+    if same:  # the lists that the run was given go with its corpus
+        settings = replace(
+            settings,
+            valid_trials=settings.valid_trials or config.evaluation.valid_trials,
+            test_trials=settings.test_trials or config.evaluation.test_trials,
+        )
+    test = verification.trial_set(corpus, "test", settings.test_trials)
+    if corpus.name == prepare.find_corpus(config.data, config.general.audio_root).name:
+        refuse_seen(test, folder.speakers_of(run))
+    config = replace(config, evaluation=settings)
+    return evaluate.trained(config, run, test, device=options.device, records=options.records)
+
+
+def evaluate_untrained(data: str, system: System, options: Eval, settings: Evaluation) -> Record:
+    """Evaluates a system with the weights that it starts from."""
+    corpus = prepare.find_corpus(data, options.audio_root)
+    test = verification.trial_set(corpus, "test", settings.test_trials)
+    has_valid = settings.valid_trials is not None or "valid" in corpus.splits
+    valid = verification.trial_set(corpus, "valid", settings.valid_trials) if has_valid else None
+    return evaluate.untrained(
+        systems.check(system), corpus, valid, test, settings, seed=options.seed, device=options.device, records=options.records
+    )
+
+

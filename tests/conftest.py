@@ -1,0 +1,26 @@
+"""What all tests share: where the real data is, and one thread per test process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("VOXBOARD_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real speech and real reference files; its tests are skipped where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip("no real data: VOXBOARD_DATA names no folder")
+    return DATA
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
