@@ -14,10 +14,12 @@ SSL = "voxboard.backbones.ssl:SSL"
 REGISTRY = Registry(
     "backbone",
     {
-        "fbank": Entry("voxboard.backbones.fbank:Fbank", "log-mel filter bank, no weights: the floor of every table"),
+        "fbank": Entry("voxboard.backbones.fbank:Fbank", "log-mel filter bank without weights, the floor"),
         "ecapa": Entry("voxboard.backbones.ecapa:Ecapa", "ECAPA-TDNN up to its pooling, 512 channels"),
         "ecapa-1024": Entry(
-            "voxboard.backbones.ecapa:Ecapa", "ECAPA-TDNN up to its pooling, 1024 channels", {"channels": 1024}
+            "voxboard.backbones.ecapa:Ecapa",
+            "the same with 1024 channels",
+            {"channels": 1024},
         ),
         "xvector": Entry("voxboard.backbones.xvector:XVector", "TDNN of the x-vector up to its pooling"),
         "wav2vec2-base": Entry(SSL, "wav2vec 2.0, 12 layers of 768", {"cfg": "facebook/wav2vec2-base"}),
@@ -35,12 +37,14 @@ REGISTRY = Registry(
             SSL, "WavLM on 94,000 hours, 12 layers of 768", {"cfg": "microsoft/wavlm-base-plus"}
         ),
         "wavlm-large": Entry(SSL, "WavLM, 24 layers of 1024", {"cfg": "microsoft/wavlm-large"}),
-        "data2vec-base": Entry(SSL, "data2vec-audio, 12 layers of 768", {"cfg": "facebook/data2vec-audio-base"}),
+        "data2vec-base": Entry(
+            SSL, "data2vec audio, 12 layers of 768", {"cfg": "facebook/data2vec-audio-base"}
+        ),
         "data2vec-large": Entry(
             SSL, "data2vec-audio, 24 layers of 1024", {"cfg": "facebook/data2vec-audio-large"}
         ),
     },
-    prefixes={"hf:": (Entry(SSL, "any wav2vec 2.0, HuBERT, WavLM or data2vec: hub id or local folder"), "cfg")},
+    prefixes={"hf:": (Entry(SSL, "a hub id or local folder of one of these families"), "cfg")},
 )
 
 

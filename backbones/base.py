@@ -21,7 +21,7 @@ Batching = Literal["exact", "equal-length"]
 class Frames:
     """The frames of a batch.
 
-    `states` [B, L, T, D] float, `lengths` [B] valid frames of each utterance (int64), `hop` seconds per frame.
+    `states` [B, L, T, D] float, `lengths` [B] valid frames per utterance (int64), `hop` seconds per frame.
     Frames past an utterance's length are padding: their values mean nothing.
     """
 
@@ -105,7 +105,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def native_pooler(self) -> Pooler | None:
-        """The pooling that this network was published with, sharing its checkpoint; None where it has none."""
+        """The pooling that this network was published with, with its checkpoint's weights; None without."""
         from voxboard import poolers
 
         return poolers.create("native", self.spec.frames) if self.spec.frames.native else None
@@ -131,12 +131,12 @@ def padding(lengths: Tensor, steps: int) -> Tensor | None:
 
 
 def silenced(x: Tensor, padded: Tensor | None) -> Tensor:
-    """`x` [B, D, T] with zeros where `padded` [B, T], so that a convolution sees what it sees at the true end."""
+    """`x` [B, D, T] with zeros where `padded` [B, T], as a convolution sees them at a true end."""
     return x if padded is None else x.masked_fill(padded[:, None, :], 0.0)
 
 
 def pad_short(waveforms: Tensor, lengths: Tensor, minimum: int) -> tuple[Tensor, Tensor]:
-    """Zeros past every utterance's length; utterances of at least `minimum` samples. Returns both, lengths int64."""
+    """Zeros past every utterance's length, which is made at least `minimum`. Lengths become int64."""
     lengths = lengths.to(device=waveforms.device, dtype=torch.int64)
     waveforms = waveforms.masked_fill(~valid(lengths, waveforms.shape[1]), 0.0)
     waveforms = F.pad(waveforms, (0, max(0, minimum - waveforms.shape[1])))

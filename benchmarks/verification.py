@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
 BUILT_TRIALS = 10_000  # size of a list that is built because a corpus has none
 P_TARGETS = (0.01, 0.05)
+MAIN_METRIC = "eer@interpolated"
+METRICS: Mapping[str, Mapping[str, Any]] = {
+    MAIN_METRIC: {"ties": "blocks", "accept": "score >= threshold"},
+    **{f"min_dcf@p={p:g}": {"c_miss": 1, "c_fa": 1, "normalised": True} for p in P_TARGETS},
+    **{f"{name}@valid_threshold": {"accept": "score >= threshold"} for name in ("far", "frr", "hter")},
+}
 MIN_STRATUM = 30  # targets and non-targets below which a stratum gets no number
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of poolers: layered frames to one embedding. A name's code is imported when it is first used."""
+"""The catalogue of poolers: layered frames to one embedding. Code is imported on first use."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ REGISTRY = Registry(
     "pooler",
     {
         "mean": Entry("voxboard.poolers.mean:Mean", "mean over time of one layer"),
-        "statistics": Entry("voxboard.poolers.statistics:Statistics", "mean and standard deviation over time"),
+        "statistics": Entry(
+            "voxboard.poolers.statistics:Statistics", "mean and standard deviation over time"
+        ),
         "asp": Entry(ATTENTIVE, "attentive statistics: weighted mean and deviation, one weight per frame"),
         "ecapa-asp": Entry(
             ATTENTIVE,
             "ECAPA-TDNN's pooling: a weight per channel, which sees the whole utterance's statistics",
             {"per_channel": True, "context": True, "bottleneck": 256, "norm": True, "project": 192},
         ),
-        "unipool": Entry("voxboard.poolers.unipool:UniPool", "all layers: dense net over (layer, time), then attention"),
+        "unipool": Entry(
+            "voxboard.poolers.unipool:UniPool", "all layers: dense net over (layer, time), then attention"
+        ),
         "native": Entry("voxboard.poolers.native:Native", "the pooling that the backbone was published with"),
     },
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.errors import UserError
 
 
 class Pooler(nn.Module):
@@ -22,3 +24,51 @@ class Pooler(nn.Module):
     def forward(self, frames: Frames) -> Tensor:
         """`Frames` [B, L, T, D] → embeddings [B, E]."""
         raise NotImplementedError
+
+
+class SingleLayer(Pooler):
+    """A pooler over time of one layer; subclasses implement `pool`."""
+
+    def __init__(self, spec: FramesSpec, layer: int = -1) -> None:
+        """`layer` counts as in Python, -1 is the last. Raises `UserError` for one that is not there."""
+        super().__init__(spec)
+        if not -spec.layers <= layer < spec.layers:
+            raise UserError(
+                f"There is no layer {layer}.", f"This backbone has layers 0 to {spec.layers - 1}."
+            )
+        self.layer = layer
+
+    def forward(self, frames: Frames) -> Tensor:
+        mask = frames.mask
+        # A choice, not a product: padding may hold anything, NaN included.
+        x = frames.states[:, self.layer].masked_fill(~mask[..., None], 0.0)
+        return self.pool(x, mask)
+
+    def pool(self, x: Tensor, mask: Tensor) -> Tensor:
+        """One layer's frames [B, T, D], zeros on padding, and their mask [B, T] → embeddings [B, E]."""
+        raise NotImplementedError
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """[B, T, D], zeros where `mask` [B, T] is false → mean over the true ones [B, D]."""
+    return x.sum(1) / mask.sum(1).clamp(min=1)[:, None]
+
+
+def masked_std(x: Tensor, mask: Tensor, mean: Tensor, unbiased: bool = True, floor: float = 1e-5) -> Tensor:
+    """[B, T, D] and its mean [B, D] → standard deviation [B, D] over the valid frames.
+
+    Never below `floor`, where its gradient is zero instead of infinite; a single frame gives the floor.
+    """
+    centred = (x - mean[:, None]).masked_fill(~mask[..., None], 0.0)
+    count = (mask.sum(1) - int(unbiased)).clamp(min=1)
+    return (centred.square().sum(1) / count[:, None]).clamp(min=floor**2).sqrt()
+
+
+def projection(size: int, project: int) -> nn.Module:
+    """A linear map to `project` values, or the identity for 0."""
+    return nn.Linear(size, project) if project else nn.Identity()
+
+
+def concatenated(mean: Tensor, deviation: Tensor) -> Tensor:
+    """[B, D] twice → [B, 2D]."""
+    return torch.cat([mean, deviation], -1)

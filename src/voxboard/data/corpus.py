@@ -11,9 +11,11 @@ loading one never runs anything, and its paths cannot leave `audio_root`.
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "valid", "test")
 ATTRIBUTES = ("gender", "age", "accent", "region", "nationality", "language")
+DESCRIPTION = "corpus.json"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class CorpusInfo:
     trials: Mapping[str, str] = field(default_factory=dict)  # split → file name inside the folder
     counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # split → utterances, speakers, hours
     notes: tuple[str, ...] = ()  # what is missing or was changed, one sentence each
+    skipped: int = 0  # audio files that could not be read and were left out on request
 
 
 class Corpus:
@@ -63,7 +67,7 @@ class Corpus:
 
     @cached_property
     def audio_root(self) -> Path:
-        return (self.folder / self.info.audio_root).resolve()
+        return (self.folder / self.info.audio_root).absolute()
 
     def cuts(self, split: str) -> CutSet:
         """The cuts of a split with absolute audio paths. Raises `UserError` when the corpus has no such split."""
@@ -90,10 +94,10 @@ class Corpus:
         """Opens a prepared folder, or one manifest `*.jsonl.gz`, which then serves as the test split."""
         path = Path(location)
         if path.is_dir():
-            description = path / "corpus.json"
+            description = path / DESCRIPTION
             if not description.is_file():
                 raise UserError(
-                    f"{path} is not a prepared corpus (no corpus.json).",
+                    f"{path} is not a prepared corpus (no {DESCRIPTION}).",
                     f"Run: voxboard prepare {path} --metadata TABLE.csv",
                 )
             info = _info(description)
@@ -104,34 +108,39 @@ class Corpus:
         else:
             raise UserError(f"There is no corpus at {path}.", "Run: voxboard prepare DATA --data_path DIR")
         if audio_root is not None:
-            corpus.audio_root = Path(audio_root).resolve()
+            corpus.audio_root = Path(audio_root).absolute()
         return corpus
 
     @classmethod
     def write(
         cls, folder: Path, info: CorpusInfo, splits: Mapping[str, Iterable[Cut]], audio_root: Path
     ) -> Corpus:
-        """Writes a corpus folder. Cuts may name their audio absolutely; it is stored relative to `audio_root`."""
-        from lhotse import CutSet
+        """Writes a corpus folder. Cuts may name their audio absolutely; it is stored relative to `audio_root`.
 
+        `corpus.json` appears last, so an interrupted write never leaves a folder that passes for a whole corpus;
+        splits that a previous corpus in the same folder had and this one has not are removed.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        root = audio_root.absolute()
         counts: dict[str, dict[str, float]] = {}
         manifests: dict[str, Path] = {}
+        parts: dict[Path, Path] = {}
         for split, cuts in splits.items():
             ordered = sorted(cuts, key=lambda cut: cut.id)
             if not ordered:
                 continue
             manifests[split] = folder / f"{split}.jsonl.gz"
-            CutSet.from_cuts(_relative(cut, audio_root) for cut in ordered).to_file(manifests[split])
-            counts[split] = {
-                "utterances": len(ordered),
-                "speakers": len({speaker_of(cut) for cut in ordered}),
-                "hours": round(sum(cut.duration for cut in ordered) / 3600, 4),
-            }
-        root = audio_root.resolve()
-        stored = "." if root == folder.resolve() else str(root)
-        info = CorpusInfo(**{**asdict(info), "counts": counts, "audio_root": stored})
-        (folder / "corpus.json").write_text(json.dumps(asdict(info), indent=2, ensure_ascii=False) + "\n")
+            parts[manifests[split]] = folder / f".{split}.jsonl.gz.part"
+            _write_cuts(parts[manifests[split]], ordered, root)
+            counts[split] = _counts(ordered)
+        info = replace(info, counts=counts, audio_root=_stored(root, folder.absolute()))
+        description = folder / f".{DESCRIPTION}.part"
+        description.write_text(json.dumps(asdict(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        for stale in (folder / DESCRIPTION, *(folder / f"{split}.jsonl.gz" for split in SPLITS)):
+            stale.unlink(missing_ok=True)
+        for manifest, part in parts.items():
+            part.replace(manifest)
+        description.replace(folder / DESCRIPTION)
         return cls(folder, info, manifests)
 
 
@@ -151,38 +160,62 @@ def attributes_of(cut: Cut) -> dict[str, Any]:
 
 
 def inside(root: Path, name: str | Path) -> Path:
-    """`root / name`, refused when that leaves `root`."""
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
+    """`root / name`, refused when that leaves `root`.
+
+    The check is on names, not on what they link to: a data disk linked into a corpus is common and the user's own
+    doing, whereas a manifest cannot make links.
+    """
+    base = os.path.abspath(root)
+    path = os.path.normpath(os.path.join(base, name))
+    if path != base and not path.startswith(base.rstrip(os.sep) + os.sep):
         raise UserError(
             f"The manifest names {name}, which lies outside {root}.",
             "Pass the folder that holds the audio as --audio_root.",
         )
-    return path
+    return Path(path)
+
+
+def _stored(root: Path, folder: Path) -> str:
+    """The audio root as it is written: relative when it moves with the folder."""
+    return str(root.relative_to(folder)) if root.is_relative_to(folder) else str(root)
+
+
+def _counts(cuts: Sequence[Cut]) -> dict[str, float]:
+    return {
+        "utterances": len(cuts),
+        "speakers": len({speaker_of(cut) for cut in cuts}),
+        "hours": round(sum(cut.duration for cut in cuts) / 3600, 4),
+    }
 
 
 def _info(description: Path) -> CorpusInfo:
     try:
-        content = json.loads(description.read_text())
+        content = json.loads(description.read_text(encoding="utf-8"))
         for key in content:
             if key not in CorpusInfo.__dataclass_fields__:
                 raise unknown(f"key in {description}", key, CorpusInfo.__dataclass_fields__)
         return CorpusInfo(**{**content, "notes": tuple(content.get("notes", ()))})
-    except (json.JSONDecodeError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{description} cannot be read: {error}.", "Prepare the corpus again.") from error
 
 
-def _relative(cut: Cut, audio_root: Path) -> Cut:
-    """A copy of a cut whose audio is named relative to `audio_root`."""
-    from lhotse.utils import fastcopy
+def _write_cuts(file: Path, cuts: Sequence[Cut], root: Path) -> None:
+    """One JSON line per cut. Not Lhotse's writer: it stamps the time into the gzip header, and equal corpora are
+    to have equal bytes."""
+    with (
+        open(file, "wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out,
+    ):
+        for cut in cuts:
+            out.write(json.dumps(_relative(cut.to_dict(), root), ensure_ascii=False).encode() + b"\n")
 
-    sources = [
-        fastcopy(source, source=str(Path(source.source).resolve().relative_to(audio_root.resolve())))
-        if Path(source.source).is_absolute()
-        else source
-        for source in cut.recording.sources
-    ]
-    return fastcopy(cut, recording=fastcopy(cut.recording, sources=sources))
+
+def _relative(cut: dict[str, Any], root: Path) -> dict[str, Any]:
+    """A cut's dictionary with its audio named relative to `root`."""
+    for source in cut["recording"]["sources"]:
+        if os.path.isabs(source["source"]):
+            source["source"] = str(inside(root, source["source"]).relative_to(root))
+    return cut
 
 
 def _read(manifest: Path, audio_root: Path) -> CutSet:
@@ -193,17 +226,31 @@ def _read(manifest: Path, audio_root: Path) -> CutSet:
     except Exception as error:
         raise UserError(f"{manifest} is not a Lhotse cut manifest: {error}", "Prepare the corpus again.") from error
     for cut in cuts:
-        if not cut.has_recording or len(cut.supervisions) != 1 or cut.supervisions[0].speaker is None:
-            raise UserError(
-                f"Cut {cut.id} of {manifest} does not have one recording and one supervision with a speaker.",
-                "Trim the cuts to supervisions with Lhotse first.",
-            )
+        _check(cut, manifest)
         for source in cut.recording.sources:
-            # Lhotse also knows sources of type "command", which run a shell: data must not.
-            if source.type != "file":
-                raise UserError(
-                    f"Cut {cut.id} of {manifest} has an audio source of type {source.type!r}.",
-                    "Only files are read.",
-                )
             source.source = str(inside(audio_root, source.source))
     return cuts
+
+
+def _check(cut: Cut, manifest: Path) -> None:
+    """Raises `UserError` for a cut that is not one utterance of one speaker in plain audio files."""
+    from lhotse.cut import DataCut
+
+    supervisions = getattr(cut, "supervisions", [])
+    if not isinstance(cut, DataCut) or not cut.has_recording or len(supervisions) != 1 or not supervisions[0].speaker:
+        raise UserError(
+            f"Cut {cut.id} of {manifest} does not have one recording and one supervision with a speaker.",
+            "Trim the cuts to supervisions with Lhotse first.",
+        )
+    if cut.recording.transforms:
+        raise UserError(
+            f"Cut {cut.id} of {manifest} changes its audio while reading (transforms).",
+            "Save the changed audio with Lhotse first.",
+        )
+    for source in cut.recording.sources:
+        # Lhotse also knows sources of type "command", which run a shell: data must not.
+        if source.type != "file":
+            raise UserError(
+                f"Cut {cut.id} of {manifest} has an audio source of type {source.type!r}.",
+                "Only files are read.",
+            )

@@ -1,4 +1,4 @@
-"""The catalogue of heads: embeddings and labels to a loss. A name's code is imported when it is first used."""
+"""The catalogue of heads: embeddings and labels to a loss. Code is imported on first use."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Head(nn.Module):
-    """Trains an encoder and is left behind in verification. Built as `Class(embedding_size, classes, Config(...))`.
+    """Trains an encoder; verification leaves it behind. Built as `Class(embedding_size, n_classes, config)`.
 
     `label` names the supervision it needs ("speaker", "gender", …); `batching` is how it wants its batches:
     "shuffled", or "speakers" for N speakers × M utterances.

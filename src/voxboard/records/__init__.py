@@ -1,0 +1,37 @@
+"""Records: one schema-versioned JSON file per evaluated cell, the only source of every board."""
+
+from voxboard.records.benchmark import Benchmark, Crop, Items, Protocol, Scoring, protocol_id
+from voxboard.records.migrations import SCHEMA
+from voxboard.records.portable import portable
+from voxboard.records.provenance import Provenance, collect
+from voxboard.records.record import Record
+from voxboard.records.result import Cost, Stratum, Value
+from voxboard.records.store import Filed, load, read, save, scan, validate, write_atomically
+from voxboard.records.system import Part, System, Training
+
+__all__ = [
+    "SCHEMA",
+    "Benchmark",
+    "Cost",
+    "Crop",
+    "Filed",
+    "Items",
+    "Part",
+    "Protocol",
+    "Provenance",
+    "Record",
+    "Scoring",
+    "Stratum",
+    "System",
+    "Training",
+    "Value",
+    "collect",
+    "load",
+    "portable",
+    "protocol_id",
+    "read",
+    "save",
+    "scan",
+    "validate",
+    "write_atomically",
+]

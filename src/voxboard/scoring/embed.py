@@ -35,6 +35,7 @@ class Embeddings:
     matrix: np.ndarray
     heads: int = 1
     skipped: tuple[str, ...] = ()
+    batching: str = "one by one"
     audio_seconds: float = 0.0
     wall_seconds: float = 0.0
     peak_mib: float = 0.0
@@ -89,6 +90,7 @@ def embed(
         matrix=torch.stack([rows[name] for name in ids]).numpy(),
         heads=heads,
         skipped=tuple(sorted(skipped)),
+        batching=f"up to {batch_seconds:g} s of audio" if batch_seconds else "one by one",
         audio_seconds=sum(cut.duration for cut in cuts if cut.id in rows),
         wall_seconds=time.perf_counter() - started,
         peak_mib=peak_memory_mib(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from voxboard import systems
 from voxboard.errors import UserError, unknown
 from voxboard.systems import System
 
@@ -115,6 +117,17 @@ class RunConfig:
             evaluation=_typed(Evaluation, content["evaluation"]),
         )
 
+    def command(self) -> list[str]:
+        """The words after `voxboard` that give this run again: everything that differs from the defaults."""
+        card = systems.parse(self.system.name)
+        words = ["train", self.data, self.system.name]
+        pairs = [(self.general, General()), (self.training, training_of(card)), (self.evaluation, Evaluation())]
+        for section, default in pairs:
+            words += _flags(asdict(section), asdict(default))
+        for kind, part in self.system.parts():
+            words += _flags(part.options, getattr(card, kind).options, f"{kind}.")
+        return words
+
     def quick(self) -> RunConfig:
         """The rehearsal that `--quickrun` asks for."""
         per_round = min(101, self.training.nb_steps_eval)
@@ -129,6 +142,21 @@ def training_of(system: System) -> Training:
         if key not in known:
             raise unknown(f"training setting of {system.name}", key, known)
     return Training(**system.training)
+
+
+def _flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`--key value` for every value that is not the default."""
+    words = []
+    for key, value in values.items():
+        if key in defaults and value == defaults[key]:
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{prefix}{'' if value else 'no_'}{key}")
+        elif isinstance(value, (list, tuple)):
+            words += [f"--{prefix}{key}", *map(str, value)]
+        else:
+            words += [f"--{prefix}{key}", str(value)]
+    return words
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,7 @@ from voxboard.errors import UserError
 from voxboard.model import Network, parameters
 from voxboard.training import checkpoint, folder, optimisation
 from voxboard.training.config import RunConfig
+from voxboard.training.devices import fabric_options
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -172,14 +173,3 @@ class Loop:
         self.seconds, self.skipped = float(meta["seconds"]), int(meta["skipped"])
         self.scheduler = optimisation.schedule_at(self.scheduler, self.step)
 
-
-def fabric_options(device: str) -> dict[str, Any]:
-    """What `--device` means to Fabric: auto, cpu, cuda, mps, or GPU numbers such as 0 or 0,1."""
-    if device in ("auto", "cpu", "cuda", "mps"):
-        return {"accelerator": device, "devices": 1}
-    numbers = device.strip("[]").split(",")
-    if all(number.strip().isdigit() for number in numbers):
-        if not torch.cuda.is_available():
-            raise UserError(f"--device {device} names a GPU, but no GPU can be used here.", "Use --device cpu.")
-        return {"accelerator": "cuda", "devices": [int(number) for number in numbers]}
-    raise UserError(f"Unknown device {device!r}.", "Use auto, cpu, cuda, mps, or a GPU's number.")

@@ -17,6 +17,7 @@ from voxboard.errors import UserError
 from voxboard.systems import System
 from voxboard.training import checkpoint, evaluate, folder
 from voxboard.training.config import Evaluation, RunConfig
+from voxboard.training.evaluate import Setting
 from voxboard.training.loop import Loop
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _carry_out(
         loop.fit(valid, show_progress)
         if test is None:
             return None
-        return evaluate.trained(config, run, test, device=general.device, records=general.records, show_progress=show_progress)
+        setting = Setting(evaluation, general.records, general.device, config.command(), show_progress)
+        return evaluate.evaluate(evaluate.trained(config, run, corpus), test, setting)
     finally:
         log.removeHandler(handler)
         handler.close()
@@ -100,29 +102,24 @@ def evaluate_run(data: str, run_name: str, options: Eval, settings: Evaluation) 
     """Evaluates the best checkpoint of a run on a corpus; `_` is the corpus it was trained on."""
     run = folder.find(run_name, options.runs)
     config = folder.config_of(run)
+    home = prepare.find_corpus(config.data, config.general.audio_root)
     same = data in ("_", config.data)
-    corpus = prepare.find_corpus(config.data if same else data, options.audio_root or (config.general.audio_root if same else None))
+    corpus = home if same else prepare.find_corpus(data, options.audio_root)
     if same:  # the lists that the run was given go with its corpus
-        settings = replace(
-            settings,
-            valid_trials=settings.valid_trials or config.evaluation.valid_trials,
-            test_trials=settings.test_trials or config.evaluation.test_trials,
-        )
+        settings = replace(settings, test_trials=settings.test_trials or config.evaluation.test_trials)
     test = verification.trial_set(corpus, "test", settings.test_trials)
-    if corpus.name == prepare.find_corpus(config.data, config.general.audio_root).name:
+    if corpus.name == home.name:
         refuse_seen(test, folder.speakers_of(run))
-    config = replace(config, evaluation=settings)
-    return evaluate.trained(config, run, test, device=options.device, records=options.records)
+    setting = Setting(settings, options.records, options.device)
+    return evaluate.evaluate(evaluate.trained(config, run, home), test, setting)
 
 
 def evaluate_untrained(data: str, system: System, options: Eval, settings: Evaluation) -> Record:
     """Evaluates a system with the weights that it starts from."""
+    systems.check(system)
     corpus = prepare.find_corpus(data, options.audio_root)
     test = verification.trial_set(corpus, "test", settings.test_trials)
     has_valid = settings.valid_trials is not None or "valid" in corpus.splits
     valid = verification.trial_set(corpus, "valid", settings.valid_trials) if has_valid else None
-    return evaluate.untrained(
-        systems.check(system), corpus, valid, test, settings, seed=options.seed, device=options.device, records=options.records
-    )
-
-
+    setting = Setting(settings, options.records, options.device)
+    return evaluate.evaluate(evaluate.untrained(system, options.seed, valid, setting), test, setting)

@@ -1,0 +1,86 @@
+"""The x-vector's time-delay network up to its pooling."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxboard.backbones import features
+from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+
+CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # frames and dilation of each layer
+SHRINKS = sum((frames - 1) * dilation for frames, dilation in CONTEXTS)  # 14 frames
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `xvector`."""
+
+    channels: int = 512
+    """Width of the first four layers."""
+    frame_size: int = 1500
+    """Size of the frames that go to the pooling."""
+    embedding: int = 512
+    """Embedding size of the native pooling."""
+    bins: int = 80
+    """Mel bins of the front-end."""
+    variance_norm: bool = False
+    """Divide the features by their standard deviation over the utterance, besides subtracting the mean."""
+
+
+class XVector(Backbone):
+    """Five time-delay layers: [B, 1, T - 14, frame_size] every 10 ms (Snyder et al., ICASSP 2018, table 1).
+
+    No layer pads, so a frame lies wholly inside its utterance and a padded batch is exact as it is.
+    """
+
+    Config = Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.fbank = features.KaldiFbank(config.bins)
+        sizes = [config.bins, *[config.channels] * (len(CONTEXTS) - 1), config.frame_size]
+        self.frame_level_layers = nn.ModuleList(
+            TimeDelay(size, out, frames, dilation)
+            for size, out, (frames, dilation) in zip(sizes, sizes[1:], CONTEXTS, strict=True)
+        )
+        self.spec = BackboneSpec(
+            FramesSpec(1, config.frame_size, 0.01, native=("statistics", {"project": config.embedding})),
+            min_samples=features.WINDOW + SHRINKS * features.HOP,
+            parameters=sum(p.numel() for p in self.parameters()),
+            source="Snyder et al., X-vectors, ICASSP 2018",
+        )
+
+    def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        x, steps = self.fbank(waveforms, lengths)
+        x = features.normalise(x, steps, self.config.variance_norm).transpose(1, 2)
+        return Frames(self.frames(x).transpose(1, 2)[:, None], steps - SHRINKS, self.spec.frames.hop)
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Features [B, bins, T] → frames [B, frame_size, T - 14]."""
+        for layer in self.frame_level_layers:
+            x = layer(x)
+        return x
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {"features": "kaldi-fbank", "mean_norm": True, **asdict(self.config)}
+
+
+class TimeDelay(nn.Module):
+    """A linear map of neighbouring frames, ReLU, batch norm."""
+
+    def __init__(self, size: int, out: int, frames: int, dilation: int) -> None:
+        super().__init__()
+        self.frames, self.dilation = frames, dilation
+        # A matrix over the frames side by side, as the references store it, not a convolution's kernel.
+        self.kernel = nn.Linear(frames * size, out)
+        self.bn = nn.BatchNorm1d(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, size, T] → [B, out, T - (frames - 1) · dilation]."""
+        kernel = self.kernel.weight.unflatten(1, (self.frames, -1)).transpose(1, 2)  # [out, size, frames]
+        return self.bn(F.relu(F.conv1d(x, kernel, self.kernel.bias, dilation=self.dilation)))

@@ -1,0 +1,73 @@
+"""Attentive statistics: frames weigh in by what an attention makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from voxboard.backbones.base import FramesSpec
+from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std, projection
+
+FLOOR = 1e-4  # of a variance, as in ECAPA-TDNN's published code
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `asp`."""
+
+    layer: int = -1
+    """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
+    bottleneck: int = 128
+    """Hidden size of the attention."""
+    per_channel: bool = False
+    """One weight per frame and channel instead of one per frame."""
+    context: bool = False
+    """The attention also sees the utterance's mean and standard deviation."""
+    norm: bool = False
+    """Batch norm inside the attention, after the pooling and after the linear map."""
+    project: int = 0
+    """Size of a linear map after the pooling; 0 leaves it out."""
+
+
+class AttentiveStatistics(SingleLayer):
+    """Weighted mean and standard deviation: [B, 2D], or [B, project].
+
+    Plain: Okabe et al., Interspeech 2018, equations 2 to 6. With `per_channel` and `context`: the
+    channel- and context-dependent pooling of Desplanques et al., Interspeech 2020, section 3.1.
+    """
+
+    Config = Config
+
+    def __init__(self, spec: FramesSpec, config: Config) -> None:
+        super().__init__(spec, config.layer)
+        size, hidden = spec.size, config.bottleneck
+        self.context = config.context
+        self.attention = nn.Sequential(
+            nn.Conv1d(3 * size if config.context else size, hidden, 1),
+            nn.ReLU(),
+            nn.BatchNorm1d(hidden) if config.norm else nn.Identity(),
+            nn.Tanh(),
+            nn.Conv1d(hidden, size if config.per_channel else 1, 1),
+        )
+        self.norm = nn.BatchNorm1d(2 * size) if config.norm else nn.Identity()
+        self.project = projection(2 * size, config.project)
+        self.embedding_size = config.project or 2 * size
+        self.out_norm = nn.BatchNorm1d(self.embedding_size) if config.norm else nn.Identity()
+
+    def pool(self, x: Tensor, mask: Tensor) -> Tensor:
+        weights = self._weights(x, mask)  # [B, T, D or 1], sums to 1 over time
+        mean = (weights * x).sum(1)
+        variance = (weights * (x - mean[:, None]).square()).sum(1)
+        pooled = concatenated(mean, variance.clamp(min=FLOOR).sqrt())
+        return self.out_norm(self.project(self.norm(pooled)))
+
+    def _weights(self, x: Tensor, mask: Tensor) -> Tensor:
+        seen = x
+        if self.context:
+            mean = masked_mean(x, mask)
+            std = masked_std(x, mask, mean, floor=FLOOR**0.5)
+            seen = torch.cat([x, mean[:, None].expand_as(x), std[:, None].expand_as(x)], -1)
+        scores = self.attention(seen.transpose(1, 2)).transpose(1, 2)
+        return scores.masked_fill(~mask[..., None], torch.finfo(scores.dtype).min).softmax(1)

@@ -1,0 +1,37 @@
+"""The pooling that a backbone was published with, as a legal cell of the grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.errors import UserError
+from voxboard.poolers.base import Pooler
+
+
+@dataclass(frozen=True)
+class Config:
+    """`native` has no options: the backbone's sizes decide."""
+
+
+class Native(Pooler):
+    """The registered pooler that `spec.native` names. Raises `UserError` for a backbone that has none."""
+
+    Config = Config
+
+    def __init__(self, spec: FramesSpec, config: Config) -> None:
+        from voxboard import poolers
+
+        super().__init__(spec)
+        if spec.native is None:
+            raise UserError(
+                "This backbone was published without a pooling of its own.", "Name one, e.g. statistics."
+            )
+        name, options = spec.native
+        self.pooler = poolers.create(name, spec, **options)
+        self.embedding_size = self.pooler.embedding_size
+
+    def forward(self, frames: Frames) -> Tensor:
+        return self.pooler(frames)

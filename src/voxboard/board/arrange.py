@@ -1,0 +1,206 @@
+"""Records to a board: which of them share a column, who is best, what is missing and why."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from voxboard.board.model import Board, Cell, Column, Panel, Row
+from voxboard.board.names import label, order
+from voxboard.board.numbers import decimals, plain, show, show_interval
+from voxboard.records import Filed, Record, Value
+from voxboard.records.codec import encode
+
+Key = tuple[str, str]  # benchmark name, protocol id
+
+
+def arrange(filed: Iterable[Filed]) -> Board:
+    """The board of some records, whatever their order."""
+    everything = sorted(filed, key=_age)
+    chosen = _latest(everything)
+    rows = _rows(everything)
+    groups: dict[Key, dict[str, Filed]] = defaultdict(dict)
+    for item in chosen:
+        groups[item.record.benchmark.name, item.record.protocol_id][item.record.row] = item
+    _spread_failures(groups)
+    panels = [_panel(key, members, rows) for key, members in groups.items()]
+    panels = _tell_apart(sorted(panels, key=_panel_order))
+    return Board(
+        panels=tuple(panels),
+        rows=tuple(sorted(rows.values(), key=lambda row: _row_order(row, panels))),
+        date=max((item.record.provenance.created for item in everything), default=""),
+        superseded=len(everything) - len(chosen),
+    )
+
+
+def _age(item: Filed) -> tuple[str, str, str]:
+    return item.record.provenance.created, item.record.id, item.path
+
+
+def _latest(oldest_first: Iterable[Filed]) -> list[Filed]:
+    """One record per cell: the newest that has numbers; a later failure does not unmake them."""
+    best: dict[str, Filed] = {}
+    for item in oldest_first:
+        held = best.get(item.record.cell)
+        if held is None or item.record.status != "failed" or held.record.status == "failed":
+            best[item.record.cell] = item
+    return list(best.values())
+
+
+def _rows(oldest_first: Iterable[Filed]) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    for item in oldest_first:
+        record = item.record
+        held = rows.get(record.row)
+        parameters = record.cost.parameters or (held.parameters if held else None)
+        rows[record.row] = Row(record.row, record.system, record.provenance.seed, parameters=parameters)
+    alike: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows.values():
+        alike[row.label, row.spec, row.trained_on, str(row.seed)].append(row)
+    for twins in alike.values():
+        for row, variant in zip(twins, _differences([row.system.identity() for row in twins]), strict=True):
+            rows[row.id] = Row(row.id, row.system, row.seed, ", ".join(variant), row.parameters)
+    return rows
+
+
+def _spread_failures(groups: dict[Key, dict[str, Filed]]) -> None:
+    """A cell that failed before its protocol was known is missing under every protocol of its benchmark."""
+    for name in [name for name, protocol in groups if not protocol]:
+        others = [members for (other, protocol), members in groups.items() if other == name and protocol]
+        if others:
+            failures = groups.pop((name, ""))
+            for members in others:
+                for row, item in failures.items():
+                    members.setdefault(row, item)
+
+
+def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> Panel:
+    name, protocol_id = key
+    records = [item.record for item in members.values()]
+    newest = max(members.values(), key=lambda item: (bool(item.record.protocol), *_age(item))).record
+    columns = _columns(newest, records)
+    cells: dict[tuple[str, str], Cell] = {}
+    for column in columns:
+        for row, cell in _cells(column, members).items():
+            cells[row, column.metric] = cell
+    present = [rows[row] for row in members]
+    absent = [row for row in rows.values() if row.id not in members]
+    return Panel(
+        id="b-" + hashlib.sha256(f"{name}\0{protocol_id}".encode()).hexdigest()[:12],
+        benchmark=newest.benchmark,
+        protocol=newest.protocol,
+        protocol_id=protocol_id,
+        columns=columns,
+        rows=tuple(sorted(present, key=lambda row: (_place(cells[row.id, columns[0].metric]), *_reading(row)))),
+        absent=tuple(sorted(absent, key=_reading)),
+        cells=cells,
+        filed=members,
+        notes=_notes(records),
+    )
+
+
+def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
+    main = newest.benchmark.main_metric
+    metrics = list(newest.protocol.metrics) if newest.protocol else [main]
+    columns = []
+    for metric in sorted(metrics, key=lambda metric: order(metric, main)):
+        values = [record.values[metric] for record in records if metric in record.values]
+        numbers = [value for value in values if value.value is not None] or values or [Value(None, reason="-")]
+        kind = numbers[0]
+        digits = decimals(numbers)
+        columns.append(Column(metric, plain(label(metric)), kind.better, kind.unit, digits, metric == main))
+    return tuple(columns)
+
+
+def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
+    numbers = [v.value for v in (item.record.values.get(column.metric) for item in members.values()) if v]
+    present = sorted({v for v in numbers if v is not None}, reverse=column.better == "higher")
+    rank = {value: 1 + sum(_ahead(n, value, column.better) for n in numbers if n is not None) for value in present}
+    cells = {}
+    for row, item in members.items():
+        value = item.record.values.get(column.metric)
+        if value is None or value.value is None:
+            cells[row] = Cell(value, reason=_reason(item.record, value), filed=item)
+        else:
+            text, interval = show(value, column.digits), show_interval(value, column.digits)
+            cells[row] = Cell(value, text, interval, rank=rank[value.value], filed=item)
+    return cells
+
+
+def _ahead(one: float, other: float, better: str) -> bool:
+    return one > other if better == "higher" else one < other
+
+
+def _reason(record: Record, value: Value | None) -> str:
+    if record.status == "failed":
+        return f"failed: {plain(record.reason)}"
+    return plain(value.reason) if value else "not measured"
+
+
+def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """Warnings that concern all rows of a panel."""
+    audio = {record.provenance.digests.get("audio") for record in records} - {None, ""}
+    notes = [plain(records[-1].benchmark.note)] if records[-1].benchmark.note else []
+    if len(audio) > 1:
+        notes.append("The rows were measured on different copies of the audio: compare the audio digests.")
+    return tuple(notes)
+
+
+def _tell_apart(panels: Sequence[Panel]) -> list[Panel]:
+    """Two protocols of one benchmark get what differs between them as their subtitle."""
+    from dataclasses import replace
+
+    groups: dict[str, list[Panel]] = defaultdict(list)
+    for panel in panels:
+        groups[panel.benchmark.name].append(panel)
+    told = {}
+    for twins in groups.values():
+        contents = [encode(panel.protocol) if panel.protocol else {} for panel in twins]
+        for panel, differs in zip(twins, _differences(contents, limit=6), strict=True):
+            told[panel.id] = replace(panel, differs=tuple(differs))
+    return [told[panel.id] for panel in panels]
+
+
+def _differences(contents: Sequence[Mapping[str, Any]], limit: int = 3) -> list[list[str]]:
+    """For each of several JSON objects the entries that not all of them share, as `key=value`."""
+    flat = [dict(_flatten(content)) for content in contents]
+    keys = sorted({key for one in flat for key in one})
+    varying = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
+    return [[f"{_short_key(key)}={_short_value(one.get(key))}" for key in varying[:limit]] for one in flat]
+
+
+def _flatten(content: Any, path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
+    if isinstance(content, Mapping) and content:
+        for key, item in content.items():
+            yield from _flatten(item, (*path, key))
+    else:
+        yield path, content
+
+
+def _short_key(path: tuple[str, ...]) -> str:
+    return plain(".".join(path[-2:] if path[0] in ("items", "crop", "scoring", "metrics") else path[-1:]))
+
+
+def _short_value(value: Any) -> str:
+    text = plain(str("none" if value in (None, "", {}) else value))
+    return text if len(text) <= 24 else f"{text[:12]}…"
+
+
+def _place(cell: Cell) -> float:
+    return float("inf") if cell.rank is None else cell.rank
+
+
+def _reading(row: Row) -> tuple[Any, ...]:
+    return row.label, row.spec, row.trained_on, row.seed, row.variant, row.id
+
+
+def _panel_order(panel: Panel) -> tuple[Any, ...]:
+    return panel.benchmark.task, panel.benchmark.synthetic, panel.title, panel.protocol_id
+
+
+def _row_order(row: Row, panels: Sequence[Panel]) -> tuple[Any, ...]:
+    """Mean rank over panels; a missing number counts as the place after the last."""
+    ranks = [panel.cell(row, panel.main).rank or len(panel.rows) + 1 for panel in panels]
+    return (sum(ranks) / max(1, len(ranks)), *_reading(row))

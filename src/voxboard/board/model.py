@@ -1,0 +1,109 @@
+"""What a board shows, before it is text: panels (benchmark × protocol), rows (systems), cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from voxboard.board.numbers import plain
+from voxboard.records import Benchmark, Filed, Protocol, System, Value
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system, trained on a corpus, with a seed."""
+
+    id: str
+    system: System
+    seed: int
+    variant: str = ""  # what tells it from a row that would read the same: "max_lr=0.01"
+    parameters: int | None = None
+
+    @property
+    def label(self) -> str:
+        return plain(self.system.name)
+
+    @property
+    def spec(self) -> str:
+        """backbone+pooler+head, empty where the label says the same."""
+        return "" if self.system.spec == self.system.name else plain(self.system.spec)
+
+    @property
+    def trained_on(self) -> str:
+        return plain(self.system.corpus) or "untrained"
+
+    @property
+    def training_licence(self) -> str:
+        return self.system.training.licence if self.system.training else "none"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of a panel."""
+
+    metric: str
+    label: str
+    better: str  # "lower" or "higher"
+    unit: str
+    digits: int  # decimals shown
+    main: bool  # the rows are ranked by it
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number, or the reason why there is none."""
+
+    value: Value | None = None
+    text: str = ""  # "6.4 %"
+    interval: str = ""  # "[5.1, 7.9]"
+    reason: str = ""
+    rank: int | None = None  # 1 = best; equal values share a rank
+    filed: Filed | None = None
+
+    @property
+    def best(self) -> bool:
+        return self.rank == 1
+
+    @property
+    def full(self) -> str:
+        """`6.4 % [5.1, 7.9]`, or the reason."""
+        return f"{self.text} {self.interval}".strip() if self.text else self.reason
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One benchmark under one protocol: only numbers that may be compared."""
+
+    id: str
+    benchmark: Benchmark
+    protocol: Protocol | None
+    protocol_id: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]  # with a record, best first
+    absent: tuple[Row, ...]  # not run
+    cells: Mapping[tuple[str, str], Cell]  # (row id, metric)
+    filed: Mapping[str, Filed]  # row id → its record
+    differs: tuple[str, ...] = ()  # how this protocol differs from others of the same benchmark
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return plain(self.benchmark.name)
+
+    @property
+    def main(self) -> Column:
+        return self.columns[0]
+
+    def cell(self, row: Row, column: Column) -> Cell:
+        """A row without a record here has not been run."""
+        return self.cells.get((row.id, column.metric), Cell(reason="not run"))
+
+
+@dataclass(frozen=True)
+class Board:
+    """A pure function of records."""
+
+    panels: tuple[Panel, ...]
+    rows: tuple[Row, ...]  # all systems, best mean rank first
+    date: str  # of the newest record, UTC; never of the build
+    superseded: int  # older repetitions of a cell that are not shown

@@ -1,0 +1,260 @@
+"""The one place where audio is read: any rate, format and number of channels → mono float32 at the rate asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from math import gcd
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from voxboard.data import m4a
+from voxboard.errors import BadAudio
+
+if TYPE_CHECKING:
+    import soundfile
+    from lhotse.cut import Cut
+
+SAMPLE_RATE = 16000
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".sph", ".aif", ".aiff"})
+
+# Flat to 7.3 kHz and below -45 dB from 8.2 kHz for 48 → 16 kHz, at half the cost of the usual 64 zero crossings;
+# torchaudio's default of 6 loses 1.8 dB at 7 kHz and folds 8.5 kHz back at -11 dB.
+ZERO_CROSSINGS = 32
+ROLLOFF = 0.96
+
+# How much less than announced a file may hold: manifests round durations, lossy decoders drop padding.
+SHORTAGE = 0.025  # seconds, Lhotse's own tolerance
+LOSSY_SHORTAGE = 0.1
+LOSSY = frozenset({".mp3", ".ogg", ".opus", ".m4a"})
+
+
+class Header(NamedTuple):
+    """What a file's header announces; `frames` are samples per channel at `sample_rate`."""
+
+    sample_rate: int
+    channels: int
+    frames: int
+
+
+def probe(path: Path) -> Header:
+    """Reads a file's header. Raises `BadAudio` for what is missing, empty, not audio, or visibly truncated."""
+    if m4a.is_m4a(path):
+        with _readable(path):
+            header = Header(*m4a.header(path))
+    else:
+        with _open(path) as file:
+            header = Header(file.samplerate, file.channels, file.frames)
+            _check_announced(path, file.extra_info)
+    if header.frames <= 0:
+        raise _bad(path, "holds no samples")
+    return header
+
+
+def num_samples(cut: Cut, sample_rate: int = SAMPLE_RATE) -> int:
+    """The length in samples that `load` returns for a cut, from the manifest alone."""
+    return -(-int(cut.num_samples) * sample_rate // int(cut.sampling_rate))
+
+
+def load(cut: Cut, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """A whole cut as float32 [N], N = `num_samples(cut, sample_rate)`. Raises `BadAudio`."""
+    return window(cut, 0, num_samples(cut, sample_rate), sample_rate)
+
+
+def window(cut: Cut, start: int, length: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Samples `start` … `start + length` − 1 of what `load` returns, reading no more of the file than they need.
+
+    Counted at `sample_rate`; shorter where the cut ends. Raises `BadAudio` for a file that cannot be read.
+    """
+    total = num_samples(cut, sample_rate)
+    stop = min(start + length, total)
+    if not 0 <= start < stop:
+        raise ValueError(f"Window {start}:{start + length} of {cut.id}, which has {total} samples.")
+    rate = int(cut.sampling_rate)
+    if rate == sample_rate:
+        return _read(cut, start, stop - start)
+    # Both rates divided by their common factor: `block` native samples give exactly `made` new ones, so a read
+    # that starts at a multiple of `block` has the phase of the whole file, and a margin covers the filter.
+    common = gcd(rate, sample_rate)
+    block, made = rate // common, sample_rate // common
+    margin = 1 + -(-_reach(block, made) // block)
+    first = max(0, start // made - margin) * block
+    last = min(int(cut.num_samples), (-(-stop // made) + margin) * block)
+    skip = start - first // block * made
+    return _resample(_read(cut, first, last - first), rate, sample_rate)[skip : skip + stop - start]
+
+
+def audio_digest(cuts: Iterable[Cut], cache: Path | None = None) -> str:
+    """sha256 over what a set of cuts sounds like: ids, spans, channels and the content of their files.
+
+    Independent of order and of where the files lie. `cache` is a JSON file that remembers the digests of files by
+    size and time of change; it is made when missing and skipped where it cannot be written.
+    """
+    described = sorted(
+        (cut.id, str(cut.start), str(cut.num_samples), str(cut.channel), [s.source for s in cut.recording.sources])
+        for cut in cuts
+    )
+    contents = _digests({Path(file) for *_, files in described for file in files}, cache)
+    total = hashlib.sha256()
+    for *about, files in described:
+        total.update("\t".join([*about, *(contents[Path(file)] for file in files)]).encode() + b"\n")
+    return total.hexdigest()
+
+
+def _read(cut: Cut, start: int, count: int) -> np.ndarray:
+    """`count` samples of a cut at its own rate, the mean of its channels."""
+    wanted = {cut.channel} if isinstance(cut.channel, int) else set(cut.channel)
+    first = round(cut.start * cut.sampling_rate) + start
+    total = np.zeros(count, dtype=np.float32)
+    for source in cut.recording.sources:
+        columns = [place for place, channel in enumerate(source.channels) if channel in wanted]
+        if columns:
+            total += _file(cut, Path(source.source), first, count, columns)
+    if len(wanted) > 1:
+        total /= len(wanted)
+    return total
+
+
+def _file(cut: Cut, path: Path, first: int, count: int, columns: list[int]) -> np.ndarray:
+    """The sum of some channels of a file between two frames, [count] float32."""
+    rate = int(cut.sampling_rate)
+    if m4a.is_m4a(path):
+        with _readable(path):
+            frames = m4a.decode(path, rate)[first : first + count]
+    else:
+        with _open(path) as file:
+            if file.samplerate != rate:
+                raise _bad(path, f"has a rate of {file.samplerate} Hz where the manifest says {rate} Hz")
+            file.seek(min(first, file.frames))
+            frames = file.read(count, dtype="float32", always_2d=True)
+    missing = count - len(frames)
+    if missing > rate * (LOSSY_SHORTAGE if path.suffix.lower() in LOSSY else SHORTAGE):
+        raise _bad(path, f"ends {missing / rate:.2f} s before the length that its manifest or header announces")
+    if max(columns) >= frames.shape[1]:
+        raise _bad(path, f"has {frames.shape[1]} channels where the manifest says at least {max(columns) + 1}")
+    mixed = frames[:, columns[0]] if len(columns) == 1 else frames[:, columns].sum(axis=1)
+    if not np.isfinite(mixed).all():
+        raise _bad(path, "holds samples that are not numbers (NaN or infinity)")
+    return np.pad(mixed, (0, missing)) if missing else mixed
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[soundfile.SoundFile]:
+    """A file opened by soundfile; what goes wrong while it is open is a `BadAudio` that names the file."""
+    import soundfile
+
+    with _readable(path):
+        try:
+            file = soundfile.SoundFile(path)
+        except soundfile.LibsndfileError as error:
+            raise _bad(path, f"is not audio that can be read ({_reason(error)})") from error
+        try:
+            with file:
+                yield file
+        except soundfile.LibsndfileError as error:
+            raise _bad(path, f"is truncated or damaged ({_reason(error)})") from error
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Says what is plainly wrong with a file (missing, empty) before any other explanation of a failure."""
+    try:
+        yield
+    except (BadAudio, OSError) as error:
+        try:
+            empty = path.stat().st_size == 0
+            path.open("rb").close()
+        except FileNotFoundError:
+            raise _bad(path, "is not there", "Check --audio_root, or prepare the corpus again.") from error
+        except OSError as cause:
+            raise _bad(path, f"cannot be opened ({cause.strerror})") from error
+        if empty:
+            raise _bad(path, "is empty (0 bytes)") from error
+        if isinstance(error, BadAudio):
+            raise
+        raise _bad(path, f"cannot be read ({error.strerror})") from error
+
+
+def _check_announced(path: Path, log: str) -> None:
+    """Raises `BadAudio` when a WAV header announces clearly more data than the file has, from libsndfile's log."""
+    found = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    if found is None:
+        return
+    announced, there = int(found[1]), int(found[2])
+    # Writers that stream announce the largest number there is.
+    if announced < 0x7FFF0000 and there < 0.99 * announced:
+        raise _bad(path, f"is truncated: its header announces {announced} bytes of samples, {there} are there")
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string).strip(" .").removeprefix("Error : ")
+
+
+def _bad(path: Path, what: str, advice: str = "Replace the file, or pass --skip_bad_audio.") -> BadAudio:
+    return BadAudio(f"{path} {what}.", advice)
+
+
+def _reach(block: int, made: int) -> int:
+    """Native samples on each side of an output that torchaudio's filter looks at."""
+    return int(np.ceil(ZERO_CROSSINGS * block / (min(block, made) * ROLLOFF))) + 1
+
+
+@lru_cache(maxsize=16)
+def _resampler(rate: int, sample_rate: int) -> Any:
+    # The transform keeps its filter; the function of the same name computes it anew in every call.
+    from torchaudio.transforms import Resample
+
+    return Resample(rate, sample_rate, lowpass_filter_width=ZERO_CROSSINGS, rolloff=ROLLOFF)
+
+
+def _resample(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    import torch
+
+    with torch.inference_mode():
+        return np.asarray(_resampler(rate, sample_rate)(torch.from_numpy(samples)).numpy())
+
+
+def _digests(files: set[Path], cache: Path | None) -> dict[Path, str]:
+    """The sha256 of each file's content, from the cache where size and time of change are as remembered."""
+    known = _remembered(cache)
+    stamps: dict[Path, list[Any]] = {}
+    for file in files:
+        with _readable(file):
+            status = file.stat()
+        stamps[file] = [status.st_size, status.st_mtime_ns]
+    fresh = [file for file in files if known.get(str(file), [])[:2] != stamps[file]]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for file, digest in zip(fresh, pool.map(_sha256, fresh), strict=True):
+            known[str(file)] = [*stamps[file], digest]
+    if cache is not None and fresh:
+        _remember(cache, known)
+    return {file: known[str(file)][2] for file in files}
+
+
+def _sha256(file: Path) -> str:
+    with _readable(file), file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _remembered(cache: Path | None) -> dict[str, list[Any]]:
+    try:
+        return dict(json.loads(cache.read_text(encoding="utf-8"))) if cache is not None else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _remember(cache: Path, known: dict[str, list[Any]]) -> None:
+    part = cache.with_name(f".{cache.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(known, sort_keys=True), encoding="utf-8")
+        part.replace(cache)
+    except OSError:  # a read-only or full disk costs time in the next run, not this result
+        part.unlink(missing_ok=True)

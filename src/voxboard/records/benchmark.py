@@ -1,0 +1,100 @@
+"""What was measured, and the protocol that fixes what its numbers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from voxboard.errors import UserError, unknown
+from voxboard.records.codec import encode, short_digest
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark card as a board needs it."""
+
+    name: str  # the card's name, "Voices verification"
+    task: str  # "verification", "identification", "diarization", "transcription", …
+    corpus: str  # the corpus that is tested on
+    main_metric: str  # the metric id that ranks, one of the protocol's
+    split: str = "test"
+    synthetic: bool = False  # true = synthesised speech, no evidence about real speech
+    licence: str = ""  # of the test corpus; empty = unknown
+    source: str = ""  # where it comes from: a URL or a citation
+    note: str = ""  # intended use or a warning, shown beside the numbers
+
+    def validate(self) -> None:
+        """Raises `UserError` for an empty name, task, corpus or main metric."""
+        for where in ("name", "task", "corpus", "main_metric"):
+            if not str(getattr(self, where)).strip():
+                raise UserError(f"benchmark.{where} is empty.", "A board cannot place the record without it.")
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is scored, one by one: the trials of a list, or the utterances or recordings of a split."""
+
+    digest: str  # sha256 of the list or the split, hexadecimal
+    count: int
+    kind: Literal["trials", "utterances", "recordings"] = "trials"
+    name: str = ""  # a label such as the file name; not part of the protocol id
+    targets: int | None = None  # trials with label 1
+    speakers: int | None = None
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Which part of an utterance is embedded."""
+
+    policy: str = "whole"  # "whole", "random", "centre", "windows"
+    max_seconds: float | None = None  # utterances beyond are handled as `beyond` says
+    beyond: str = ""  # "truncate", "mean of chunks"; empty when nothing is ever longer
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How two embeddings become a score."""
+
+    function: str = "cosine"
+    clamp: bool = False  # scores clamped to [0, 1], as UniPool-SV has them
+    normalisation: str = "none"  # "none", "z-norm", "s-norm", "as-norm"
+    cohort: str = ""  # sha256 of the cohort, where normalisation needs one
+    options: Mapping[str, Any] = field(default_factory=dict)  # e.g. top = 300 of adaptive s-norm
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that fixes the meaning of a number; batching and device, which must not, are provenance."""
+
+    items: Items
+    metrics: Mapping[str, Mapping[str, Any]]  # metric id → its parameters; all of the card's, measured or not
+    crop: Crop = field(default_factory=Crop)
+    scoring: Scoring | None = None  # None for tasks without pairs
+    options: Mapping[str, Any] = field(default_factory=dict)  # of other tasks: collar, text normaliser, VAD …
+
+    @property
+    def id(self) -> str:
+        return protocol_id(self)
+
+    def validate(self, main_metric: str) -> None:
+        """Raises `UserError` for a list without digest, impossible counts, or an unknown main metric."""
+        items = self.items
+        if not items.digest.strip():
+            raise UserError(
+                "protocol.items.digest is empty.", "Without it nobody can tell which list was scored."
+            )
+        if items.count < 1 or not 0 <= (items.targets or 0) <= items.count:
+            raise UserError(
+                f"protocol.items counts {items.count} {items.kind} with {items.targets} targets.",
+                "Count the list again.",
+            )
+        if main_metric not in self.metrics:
+            raise unknown("metric in benchmark.main_metric", main_metric, self.metrics)
+
+
+def protocol_id(protocol: Protocol) -> str:
+    """12 hexadecimal digits; equal ids mean comparable numbers. A renamed copy of a list keeps its id."""
+    content = encode(protocol)
+    del content["items"]["name"]
+    return short_digest(content)

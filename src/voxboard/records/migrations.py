@@ -1,0 +1,37 @@
+"""Records of older schemas, brought up to date while they are read; the files stay as they are.
+
+Every change to a field raises `SCHEMA` by one and adds the step from the version before to the new one.
+A step takes and returns the parsed JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from voxboard.errors import UserError
+
+SCHEMA = 1
+
+Step = Callable[[dict[str, Any]], dict[str, Any]]
+
+# version → the step from it to the next
+STEPS: dict[int, Step] = {}
+
+
+def migrate(
+    data: Mapping[str, Any], steps: Mapping[int, Step] | None = None, schema: int = SCHEMA
+) -> dict[str, Any]:
+    """Parsed JSON of any known version → of `schema`. Raises `UserError` for an unknown or a newer one."""
+    steps = STEPS if steps is None else steps
+    found = data.get("schema")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise UserError("It has no schema version.", 'Records are JSON objects with "schema": 1.')
+    if found > schema:
+        raise UserError(
+            f"It was written with schema {found}, this voxboard reads up to {schema}.", "Update voxboard."
+        )
+    current = dict(data)
+    for version in range(found, schema):
+        current = {**steps[version](current), "schema": version + 1}
+    return current

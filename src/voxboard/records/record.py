@@ -1,0 +1,109 @@
+"""The record of one evaluated cell: system × benchmark × seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from voxboard.errors import UserError, unknown
+from voxboard.records.benchmark import Benchmark, Protocol
+from voxboard.records.codec import decode, encode, short_digest
+from voxboard.records.migrations import SCHEMA, migrate
+from voxboard.records.provenance import Provenance
+from voxboard.records.result import Cost, Stratum, Value
+from voxboard.records.system import System
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that is known about one evaluated cell; the only thing that boards are made of."""
+
+    system: System
+    benchmark: Benchmark
+    protocol: Protocol | None  # None only for a cell that failed before its protocol was known
+    provenance: Provenance
+    values: Mapping[str, Value] = field(default_factory=dict)  # metric id → value
+    strata: tuple[Stratum, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+    status: Literal["ok", "failed", "imported"] = "ok"  # imported = scores that voxboard did not compute
+    reason: str = ""  # why it failed, or where it was imported from
+
+    @property
+    def protocol_id(self) -> str:
+        """The protocol's id, empty where there is no protocol."""
+        return self.protocol.id if self.protocol else ""
+
+    @cached_property
+    def row(self) -> str:
+        """Digest of system and seed: records with equal rows and columns are repetitions of one cell."""
+        return short_digest({"system": self.system.identity(), "seed": self.provenance.seed})
+
+    @cached_property
+    def cell(self) -> str:
+        """Digest of system, seed, benchmark and protocol: what a grid asks for before it runs anything."""
+        return short_digest([self.row, self.benchmark.name, self.protocol_id])
+
+    @cached_property
+    def id(self) -> str:
+        """Digest of the whole content."""
+        return short_digest(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, with the schema version and the protocol's id for whoever reads the file."""
+        content = encode(self)
+        if self.protocol:
+            content["protocol"] = {"id": self.protocol_id, **content["protocol"]}
+        return {"schema": SCHEMA, **content}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Record:
+        """Parsed JSON of any known schema → a valid record. Raises `UserError` that names the field."""
+        if not isinstance(data, Mapping):
+            raise UserError("It is not a JSON object.", 'A record is one object with "schema": 1.')
+        content = migrate(data)
+        content.pop("schema")
+        stored = None
+        if isinstance(content.get("protocol"), dict):
+            content["protocol"] = dict(content["protocol"])
+            stored = content["protocol"].pop("id", None)
+        record = decode(cls, content)
+        # A migration may add to the protocol; only a file of this schema must agree with its own id.
+        if data.get("schema") == SCHEMA and stored not in (None, record.protocol_id):
+            raise UserError(
+                f"protocol.id is {stored}, but this protocol's id is {record.protocol_id}.",
+                "The protocol was changed after the evaluation: evaluate again.",
+            )
+        record.validate()
+        return record
+
+    def validate(self) -> None:
+        """Raises `UserError` for a record that a board could not place or that would mislead."""
+        self.system.validate()
+        self.benchmark.validate()
+        self.provenance.validate()
+        if self.status == "failed" and not self.reason.strip():
+            raise UserError("A failed record has no reason.", "Say in `reason` what went wrong.")
+        if self.protocol is None:
+            if self.status != "failed" or self.values or self.strata:
+                raise UserError("protocol is null.", "Only a cell that failed may lack its protocol.")
+            return
+        self.protocol.validate(self.benchmark.main_metric)
+        if self.status != "failed" and self.benchmark.main_metric not in self.values:
+            raise UserError(
+                f"values lacks the main metric {self.benchmark.main_metric}.",
+                "Give its value, or value null with a reason.",
+            )
+        self._check_values(self.protocol)
+
+    def _check_values(self, protocol: Protocol) -> None:
+        named = [("values", self.values), *((f"strata[{s.name}].values", s.values) for s in self.strata)]
+        for where, values in named:
+            for metric, value in values.items():
+                if metric not in protocol.metrics:
+                    raise unknown(f"metric in {where} (protocol.metrics lacks it)", metric, protocol.metrics)
+                value.validate(f"{where}.{metric}")
+        for stratum in self.strata:
+            if not stratum.name.strip() or stratum.count < 0:
+                raise UserError(f"strata has a part named {stratum.name!r} with {stratum.count} items.")

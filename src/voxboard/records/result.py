@@ -1,0 +1,77 @@
+"""What came out: values with intervals, per stratum too, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from voxboard.errors import UserError
+
+# Metrics that cannot leave [0, 1]: a value beyond is a percentage that lost its unit.
+_BOUNDED = ("eer", "far", "frr", "hter", "accuracy", "balanced_accuracy", "macro_f1", "recall", "map")
+
+
+@dataclass(frozen=True)
+class Value:
+    """One measured number with its interval, in the metric's own unit."""
+
+    value: float | None  # None = there is no number, and `reason` says why
+    better: Literal["lower", "higher"] = "lower"
+    unit: str = (
+        "fraction"  # "fraction" is shown as percent; "cost", "correlation", "dB", "seconds" as they are
+    )
+    low: float | None = None  # interval, both ends or neither
+    high: float | None = None
+    level: float = 0.95  # of the interval
+    clusters: int | None = None  # how many clusters were resampled
+    cluster_by: str = "speaker"  # what a cluster is
+    replicates: int | None = None  # bootstrap replicates
+    threshold: float | None = None  # score at which the value was taken; equal scores are accepted
+    reason: str = ""  # why there is no value or no interval
+
+    def validate(self, where: str) -> None:
+        """Raises `UserError` for half an interval, one upside down, or percent in place of a fraction."""
+        if self.value is None and not self.reason.strip():
+            raise UserError(f"{where} has no value and no reason.", "Say in `reason` why there is none.")
+        if (self.low is None) != (self.high is None):
+            raise UserError(f"{where} has half an interval.", "Give low and high, or neither.")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise UserError(f"{where} has an interval from {self.low} down to {self.high}.")
+        if not 0 < self.level < 1:
+            raise UserError(f"{where}.level is {self.level}.", "A level lies between 0 and 1, such as 0.95.")
+        metric = where.rpartition("values.")[2].partition("@")[0]
+        if (
+            self.value is not None
+            and metric in _BOUNDED
+            and self.unit == "fraction"
+            and not 0 <= self.value <= 1
+        ):
+            raise UserError(f"{where}.value is {self.value}.", "Values are fractions: 6.4 % is 0.064.")
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A part of the trials or utterances, such as the same-gender trials."""
+
+    name: str  # "GENDER_MATCH=1"
+    count: int  # trials, or utterances
+    targets: int | None = None  # trials with label 1
+    values: Mapping[str, Value] = field(default_factory=dict)
+    reason: str = ""  # why a stratum has no numbers, e.g. "no target trials"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the numbers cost. None = not measured."""
+
+    parameters: int | None = None  # of backbone and pooler, as evaluated
+    trainable_parameters: int | None = None  # that training moved
+    embeddings_per_second: float | None = None  # audio reading included
+    real_time_factor: float | None = None  # compute seconds per second of audio
+    peak_memory_mib: float | None = None  # of the process, or of the device where there is one
+    wall_seconds: float | None = None  # of the evaluation
+    utterances: int | None = None  # distinct utterances that were embedded
+    audio_seconds: float | None = None  # of those utterances
+    training_seconds: float | None = None
+    training_steps: int | None = None

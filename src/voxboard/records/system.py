@@ -1,0 +1,78 @@
+"""What was evaluated: a system, its parts, and how it was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from voxboard.errors import UserError
+from voxboard.records.codec import encode
+
+
+@dataclass(frozen=True)
+class Part:
+    """A backbone, a pooler or a head as it was built."""
+
+    name: str  # the registered name: "wavlm-base-plus", "double-mha", "aam"
+    options: Mapping[str, Any] = field(default_factory=dict)  # its resolved options, JSON values
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a system came to its weights. Only what changes them: no workers, device or description."""
+
+    corpus: str  # "Voices", "LibriSpeech"; "unknown" where nobody said
+    digest: str = ""  # sha256 of the training manifest
+    licence: str = ""  # of the training corpus; empty = unknown
+    steps: int | None = None  # optimiser steps
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)  # resolved: max_lr, batch_size, crop …
+    search: Mapping[str, Any] = field(default_factory=dict)  # what was tried to choose them, and its budget
+
+
+@dataclass(frozen=True)
+class System:
+    """Backbone + pooler + head, with weights."""
+
+    name: str  # a named system ("UniPool"), or the spec again
+    spec: str  # "wavlm-base-plus+double-mha+aam"
+    backbone: Part | None = None  # None where it is not known (imported scores)
+    pooler: Part | None = None
+    head: Part | None = None
+    training: Training | None = None  # None = an untrained baseline
+    pretrained: bool = False  # the backbone started from published weights
+    pretrained_on: tuple[str, ...] = ()  # the corpora that those weights have seen
+    frozen: bool = False  # the backbone was not trained further
+    code_licence: str = ""  # empty = unknown
+    weights_licence: str = ""  # empty = unknown
+
+    @property
+    def trained(self) -> bool:
+        """False marks an untrained baseline."""
+        return self.training is not None
+
+    @property
+    def corpus(self) -> str:
+        """The corpus that it was trained on, empty for an untrained baseline."""
+        return self.training.corpus if self.training else ""
+
+    def identity(self) -> dict[str, Any]:
+        """What makes it another system: everything except licences and the corpora behind the weights."""
+        content: dict[str, Any] = encode(self)
+        for label in ("code_licence", "weights_licence", "pretrained_on"):
+            del content[label]
+        if content["training"]:
+            del content["training"]["licence"]
+        return content
+
+    def validate(self) -> None:
+        """Raises `UserError` for an unnamed system or part."""
+        for where, text in (("name", self.name), ("spec", self.spec)):
+            if not text.strip():
+                raise UserError(f"system.{where} is empty.", "Name the system.")
+        for where in ("backbone", "pooler", "head"):
+            part: Part | None = getattr(self, where)
+            if part and not part.name.strip():
+                raise UserError(f"system.{where}.name is empty.", f"Name the {where}, or leave it null.")
+        if self.training and not self.training.corpus.strip():
+            raise UserError("system.training.corpus is empty.", 'Name the corpus, or say "unknown".')

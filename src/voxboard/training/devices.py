@@ -1,0 +1,28 @@
+"""What `--device` means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from voxboard.errors import UserError
+
+
+def fabric_options(device: str) -> dict[str, Any]:
+    """What `--device` means to Fabric: auto, cpu, cuda, mps, or GPU numbers such as 0 or 0,1."""
+    if device in ("auto", "cpu", "cuda", "mps"):
+        return {"accelerator": device, "devices": 1}
+    numbers = device.strip("[]").split(",")
+    if all(number.strip().isdigit() for number in numbers):
+        if not torch.cuda.is_available():
+            raise UserError(f"--device {device} names a GPU, but no GPU can be used here.", "Use --device cpu.")
+        return {"accelerator": "cuda", "devices": [int(number) for number in numbers]}
+    raise UserError(f"Unknown device {device!r}.", "Use auto, cpu, cuda, mps, or a GPU's number.")
+
+
+def device_of(device: str) -> torch.device:
+    """The device that evaluation runs on."""
+    from lightning_fabric import Fabric
+
+    return Fabric(**fabric_options(device)).device

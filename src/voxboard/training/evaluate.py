@@ -1,0 +1,230 @@
+"""From weights and a trial list to a record: the last hops of every run."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from voxboard import model, records
+from voxboard.backbones.base import BackboneSpec
+from voxboard.benchmarks import verification
+from voxboard.benchmarks.verification import Scored, TrialSet
+from voxboard.data import audio
+from voxboard.data.corpus import Corpus
+from voxboard.metrics.bootstrap import Interval
+from voxboard.model import Network
+from voxboard.records import Record
+from voxboard.systems import System
+from voxboard.training import folder
+from voxboard.training.config import Evaluation, RunConfig
+from voxboard.training.devices import device_of
+
+log = logging.getLogger("voxboard")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated: a network and how it came to its weights."""
+
+    network: Network
+    system: System
+    seed: int
+    threshold: float | None = None  # of the EER on the validation list
+    training: records.Training | None = None
+    frozen: bool = False
+    run: Path | None = None
+    cost: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How it is evaluated and where the record goes; `arguments` is the command that reproduces it."""
+
+    evaluation: Evaluation
+    records: Path
+    device: str = "auto"
+    arguments: Sequence[str] | None = None  # default: what was typed
+    show_progress: bool = True
+
+
+def trained(config: RunConfig, run: Path, corpus: Corpus) -> Subject:
+    """The best checkpoint of a run; `corpus` is the one it was trained on."""
+    tensors, meta = folder.state_of(run, "best")
+    speakers = folder.speakers_of(run)
+    network = model.build(config.system, len(speakers), config.general.seed, config.general.frz_pretrain)
+    network.load(tensors)
+    training = records.Training(
+        corpus=corpus.name,
+        digest=_manifest_digest(corpus),
+        licence=corpus.info.licence,
+        steps=int(meta["step"]),
+        hyperparameters=asdict(config.training) | {"speakers": len(speakers)},
+    )
+    cost = {
+        "training_seconds": meta["seconds"],
+        "training_steps": meta["step"],
+        "trainable_parameters": sum(p.numel() for p in network.encoder.parameters() if p.requires_grad),
+    }
+    return Subject(
+        network,
+        config.system,
+        config.general.seed,
+        threshold=meta["best"]["val_threshold"],
+        training=training,
+        frozen=config.general.frz_pretrain,
+        run=run,
+        cost=cost,
+    )
+
+
+def untrained(system: System, seed: int, valid: TrialSet | None, setting: Setting) -> Subject:
+    """A system with the weights that it starts from; its threshold comes from the validation list too."""
+    subject = Subject(model.build(system, None, seed), system, seed)
+    if valid is None:
+        return subject
+    subject.network.encoder.to(device_of(setting.device))
+    scored = verification.score(subject.network, valid, setting.evaluation, setting.show_progress)
+    return replace(subject, threshold=verification.operating_point(scored)[1])
+
+
+def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
+    """Scores the trials, measures, and saves the record (and, for a run, the scores)."""
+    network, evaluation = subject.network, setting.evaluation
+    device = device_of(setting.device)
+    network.encoder.to(device)
+    scored = verification.score(network, test, evaluation, setting.show_progress)
+    values = verification.measure(scored, subject.threshold, subject.seed, evaluation.replicates)
+    strata = verification.strata(scored, subject.threshold, subject.seed, evaluation.replicates)
+    if subject.run is not None:
+        write_scores(subject.run / f"scores-{records.slug(test.corpus.name)}-{test.digest[:8]}.txt.gz", scored)
+    record = Record(
+        system=_system(subject, network.encoder.backbone.spec),
+        benchmark=_benchmark(test),
+        protocol=_protocol(scored, evaluation),
+        values={name: _value(name, interval) for name, interval in values.items()},
+        strata=tuple(
+            records.Stratum(s.name, s.trials, s.targets, {n: _value(n, v) for n, v in s.values.items()}, s.reason)
+            for s in strata
+        ),
+        cost=_cost(subject, scored),
+        provenance=_provenance(subject, scored, setting, str(device)),
+    )
+    path = records.save(record, setting.records)
+    error = 100 * values[verification.MAIN_METRIC].value
+    log.info("%s on %s: EER %.2f %% → %s", subject.system.name, test.corpus.name, error, path.name)
+    return record
+
+
+def write_scores(path: Path, scored: Scored) -> None:
+    """`label enrol test score`, a line per trial; scores are written exactly."""
+    trials = scored.trial_set.trials
+    names = trials.utterances
+    rows = zip(trials.labels.tolist(), trials.enrol.tolist(), trials.test.tolist(), scored.scores.tolist(), strict=True)
+    with gzip.open(path, "wt", encoding="utf-8", compresslevel=3) as file:
+        file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
+
+
+def _system(subject: Subject, spec: BackboneSpec) -> records.System:
+    parts = {kind: records.Part(part.name, dict(part.options)) for kind, part in subject.system.parts()}
+    return records.System(
+        name=subject.system.name,
+        spec=subject.system.spec,
+        backbone=parts["backbone"],
+        pooler=parts["pooler"],
+        head=parts["head"] if subject.training else None,
+        training=subject.training,
+        pretrained=bool(spec.trained_on) or bool(subject.system.backbone.options.get("use_pretrain")),
+        pretrained_on=spec.trained_on,
+        frozen=subject.frozen,
+        code_licence=spec.code_licence,
+        weights_licence=spec.weights_licence,
+    )
+
+
+def _benchmark(test: TrialSet) -> records.Benchmark:
+    info = test.corpus.info
+    return records.Benchmark(
+        name=f"{test.corpus.name} verification",
+        task="verification",
+        corpus=test.corpus.name,
+        main_metric=verification.MAIN_METRIC,
+        split=test.split,
+        synthetic=info.synthetic,
+        licence=info.licence,
+        source=info.source,
+        note="Synthetic speech: no evidence about real speech." if info.synthetic else "",
+    )
+
+
+def _protocol(scored: Scored, evaluation: Evaluation) -> records.Protocol:
+    trials, skipped = scored.trial_set, scored.embeddings.skipped
+    return records.Protocol(
+        items=records.Items(
+            digest=trials.digest,
+            count=len(trials.trials.labels),
+            name=trials.trials.name,
+            targets=int((trials.trials.labels == 1).sum()),
+            speakers=len(set(trials.speakers.tolist())),
+        ),
+        metrics=verification.METRICS,
+        crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
+        scoring=records.Scoring("cosine", clamp=evaluation.clamp_scores),
+        # Without some utterances it is another list, and its numbers belong in another column.
+        options={"left out": hashlib.sha256("\n".join(skipped).encode()).hexdigest()[:12]} if skipped else {},
+    )
+
+
+def _value(name: str, interval: Interval) -> records.Value:
+    return records.Value(
+        value=interval.value,
+        unit="cost" if name.startswith("min_dcf") else "fraction",
+        low=interval.low,
+        high=interval.high,
+        level=interval.level,
+        clusters=interval.clusters,
+        replicates=interval.replicates,
+        threshold=interval.threshold,
+    )
+
+
+def _cost(subject: Subject, scored: Scored) -> records.Cost:
+    embedded = scored.embeddings
+    return records.Cost(
+        parameters=model.parameters(subject.network.encoder),
+        embeddings_per_second=len(embedded.ids) / embedded.wall_seconds,
+        real_time_factor=embedded.wall_seconds / embedded.audio_seconds,
+        peak_memory_mib=embedded.peak_mib,
+        wall_seconds=embedded.wall_seconds,
+        utterances=len(embedded.ids),
+        audio_seconds=embedded.audio_seconds,
+        **subject.cost,
+    )
+
+
+def _provenance(subject: Subject, scored: Scored, setting: Setting, device: str) -> records.Provenance:
+    embedded = scored.embeddings
+    encoder = subject.network.encoder
+    return records.collect(
+        seed=subject.seed,
+        arguments=setting.arguments,
+        device=device,
+        batching=f"{encoder.backbone.spec.batching}, {embedded.batching}",
+        run=subject.run.name if subject.run else "",
+        digests={
+            "weights": encoder.fingerprint(),
+            "trials": scored.trial_set.digest,
+            "audio": audio.audio_digest(scored.trial_set.cuts),
+        },
+        skipped={"unreadable audio": len(embedded.skipped)} if embedded.skipped else {},
+    )
+
+
+def _manifest_digest(corpus: Corpus) -> str:
+    """sha256 of the training utterances' ids and durations: what was trained on, wherever it lies."""
+    lines = (f"{cut.id} {cut.duration}\n" for cut in corpus.cuts("train"))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
