@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
 from voxboard.backbones import features
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
+
 from voxboard.errors import UserError
+
+NORMS: dict[str, features.Norm] = {"fbank": "mean", "mfcc": "frame"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class Config:
     """Embedding size of the native pooling."""
     bottleneck: int = 256
     """Attention bottleneck of the native pooling."""
+    features: features.Kind = "fbank"
+    """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC, every frame of unit length."""
     bins: int = 80
-    """Mel bins of the front-end."""
+    """Mel bins, or cepstral coefficients, of the front-end."""
 
 
 class Ecapa(Backbone):
@@ -51,11 +55,9 @@ class Ecapa(Backbone):
         super().__init__()
         width = config.channels
         if width % config.scale:
-            raise UserError(
-                f"ECAPA's channels {width} cannot be cut into {config.scale} groups.", "Change scale."
-            )
+            raise UserError(f"ECAPA's channels {width} cannot be cut into {config.scale} groups.", "Change scale.")
         self.config = config
-        self.fbank = features.KaldiFbank(config.bins)
+        self.features = features.FrontEnd(config.features, config.bins, NORMS[config.features])
         self.conv1 = nn.Conv1d(config.bins, width, 5, padding=2)
         self.bn1 = nn.BatchNorm1d(width)
         self.layer1, self.layer2, self.layer3 = (
@@ -71,9 +73,8 @@ class Ecapa(Backbone):
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
-        x, steps = self.fbank(waveforms, lengths)
-        x = features.normalise(x, steps).transpose(1, 2)
-        return Frames(self.frames(x, steps).transpose(1, 2)[:, None], steps, self.spec.frames.hop)
+        x, steps = self.features(waveforms, lengths)
+        return Frames(self.frames(x.transpose(1, 2), steps).transpose(1, 2)[:, None], steps, self.spec.frames.hop)
 
     def frames(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Features [B, bins, T], zeros on padding, → frames [B, frame_size, T]."""
@@ -85,7 +86,7 @@ class Ecapa(Backbone):
         return F.relu(self.layer4(torch.cat([x1, x2, x3], 1)))
 
     def preprocessing(self) -> dict[str, Any]:
-        return {"features": "kaldi-fbank", "mean_norm": True, **asdict(self.config)}
+        return asdict(self.config)
 
 
 class Res2Block(nn.Module):

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
-
 from voxboard.backbones import features
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
 
@@ -29,7 +28,7 @@ class Fbank(Backbone):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.fbank = features.KaldiFbank(config.bins)
+        self.features = features.FrontEnd("fbank", config.bins, "mean" if config.mean_norm else "none")
         self.spec = BackboneSpec(
             FramesSpec(1, config.bins, hop=0.01),
             min_samples=features.WINDOW,
@@ -38,9 +37,7 @@ class Fbank(Backbone):
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
-        x, steps = self.fbank(waveforms, lengths)
-        if self.config.mean_norm:
-            x = features.normalise(x, steps)
+        x, steps = self.features(waveforms, lengths)
         return Frames(x[:, None], steps, self.spec.frames.hop)
 
     def preprocessing(self) -> dict[str, Any]:

@@ -1,18 +1,55 @@
-"""Log-mel features, batched and exact: the features of an utterance do not depend on its batch mates."""
+"""Front-ends of the networks that start from spectra: batched, and the same alone as in a padded batch."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-
 from voxboard.backbones.base import valid
 
 WINDOW, HOP, FFT = 400, 160, 512  # 25 ms, 10 ms at 16 kHz
 PRE_EMPHASIS = 0.97
 CACHED_FRAMES = 256
 FLOOR = torch.finfo(torch.float32).eps  # Kaldi's floor of a mel energy
+
+Kind = Literal["fbank", "mfcc"]
+Norm = Literal["none", "mean", "mean-variance", "frame"]
+
+
+class FrontEnd(nn.Module):
+    """Waveforms to normalised features: Kaldi's log-mel (`fbank`) or UniPool-SV's MFCC (`mfcc`)."""
+
+    def __init__(self, kind: Kind, bins: int, norm: Norm) -> None:
+        super().__init__()
+        self.extract = KaldiFbank(bins) if kind == "fbank" else Mfcc(bins)
+        self.norm = norm
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`waveforms` [B, N] in [-1, 1], zeros past `lengths` [B] ≥ 400 → [B, T, bins] and frames [B]."""
+        features, frames = self.extract(waveforms, lengths)
+        return normalise(features, frames, self.norm), frames
+
+
+def normalise(features: Tensor, lengths: Tensor, norm: Norm) -> Tensor:
+    """[B, T, F] → the same with zeros on padding.
+
+    `mean` subtracts each utterance's mean, `mean-variance` also divides by its unbiased standard deviation, `frame`
+    gives every frame unit length.
+    """
+    mask = valid(lengths, features.shape[1])[..., None]
+    features = features.masked_fill(~mask, 0.0)
+    if norm == "frame":
+        return nn.functional.normalize(features, dim=-1)
+    if norm == "none":
+        return features
+    count = lengths[:, None, None].to(features.dtype)
+    centred = (features - features.sum(1, keepdim=True) / count).masked_fill(~mask, 0.0)
+    if norm == "mean":
+        return centred
+    deviation = (centred.square().sum(1, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+    return centred / deviation.clamp(min=1e-8)
 
 
 class KaldiFbank(nn.Module):
@@ -24,16 +61,15 @@ class KaldiFbank(nn.Module):
     window: Tensor
     mel: Tensor
 
-    def __init__(self, bins: int = 80, low: float = 20.0, high: float = 8000.0) -> None:
+    def __init__(self, bins: int = 80) -> None:
         super().__init__()
-        self.bins = bins
         hann = torch.hann_window(WINDOW, periodic=False, dtype=torch.float64)
         self.register_buffer("window", hann.pow(0.85).float(), persistent=False)  # "povey" window
-        self.register_buffer("mel", mel_triangles(bins, low, high).T.contiguous(), persistent=False)
+        self.register_buffer("mel", kaldi_triangles(bins).T.contiguous(), persistent=False)
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`waveforms` [B, N ≥ 400] in [-1, 1], `lengths` [B] ≥ 400 → features [B, T, bins], frames [B].
+        """`waveforms` [B, N ≥ 400], `lengths` [B] ≥ 400 → [B, T, bins], frames [B].
 
         Not differentiable. On a CPU, blocks of frames that fit the cache are twice as fast as all at once.
         """
@@ -44,9 +80,7 @@ class KaldiFbank(nn.Module):
 
     def _energies(self, frames: Tensor) -> Tensor:
         """Raw frames [B, T, 400] → mel energies [B, T, bins]."""
-        kept = (
-            1.0 - PRE_EMPHASIS
-        )  # what pre-emphasis leaves of a constant, and of the first sample of a frame
+        kept = 1.0 - PRE_EMPHASIS  # what pre-emphasis leaves of a constant, and of the first sample of a frame
         x = frames.new_zeros(*frames.shape[:2], FFT)
         torch.sub(frames[..., 1:], frames[..., :-1], alpha=PRE_EMPHASIS, out=x[..., 1:WINDOW])
         torch.mul(frames[..., 0], kept, out=x[..., 0])
@@ -54,32 +88,71 @@ class KaldiFbank(nn.Module):
         return torch.fft.rfft(x).abs().square_() @ self.mel
 
 
-def mel_triangles(bins: int, low: float, high: float, sample_rate: int = 16_000) -> Tensor:
-    """Kaldi's triangular filters [bins, FFT / 2 + 1]: equally spaced on the scale 1127 ln(1 + f / 700)."""
-    edges = torch.linspace(_mel(low), _mel(high), bins + 2, dtype=torch.float64)
+class Mfcc(nn.Module):
+    """UniPool-SV's MFCC: pre-emphasis, centred Hamming frames, 80 HTK mels of 20 to 7600 Hz in dB, orthonormal DCT.
+
+    Values more than 80 dB below the utterance's own maximum are raised to it. (The reference takes the maximum of the
+    whole batch, so that a loud batch mate changes the features; alone, both are equal.)
+    """
+
+    window: Tensor
+    mel: Tensor
+    cosines: Tensor
+    top_db = 80.0
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        mels = 80
+        self.register_buffer("window", nn.functional.pad(torch.hamming_window(WINDOW), (56, 56)), persistent=False)
+        self.register_buffer("mel", htk_triangles(mels, 20.0, 7600.0).T.contiguous(), persistent=False)
+        angles = math.pi / mels * (torch.arange(mels, dtype=torch.float64) + 0.5)[:, None] * torch.arange(bins)
+        scale = torch.where(torch.arange(bins) == 0, 1 / mels, 2 / mels).sqrt()
+        self.register_buffer("cosines", (angles.cos() * scale).float(), persistent=False)  # [80, bins]
+
+    @torch.no_grad()
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`waveforms` [B, N], `lengths` [B] > 256 → [B, T, bins], frames [B]."""
+        frames = self._emphasised(waveforms, lengths).unfold(-1, FFT, HOP) * self.window  # [B, T, 512]
+        energies = torch.fft.rfft(frames).abs().square_() @ self.mel
+        decibel = 10.0 * energies.clamp(min=1e-10).log10()
+        counts = lengths // HOP + 1
+        outside = ~valid(counts, decibel.shape[1])[..., None]
+        loudest = decibel.masked_fill(outside, -math.inf).amax((1, 2), keepdim=True)
+        return torch.maximum(decibel, loudest - self.top_db) @ self.cosines, counts
+
+    def _emphasised(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """[B, N] → [B, N + 512]: pre-emphasised, and mirrored at each utterance's own two ends."""
+        previous = torch.cat([waveforms[:, 1:2], waveforms[:, :-1]], 1)
+        emphasised = waveforms - PRE_EMPHASIS * previous
+        at = torch.arange(-FFT // 2, waveforms.shape[1] + FFT // 2, device=waveforms.device).abs()[None]
+        last = lengths[:, None] - 1
+        return emphasised.gather(1, torch.where(at > last, 2 * last - at, at).clamp(min=0))
+
+
+def kaldi_triangles(bins: int, low: float = 20.0, high: float = 8000.0) -> Tensor:
+    """Filters [bins, 257], equally spaced and linear on the scale 1127 ln(1 + f / 700)."""
+
+    def mel(hertz: Tensor) -> Tensor:
+        return 1127.0 * torch.log1p(hertz / 700.0)
+
+    low_mel, high_mel = mel(torch.tensor([low, high], dtype=torch.float64)).tolist()
+    return triangles(torch.linspace(low_mel, high_mel, bins + 2, dtype=torch.float64), mel(fft_hertz()))
+
+
+def htk_triangles(bins: int, low: float, high: float) -> Tensor:
+    """Filters [bins, 257], equally spaced on the scale 2595 log10(1 + f / 700) but linear in Hz."""
+    ends = [2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high)]
+    edges = 700.0 * (10.0 ** (torch.linspace(*ends, bins + 2, dtype=torch.float64) / 2595.0) - 1.0)
+    return triangles(edges, fft_hertz())
+
+
+def triangles(edges: Tensor, at: Tensor) -> Tensor:
+    """Triangles between every three neighbours of `edges` [bins + 2], evaluated at `at` [257]: [bins, 257]."""
     left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    bin_mel = 1127.0 * torch.log1p(
-        torch.arange(FFT // 2 + 1, dtype=torch.float64) * sample_rate / FFT / 700.0
-    )
-    up, down = (bin_mel - left) / (centre - left), (right - bin_mel) / (right - centre)
+    up, down = (at - left) / (centre - left), (right - at) / (right - centre)
     return torch.minimum(up, down).clamp(min=0.0).float()
 
 
-def _mel(hertz: float) -> float:
-    return 1127.0 * math.log1p(hertz / 700.0)
-
-
-def normalise(features: Tensor, lengths: Tensor, variance: bool = False) -> Tensor:
-    """[B, T, F] minus its mean over the valid frames, zeros on padding; `variance` also divides by the
-    standard deviation.
-
-    That is the unbiased one with a floor of 1e-8, as UniPool-SV's X-vector has it.
-    """
-    mask = valid(lengths, features.shape[1])[..., None]
-    count = lengths[:, None, None].to(features.dtype)
-    mean = features.masked_fill(~mask, 0.0).sum(1, keepdim=True) / count
-    centred = (features - mean).masked_fill(~mask, 0.0)
-    if variance:
-        deviation = (centred.square().sum(1, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
-        centred = centred / deviation.clamp(min=1e-8)
-    return centred
+def fft_hertz(sample_rate: int = 16_000) -> Tensor:
+    """Frequencies of the FFT bins [257]."""
+    return torch.arange(FFT // 2 + 1, dtype=torch.float64) * sample_rate / FFT

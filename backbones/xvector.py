@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-
 from voxboard.backbones import features
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # frames and dilation of each layer
 SHRINKS = sum((frames - 1) * dilation for frames, dilation in CONTEXTS)  # 14 frames
+NORMS: dict[str, features.Norm] = {"fbank": "mean", "mfcc": "mean-variance"}
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Config:
     """Size of the frames that go to the pooling."""
     embedding: int = 512
     """Embedding size of the native pooling."""
+    features: features.Kind = "fbank"
+    """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC (24 `bins`), mean and variance normalised."""
     bins: int = 80
-    """Mel bins of the front-end."""
-    variance_norm: bool = False
-    """Divide the features by their standard deviation over the utterance, besides subtracting the mean."""
+    """Mel bins, or cepstral coefficients, of the front-end."""
 
 
 class XVector(Backbone):
@@ -42,11 +43,11 @@ class XVector(Backbone):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.fbank = features.KaldiFbank(config.bins)
+        self.features = features.FrontEnd(config.features, config.bins, NORMS[config.features])
         sizes = [config.bins, *[config.channels] * (len(CONTEXTS) - 1), config.frame_size]
         self.frame_level_layers = nn.ModuleList(
             TimeDelay(size, out, frames, dilation)
-            for size, out, (frames, dilation) in zip(sizes, sizes[1:], CONTEXTS, strict=True)
+            for (size, out), (frames, dilation) in zip(pairwise(sizes), CONTEXTS, strict=True)
         )
         self.spec = BackboneSpec(
             FramesSpec(1, config.frame_size, 0.01, native=("statistics", {"project": config.embedding})),
@@ -56,9 +57,8 @@ class XVector(Backbone):
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
-        x, steps = self.fbank(waveforms, lengths)
-        x = features.normalise(x, steps, self.config.variance_norm).transpose(1, 2)
-        return Frames(self.frames(x).transpose(1, 2)[:, None], steps - SHRINKS, self.spec.frames.hop)
+        x, steps = self.features(waveforms, lengths)
+        return Frames(self.frames(x.transpose(1, 2)).transpose(1, 2)[:, None], steps - SHRINKS, self.spec.frames.hop)
 
     def frames(self, x: Tensor) -> Tensor:
         """Features [B, bins, T] → frames [B, frame_size, T - 14]."""
@@ -67,7 +67,7 @@ class XVector(Backbone):
         return x
 
     def preprocessing(self) -> dict[str, Any]:
-        return {"features": "kaldi-fbank", "mean_norm": True, **asdict(self.config)}
+        return asdict(self.config)
 
 
 class TimeDelay(nn.Module):

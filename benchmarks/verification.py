@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from voxboard.trials import Trials
 
 from voxboard import trials as trial_lists
 from voxboard.data.corpus import Corpus, speaker_of
@@ -20,7 +21,6 @@ from voxboard.metrics import bootstrap, detection
 from voxboard.metrics.bootstrap import Interval
 from voxboard.scoring.cosine import cosine
 from voxboard.scoring.embed import Embeddings, embed
-from voxboard.trials import Trials
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -30,12 +30,17 @@ if TYPE_CHECKING:
 
 BUILT_TRIALS = 10_000  # size of a list that is built because a corpus has none
 P_TARGETS = (0.01, 0.05)
+ACCEPT = {"accept": "score >= threshold"}
 MAIN_METRIC = "eer@interpolated"
-METRICS: Mapping[str, Mapping[str, Any]] = {
-    MAIN_METRIC: {"ties": "blocks", "accept": "score >= threshold"},
-    **{f"min_dcf@p={p:g}": {"c_miss": 1, "c_fa": 1, "normalised": True} for p in P_TARGETS},
-    **{f"{name}@valid_threshold": {"accept": "score >= threshold"} for name in ("far", "frr", "hter")},
+# metric id → its name in `bootstrap.detection`, and the parameters that fix what it means
+_METRICS: dict[str, tuple[str, dict[str, Any]]] = {
+    MAIN_METRIC: ("eer", {"ties": "blocks", **ACCEPT}),
+    **{f"min_dcf@p={p:g}": (f"min_dcf_{p:g}", {"c_miss": 1, "c_fa": 1, "normalised": True}) for p in P_TARGETS},
+    "far@valid_threshold": ("far", ACCEPT),
+    "frr@valid_threshold": ("frr", ACCEPT),
+    "hter@valid_threshold": ("half_total", ACCEPT),
 }
+METRICS: Mapping[str, Mapping[str, Any]] = {name: parameters for name, (_, parameters) in _METRICS.items()}
 MIN_STRATUM = 30  # targets and non-targets below which a stratum gets no number
 
 
@@ -179,7 +184,7 @@ def _measure(
     scored: Scored, chosen: np.ndarray, threshold: float | None, seed: int, replicates: int
 ) -> dict[str, Interval]:
     trials, speakers = scored.trial_set.trials, scored.trial_set.speakers
-    return bootstrap.detection(
+    found = bootstrap.detection(
         scored.scores[chosen],
         trials.labels[chosen],
         speakers[trials.enrol[chosen]],
@@ -189,6 +194,7 @@ def _measure(
         replicates=replicates,
         seed=seed,
     )
+    return {name: found[short] for name, (short, _) in _METRICS.items() if short in found}
 
 
 def strata(scored: Scored, threshold: float | None, seed: int, replicates: int) -> list[Stratum]:
@@ -202,8 +208,9 @@ def strata(scored: Scored, threshold: float | None, seed: int, replicates: int) 
         levels = np.unique(values[~np.isnan(values.astype(float))])
         if len(levels) > 8:  # a continuous column such as FREQ_MATCH has no strata
             continue
-        for level in levels:
-            found.append(_stratum(scored, f"{column}={level:g}", values == level, threshold, seed, replicates))
+        found += [
+            _stratum(scored, f"{column}={level:g}", values == level, threshold, seed, replicates) for level in levels
+        ]
     return found
 
 

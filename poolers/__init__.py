@@ -16,9 +16,7 @@ REGISTRY = Registry(
     "pooler",
     {
         "mean": Entry("voxboard.poolers.mean:Mean", "mean over time of one layer"),
-        "statistics": Entry(
-            "voxboard.poolers.statistics:Statistics", "mean and standard deviation over time"
-        ),
+        "statistics": Entry("voxboard.poolers.statistics:Statistics", "mean and standard deviation over time"),
         "asp": Entry(ATTENTIVE, "attentive statistics: weighted mean and deviation, one weight per frame"),
         "ecapa-asp": Entry(
             ATTENTIVE,

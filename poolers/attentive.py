@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
 from voxboard.backbones.base import FramesSpec
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std, projection
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-
 from voxboard.backbones.base import Frames, FramesSpec
+
 from voxboard.errors import UserError
 
 
@@ -33,9 +33,7 @@ class SingleLayer(Pooler):
         """`layer` counts as in Python, -1 is the last. Raises `UserError` for one that is not there."""
         super().__init__(spec)
         if not -spec.layers <= layer < spec.layers:
-            raise UserError(
-                f"There is no layer {layer}.", f"This backbone has layers 0 to {spec.layers - 1}."
-            )
+            raise UserError(f"There is no layer {layer}.", f"This backbone has layers 0 to {spec.layers - 1}.")
         self.layer = layer
 
     def forward(self, frames: Frames) -> Tensor:

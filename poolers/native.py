@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
-
 from voxboard.backbones.base import Frames, FramesSpec
-from voxboard.errors import UserError
 from voxboard.poolers.base import Pooler
+
+from voxboard.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ class Native(Pooler):
 
         super().__init__(spec)
         if spec.native is None:
-            raise UserError(
-                "This backbone was published without a pooling of its own.", "Name one, e.g. statistics."
-            )
+            raise UserError("This backbone was published without a pooling of its own.", "Name one, e.g. statistics.")
         name, options = spec.native
         self.pooler = poolers.create(name, spec, **options)
         self.embedding_size = self.pooler.embedding_size

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
-
 from voxboard.backbones.base import FramesSpec
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std, projection
 

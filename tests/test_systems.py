@@ -38,7 +38,12 @@ def test_names_are_found_whatever_their_case() -> None:
 
 @pytest.mark.parametrize(
     ("model", "says"),
-    [("UniPol", "UniPool"), ("a+b+c+d", "4 parts"), ("ecapa(3)+mean", "key=value"), ("ecapa(x=+mean", "part")],
+    [
+        ("UniPol", "UniPool"),
+        ("a+b+c+d", "4 parts"),
+        ("ecapa(3)+mean", "key=value"),
+        ("ecapa(x=+mean", "part"),
+    ],
 )
 def test_what_is_not_a_system_is_said_in_a_sentence(model: str, says: str) -> None:
     with pytest.raises(UserError, match=says):

@@ -17,7 +17,10 @@ from voxboard.systems import System
 
 
 class Encoder(nn.Module):
-    """Waveforms to embeddings: backbone, then pooler. A frozen backbone stays in evaluation mode and gets no gradient."""
+    """Waveforms to embeddings: backbone, then pooler.
+
+    A frozen backbone stays in evaluation mode and gets no gradient.
+    """
 
     def __init__(self, backbone: Backbone, pooler: Pooler, frozen: bool = False) -> None:
         super().__init__()
@@ -104,5 +107,3 @@ def normalise(embeddings: Tensor, heads: int = 1) -> Tensor:
 def parameters(module: nn.Module) -> int:
     """Number of parameters, frozen ones included."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-

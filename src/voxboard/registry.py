@@ -105,5 +105,3 @@ def _load_file(kind: str, name: str) -> type:
     if not hasattr(module, attribute):
         raise unknown(f"class in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, type)])
     return getattr(module, attribute)
-
-

@@ -1,8 +1,8 @@
 """What MODEL on the command line means: a named system, or `backbone+pooler+head` with options in brackets.
 
-    UniPool
-    wavlm-base-plus+unipool+aam
-    ecapa(channels=256)+native+aam(margin=0.3, scale=32)
+UniPool
+wavlm-base-plus+unipool+aam
+ecapa(channels=256)+native+aam(margin=0.3, scale=32)
 """
 
 from __future__ import annotations

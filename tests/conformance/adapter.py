@@ -1,6 +1,6 @@
 """Our functions under the names and arguments that ../shared/metric-cases/check.py calls.
 
-    PYTHONPATH=. python ../shared/metric-cases/check.py tests.conformance.adapter
+PYTHONPATH=. python ../shared/metric-cases/check.py tests.conformance.adapter
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ def eer(pos: np.ndarray, neg: np.ndarray, method: detection.Method) -> float:
     return detection.eer(*_trials(pos, neg), method=method)[0]
 
 
-def min_dcf(
-    pos: np.ndarray, neg: np.ndarray, p_target: float, c_miss: float, c_fa: float, normalise: bool
-) -> float:
+def min_dcf(pos: np.ndarray, neg: np.ndarray, p_target: float, c_miss: float, c_fa: float, normalise: bool) -> float:
     return detection.min_dcf(*_trials(pos, neg), p_target, c_miss, c_fa, normalise)[0]
 
 

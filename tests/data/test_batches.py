@@ -67,5 +67,5 @@ def test_an_unreadable_file_stops_or_is_counted(tmp_path: Path, workers: int) ->
     with pytest.raises(BadAudio, match=r"1\.wav"):
         list(batches(_crops(cuts), shuffled(2, 2, 0), 0, 1, workers))
     (batch,) = batches(_crops(cuts, skip_bad=True), shuffled(2, 2, 0), 0, 1, workers)
-    assert batch.skipped == ("u1",)
+    assert set(batch.skipped) == {"u1"}
     assert batch.labels.tolist() == [0, 0]

@@ -32,7 +32,11 @@ def test_tensors_and_meta_come_back_as_they_were(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [(torch.optim.Adam, {}), (torch.optim.AdamW, {"weight_decay": 0.1}), (torch.optim.SGD, {"momentum": 0.9})],
+    [
+        (torch.optim.Adam, {}),
+        (torch.optim.AdamW, {"weight_decay": 0.1}),
+        (torch.optim.SGD, {"momentum": 0.9}),
+    ],
 )
 def test_an_optimiser_goes_on_as_if_never_stopped(kind: type, options: dict[str, float], tmp_path: Path) -> None:
     layer, optimizer = _stepped(kind, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from voxboard.board.model import Board, Cell, Column, Panel, Row
@@ -97,7 +98,7 @@ def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> P
         absent=tuple(sorted(absent, key=_reading)),
         cells=cells,
         filed=members,
-        notes=_notes(records),
+        notes=_notes(newest, records),
     )
 
 
@@ -139,10 +140,10 @@ def _reason(record: Record, value: Value | None) -> str:
     return plain(value.reason) if value else "not measured"
 
 
-def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+def _notes(newest: Record, records: Sequence[Record]) -> tuple[str, ...]:
     """Warnings that concern all rows of a panel."""
     audio = {record.provenance.digests.get("audio") for record in records} - {None, ""}
-    notes = [plain(records[-1].benchmark.note)] if records[-1].benchmark.note else []
+    notes = [plain(newest.benchmark.note)] if newest.benchmark.note else []
     if len(audio) > 1:
         notes.append("The rows were measured on different copies of the audio: compare the audio digests.")
     return tuple(notes)
@@ -150,8 +151,6 @@ def _notes(records: Sequence[Record]) -> tuple[str, ...]:
 
 def _tell_apart(panels: Sequence[Panel]) -> list[Panel]:
     """Two protocols of one benchmark get what differs between them as their subtitle."""
-    from dataclasses import replace
-
     groups: dict[str, list[Panel]] = defaultdict(list)
     for panel in panels:
         groups[panel.benchmark.name].append(panel)
@@ -201,6 +200,5 @@ def _panel_order(panel: Panel) -> tuple[Any, ...]:
 
 
 def _row_order(row: Row, panels: Sequence[Panel]) -> tuple[Any, ...]:
-    """Mean rank over panels; a missing number counts as the place after the last."""
-    ranks = [panel.cell(row, panel.main).rank or len(panel.rows) + 1 for panel in panels]
-    return (sum(ranks) / max(1, len(ranks)), *_reading(row))
+    """By the first panel's rank, then the next one's: systems that share benchmarks stay together."""
+    return (*(_place(panel.cell(row, panel.main)) for panel in panels), *_reading(row))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from voxboard.board.numbers import plain
 from voxboard.records import Benchmark, Filed, Protocol, System, Value
 
+SYNTHETIC = "Synthetic speech: it shows that everything works, it is no evidence about real speech."
+
 
 @dataclass(frozen=True)
 class Row:
@@ -104,6 +106,6 @@ class Board:
     """A pure function of records."""
 
     panels: tuple[Panel, ...]
-    rows: tuple[Row, ...]  # all systems, best mean rank first
+    rows: tuple[Row, ...]  # all systems, by their ranks in the first panel, then the next
     date: str  # of the newest record, UTC; never of the build
     superseded: int  # older repetitions of a cell that are not shown

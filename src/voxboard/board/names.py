@@ -38,7 +38,7 @@ _MEANINGS = {
     "Recall": "Share of queries whose match is among the first k.",
     "mAP": "Mean average precision over the first k.",
 }
-_ORDER = (*_EXACT, *_NAMES)
+_ORDER = tuple(_NAMES)
 
 
 def label(metric: str) -> str:
@@ -58,10 +58,7 @@ def meaning(shown: str) -> str:
     return _MEANINGS.get(shown) or _MEANINGS.get(shown.partition("(")[0].strip(), "")
 
 
-def order(metric: str, main: str) -> tuple[int, int, str]:
+def order(metric: str, main: str) -> tuple[bool, int, str]:
     """Sort key of columns: the main metric, then the known ones in their usual order, then the rest."""
-    near = next((i for i, known in enumerate(_ORDER) if metric in (known, metric.partition("@")[0])), None)
-    exact = _ORDER.index(metric) if metric in _ORDER else None
-    family = metric.partition("@")[0]
-    place = exact if exact is not None else _ORDER.index(family) if family in _ORDER else len(_ORDER)
-    return (0 if metric == main else 1, place if near is None else place, metric)
+    name = metric.partition("@")[0]
+    return metric != main, _ORDER.index(name) if name in _ORDER else len(_ORDER), metric

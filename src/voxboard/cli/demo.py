@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +15,13 @@ from voxboard.cli.parse import parse
 
 if TYPE_CHECKING:
     from voxboard.grid import Cell, Grid
-    from voxboard.records import Record
 
 DESCRIPTION = """Make the synthetic corpus Voices, train and evaluate a small grid on it, and write the leaderboard.
 
 Nothing is downloaded. Every cell is also evaluated untrained, on speakers and voices that training never saw. Run again
 after an interruption: cells with a record are not repeated."""
+
+MOST_JOBS = 4  # a cell needs less than a gigabyte
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class Demo:
     """Folder for records, runs and the board."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    workers: int = 0
-    """Processes that read audio while a cell trains."""
+    jobs: int = 0
+    """Cells at a time, each on one core (default: one per core, at most 4; one on a GPU)."""
     json: bool = False
     """Print the board as JSON instead of a table."""
 
@@ -47,18 +50,32 @@ def main(argv: Sequence[str]) -> int:
     grid = Grid.load(args.grid)
     cells = grid.cells()
     _voices(grid)
-    _say(f"{time.perf_counter() - started:3.0f} s  {len(cells)} cells, each untrained and trained:")
     known = _known(args.out / "records")
-    for cell in cells:
-        for trained in (False, True):
-            if (cell.system.spec, cell.seed, trained) in known:
-                continue
-            record = _run(cell, grid, args, trained)
-            error = 100 * (record.values[record.benchmark.main_metric].value or 0.0)
-            word = "trained" if trained else "untrained"
-            _say(f"{time.perf_counter() - started:3.0f} s  {cell.system.spec:<60} {word:<9}  EER {error:5.2f} %")
-    board.run(board.Board(records=args.out / "records", out=args.out / "board", json=args.json))
+    wanted = [(cell, trained) for trained in (False, True) for cell in cells]
+    missing = [(cell, trained) for cell, trained in wanted if (cell.system.name, cell.seed, trained) not in known]
+    jobs = args.jobs or _jobs(args.device)
+    _say(f"{time.perf_counter() - started:4.0f} s  {len(missing)} of {len(wanted)} cells to do, {jobs} at a time")
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        running = [pool.submit(_run, cell, grid, args, trained) for cell, trained in missing]
+        for done in as_completed(running):
+            _say(f"{time.perf_counter() - started:4.0f} s  {done.result()}")
+    board.run(board.BoardArgs(records=args.out / "records", out=args.out / "board", json=args.json))
     return 0
+
+
+def _jobs(device: str) -> int:
+    import torch
+
+    if device not in ("auto", "cpu") or (device == "auto" and torch.cuda.is_available()):
+        return 1
+    return max(1, min(torch.get_num_threads(), MOST_JOBS))
+
+
+def _one_thread() -> None:
+    """Small networks gain nothing from a second thread, but two cells side by side do; one thread is also repeatable."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _say(text: str) -> None:
@@ -69,7 +86,7 @@ def _voices(grid: Grid) -> None:
     """Makes the grid's corpus unless it is there."""
     from voxboard.data import prepare
 
-    _say(f"  0 s  corpus {grid.data}: synthesised once, then reused")
+    _say(f"   0 s  corpus {grid.data}: synthesised once, then reused")
     prepare.prepare(grid.data)
 
 
@@ -81,23 +98,27 @@ def _known(records: Path) -> set[tuple[str, int, bool]]:
     return {(record.system.name, record.provenance.seed, record.system.trained) for record in found}
 
 
-def _run(cell: Cell, grid: Grid, args: Demo, trained: bool) -> Record:
+def _run(cell: Cell, grid: Grid, args: Demo, trained: bool) -> str:
+    """Evaluates one cell in a process of its own, after training it or not; the value is a line for the log."""
     from voxboard.cli.eval import Eval
     from voxboard.training import run
     from voxboard.training.config import Evaluation, General, RunConfig, training_of
 
-    system, evaluation = cell.system, Evaluation()
-    if not trained:
-        options = Eval(device=args.device, seed=cell.seed, records=args.out / "records")
-        return run.evaluate_untrained(grid.data, system, options, evaluation)
-    general = General(
-        seed=cell.seed,
-        device=args.device,
-        workers=args.workers,
-        runs=args.out / "runs",
-        records=args.out / "records",
-        description=f"{grid.name} grid",
-    )
-    _, record = run.train(RunConfig(grid.data, system, general, training_of(system), evaluation), show_progress=False)
-    assert record is not None
-    return record
+    system, evaluation, records = cell.system, Evaluation(), args.out / "records"
+    if trained:
+        general = General(
+            seed=cell.seed,
+            device=args.device,
+            workers=0,
+            runs=args.out / "runs",
+            records=records,
+            description=f"{grid.name} grid",
+        )
+        config = RunConfig(grid.data, system, general, training_of(system), evaluation)
+        _, record = run.train(config, show_progress=False)
+        assert record is not None
+    else:
+        options = Eval(device=args.device, seed=cell.seed, records=records)
+        record = run.evaluate_untrained(grid.data, system, options, evaluation, show_progress=False)
+    error = 100 * (record.values[record.benchmark.main_metric].value or 0.0)
+    return f"EER {error:5.2f} %  {'trained  ' if trained else 'untrained'}  {system.name}"

@@ -17,10 +17,13 @@ from voxboard.training.config import Evaluation
 
 DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 
-`voxboard eval _ _ --eval_path RUN` evaluates the run on the corpus it was trained on, `voxboard eval Vox1 _ --eval_path
-RUN` on another one. Without --eval_path, MODEL is built with the weights that it starts from: an untrained baseline such
-as fbank+statistics, or a pretrained network."""
-POSITIONALS = (("data", "corpus, prepared folder or manifest; _ = as trained"), ("model", "system; _ = as trained"))
+`voxboard eval _ _ --eval_path RUN` evaluates the run on the corpus it was trained on,
+`voxboard eval Vox1 _ --eval_path RUN` on another one. Without --eval_path, MODEL is built with
+the weights that it starts from: an untrained baseline such as fbank+statistics, or a pretrained network."""
+POSITIONALS = (
+    ("data", "corpus, prepared folder or manifest; _ = as trained"),
+    ("model", "system; _ = as trained"),
+)
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ def _show(record: Any, as_json: bool) -> None:
         json.dump(record.to_dict(), sys.stdout, indent=2, ensure_ascii=False)
         print()
         return
-    from voxboard.training.report import table
-
     from rich.console import Console
+
+    from voxboard.training.report import table
 
     Console().print(table([record]))

@@ -65,4 +65,4 @@ def _corpora() -> dict[str, str]:
     root = corpora_root()
     ready = {path.parent.name for path in root.glob("*/corpus.json")} if root.is_dir() else set()
     known = {name: f"{entry.summary}{' (prepared)' if name in ready else ''}" for name, entry in CORPORA.items()}
-    return known | {name: "prepared folder" for name in sorted(ready - set(known))}
+    return known | dict.fromkeys(sorted(ready - set(known)), "prepared folder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,8 +13,9 @@ from voxboard.training.config import Evaluation, General, RunConfig, Training, t
 
 DESCRIPTION = """Train MODEL on DATA, validate as it goes, and test the best checkpoint.
 
-DATA is VCTK, LibriSpeech, Vox1, Vox2, Voices, … (see voxboard list corpora) or a prepared folder. MODEL is a named
-system (UniPool, ECAPA-TDNN, X-vector) or backbone+pooler+head. With both named, --help shows the model's own options."""
+DATA is VCTK, LibriSpeech, Vox1, Vox2, Voices, … (see voxboard list corpora) or a prepared folder. MODEL is a
+named system (UniPool, ECAPA-TDNN, X-vector) or backbone+pooler+head. With both named, --help shows the options of
+the model too."""
 POSITIONALS = (("data", "corpus or prepared folder"), ("model", "named system, or backbone+pooler+head"))
 
 
@@ -45,7 +45,12 @@ def main(argv: Sequence[str]) -> int:
 def read(argv: Sequence[str]) -> RunConfig:
     """The configuration that the words of a command line describe."""
     named = len(argv) > 1 and not any(word.startswith("-") for word in argv[:2])
-    flat: dict[str, Any] = {"general": General(), "training": Training(), "evaluation": Evaluation(), "going_on": Resume()}
+    flat: dict[str, Any] = {
+        "general": General(),
+        "training": Training(),
+        "evaluation": Evaluation(),
+        "going_on": Resume(),
+    }
     parts: dict[str, Any] = {}
     if named:
         system = systems.parse(argv[1])

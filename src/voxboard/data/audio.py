@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import lru_cache
 from math import gcd
 from pathlib import Path
@@ -17,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voxboard.data import m4a
-from voxboard.errors import BadAudio
+from voxboard.data._files import bad, check_announced, opened, readable
 
 if TYPE_CHECKING:
-    import soundfile
     from lhotse.cut import Cut
 
 SAMPLE_RATE = 16000
@@ -48,14 +45,14 @@ class Header(NamedTuple):
 def probe(path: Path) -> Header:
     """Reads a file's header. Raises `BadAudio` for what is missing, empty, not audio, or visibly truncated."""
     if m4a.is_m4a(path):
-        with _readable(path):
+        with readable(path):
             header = Header(*m4a.header(path))
     else:
-        with _open(path) as file:
+        with opened(path) as file:
             header = Header(file.samplerate, file.channels, file.frames)
-            _check_announced(path, file.extra_info)
+            check_announced(path, file.extra_info)
     if header.frames <= 0:
-        raise _bad(path, "holds no samples")
+        raise bad(path, "holds no samples")
     return header
 
 
@@ -99,7 +96,13 @@ def audio_digest(cuts: Iterable[Cut], cache: Path | None = None) -> str:
     size and time of change; it is made when missing and skipped where it cannot be written.
     """
     described = sorted(
-        (cut.id, str(cut.start), str(cut.num_samples), str(cut.channel), [s.source for s in cut.recording.sources])
+        (
+            cut.id,
+            str(cut.start),
+            str(cut.num_samples),
+            str(cut.channel),
+            [s.source for s in cut.recording.sources],
+        )
         for cut in cuts
     )
     contents = _digests({Path(file) for *_, files in described for file in files}, cache)
@@ -127,79 +130,23 @@ def _file(cut: Cut, path: Path, first: int, count: int, columns: list[int]) -> n
     """The sum of some channels of a file between two frames, [count] float32."""
     rate = int(cut.sampling_rate)
     if m4a.is_m4a(path):
-        with _readable(path):
+        with readable(path):
             frames = m4a.decode(path, rate)[first : first + count]
     else:
-        with _open(path) as file:
+        with opened(path) as file:
             if file.samplerate != rate:
-                raise _bad(path, f"has a rate of {file.samplerate} Hz where the manifest says {rate} Hz")
+                raise bad(path, f"has a rate of {file.samplerate} Hz where the manifest says {rate} Hz")
             file.seek(min(first, file.frames))
             frames = file.read(count, dtype="float32", always_2d=True)
     missing = count - len(frames)
     if missing > rate * (LOSSY_SHORTAGE if path.suffix.lower() in LOSSY else SHORTAGE):
-        raise _bad(path, f"ends {missing / rate:.2f} s before the length that its manifest or header announces")
+        raise bad(path, f"ends {missing / rate:.2f} s before the length that its manifest or header announces")
     if max(columns) >= frames.shape[1]:
-        raise _bad(path, f"has {frames.shape[1]} channels where the manifest says at least {max(columns) + 1}")
+        raise bad(path, f"has {frames.shape[1]} channels where the manifest says at least {max(columns) + 1}")
     mixed = frames[:, columns[0]] if len(columns) == 1 else frames[:, columns].sum(axis=1)
     if not np.isfinite(mixed).all():
-        raise _bad(path, "holds samples that are not numbers (NaN or infinity)")
+        raise bad(path, "holds samples that are not numbers (NaN or infinity)")
     return np.pad(mixed, (0, missing)) if missing else mixed
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[soundfile.SoundFile]:
-    """A file opened by soundfile; what goes wrong while it is open is a `BadAudio` that names the file."""
-    import soundfile
-
-    with _readable(path):
-        try:
-            file = soundfile.SoundFile(path)
-        except soundfile.LibsndfileError as error:
-            raise _bad(path, f"is not audio that can be read ({_reason(error)})") from error
-        try:
-            with file:
-                yield file
-        except soundfile.LibsndfileError as error:
-            raise _bad(path, f"is truncated or damaged ({_reason(error)})") from error
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Says what is plainly wrong with a file (missing, empty) before any other explanation of a failure."""
-    try:
-        yield
-    except (BadAudio, OSError) as error:
-        try:
-            empty = path.stat().st_size == 0
-            path.open("rb").close()
-        except FileNotFoundError:
-            raise _bad(path, "is not there", "Check --audio_root, or prepare the corpus again.") from error
-        except OSError as cause:
-            raise _bad(path, f"cannot be opened ({cause.strerror})") from error
-        if empty:
-            raise _bad(path, "is empty (0 bytes)") from error
-        if isinstance(error, BadAudio):
-            raise
-        raise _bad(path, f"cannot be read ({error.strerror})") from error
-
-
-def _check_announced(path: Path, log: str) -> None:
-    """Raises `BadAudio` when a WAV header announces clearly more data than the file has, from libsndfile's log."""
-    found = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    if found is None:
-        return
-    announced, there = int(found[1]), int(found[2])
-    # Writers that stream announce the largest number there is.
-    if announced < 0x7FFF0000 and there < 0.99 * announced:
-        raise _bad(path, f"is truncated: its header announces {announced} bytes of samples, {there} are there")
-
-
-def _reason(error: soundfile.LibsndfileError) -> str:
-    return str(error.error_string).strip(" .").removeprefix("Error : ")
-
-
-def _bad(path: Path, what: str, advice: str = "Replace the file, or pass --skip_bad_audio.") -> BadAudio:
-    return BadAudio(f"{path} {what}.", advice)
 
 
 def _reach(block: int, made: int) -> int:
@@ -227,7 +174,7 @@ def _digests(files: set[Path], cache: Path | None) -> dict[Path, str]:
     known = _remembered(cache)
     stamps: dict[Path, list[Any]] = {}
     for file in files:
-        with _readable(file):
+        with readable(file):
             status = file.stat()
         stamps[file] = [status.st_size, status.st_mtime_ns]
     fresh = [file for file in files if known.get(str(file), [])[:2] != stamps[file]]
@@ -240,7 +187,7 @@ def _digests(files: set[Path], cache: Path | None) -> dict[Path, str]:
 
 
 def _sha256(file: Path) -> str:
-    with _readable(file), file.open("rb") as content:
+    with readable(file), file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 

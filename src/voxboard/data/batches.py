@@ -68,7 +68,13 @@ class Crops(Dataset[Any]):
     """Random crops of a fixed length; an utterance that is shorter is repeated."""
 
     def __init__(
-        self, cuts: Sequence[Cut], labels: Sequence[int], samples: int, sample_rate: int, seed: int, skip_bad: bool
+        self,
+        cuts: Sequence[Cut],
+        labels: Sequence[int],
+        samples: int,
+        sample_rate: int,
+        seed: int,
+        skip_bad: bool,
     ) -> None:
         self.cuts, self.labels = cuts, labels
         self.samples, self.sample_rate = samples, sample_rate

@@ -11,7 +11,6 @@ loading one never runs anything, and its paths cannot leave `audio_root`.
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +19,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxboard.data.manifest import inside, read_cuts, write_cuts
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from lhotse import CutSet
     from lhotse.cut import Cut
+
+__all__ = ["ATTRIBUTES", "DESCRIPTION", "SPLITS", "Corpus", "CorpusInfo", "attributes_of", "inside", "speaker_of"]
 
 SPLITS = ("train", "valid", "test")
 ATTRIBUTES = ("gender", "age", "accent", "region", "nationality", "language")
@@ -67,7 +69,7 @@ class Corpus:
 
     @cached_property
     def audio_root(self) -> Path:
-        return (self.folder / self.info.audio_root).absolute()
+        return _absolute(self.folder / self.info.audio_root)
 
     def cuts(self, split: str) -> CutSet:
         """The cuts of a split with absolute audio paths. Raises `UserError` when the corpus has no such split."""
@@ -77,7 +79,7 @@ class Corpus:
                 f"It has {', '.join(self.splits) or 'none'}; prepare it again or name another corpus.",
             )
         if split not in self._cuts:
-            self._cuts[split] = _read(self._manifests[split], self.audio_root)
+            self._cuts[split] = read_cuts(self._manifests[split], self.audio_root)
         return self._cuts[split]
 
     def all_cuts(self) -> list[Cut]:
@@ -91,7 +93,10 @@ class Corpus:
 
     @classmethod
     def open(cls, location: str | Path, audio_root: str | Path | None = None) -> Corpus:
-        """Opens a prepared folder, or one manifest `*.jsonl.gz`, which then serves as the test split."""
+        """Opens a prepared folder, or one manifest `*.jsonl.gz`, which then serves as the test split.
+
+        The audio of a bare manifest lies in its own folder unless `audio_root` says otherwise.
+        """
         path = Path(location)
         if path.is_dir():
             description = path / DESCRIPTION
@@ -104,24 +109,23 @@ class Corpus:
             found = {split: path / f"{split}.jsonl.gz" for split in SPLITS}
             corpus = cls(path, info, {split: file for split, file in found.items() if file.is_file()})
         elif path.name.endswith((".jsonl", ".jsonl.gz")) and path.is_file():
-            corpus = cls(path.parent, CorpusInfo(name=path.name.split(".jsonl")[0]), {"test": path})
+            corpus = cls(path.parent, _manifest_info(path), {"test": path})
         else:
             raise UserError(f"There is no corpus at {path}.", "Run: voxboard prepare DATA --data_path DIR")
         if audio_root is not None:
-            corpus.audio_root = Path(audio_root).absolute()
+            corpus.audio_root = _absolute(audio_root)
         return corpus
 
     @classmethod
-    def write(
-        cls, folder: Path, info: CorpusInfo, splits: Mapping[str, Iterable[Cut]], audio_root: Path
-    ) -> Corpus:
+    def write(cls, folder: Path, info: CorpusInfo, splits: Mapping[str, Iterable[Cut]], audio_root: Path) -> Corpus:
         """Writes a corpus folder. Cuts may name their audio absolutely; it is stored relative to `audio_root`.
 
         `corpus.json` appears last, so an interrupted write never leaves a folder that passes for a whole corpus;
         splits that a previous corpus in the same folder had and this one has not are removed.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        root = audio_root.absolute()
+        root = _absolute(audio_root)
+        seen: set[str] = set()
         counts: dict[str, dict[str, float]] = {}
         manifests: dict[str, Path] = {}
         parts: dict[Path, Path] = {}
@@ -129,11 +133,12 @@ class Corpus:
             ordered = sorted(cuts, key=lambda cut: cut.id)
             if not ordered:
                 continue
+            _check_new(ordered, seen)
             manifests[split] = folder / f"{split}.jsonl.gz"
             parts[manifests[split]] = folder / f".{split}.jsonl.gz.part"
-            _write_cuts(parts[manifests[split]], ordered, root)
+            write_cuts(parts[manifests[split]], ordered, root)
             counts[split] = _counts(ordered)
-        info = replace(info, counts=counts, audio_root=_stored(root, folder.absolute()))
+        info = replace(info, counts=counts, audio_root=_stored(root, _absolute(folder)))
         description = folder / f".{DESCRIPTION}.part"
         description.write_text(json.dumps(asdict(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         for stale in (folder / DESCRIPTION, *(folder / f"{split}.jsonl.gz" for split in SPLITS)):
@@ -159,20 +164,17 @@ def attributes_of(cut: Cut) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value not in (None, "")}
 
 
-def inside(root: Path, name: str | Path) -> Path:
-    """`root / name`, refused when that leaves `root`.
+def _absolute(path: str | Path) -> Path:
+    """Without `..`, but with links as they are named."""
+    return Path(os.path.abspath(path))
 
-    The check is on names, not on what they link to: a data disk linked into a corpus is common and the user's own
-    doing, whereas a manifest cannot make links.
-    """
-    base = os.path.abspath(root)
-    path = os.path.normpath(os.path.join(base, name))
-    if path != base and not path.startswith(base.rstrip(os.sep) + os.sep):
-        raise UserError(
-            f"The manifest names {name}, which lies outside {root}.",
-            "Pass the folder that holds the audio as --audio_root.",
-        )
-    return Path(path)
+
+def _check_new(cuts: Sequence[Cut], seen: set[str]) -> None:
+    """Adds the ids of cuts to `seen`. Raises `UserError` for one that is there already."""
+    for cut in cuts:
+        if cut.id in seen:
+            raise UserError(f"Two utterances have the id {cut.id}.", "Give every utterance an id of its own.")
+        seen.add(cut.id)
 
 
 def _stored(root: Path, folder: Path) -> str:
@@ -199,58 +201,11 @@ def _info(description: Path) -> CorpusInfo:
         raise UserError(f"{description} cannot be read: {error}.", "Prepare the corpus again.") from error
 
 
-def _write_cuts(file: Path, cuts: Sequence[Cut], root: Path) -> None:
-    """One JSON line per cut. Not Lhotse's writer: it stamps the time into the gzip header, and equal corpora are
-    to have equal bytes."""
-    with (
-        open(file, "wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out,
-    ):
-        for cut in cuts:
-            out.write(json.dumps(_relative(cut.to_dict(), root), ensure_ascii=False).encode() + b"\n")
-
-
-def _relative(cut: dict[str, Any], root: Path) -> dict[str, Any]:
-    """A cut's dictionary with its audio named relative to `root`."""
-    for source in cut["recording"]["sources"]:
-        if os.path.isabs(source["source"]):
-            source["source"] = str(inside(root, source["source"]).relative_to(root))
-    return cut
-
-
-def _read(manifest: Path, audio_root: Path) -> CutSet:
-    from lhotse import CutSet
-
-    try:
-        cuts = CutSet.from_file(manifest).to_eager()
-    except Exception as error:
-        raise UserError(f"{manifest} is not a Lhotse cut manifest: {error}", "Prepare the corpus again.") from error
-    for cut in cuts:
-        _check(cut, manifest)
-        for source in cut.recording.sources:
-            source.source = str(inside(audio_root, source.source))
-    return cuts
-
-
-def _check(cut: Cut, manifest: Path) -> None:
-    """Raises `UserError` for a cut that is not one utterance of one speaker in plain audio files."""
-    from lhotse.cut import DataCut
-
-    supervisions = getattr(cut, "supervisions", [])
-    if not isinstance(cut, DataCut) or not cut.has_recording or len(supervisions) != 1 or not supervisions[0].speaker:
-        raise UserError(
-            f"Cut {cut.id} of {manifest} does not have one recording and one supervision with a speaker.",
-            "Trim the cuts to supervisions with Lhotse first.",
-        )
-    if cut.recording.transforms:
-        raise UserError(
-            f"Cut {cut.id} of {manifest} changes its audio while reading (transforms).",
-            "Save the changed audio with Lhotse first.",
-        )
-    for source in cut.recording.sources:
-        # Lhotse also knows sources of type "command", which run a shell: data must not.
-        if source.type != "file":
-            raise UserError(
-                f"Cut {cut.id} of {manifest} has an audio source of type {source.type!r}.",
-                "Only files are read.",
-            )
+def _manifest_info(manifest: Path) -> CorpusInfo:
+    """What is known of one manifest: all that its prepared corpus says, when it is one of that's splits."""
+    name = manifest.name.split(".jsonl")[0]
+    description = manifest.parent / DESCRIPTION
+    if name not in SPLITS or not description.is_file():
+        return CorpusInfo(name=name)
+    info = _info(description)
+    return replace(info, name=f"{info.name}-{name}", trials={}, counts={})

@@ -85,9 +85,7 @@ def _speak(library: ctypes.CDLL, text: str, voice: Voice) -> npt.NDArray[np.int1
     callback = _Callback(receive)  # held until the synthesis is over: the library keeps only the address
     library.espeak_SetSynthCallback(callback)
     if library.espeak_SetVoiceByName(f"{voice.language}+{voice.variant}".encode()) != 0:
-        raise UserError(
-            f"eSpeak has no language {voice.language!r}.", "Use one of its own names, e.g. en-us."
-        )
+        raise UserError(f"eSpeak has no language {voice.language!r}.", "Use one of its own names, e.g. en-us.")
     for parameter, value in ((_RATE, voice.rate), (_PITCH, voice.pitch), (_RANGE, voice.range)):
         library.espeak_SetParameter(parameter, value, 0)
     data = text.encode()

@@ -44,7 +44,7 @@ def header(path: Path) -> tuple[int, int, int]:
         channels = struct.unpack_from(">H", track[b"stsd"], 32)[0]
         if b"elst" in track:
             length = _edited(track[b"elst"], length, rate, movie_scale)
-    except (struct.error, KeyError, ZeroDivisionError) as error:
+    except (struct.error, LookupError, ZeroDivisionError) as error:
         raise BadAudio(
             f"{path} is not an MPEG-4 file with sound, or is truncated.",
             "Replace the file, or pass --skip_bad_audio.",
@@ -62,7 +62,18 @@ def decode(path: Path, rate: int) -> np.ndarray:
         )
     _, channels, _ = header(path)
     # Only local files and only the MPEG-4 reader: a playlist that calls itself .m4a cannot make ffmpeg read elsewhere.
-    command = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file", "-f", "mov", "-i", f"file:{path}"]
+    command = [
+        program,
+        "-nostdin",
+        "-v",
+        "error",
+        "-protocol_whitelist",
+        "file",
+        "-f",
+        "mov",
+        "-i",
+        f"file:{path}",
+    ]
     command += ["-map", "0:a:0", "-ac", str(channels), "-ar", str(rate), "-f", "f32le", "pipe:1"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
@@ -94,7 +105,7 @@ def _boxes(file: BinaryIO, end: int) -> Iterator[_Box]:
 
 
 def _sound_track(boxes: list[_Box]) -> tuple[int, dict[bytes, bytes]]:
-    """The time scale of the movie, and the boxes of the first track whose handler is sound."""
+    """The time scale of the movie, and the boxes of the first track whose handler is sound. Raises `IndexError`."""
     tracks: list[dict[bytes, bytes]] = []
     scale = 0
     for kind, content in boxes:
@@ -104,12 +115,15 @@ def _sound_track(boxes: list[_Box]) -> tuple[int, dict[bytes, bytes]]:
             scale = _times(content)[0]
         elif tracks and kind not in tracks[-1]:
             tracks[-1][kind] = content
-    return scale, next(track for track in tracks or [{}] if track.get(b"hdlr", b"")[8:12] == b"soun")
+    sound = [track for track in tracks if track.get(b"hdlr", b"")[8:12] == b"soun"]
+    return scale, sound[0]
 
 
 def _times(content: bytes) -> tuple[int, int]:
     """The time scale (ticks per second) and duration (ticks) of an `mvhd` or `mdhd` box."""
-    scale, length = struct.unpack_from(">IQ", content, 20) if content[:1] == b"\1" else struct.unpack_from(">II", content, 12)
+    scale, length = (
+        struct.unpack_from(">IQ", content, 20) if content[:1] == b"\1" else struct.unpack_from(">II", content, 12)
+    )
     return int(scale), int(length)
 
 

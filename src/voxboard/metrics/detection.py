@@ -9,7 +9,7 @@ returned realises its operating point on these scores under the rule above, also
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -34,9 +34,7 @@ class Curve(NamedTuple):
     thresholds: NDArray[np.float64]
 
 
-def eer(
-    scores: Scores, labels: ArrayLike | None = None, method: Method = "interpolated"
-) -> tuple[float, float]:
+def eer(scores: Scores, labels: ArrayLike | None = None, method: Method = "interpolated") -> tuple[float, float]:
     """The equal error rate, a fraction, and a threshold at it.
 
     `interpolated`: where FAR and FRR cross on the ROC of all distinct thresholds, between the two neighbouring
@@ -72,7 +70,7 @@ def min_dcf(
     c_fa: float = 1.0,
     normalized: bool = True,
 ) -> tuple[float, float] | tuple[list[float], list[float]]:
-    """The lowest detection cost over all thresholds, and the lowest threshold that reaches it.
+    """The lowest detection cost over all thresholds, and the strictest threshold that reaches it.
 
     Cost = c_miss · p · FRR + c_fa · (1 − p) · FAR; `normalized` divides by min(c_miss · p, c_fa · (1 − p)), the cost
     of a system that ignores its input (NIST). A list of priors gives a list of costs and one of thresholds.
@@ -92,7 +90,7 @@ def act_dcf(
     c_fa: float = 1.0,
     normalized: bool = True,
 ) -> float:
-    """The cost of deciding by Bayes' threshold log(c_fa (1 − p) / (c_miss p)): scores are natural-log likelihood ratios."""
+    """The cost of deciding at Bayes' threshold log(c_fa (1 − p) / (c_miss p)), scores being ln likelihood ratios."""
     misses, alarms, cost = weights(p_target, c_miss, c_fa, normalized)
     far, frr = far_frr(scores, labels, float(np.log(alarms / misses)))
     return (misses * frr + alarms * far) / cost
@@ -148,10 +146,7 @@ def min_cllr(scores: Scores, labels: ArrayLike | None = None) -> float:
     with np.errstate(divide="ignore"):
         llr = np.log(targets / positive) - np.log(others / negative)
     # A pure block has an infinite ratio and costs its own class nothing; the other class is not in it.
-    cost = (
-        _weighted(targets, np.logaddexp(0.0, -llr)) / positive
-        + _weighted(others, np.logaddexp(0.0, llr)) / negative
-    )
+    cost = _weighted(targets, np.logaddexp(0.0, -llr)) / positive + _weighted(others, np.logaddexp(0.0, llr)) / negative
     return float(cost / (2 * np.log(2)))
 
 
@@ -173,14 +168,22 @@ def _ranked(scores: Scores, labels: ArrayLike | None) -> Ranked:
     return rank(scores, labels)
 
 
-def _crossing(
-    missed: int, alarms: int, missed_next: int, alarms_next: int, positive: int, negative: int
-) -> float:
+def _crossing(missed: int, alarms: int, missed_next: int, alarms_next: int, positive: int, negative: int) -> float:
     """Where FAR = FRR between two operating points, given as counts; exact integers up to the last division."""
     before = alarms * positive - missed * negative
     after = missed_next * negative - alarms_next * positive
     share = before / (before + after)
     return (missed + share * (missed_next - missed)) / positive
+
+
+def _lowest_score(ranked: Ranked, condition: Callable[[Any], bool]) -> Any | None:
+    """The lowest score for which a condition holds that holds for all higher ones; None when it holds for none."""
+    found = []
+    for side in (ranked.targets, ranked.others):
+        index = bisect_left(side, True, key=condition)
+        if index < side.size:
+            found.append(side[index])
+    return min(found) if found else None
 
 
 def _eer_interpolated(ranked: Ranked) -> tuple[float, float]:
@@ -190,13 +193,8 @@ def _eer_interpolated(ranked: Ranked) -> tuple[float, float]:
         missed, alarms = ranked.counts(score)
         return missed * negative >= alarms * positive
 
-    # FRR − FAR rises with the threshold: bisect for the lowest score where FRR ≥ FAR, in either class.
-    found = [
-        side[index]
-        for side in (ranked.targets, ranked.others)
-        if (index := bisect_left(range(side.size), True, key=lambda i, s=side: crossed(s[i]))) < side.size
-    ]
-    upper = min(found) if found else None  # None: only reject-all crosses
+    # FRR − FAR rises with the threshold: the lowest score where FRR ≥ FAR, whichever class it is of.
+    upper = _lowest_score(ranked, crossed)  # None: only reject-all crosses
     lower = ranked.highest if upper is None else ranked.below(upper)
     missed, alarms = ranked.counts(lower)
     missed_next, alarms_next = (positive, 0) if upper is None else ranked.counts(upper)
@@ -219,12 +217,7 @@ def _eer_nearest(ranked: Ranked) -> tuple[float, float]:
         missed, alarms = rejecting(score)
         return missed * negative - alarms * positive
 
-    found = [
-        side[index]
-        for side in (ranked.targets, ranked.others)
-        if (index := bisect_left(range(side.size), True, key=lambda i, s=side: gap(s[i]) >= 0)) < side.size
-    ]
-    highest = min(found)  # the highest score always serves: rejecting it rejects all
+    highest = _lowest_score(ranked, lambda score: gap(score) >= 0)  # exists: rejecting the highest rejects all
     previous = ranked.below(highest)
     if previous is not None and -gap(previous) <= gap(highest):
         highest = previous
@@ -247,9 +240,7 @@ def _eer_hull(ranked: Ranked) -> tuple[float, float]:
     return _crossing(*ends, positive, negative), between(lower, upper)
 
 
-def _min_dcf(
-    ranked: Ranked, p_target: float, c_miss: float, c_fa: float, normalized: bool
-) -> tuple[float, float]:
+def _min_dcf(ranked: Ranked, p_target: float, c_miss: float, c_fa: float, normalized: bool) -> tuple[float, float]:
     miss_weight, alarm_weight, divisor = weights(p_target, c_miss, c_fa, normalized)
     targets, others = ranked.targets, ranked.others
     positive, negative = targets.size, others.size
@@ -271,10 +262,10 @@ def _min_dcf(
     candidates = np.union1d(inside[inside < positive], edges)
     costs = cost(candidates)
     # Of equally good thresholds the strictest; the tolerance is rounding only.
-    best = int(np.flatnonzero(costs <= costs.min() * (1 + 1e-12))[-1])
-    first = int(candidates[best])
+    lowest = float(costs.min())
+    first = int(candidates[np.flatnonzero(costs <= lowest * (1 + 1e-12))[-1]])
     rejected = ranked.highest if first == positive else ranked.below(targets[first])
-    return float(costs[best] / divisor), float(ranked.lowest) if rejected is None else just_above(rejected)
+    return lowest / divisor, float(ranked.lowest) if rejected is None else just_above(rejected)
 
 
 def _points(ranked: Ranked) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:

@@ -6,7 +6,7 @@ from voxboard.records.portable import portable
 from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
 from voxboard.records.result import Cost, Stratum, Value
-from voxboard.records.store import Filed, load, read, save, scan, validate, write_atomically
+from voxboard.records.store import Filed, load, read, save, scan, slug, validate, write_atomically
 from voxboard.records.system import Part, System, Training
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "read",
     "save",
     "scan",
+    "slug",
     "validate",
     "write_atomically",
 ]

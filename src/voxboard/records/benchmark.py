@@ -81,9 +81,7 @@ class Protocol:
         """Raises `UserError` for a list without digest, impossible counts, or an unknown main metric."""
         items = self.items
         if not items.digest.strip():
-            raise UserError(
-                "protocol.items.digest is empty.", "Without it nobody can tell which list was scored."
-            )
+            raise UserError("protocol.items.digest is empty.", "Without it nobody can tell which list was scored.")
         if items.count < 1 or not 0 <= (items.targets or 0) <= items.count:
             raise UserError(
                 f"protocol.items counts {items.count} {items.kind} with {items.targets} targets.",
@@ -95,6 +93,6 @@ class Protocol:
 
 def protocol_id(protocol: Protocol) -> str:
     """12 hexadecimal digits; equal ids mean comparable numbers. A renamed copy of a list keeps its id."""
-    content = encode(protocol)
-    del content["items"]["name"]
+    content = encode(protocol, sparse=True)
+    content["items"].pop("name", None)
     return short_digest(content)

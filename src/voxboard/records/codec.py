@@ -17,18 +17,22 @@ from voxboard.errors import UserError, unknown
 T = TypeVar("T")
 
 
-def encode(value: Any) -> Any:
-    """The JSON value of dataclasses, mappings, sequences, paths and scalars of NumPy and torch, nested."""
+def encode(value: Any, sparse: bool = False) -> Any:
+    """The JSON value of dataclasses, mappings, sequences, paths and scalars of NumPy and torch, nested.
+
+    `sparse` leaves out the fields of dataclasses that are None or empty.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+        content = {f.name: encode(getattr(value, f.name), sparse) for f in fields(value)}
+        return {key: item for key, item in content.items() if not (sparse and item in (None, "", [], {}))}
     if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
+        return {str(key): encode(item, sparse) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [encode(item) for item in value]
+        return [encode(item, sparse) for item in value]
     if isinstance(value, PurePath):
         return str(value)
     if not isinstance(value, str | int | float | NoneType) and hasattr(value, "item"):
-        return value.item()  # NumPy and torch scalars
+        return value.item()
     return value
 
 
@@ -38,11 +42,12 @@ def decode(kind: type[T], data: Any, where: str = "") -> T:
 
 
 def canonical(value: Any) -> str:
-    """One spelling per meaning: sorted keys, 3.0 as 3, and without what is empty.
+    """One spelling per meaning: sorted keys, 3.0 as 3, and no empty fields of dataclasses.
 
-    Leaving out None, "" and empty collections lets a later version add optional fields and change no digest.
+    Leaving those out lets a later version add optional fields and change no digest.
     """
-    return json.dumps(_reduce(encode(value)), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    content = _integral(encode(value, sparse=True))
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def short_digest(value: Any) -> str:
@@ -50,15 +55,12 @@ def short_digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
 
 
-def _reduce(value: Any) -> Any:
+def _integral(value: Any) -> Any:
     if isinstance(value, dict):
-        reduced = {key: _reduce(item) for key, item in value.items()}
-        return {key: item for key, item in reduced.items() if item is not None and item not in ("", {}, [])}
+        return {key: _integral(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_reduce(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+        return [_integral(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _decode(kind: Any, data: Any, where: str) -> Any:
@@ -78,9 +80,7 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
         return tuple(_decode(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
     if origin is Mapping:
         items = _expect(dict, data, where)
-        return {
-            _text(key, where): _decode(arguments[1], item, _join(where, key)) for key, item in items.items()
-        }
+        return {_text(key, where): _decode(arguments[1], item, _join(where, key)) for key, item in items.items()}
     return _scalar(kind, data, where)
 
 

@@ -19,18 +19,14 @@ Step = Callable[[dict[str, Any]], dict[str, Any]]
 STEPS: dict[int, Step] = {}
 
 
-def migrate(
-    data: Mapping[str, Any], steps: Mapping[int, Step] | None = None, schema: int = SCHEMA
-) -> dict[str, Any]:
+def migrate(data: Mapping[str, Any], steps: Mapping[int, Step] | None = None, schema: int = SCHEMA) -> dict[str, Any]:
     """Parsed JSON of any known version → of `schema`. Raises `UserError` for an unknown or a newer one."""
     steps = STEPS if steps is None else steps
     found = data.get("schema")
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise UserError("It has no schema version.", 'Records are JSON objects with "schema": 1.')
     if found > schema:
-        raise UserError(
-            f"It was written with schema {found}, this voxboard reads up to {schema}.", "Update voxboard."
-        )
+        raise UserError(f"It was written with schema {found}, this voxboard reads up to {schema}.", "Update voxboard.")
     current = dict(data)
     for version in range(found, schema):
         current = {**steps[version](current), "schema": version + 1}

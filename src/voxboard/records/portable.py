@@ -20,9 +20,7 @@ _SECRET_TEXT = re.compile(r"\b(hf_|ghp_|github_pat_|sk-|AKIA|eyJ)[A-Za-z0-9_\-.=
 _URL_USER = re.compile(r"(?<=://)[^/@\s]+@")
 _URL_QUERY = re.compile(r"(\w+://[^\s?\"'<>]+)\?[^\s\"'<>)]*")
 # An absolute path inside other text: it starts where a word could start and has at least two parts.
-_PATH = re.compile(
-    r"(?<![^\s=,:;(\[{\"'`<])(?:file://)?/[^\s/,:;()\[\]{}\"'`<>]+(?:/[^\s/,:;()\[\]{}\"'`<>]*)+"
-)
+_PATH = re.compile(r"(?<![^\s=,:;(\[{\"'`<])(?:file://)?/[^\s/,:;()\[\]{}\"'`<>]+(?:/[^\s/,:;()\[\]{}\"'`<>]*)+")
 _QUOTED = re.compile(r"(?<=['\"`])(?:file://)?/[^/'\"`\n][^'\"`\n]*/[^'\"`\n]*(?=['\"`])")
 _HOME = re.compile(r"(?<![^\s=,:;(\[{\"'`<])~(?:[A-Za-z_][\w.-]*)?/[^\s,:;()\[\]{}\"'`<>]*")
 

@@ -62,9 +62,7 @@ class Provenance:
         try:
             datetime.strptime(self.created, "%Y-%m-%dT%H:%M:%SZ")
         except ValueError as error:
-            raise UserError(
-                f"provenance.created is {self.created!r}.", "Write UTC as 2026-11-20T23:51:00Z."
-            ) from error
+            raise UserError(f"provenance.created is {self.created!r}.", "Write UTC as 2026-11-20T23:51:00Z.") from error
         for reason, count in self.skipped.items():
             if count < 0:
                 raise UserError(f"provenance.skipped.{reason} is {count}.")

@@ -69,13 +69,13 @@ class Record:
             content["protocol"] = dict(content["protocol"])
             stored = content["protocol"].pop("id", None)
         record = decode(cls, content)
+        record.validate()
         # A migration may add to the protocol; only a file of this schema must agree with its own id.
         if data.get("schema") == SCHEMA and stored not in (None, record.protocol_id):
             raise UserError(
                 f"protocol.id is {stored}, but this protocol's id is {record.protocol_id}.",
                 "The protocol was changed after the evaluation: evaluate again.",
             )
-        record.validate()
         return record
 
     def validate(self) -> None:

@@ -18,9 +18,7 @@ class Value:
 
     value: float | None  # None = there is no number, and `reason` says why
     better: Literal["lower", "higher"] = "lower"
-    unit: str = (
-        "fraction"  # "fraction" is shown as percent; "cost", "correlation", "dB", "seconds" as they are
-    )
+    unit: str = "fraction"  # "fraction" is shown as percent; "cost", "correlation", "dB", "seconds" as they are
     low: float | None = None  # interval, both ends or neither
     high: float | None = None
     level: float = 0.95  # of the interval
@@ -41,12 +39,7 @@ class Value:
         if not 0 < self.level < 1:
             raise UserError(f"{where}.level is {self.level}.", "A level lies between 0 and 1, such as 0.95.")
         metric = where.rpartition("values.")[2].partition("@")[0]
-        if (
-            self.value is not None
-            and metric in _BOUNDED
-            and self.unit == "fraction"
-            and not 0 <= self.value <= 1
-        ):
+        if self.value is not None and metric in _BOUNDED and self.unit == "fraction" and not 0 <= self.value <= 1:
             raise UserError(f"{where}.value is {self.value}.", "Values are fractions: 6.4 % is 0.064.")
 
 

@@ -40,9 +40,7 @@ def scan(folder: str | Path) -> list[Filed]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise UserError(
-            f"There is no folder {folder}.", "Evaluate something first: voxboard eval DATA MODEL."
-        )
+        raise UserError(f"There is no folder {folder}.", "Evaluate something first: voxboard eval DATA MODEL.")
     found, bad = [], []
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.json")):
         if any(part.startswith(".") for part in Path(name).parts) or not path.is_file():

@@ -58,11 +58,10 @@ class System:
 
     def identity(self) -> dict[str, Any]:
         """What makes it another system: everything except licences and the corpora behind the weights."""
-        content: dict[str, Any] = encode(self)
+        content: dict[str, Any] = encode(self, sparse=True)
         for label in ("code_licence", "weights_licence", "pretrained_on"):
-            del content[label]
-        if content["training"]:
-            del content["training"]["licence"]
+            content.pop(label, None)
+        content.get("training", {}).pop("licence", None)
         return content
 
     def validate(self) -> None:

@@ -62,7 +62,7 @@ def embed(
     be read, unless `skip_bad_audio`.
     """
     spec = encoder.backbone.spec
-    device = next(encoder.parameters(), torch.empty(0)).device
+    device = _device(encoder)
     if batch_seconds is None:
         batch_seconds = BATCH_SECONDS.get(device.type, 0.0)
     started = time.perf_counter()
@@ -97,6 +97,13 @@ def embed(
     )
 
 
+def _device(encoder: Encoder) -> torch.device:
+    """Where the weights are, or the buffers of an encoder that has no weights."""
+    for tensor in (*encoder.parameters(), *encoder.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
 def _groups(
     cuts: Sequence[Cut], sample_rate: int, max_seconds: float, batch_seconds: float, equal: bool
 ) -> list[list[Cut]]:
@@ -114,9 +121,7 @@ def _groups(
     return groups
 
 
-def _read_ahead(
-    groups: list[list[Cut]], sample_rate: int
-) -> Iterator[tuple[list[Cut], list[np.ndarray | BadAudio]]]:
+def _read_ahead(groups: list[list[Cut]], sample_rate: int) -> Iterator[tuple[list[Cut], list[np.ndarray | BadAudio]]]:
     """Reads the audio of the next batches in a thread while the network works on this one."""
 
     def read(group: list[Cut]) -> list[np.ndarray | BadAudio]:
@@ -138,9 +143,7 @@ def _load(cut: Cut, sample_rate: int) -> np.ndarray | BadAudio:
         return error
 
 
-def _forward(
-    encoder: Encoder, waves: list[np.ndarray], max_seconds: float, heads: int, device: torch.device
-) -> Tensor:
+def _forward(encoder: Encoder, waves: list[np.ndarray], max_seconds: float, heads: int, device: torch.device) -> Tensor:
     """[B, E] normalised embeddings of whole utterances, on the CPU."""
     limit = int(max_seconds * encoder.backbone.spec.sample_rate)
     if len(waves) == 1 and len(waves[0]) > limit:

@@ -121,17 +121,24 @@ class RunConfig:
         """The words after `voxboard` that give this run again: everything that differs from the defaults."""
         card = systems.parse(self.system.name)
         words = ["train", self.data, self.system.name]
-        pairs = [(self.general, General()), (self.training, training_of(card)), (self.evaluation, Evaluation())]
+        pairs = [
+            (self.general, General()),
+            (self.training, training_of(card)),
+            (self.evaluation, Evaluation()),
+        ]
         for section, default in pairs:
-            words += _flags(asdict(section), asdict(default))
-        for kind, part in self.system.parts():
-            words += _flags(part.options, getattr(card, kind).options, f"{kind}.")
+            words += flags(asdict(section), asdict(default))
+        words += part_flags(self.system)
         return words
 
     def quick(self) -> RunConfig:
         """The rehearsal that `--quickrun` asks for."""
         per_round = min(101, self.training.nb_steps_eval)
-        training = replace(self.training, nb_steps_eval=per_round, nb_total_step=min(3 * per_round, self.training.nb_total_step))
+        training = replace(
+            self.training,
+            nb_steps_eval=per_round,
+            nb_total_step=min(3 * per_round, self.training.nb_total_step),
+        )
         return replace(self, training=training)
 
 
@@ -144,7 +151,15 @@ def training_of(system: System) -> Training:
     return Training(**system.training)
 
 
-def _flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> list[str]:
+def part_flags(system: System) -> list[str]:
+    """The flags that make the system out of the one that its name alone gives."""
+    card = systems.parse(system.name)
+    return [
+        word for kind, part in system.parts() for word in flags(part.options, getattr(card, kind).options, f"{kind}.")
+    ]
+
+
+def flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> list[str]:
     """`--key value` for every value that is not the default."""
     words = []
     for key, value in values.items():
@@ -169,6 +184,4 @@ def _plain(value: Any) -> Any:
 
 def _typed(kind: type, content: dict[str, Any]) -> Any:
     paths = {f.name for f in fields(kind) if "Path" in str(f.type)}
-    return kind(
-        **{key: Path(value) if key in paths and value is not None else value for key, value in content.items()}
-    )
+    return kind(**{key: Path(value) if key in paths and value is not None else value for key, value in content.items()})

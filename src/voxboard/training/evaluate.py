@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ class Subject:
     training: records.Training | None = None
     frozen: bool = False
     run: Path | None = None
+    skipped: int = 0  # training utterances that could not be read
     cost: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -78,6 +80,7 @@ def trained(config: RunConfig, run: Path, corpus: Corpus) -> Subject:
         training=training,
         frozen=config.general.frz_pretrain,
         run=run,
+        skipped=len(meta["skipped"]),
         cost=cost,
     )
 
@@ -124,7 +127,13 @@ def write_scores(path: Path, scored: Scored) -> None:
     """`label enrol test score`, a line per trial; scores are written exactly."""
     trials = scored.trial_set.trials
     names = trials.utterances
-    rows = zip(trials.labels.tolist(), trials.enrol.tolist(), trials.test.tolist(), scored.scores.tolist(), strict=True)
+    rows = zip(
+        trials.labels.tolist(),
+        trials.enrol.tolist(),
+        trials.test.tolist(),
+        scored.scores.tolist(),
+        strict=True,
+    )
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=3) as file:
         file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
 
@@ -180,15 +189,16 @@ def _protocol(scored: Scored, evaluation: Evaluation) -> records.Protocol:
 
 
 def _value(name: str, interval: Interval) -> records.Value:
+    bounded = not math.isnan(interval.low)
     return records.Value(
         value=interval.value,
         unit="cost" if name.startswith("min_dcf") else "fraction",
-        low=interval.low,
-        high=interval.high,
+        low=interval.low if bounded else None,
+        high=interval.high if bounded else None,
         level=interval.level,
         clusters=interval.clusters,
         replicates=interval.replicates,
-        threshold=interval.threshold,
+        reason="" if bounded else f"no interval: {interval.clusters} speakers are too few to resample",
     )
 
 
@@ -220,8 +230,12 @@ def _provenance(subject: Subject, scored: Scored, setting: Setting, device: str)
             "trials": scored.trial_set.digest,
             "audio": audio.audio_digest(scored.trial_set.cuts),
         },
-        skipped={"unreadable audio": len(embedded.skipped)} if embedded.skipped else {},
+        skipped={where: count for where, count in _skipped(subject, scored).items() if count},
     )
+
+
+def _skipped(subject: Subject, scored: Scored) -> dict[str, int]:
+    return {"unreadable test audio": len(scored.embeddings.skipped), "unreadable training audio": subject.skipped}
 
 
 def _manifest_digest(corpus: Corpus) -> str:

@@ -1,9 +1,9 @@
 """The folder of a run: what it was told, what it did, and what it can go on from.
 
-    config.json        the resolved configuration       metrics.jsonl   one line per logged step
-    training.log       what was printed                 events.out.*    the same for TensorBoard
-    speakers.json      class index → speaker            scores-*.txt.gz the scores of every trial list
-    last.safetensors   everything to resume from        best.safetensors  the weights of the best validation
+config.json        the resolved configuration       metrics.jsonl   one line per logged step
+training.log       what was printed                 events.out.*    the same for TensorBoard
+speakers.json      class index → speaker            scores-*.txt.gz the scores of every trial list
+last.safetensors   everything to resume from        best.safetensors  the weights of the best validation
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Loop:
         self.optimizer = optimisation.optimizer(network, config.training)
         # The schedule sets the learning rate of step 0, so it is made before a checkpoint's is loaded.
         self.scheduler = optimisation.schedule(self.optimizer, config.training)
-        self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, 0
+        self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, set[str]()
         if (run / "last.safetensors").is_file():
             self._restore()
         self.module, self.wrapped = self.fabric.setup(Step(network), self.optimizer)
@@ -89,7 +89,14 @@ class Loop:
         training, general = self.config.training, self.config.general
         total = training.nb_total_step
         size = parameters(self.network.encoder)
-        log.info("%s: %s, %s parameters, step %d of %d", self.run.name, self.config.system.spec, f"{size:,}", self.step, total)
+        log.info(
+            "%s: %s, %s parameters, step %d of %d",
+            self.run.name,
+            self.config.system.spec,
+            f"{size:,}",
+            self.step,
+            total,
+        )
         history = folder.History(self.run, self.step)
         stream = batches(self.crops, self.plan, self.step, total, general.workers)
         started = time.perf_counter()
@@ -128,7 +135,7 @@ class Loop:
         self.wrapped.step()
         self.scheduler.step()
         self.step += 1
-        self.skipped += len(batch.skipped)
+        self.skipped.update(batch.skipped)
         return loss.detach()
 
     def _log_loss(self, history: folder.History, losses: list[Tensor]) -> None:
@@ -136,7 +143,8 @@ class Loop:
         losses.clear()
         if not math.isfinite(loss):
             raise UserError(
-                f"The loss is {loss} at step {self.step}.", "Lower --max_lr; the checkpoint of the last validation is kept."
+                f"The loss is {loss} at step {self.step}.",
+                "Lower --max_lr; the checkpoint of the last validation is kept.",
             )
         history.add(self.step, loss=loss, lr=float(self.optimizer.param_groups[0]["lr"]))
 
@@ -157,7 +165,12 @@ class Loop:
         self._save()
 
     def _meta(self) -> dict[str, Any]:
-        return {"step": self.step, "best": asdict(self.best), "seconds": self.seconds, "skipped": self.skipped}
+        return {
+            "step": self.step,
+            "best": asdict(self.best),
+            "seconds": self.seconds,
+            "skipped": sorted(self.skipped),
+        }
 
     def _save(self) -> None:
         tensors, scalars = checkpoint.pack_optimizer(self.optimizer.state_dict())
@@ -170,6 +183,5 @@ class Loop:
         packed = checkpoint.prefixed(tensors, "optimizer.")
         self.optimizer.load_state_dict(checkpoint.unpack_optimizer(packed, meta["optimizer"]))
         self.step, self.best = int(meta["step"]), Best(**meta["best"])
-        self.seconds, self.skipped = float(meta["seconds"]), int(meta["skipped"])
+        self.seconds, self.skipped = float(meta["seconds"]), set(meta["skipped"])
         self.scheduler = optimisation.schedule_at(self.scheduler, self.step)
-

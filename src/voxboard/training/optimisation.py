@@ -38,9 +38,7 @@ def schedule(optimizer: Optimizer, training: Training) -> LRScheduler:
         scheduler = OneCycleLR(optimizer, training.max_lr, total_steps=total, pct_start=training.pct_start)
     elif training.schedule == "cyclic":
         up = max(training.nb_total_step // (2 * training.cycles), 1)
-        scheduler = CyclicLR(
-            optimizer, training.base_lr, training.max_lr, up, mode="triangular2", cycle_momentum=False
-        )
+        scheduler = CyclicLR(optimizer, training.base_lr, training.max_lr, up, mode="triangular2", cycle_momentum=False)
     else:
         scheduler = LambdaLR(optimizer, lambda step: 1.0)
     return scheduler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.errors import UserError
 from voxboard.systems import System
 from voxboard.training import checkpoint, evaluate, folder
-from voxboard.training.config import Evaluation, RunConfig
+from voxboard.training.config import Evaluation, RunConfig, flags, part_flags
 from voxboard.training.evaluate import Setting
 from voxboard.training.loop import Loop
 
@@ -50,9 +50,7 @@ def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
     return run, _carry_out(config, run, corpus, list(corpus.cuts("train")), show_progress)
 
 
-def _carry_out(
-    config: RunConfig, run: Path, corpus: Corpus, cuts: Sequence[Cut], show_progress: bool
-) -> Record | None:
+def _carry_out(config: RunConfig, run: Path, corpus: Corpus, cuts: Sequence[Cut], show_progress: bool) -> Record | None:
     general, evaluation = config.general, config.evaluation
     handler = folder.log_to(run)
     try:
@@ -75,9 +73,7 @@ def _carry_out(
         handler.close()
 
 
-def _trials(
-    config: RunConfig, corpus: Corpus, split: str, path: Path | None
-) -> verification.TrialSet | None:
+def _trials(config: RunConfig, corpus: Corpus, split: str, path: Path | None) -> verification.TrialSet | None:
     if path is None and split not in corpus.splits:
         if split == "valid":
             return None
@@ -114,12 +110,16 @@ def evaluate_run(data: str, run_name: str, options: Eval, settings: Evaluation) 
     return evaluate.evaluate(evaluate.trained(config, run, home), test, setting)
 
 
-def evaluate_untrained(data: str, system: System, options: Eval, settings: Evaluation) -> Record:
+def evaluate_untrained(
+    data: str, system: System, options: Eval, settings: Evaluation, show_progress: bool = True
+) -> Record:
     """Evaluates a system with the weights that it starts from."""
     systems.check(system)
     corpus = prepare.find_corpus(data, options.audio_root)
     test = verification.trial_set(corpus, "test", settings.test_trials)
     has_valid = settings.valid_trials is not None or "valid" in corpus.splits
     valid = verification.trial_set(corpus, "valid", settings.valid_trials) if has_valid else None
-    setting = Setting(settings, options.records, options.device)
+    command = ["eval", data, system.name, "--seed", str(options.seed), *part_flags(system)]
+    command += flags(asdict(settings), asdict(Evaluation()))
+    setting = Setting(settings, options.records, options.device, command, show_progress)
     return evaluate.evaluate(evaluate.untrained(system, options.seed, valid, setting), test, setting)

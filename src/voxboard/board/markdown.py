@@ -1,0 +1,111 @@
+"""A board as Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from voxboard.board.facts import protocol_facts
+from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
+from voxboard.board.numbers import known, plain, quantity, size
+
+
+def markdown(board: Board) -> str:
+    """The board for a README or a pull request."""
+    lines = ["# Leaderboard", "", f"Data as of {board.date[:10]}. Brackets: 95 % intervals unless noted.", ""]
+    if len(board.panels) > 1:
+        lines += ["## Overview", "", *_overview(board), ""]
+    for panel in board.panels:
+        lines += _section(panel)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _overview(board: Board) -> list[str]:
+    head = ["System", "Trained on", "Seed", *(_panel_name(panel) for panel in board.panels)]
+    rows = [
+        [_name(row), escape(row.trained_on), str(row.seed), *(_entry(p.cell(row, p.main)) for p in board.panels)]
+        for row in board.rows
+    ]
+    return _grid(head, rows)
+
+
+def _section(panel: Panel) -> list[str]:
+    mark = " (synthetic)" if panel.benchmark.synthetic else ""
+    lines = [f"## {escape(panel.title)}{mark}", "", f"{escape(_about(panel))}", ""]
+    lines += [f"*{escape(SYNTHETIC)}*", ""] if panel.benchmark.synthetic else []
+    lines += [line for note in panel.notes for line in (f"*{escape(note)}*", "")]
+    head = ["#", "System", "Trained on", "Seed", *(escape(column.label) for column in panel.columns)]
+    head += ["Parameters", "Embeddings/s", "Code licence", "Weights licence", "Training data licence"]
+    lines += [*_grid(head, [_line(panel, row) for row in panel.rows]), ""]
+    if panel.absent:
+        lines += ["Not run: " + ", ".join(_full_name(row) for row in panel.absent) + ".", ""]
+    if panel.protocol:
+        lines += ["<details><summary>Protocol</summary>", ""]
+        lines += [f"- {escape(term)}: {escape(text)}" for term, text in protocol_facts(panel.protocol)]
+        lines += ["", "</details>", ""]
+    lines += ["<details><summary>Commands that reproduce these rows</summary>", ""]
+    lines += [*_fence([plain(panel.filed[row.id].record.provenance.command) for row in panel.rows]), ""]
+    return [*lines, "</details>", ""]
+
+
+def _line(panel: Panel, row: Row) -> list[str]:
+    item = panel.filed[row.id]
+    rank = panel.cell(row, panel.main).rank
+    name = f"{_name(row)} ([record](<../records/{quote(item.path)}>))"
+    cells = [_entry(panel.cell(row, column), column.main) for column in panel.columns]
+    cost = [size(row.parameters), quantity(item.record.cost.embeddings_per_second)]
+    words = (row.system.code_licence, row.system.weights_licence, row.training_licence)
+    licences = [escape(known(text)) for text in words]
+    return [str(rank or ""), name, escape(row.trained_on), str(row.seed), *cells, *cost, *licences]
+
+
+def _about(panel: Panel) -> str:
+    """One line that tells a panel from every other."""
+    benchmark = panel.benchmark
+    parts = [benchmark.task, f"{benchmark.corpus} {benchmark.split}", f"protocol {panel.protocol_id or 'unknown'}"]
+    parts += [", ".join(panel.differs)] if panel.differs else []
+    return " · ".join([*map(plain, parts), f"data licence {known(benchmark.licence)}"])
+
+
+def _panel_name(panel: Panel) -> str:
+    mark = " (synthetic)" if panel.benchmark.synthetic else ""
+    protocol = f", protocol {panel.protocol_id}" if panel.differs else ""
+    return f"{escape(panel.title)}{mark}: {escape(panel.main.label)}{protocol}"
+
+
+def _name(row: Row) -> str:
+    variant = f" {row.variant}" if row.variant else ""
+    return escape(f"{row.label}{variant}")
+
+
+def _full_name(row: Row) -> str:
+    return f"{_name(row)} ({escape(row.trained_on)}, seed {row.seed})"
+
+
+def _entry(cell: Cell, main: bool = True) -> str:
+    """What concerns the whole row stands in the column of the main metric only."""
+    status = cell.filed.record.status if cell.filed else ""
+    if not cell.text:
+        return f"*{escape(cell.reason)}*" if main or status != "failed" else "–"
+    text = f"**{escape(cell.text)}**" if cell.best else escape(cell.text)
+    return f"{text} {cell.interval}".rstrip() + (" (imported)" if main and status == "imported" else "")
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _fence(lines: Sequence[str]) -> list[str]:
+    """A code block whose fence is longer than any run of backticks in it."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}sh", *dict.fromkeys(lines), fence]
+
+
+def escape(text: str) -> str:
+    """Text as Markdown shows it, with nothing that Markdown, its tables or HTML would act on."""
+    # A pipe splits a table cell whatever stands before it, and a backslash could disarm our own.
+    text = html.escape(text, quote=False).replace("\\", "&#92;").replace("|", "&#124;")
+    return re.sub(r"([`*_{}\[\]~$!])", r"\\\1", text)

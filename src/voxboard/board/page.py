@@ -1,0 +1,140 @@
+"""A board as one HTML page that needs nothing else: no network, no server, no build step."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from voxboard.board import facts
+from voxboard.board.forest import forest
+from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
+from voxboard.board.names import meaning
+from voxboard.board.numbers import count, known, plain, quantity, show, show_interval, size
+from voxboard.records import Filed, Value
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
+
+
+def page(board: Board) -> str:
+    """The page. Every text of a record is escaped by the template; the one script runs by its digest only."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        autoescape=True,
+        loader=FunctionLoader(_read),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        plain=plain,
+        known=known,
+        count=count,
+        size=size,
+        quantity=quantity,
+        day=_day,
+        anchor=_anchor,
+        url=_url,
+        breakable=_breakable,
+    )
+    environment.globals.update(
+        facts=facts, forest=forest, meaning=meaning, words=_words, strata=_strata, runs=_runs, glossary=_glossary
+    )
+    style, script = _read("page.css"), _read("page.js")
+    return environment.get_template("page.html.j2").render(
+        board=board,
+        synthetic=SYNTHETIC,
+        style=Markup(style),
+        script=Markup(script),
+        style_digest=_digest(style),
+        script_digest=_digest(script),
+    )
+
+
+def _read(name: str) -> str:
+    return (files("voxboard.board") / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """A digest as Content-Security-Policy wants it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _day(moment: str) -> str:
+    """`2026-11-20T…` → `20 November 2026`."""
+    year, month, day = moment[:10].split("-")
+    return f"{int(day)} {_MONTHS[int(month) - 1]} {year}"
+
+
+def _anchor(filed: Filed) -> str:
+    """The id of a record's details; two files with the same content stay apart."""
+    return "r-" + hashlib.sha256(f"{filed.path}\0{filed.record.id}".encode()).hexdigest()[:12]
+
+
+def _url(path: str) -> str:
+    """From results/board to results/records: always this way, so that the bytes do not depend on the folder."""
+    return f"../records/{quote(path)}"
+
+
+def _breakable(text: str) -> Markup:
+    """Escaped text that may break after a plus sign."""
+    from markupsafe import Markup, escape
+
+    return escape(text).replace("+", Markup("+<wbr>"))
+
+
+def _words(panel: Panel | None, row: Row) -> str:
+    """What the filter box searches in."""
+    system = row.system
+    words = [row.label, system.spec, row.variant, row.trained_on, f"seed {row.seed}"]
+    words += [known(text) for text in (system.code_licence, system.weights_licence, row.training_licence)]
+    if panel and row.id in panel.filed:
+        words.append(panel.filed[row.id].record.status)
+    return plain(" ".join(words)).lower()
+
+
+def _runs(panel: Panel, row: Row) -> list[tuple[Cell, int]]:
+    """A row's cells; neighbours that lack a number for the same reason are one cell over several columns."""
+    runs: list[tuple[Cell, int]] = []
+    for column in panel.columns:
+        cell = panel.cell(row, column)
+        if runs and not cell.text and not runs[-1][0].text and runs[-1][0].reason == cell.reason:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((cell, 1))
+    return runs
+
+
+def _strata(panel: Panel, filed: Filed) -> dict[str, Any]:
+    """The strata of a record under the columns that any of them has a value for."""
+    strata = filed.record.strata
+    columns = [c for c in panel.columns if any(c.metric in stratum.values for stratum in strata)]
+    rows = [
+        {
+            "name": plain(stratum.name),
+            "count": stratum.count,
+            "targets": stratum.targets,
+            "reason": plain(stratum.reason),
+            "texts": [_pair(stratum.values.get(c.metric), c.digits) for c in columns],
+        }
+        for stratum in strata
+    ]
+    return {"columns": columns, "rows": rows}
+
+
+def _pair(value: Value | None, digits: int) -> tuple[str, str, str]:
+    return (show(value, digits), show_interval(value, digits), plain(value.reason)) if value else ("", "", "")
+
+
+def _glossary(panels: Sequence[Panel]) -> list[tuple[str, str]]:
+    """The metrics of a board that have a sentence, each once."""
+    labels = dict.fromkeys(column.label for panel in panels for column in panel.columns)
+    return [(label, meaning(label)) for label in labels if meaning(label)]

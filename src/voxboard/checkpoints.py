@@ -1,0 +1,189 @@
+"""Weights of the reference systems, by their own key names, into voxboard's modules.
+
+    weights = read_weights("model_best.pt")
+    load_reference("unipool", weights, backbone=backbone, pooler=pooler, head=head)
+
+Nothing is unpickled except tensors and arrays: opening a checkpoint never executes code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from voxboard.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Keys that start with `prefix` belong to a `part`, under `target` instead, after `change`."""
+
+    prefix: str
+    part: str
+    target: str = ""
+    change: Callable[[Tensor], Tensor] = lambda tensor: tensor
+
+
+def classes_first(weight: Tensor) -> Tensor:
+    """One direction per row [C, E] → one head [1, E, C]."""
+    return weight.T[None]
+
+
+def classes_last(weight: Tensor) -> Tensor:
+    """One direction per column [E, C] → one head [1, E, C]."""
+    return weight[None]
+
+
+# Of all prefixes that match a key the longest counts; a rule without a part names keys that nothing here needs.
+LAYOUTS: dict[str, tuple[Rule, ...]] = {
+    "unipool": (
+        Rule("backbone.", "backbone", "model."),
+        Rule("encoder.", "pooler"),
+        Rule("aam_softmax.", "head"),
+        Rule("span_mask_kernel", ""),
+    ),
+    "ecapa": (
+        Rule("speaker_encoder.", "backbone"),
+        Rule("speaker_encoder.torchfbank.", ""),
+        Rule("speaker_encoder.attention.", "pooler", "attention."),
+        Rule("speaker_encoder.bn5.", "pooler", "norm."),
+        Rule("speaker_encoder.fc6.", "pooler", "project."),
+        Rule("speaker_encoder.bn6.", "pooler", "out_norm."),
+        Rule("aamsoftmax_loss.", "head", "", classes_first),
+    ),
+    "xvector": (
+        Rule("feature_extraction.", ""),
+        Rule("speaker_encoder.", "backbone"),
+        Rule("speaker_encoder.segment6.", "pooler", "project."),
+        Rule("speaker_encoder.bn6.", "head", "hidden.1."),
+        Rule("speaker_encoder.segment7.", "head", "hidden.2."),
+        Rule("speaker_encoder.bn7.", "head", "hidden.4."),
+        Rule("loss_head.fc.", "head", "output."),
+    ),
+    "aam": (Rule("", "head", "", classes_first),),
+    "aam-columns": (Rule("", "head", "", classes_last),),
+    "multi-head-aam": (Rule("", "head"),),
+}
+# torch renamed the parts of a weight-normed convolution.
+RENAMED = {
+    ".conv.weight_g": ".conv.parametrizations.weight.original0",
+    ".conv.weight_v": ".conv.parametrizations.weight.original1",
+}
+WRAPPERS = ("model_state", "model_state_dict", "state_dict", "model")
+
+
+def load_reference(layout: str, weights: Mapping[str, Any], **parts: nn.Module | None) -> None:
+    """Loads a reference's weights into `backbone=`, `pooler=` and `head=`; a part that is not given is left out.
+
+    `weights` maps the reference's key names to tensors or arrays. Strict: raises `UserError` that lists the keys which
+    are missing, unexpected or of another shape; then nothing has been changed. Batch counters may be absent.
+    """
+    if layout not in LAYOUTS:
+        raise unknown("checkpoint layout", layout, LAYOUTS)
+    modules = {name: _unwrapped(module) for name, module in parts.items() if module is not None}
+    states: dict[str, dict[str, Tensor]] = {name: {} for name in modules}
+    unexpected = []
+    for key, value in weights.items():
+        rule = _rule(layout, key.removeprefix("module."))
+        if rule is None:
+            unexpected.append(key)
+        elif rule.part in modules:
+            name = rule.target + key.removeprefix("module.").removeprefix(rule.prefix)
+            states[rule.part][_renamed(name)] = rule.change(torch.as_tensor(value))
+    problems = [f"unexpected {key}" for key in unexpected]
+    for name, module in modules.items():
+        problems += [f"{problem} ({name})" for problem in _misfits(module, states[name])]
+    if problems:
+        shown = ", ".join(problems[:8]) + (", …" if len(problems) > 8 else "")
+        raise UserError(
+            f"The weights do not fit the {layout} layout: {len(problems)} problems: {shown}.",
+            "Build the parts with the sizes that the checkpoint was trained with.",
+        )
+    for name, module in modules.items():
+        module.load_state_dict(states[name], strict=False)
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """All tensors of a .npz, .safetensors or torch file, by name.
+
+    A training checkpoint's model is found under `model_state`, `state_dict` or `model`. Raises `UserError` for a file
+    that is not there, is damaged, or would have to execute code to open.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.", "Pass the checkpoint's path.")
+    try:
+        content = _READERS.get(path.suffix, _read_torch)(path)
+    except Exception as error:  # every format has its own errors for a damaged file
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UserError(
+            f"Cannot read {path} as weights: {reason}", "It must be .npz, .safetensors or a torch file of tensors."
+        ) from error
+    for name in WRAPPERS:
+        if isinstance(content.get(name), Mapping):
+            content = content[name]
+    return {key: torch.as_tensor(value) for key, value in content.items()}
+
+
+def _rule(layout: str, key: str) -> Rule | None:
+    matching = [rule for rule in LAYOUTS[layout] if key.startswith(rule.prefix)]
+    return max(matching, key=lambda rule: len(rule.prefix), default=None)
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """`native` is a shell around the pooler that has the weights."""
+    from voxboard.poolers.native import Native
+
+    return module.pooler if isinstance(module, Native) else module
+
+
+def _renamed(name: str) -> str:
+    for old, new in RENAMED.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
+
+
+def _misfits(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """What of `state` does not fit the module, in words."""
+    wanted = module.state_dict()
+    problems = [f"missing {key}" for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    for key, value in state.items():
+        if key not in wanted:
+            problems.append(f"unexpected {key}")
+        elif value.shape != wanted[key].shape:
+            problems.append(f"{key} is {list(value.shape)}, not {list(wanted[key].shape)}")
+    return problems
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as content:
+        return {key: torch.from_numpy(content[key]) for key in content.files}
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(path))
+
+
+def _read_torch(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    # UniPool-SV's checkpoints also hold the state of numpy's random generator: arrays, which are data.
+    arrays = [np._core.multiarray._reconstruct, np.ndarray, np.dtype, type(np.dtype(np.uint32))]  # type: ignore[attr-defined]
+    with torch.serialization.safe_globals(arrays):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, Mapping):
+        raise TypeError("it holds no mapping of names to tensors.")
+    return dict(content)
+
+
+_READERS: dict[str, Callable[[Path], dict[str, Any]]] = {".npz": _read_npz, ".safetensors": _read_safetensors}

@@ -1,0 +1,153 @@
+"""`voxboard prepare DATA`: manifests of a corpus that the user has, made here, or may download."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from voxboard.cli.parse import parse
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from voxboard.data.corpus import Corpus
+
+SUMMARY = "make manifests of a corpus that you have"
+DESCRIPTION = """Make manifests of a corpus: which files there are, who speaks, and who is trained and tested on.
+
+DATA is LibriSpeech, VCTK, Vox1, Vox2 (with --data_path), Voices, or a folder that has a table of its files. The corpus
+is written to $VOXBOARD_CORPORA/NAME, or ./data/NAME; the audio stays where it is.
+
+  voxboard prepare LibriSpeech --data_path /data/LibriSpeech
+  voxboard prepare my-speech --metadata metadata.csv --columns file=clip speaker=who --split test"""
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """What is prepared, and how."""
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """LibriSpeech, VCTK, Vox1, Vox2, Voices, or a folder."""
+    data_path: Path | None = None
+    """Folder with the corpus's audio (with --download: where it goes)."""
+    out: Path | None = None
+    """Folder to write (default: $VOXBOARD_CORPORA/NAME, or ./data/NAME)."""
+    name: str | None = None
+    """Name of the prepared corpus."""
+    metadata: Path | None = None
+    """Table of a folder's files, or VoxCeleb's table of speakers."""
+    columns: tuple[str, ...] = ()
+    """Columns of the table, as OURS=THEIRS: file, id, speaker, gender, age, accent, region, nationality, session, text,
+    language, split. OURS= ignores a column."""
+    subsets: tuple[str, ...] = ()
+    """Subsets of LibriSpeech (default: all that are there)."""
+    split: Literal["train", "valid", "test"] | None = None
+    """Put everything into this split."""
+    seed: int | None = None
+    """Seed of a split that voxboard makes, or of Voices."""
+    valid_trials: Path | None = None
+    """Validation trial list."""
+    test_trials: Path | None = None
+    """Test trial list."""
+    filter_trials: bool = False
+    """Keep only the trials between speakers of their split, instead of making the speakers of a list its split."""
+    skip_bad_audio: bool = False
+    """Leave out files that cannot be read, and count them."""
+    download: bool = False
+    """Download first (LibriSpeech, VCTK)."""
+    speakers: int | None = None
+    """Speakers of Voices."""
+    utterances: int | None = None
+    """Utterances per speaker of Voices."""
+    json: bool = False
+    """Print the counts as JSON."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses and prepares. Returns 0."""
+    return run(parse(Prepare, argv, prog="prepare", description=DESCRIPTION))
+
+
+def run(args: Prepare) -> int:
+    """Prepares the corpus; notes go to stderr, the counts to stdout. Returns 0."""
+    from voxboard.data.prepare import Options, prepare
+
+    options = Options(
+        metadata=args.metadata,
+        columns=mapping(args.columns),
+        subsets=args.subsets,
+        split=args.split,
+        name=args.name,
+        seed=args.seed,
+        valid_trials=args.valid_trials,
+        test_trials=args.test_trials,
+        filter_trials=args.filter_trials,
+        skip_bad_audio=args.skip_bad_audio,
+        download=args.download,
+        speakers=args.speakers,
+        utterances=args.utterances,
+    )
+    corpus = prepare(args.data, args.data_path, args.out, options)
+    for note in corpus.info.notes:
+        print(f"  {note}", file=sys.stderr)
+    if args.json:
+        json.dump(described(corpus), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        _print_table(corpus)
+    return 0
+
+
+def mapping(pairs: Sequence[str]) -> dict[str, str]:
+    """`file=path speaker=who` as a dictionary. Raises `UserError` for a word without an equals sign."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise UserError(f"--columns {pair} is not OURS=THEIRS.", "Write e.g. --columns file=path speaker=who")
+    return {ours: theirs for ours, _, theirs in (pair.partition("=") for pair in pairs)}
+
+
+def described(corpus: Corpus) -> Mapping[str, object]:
+    """What `--json` prints."""
+    info = corpus.info
+    return {
+        "name": info.name,
+        "folder": str(corpus.folder),
+        "audio_root": str(corpus.audio_root),
+        "version": info.version,
+        "licence": info.licence,
+        "synthetic": info.synthetic,
+        "counts": info.counts,
+        "trials": info.trials,
+        "skipped": info.skipped,
+        "notes": list(info.notes),
+    }
+
+
+def _print_table(corpus: Corpus) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    version = f" {corpus.info.version}" if corpus.info.version else ""
+    console = Console()
+    console.print(f"{corpus.name}{version} → {corpus.folder}", soft_wrap=True, markup=False, highlight=False)
+    table = Table()
+    table.add_column("split")
+    for column in ("speakers", "utterances", "hours"):
+        table.add_column(column, justify="right")
+    table.add_column("trials")
+    for split in corpus.splits:
+        counts = corpus.info.counts.get(split, {})
+        listed = corpus.info.trials.get(split, "")
+        table.add_row(
+            split,
+            f"{counts.get('speakers', 0):,}",
+            f"{counts.get('utterances', 0):,}",
+            f"{counts.get('hours', 0.0):,.2f}",
+            listed,
+        )
+    console.print(table)

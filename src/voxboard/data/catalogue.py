@@ -1,0 +1,131 @@
+"""The corpora that have names: those that voxboard knows, and those that are prepared on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxboard.data.corpus import DESCRIPTION, Corpus
+from voxboard.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Known:
+    """A corpus that voxboard knows by name: what reads it, and where it comes from."""
+
+    summary: str
+    scan: str = ""  # "module:function" of (folder, options) -> Scan; empty: it is made, not read
+    aliases: tuple[str, ...] = ()
+    licence: str = "unknown"
+    source: str = ""  # where it is downloaded or registered for
+    download: bool = False  # openly licensed: --download fetches it
+
+
+VOXCELEB = "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/"
+CORPORA: Mapping[str, Known] = {
+    "Voices": Known("synthetic voices of eSpeak NG, made on this machine"),
+    "LibriSpeech": Known(
+        "read English, 2,484 speakers, 960 h for training",
+        "voxboard.data.librispeech:scan",
+        licence="CC-BY-4.0",
+        source="https://www.openslr.org/12",
+        download=True,
+    ),
+    "VCTK": Known(
+        "read English in many accents, 110 speakers, 44 h",
+        "voxboard.data.vctk:scan",
+        aliases=("VCTK-Corpus",),
+        licence="CC-BY-4.0",
+        source="https://datashare.ed.ac.uk/handle/10283/3443",
+        download=True,
+    ),
+    "Vox1": Known(
+        "VoxCeleb 1: interviews, 1,251 celebrities, 352 h",
+        "voxboard.data.voxceleb:scan1",
+        aliases=("VoxCeleb1", "VoxCeleb"),
+        licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
+        source=VOXCELEB,
+    ),
+    "Vox2": Known(
+        "VoxCeleb 2: interviews, 6,112 celebrities, 2,442 h",
+        "voxboard.data.voxceleb:scan2",
+        aliases=("VoxCeleb2",),
+        licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
+        source=VOXCELEB,
+    ),
+}
+
+
+def corpora_root() -> Path:
+    """Where prepared corpora lie: `$VOXBOARD_CORPORA`, else `./data`."""
+    return Path(os.environ.get("VOXBOARD_CORPORA") or "data")
+
+
+def known_name(data: str) -> str | None:
+    """The name under which a corpus is known, for any case and alias; None for a name that is not."""
+    names = {word.lower(): name for name, known in CORPORA.items() for word in (name, *known.aliases)}
+    return names.get(data.lower())
+
+
+def find_corpus(name_or_path: str | Path, audio_root: str | Path | None = None) -> Corpus:
+    """The corpus that a command names: a prepared one by name, its folder, or a manifest `*.jsonl.gz`.
+
+    Raises `UserError` with the command that prepares it, where it is known or lies there unprepared.
+    """
+    text, path = str(name_or_path), Path(name_or_path)
+    if (path / DESCRIPTION).is_file() or path.name.endswith((".jsonl", ".jsonl.gz")):
+        return Corpus.open(path, audio_root)
+    prepared = _prepared()
+    name = known_name(text) or text
+    if name.lower() in prepared:
+        return Corpus.open(prepared[name.lower()], audio_root)
+    if path.is_dir():
+        folder = prepared.get(path.absolute().name.lower())
+        if folder is not None and _is_of(folder, path):
+            return Corpus.open(folder, audio_root)
+        raise _unprepared_folder(path)
+    if name in CORPORA:
+        raise UserError(f"{name} is not prepared under {corpora_root()}.", how_to_get(name))
+    if os.sep in text:
+        raise UserError(f"There is no corpus at {text}.", "Name a prepared corpus, its folder or a manifest.")
+    raise unknown("corpus", text, [*CORPORA, *(folder.name for folder in prepared.values())])
+
+
+def how_to_get(name: str) -> str:
+    """The command that prepares a known corpus, and where its audio comes from."""
+    known = CORPORA[name]
+    if not known.scan:
+        return f"Run: voxboard prepare {name}"
+    if known.download:
+        return (
+            f"Run: voxboard prepare {name} --data_path DIR (its folder; it is at {known.source}), or with --download."
+        )
+    return f"Run: voxboard prepare {name} --data_path DIR (its folder); it is registered for at {known.source}."
+
+
+def _prepared() -> dict[str, Path]:
+    """The prepared corpora under the root, by name in lower case."""
+    return {file.parent.name.lower(): file.parent for file in sorted(corpora_root().glob(f"*/{DESCRIPTION}"))}
+
+
+def _is_of(prepared: Path, audio: Path) -> bool:
+    """Whether a prepared corpus was made of this folder."""
+    return Corpus.open(prepared).audio_root.resolve().is_relative_to(audio.resolve())
+
+
+def _unprepared_folder(path: Path) -> UserError:
+    from voxboard.data.folder import find_table
+
+    table = find_table(path)
+    name = known_name(path.absolute().name)
+    if name is not None:
+        return UserError(f"{path} is not prepared.", f"Run: voxboard prepare {name} --data_path {path}")
+    if table is None:
+        return UserError(
+            f"{path} is neither a prepared corpus nor a folder with a table of its files.",
+            f"Run: voxboard prepare DATA --data_path {path}, DATA one of {', '.join(CORPORA)}; or prepare {path} "
+            "--metadata TABLE.csv",
+        )
+    return UserError(f"{path} is not prepared.", f"Run: voxboard prepare {path} --metadata {table.name}")

@@ -1,0 +1,209 @@
+"""Any other folder with a table of its files: columns are recognised by their usual names, or mapped."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxboard.data import audio
+from voxboard.data.corpus import SPLITS, inside
+from voxboard.data.scan import Scan, Utterance, find_audio, gender
+from voxboard.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from voxboard.data.prepare import Options
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "file": (
+        "file", "path", "filename", "file_name", "filepath", "file_path", "wav", "wav_path", "wav_file",
+        "audio", "audio_path", "audio_file", "audio_filepath",
+    ),
+    "id": ("id", "utt", "utt_id", "utterance", "utterance_id", "uttid"),
+    "speaker": ("speaker", "speaker_id", "speakerid", "spk", "spk_id", "client_id", "reader", "reader_id"),
+    "gender": ("gender", "sex"),
+    "age": ("age",),
+    "accent": ("accent", "accents", "dialect"),
+    "region": ("region",),
+    "nationality": ("nationality", "country"),
+    "session": ("session", "session_id", "chapter", "chapter_id", "video", "video_id"),
+    "text": ("text", "transcript", "transcription", "sentence"),
+    "language": ("language", "lang", "locale"),
+    "split": ("split", "subset", "set", "partition"),
+}  # fmt: skip
+KEPT = ("accent", "region", "nationality", "session")  # under our name, as text
+SPLIT_WORDS = {"train": "train", "dev": "valid", "val": "valid", "valid": "valid", "test": "test", "eval": "test"}
+TABLES = ("metadata.csv", "metadata.tsv", "manifest.csv", "manifest.tsv")
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+
+Row = Mapping[str, str]
+
+
+def find_table(folder: Path) -> Path | None:
+    """The table that a folder brings along under a usual name."""
+    return next((folder / name for name in TABLES if (folder / name).is_file()), None)
+
+
+def scan(folder: Path, options: Options) -> Scan:
+    """The utterances of a folder's table. Raises `UserError` naming the row or column that cannot be used."""
+    table = options.metadata or find_table(folder)
+    if table is None:
+        raise UserError(
+            f"{folder} has no table of its files ({', '.join(TABLES)}).",
+            f"Run: voxboard prepare {folder} --metadata TABLE.csv (columns file and speaker, others as there are).",
+        )
+    rows, header = read_table(table)
+    columns = recognise(header, options.columns, table)
+    files = _Files(folder, table)
+    kept = [name for name in header if name not in columns.values()]
+    custom = {name: _typed(row.get(name, "") for row in rows) for name in kept}
+    custom |= {name: [row[columns[name]] for row in rows] for name in KEPT if name in columns}
+    if "age" in columns:
+        custom["age"] = _typed(row[columns["age"]] for row in rows)
+    found = [
+        _utterance(row, columns, files, {name: values[place] for name, values in custom.items()})
+        for place, row in enumerate(rows)
+    ]
+    _check_unique(found, table)
+    return Scan(folder, found, _notes(found, columns))
+
+
+def read_table(table: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows of a table as text and its column names; separated by comma, tab, semicolon or bar, BOM or not."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+            separator = max(",\t;|", key=head.count)
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator, restval="")
+            rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
+            header = [(name or "").strip() for name in reader.fieldnames or []]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{table} cannot be read as a table: {error}.", "It is to be a CSV file in UTF-8.") from error
+    if not rows:
+        raise UserError(f"{table} has no rows.", "Its first line names the columns, every other one a file.")
+    return rows, header
+
+
+def recognise(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> dict[str, str]:
+    """Our name → the table's, as mapped and else by the usual names. Raises `UserError` for what is not there."""
+    for ours, theirs in mapped.items():
+        if ours not in COLUMNS:
+            raise unknown("column to map", ours, COLUMNS)
+        if theirs and theirs not in header:  # mapped to nothing: a column that is to be ignored
+            raise unknown(f"column of {table.name}", theirs, header)
+    folded = {name.lower().replace(" ", "_").replace("-", "_"): name for name in reversed(header)}
+    columns = {
+        ours: next(folded[name] for name in names if name in folded)
+        for ours, names in COLUMNS.items()
+        if ours not in mapped and any(name in folded for name in names)
+    }
+    columns |= {ours: theirs for ours, theirs in mapped.items() if theirs}
+    for needed, others in (("speaker", ""), ("file", "id")):
+        if needed not in columns and others not in columns:
+            raise UserError(
+                f"{table} has no column for the {needed} (it has {', '.join(header)}).",
+                f"Name it: --columns {needed}=COLUMN.",
+            )
+    return columns
+
+
+class _Files:
+    """Finds the files that a table names: relative to the folder or to the table, else by the end of their path."""
+
+    def __init__(self, folder: Path, table: Path) -> None:
+        self.folder = folder.absolute()
+        self.places = [self.folder]
+        if table.absolute().is_relative_to(self.folder):
+            self.places.append(table.absolute().parent)
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in find_audio(self.folder):
+            found.setdefault(path.stem, []).append(path)
+        return found
+
+    def __getitem__(self, name: str) -> Path:
+        """The path of a name, which may lack folders and extension. One that is nowhere is left to the reader."""
+        for place in self.places:
+            path = inside(self.folder, place / name)
+            if path.is_file():
+                return path
+        ending = str(_without_suffix(Path(name)))
+        alike = [
+            path
+            for path in self.by_stem.get(Path(ending).name, [])
+            if f"/{path.with_suffix('').as_posix()}".endswith(f"/{ending}")
+        ]
+        if len(alike) > 1:
+            raise UserError(
+                f"{name!r} could be {alike[0]} or {alike[1]}.", "Name the files with their folders in the table."
+            )
+        return alike[0] if alike else inside(self.folder, name)
+
+
+def _utterance(row: Row, columns: Mapping[str, str], files: _Files, custom: Mapping[str, Any]) -> Utterance:
+    cells = {ours: row[theirs] for ours, theirs in columns.items()}
+    path = files[cells.get("file") or cells["id"]]
+    if not cells["speaker"]:
+        raise UserError(f"{cells.get('file') or cells['id']} has no speaker in the table.", "Fill it in, or drop it.")
+    return Utterance(
+        id=cells.get("id") or _without_suffix(path.relative_to(files.folder)).as_posix(),
+        path=path,
+        speaker=cells["speaker"],
+        split=_split(cells["split"]) if "split" in columns else None,
+        text=cells.get("text") or None,
+        gender=gender(cells.get("gender")),
+        language=cells.get("language") or None,
+        custom=custom,
+    )
+
+
+def _without_suffix(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() in audio.SUFFIXES else path
+
+
+def _split(word: str) -> str:
+    """train, valid or test for the usual words, also at the start of a longer name (`train-clean-100`)."""
+    found = re.match(
+        r"(train|dev|valid|val|test|eval)(?![a-z]{2,})|(training|validation|development|testing|evaluation)",
+        word.lower(),
+    )
+    if found is None:
+        raise UserError(
+            f"The table's split {word!r} is none of {', '.join(SPLITS)}.",
+            "Ignore the column with --columns split= or put everything into one split with --split NAME.",
+        )
+    return next(split for start, split in SPLIT_WORDS.items() if found[0].startswith(start))
+
+
+def _typed(cells: Iterable[str]) -> list[Any]:
+    """A column as numbers when all its cells are numbers without leading zeros, else as text; None where empty."""
+    values = list(cells)
+    there = [value for value in values if value]
+    if not there or not all(NUMBER.fullmatch(value) for value in there):
+        return [value or None for value in values]
+    kind = int if all("." not in value for value in there) else float
+    return [kind(value) if value else None for value in values]
+
+
+def _check_unique(found: Sequence[Utterance], table: Path) -> None:
+    seen: dict[str, Path] = {}
+    for utterance in found:
+        if utterance.id in seen:
+            raise UserError(
+                f"{table} names the utterance {utterance.id!r} twice.",
+                "Drop a row, or map another --columns id=COLUMN.",
+            )
+        seen[utterance.id] = utterance.path
+
+
+def _notes(found: Sequence[Utterance], columns: Mapping[str, str]) -> list[str]:
+    notes = []
+    if "text" in columns and (untold := sum(utterance.text is None for utterance in found)):
+        notes.append(f"{untold:,} utterances have no transcript and are kept.")
+    return notes

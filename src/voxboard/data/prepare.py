@@ -1,0 +1,204 @@
+"""From a folder that the user has to a corpus that runs use, and back from a name on the command line to the corpus."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxboard.data.catalogue import CORPORA, Known, corpora_root, find_corpus, how_to_get, known_name
+from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
+from voxboard.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.data.scan import Scan, Utterance
+
+__all__ = ["CORPORA", "Options", "corpora_root", "find_corpus", "prepare"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user can say about a corpus that is prepared."""
+
+    metadata: Path | None = None  # a table of the files (folders) or of the speakers (VoxCeleb)
+    columns: Mapping[str, str] = field(default_factory=dict)  # our name of a column → the table's
+    subsets: tuple[str, ...] = ()  # of LibriSpeech; empty: all that are there
+    split: str | None = None  # puts everything into this one
+    name: str | None = None  # of the prepared corpus; None: the corpus's or the folder's
+    seed: int | None = None  # of the split, or of Voices; None: their own
+    valid_trials: Path | None = None
+    test_trials: Path | None = None
+    filter_trials: bool = False  # keep the trials between held-out speakers instead of holding out a list's speakers
+    skip_bad_audio: bool = False
+    download: bool = False
+    speakers: int | None = None  # of Voices
+    utterances: int | None = None  # of Voices, per speaker
+
+
+def prepare(
+    data: str, data_path: Path | None = None, out: Path | None = None, options: Options | None = None
+) -> Corpus:
+    """Makes the corpus DATA, a known name or a folder with a table, and writes it to `out`.
+
+    `data_path` is the folder with its audio, `out` by default `corpora_root() / name`. Raises `UserError` for what is
+    missing and `BadAudio` for files that cannot be read.
+    """
+    options = options or Options()
+    if options.split is not None and options.split not in SPLITS:
+        raise unknown("split", options.split, SPLITS)
+    name = known_name(data)
+    if name == "Voices":
+        return _voices(out, options)
+    if name is None:
+        return _prepare_folder(data, data_path, out, options)
+    known = CORPORA[name]
+    folder = _audio_folder(name, known, data_path, options)
+    module, _, function = known.scan.partition(":")
+    scan: Scan = getattr(importlib.import_module(module), function)(folder, _located(options, folder))
+    info = CorpusInfo(_checked(options.name or name), version=scan.version, licence=known.licence, source=known.source)
+    return _write(scan, info, out, options)
+
+
+def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+    from voxboard.data import folder as tables
+
+    folder = Path(os.path.abspath(data))
+    if not folder.is_dir():
+        if os.sep in data:
+            raise UserError(f"There is no folder {data}.", "Name a corpus, or a folder that has a table of its files.")
+        raise unknown("corpus", data, CORPORA)
+    if data_path is not None:
+        raise UserError(f"{data} is a folder, so --data_path says nothing.", "Leave --data_path out.")
+    if options.download:
+        raise UserError(f"{data} is a folder: nothing is known to download.", "Leave --download out.")
+    name = _checked(options.name or folder.name)
+    if options.name is None and known_name(name):
+        raise UserError(
+            f"{data} has the name of a corpus that voxboard knows.",
+            f"Run: voxboard prepare {known_name(name)} --data_path {data} (or choose another --name).",
+        )
+    scan = tables.scan(folder, _located(options, folder))
+    return _write(scan, CorpusInfo(name, source=str(folder)), out, options)
+
+
+def _voices(out: Path | None, options: Options) -> Corpus:
+    from voxboard.data.voices import make_voices
+
+    given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
+    numbers = {name: value for name, value in given.items() if value is not None}
+    return make_voices(out or corpora_root() / "Voices", progress=True, **numbers)
+
+
+def _audio_folder(name: str, known: Known, data_path: Path | None, options: Options) -> Path:
+    """The folder with a known corpus's audio, downloaded first where that is asked for."""
+    if options.download:
+        if not known.download:
+            raise UserError(f"{name} is not openly licensed, so voxboard does not download it.", how_to_get(name))
+        from voxboard.data.download import download
+
+        return Path(os.path.abspath(download(name, data_path or corpora_root() / "downloads" / name, options.subsets)))
+    if data_path is None:
+        raise UserError(f"The folder with the audio of {name} is not named.", how_to_get(name))
+    if not data_path.is_dir():
+        raise UserError(f"There is no folder {data_path}.", how_to_get(name))
+    return Path(os.path.abspath(data_path))
+
+
+def _located(options: Options, folder: Path) -> Options:
+    """The options with the table found: relative to the folder, else to where the user is."""
+    if options.metadata is None:
+        return options
+    for place in (folder / options.metadata, options.metadata):
+        if place.is_file():
+            return replace(options, metadata=place)
+    raise UserError(f"There is no table {options.metadata}, neither here nor in {folder}.", "Check --metadata.")
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UserError(f"A corpus cannot be called {name!r}.", "Choose letters, digits, '-', '_' and '.' with --name.")
+    return name
+
+
+def _write(scan: Scan, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
+    """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
+    from voxboard.data import lists
+    from voxboard.data.scan import to_cuts
+
+    cuts, bad = to_cuts(scan.utterances, options.skip_bad_audio)
+    readable = {cut.id for cut in cuts}
+    utterances = [utterance for utterance in scan.utterances if utterance.id in readable]
+    if not utterances:
+        raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
+    given = lists.given(scan.trials, options)
+    splits, notes = _splits(scan, utterances, given, options)
+    by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
+    for cut in cuts:
+        by_split[splits[cut.id]].append(cut)
+    if bad:
+        notes = [*notes, f"{len(bad)} audio files cannot be read and are left out (e.g. {bad[0].problem})"]
+    folder = out or corpora_root() / info.name
+    folder.mkdir(parents=True, exist_ok=True)
+    copied, said = lists.copy(given, folder, utterances, splits, options.filter_trials)
+    info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
+    return Corpus.write(folder, info, by_split, scan.root)
+
+
+def _splits(
+    scan: Scan, utterances: Sequence[Utterance], given: Mapping[str, Path], options: Options
+) -> tuple[dict[str, str], list[str]]:
+    """Utterance → split, and what there is to say about it."""
+    from voxboard.data import lists, splits
+    from voxboard.data.scan import people
+
+    seed = splits.SEED if options.seed is None else options.seed
+    if options.split is not None:
+        return {utterance.id: options.split for utterance in utterances}, []
+    chosen = {utterance.id: utterance.split for utterance in utterances if utterance.split is not None}
+    if not chosen:
+        fixed = {} if options.filter_trials else lists.speakers(given, utterances)
+        speakers = splits.assign(people(utterances), fixed, scan.splitter, seed)
+        how = "as the trial lists say" if fixed else "by voxboard"
+        return {u.id: speakers[u.speaker] for u in utterances}, [f"The speakers were split {how} (seed {seed})."]
+    return _held_out(utterances, chosen, seed)
+
+
+def _held_out(utterances: Sequence[Utterance], chosen: dict[str, str], seed: int) -> tuple[dict[str, str], list[str]]:
+    """The corpus's own split, with validation speakers held out of the training speakers where it has none."""
+    from voxboard.data import splits
+    from voxboard.data.scan import people
+
+    training = people(utterance for utterance in utterances if chosen[utterance.id] == "train")
+    if not training or "valid" in chosen.values():
+        return chosen, _shared(utterances, chosen)
+    try:
+        valid = splits.hold_out(training, seed=seed)
+    except UserError as error:
+        return chosen, [error.problem]
+    held = {
+        utterance.id: "valid"
+        for utterance in utterances
+        if chosen[utterance.id] == "train" and utterance.speaker in valid
+    }
+    note = f"{len(valid)} of {len(training)} training speakers are held out for validation (seed {seed})."
+    return chosen | held, [note, *_shared(utterances, chosen | held)]
+
+
+def _shared(utterances: Sequence[Utterance], chosen: Mapping[str, str]) -> list[str]:
+    """A warning where the corpus's own split has speakers in two splits; runs refuse it."""
+    places: dict[str, set[str]] = {}
+    for utterance in utterances:
+        places.setdefault(utterance.speaker, set()).add(chosen[utterance.id])
+    shared = sorted(speaker for speaker, splits in places.items() if len(splits) > 1)
+    if not shared:
+        return []
+    return [
+        f"{len(shared)} speakers are in more than one split (e.g. {', '.join(shared[:3])}): runs refuse this corpus; "
+        "--columns split= splits by speaker instead."
+    ]

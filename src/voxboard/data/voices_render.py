@@ -1,0 +1,134 @@
+"""How a speaker of the corpus Voices sounds in one session: text → 16-bit samples at 16 kHz.
+
+eSpeak speaks; resampling from a rate slightly off its own scales the formants (the vocal tract); the session, that is
+microphone and room, adds a spectral tilt, a resonance, stationary noise and a level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voxboard.data import espeak
+from voxboard.data.voices_speakers import Speaker
+
+SAMPLE_RATE = 16000
+_UP, _DOWN = 320, 441  # 22,050 → 16,000 Hz
+_SILENCE = 0.02  # of the peak: what is below at both ends is cut
+
+Samples = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a speaker's utterances of one occasion share."""
+
+    id: str  # v001-s1
+    level: float  # dBFS, root mean square
+    tilt: float  # dB per octave around 1 kHz
+    resonance: float  # Hz, the middle of a broad boost or dip
+    boost: float  # dB
+    snr: float  # dB
+    noise_tilt: float  # dB per octave
+    semitones: float  # against the speaker's base pitch
+    rate: float  # factor on the speaker's rate
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One utterance: samples [N] at `SAMPLE_RATE`, and its level in dBFS (root mean square of all samples)."""
+
+    samples: npt.NDArray[np.int16]
+    level: float
+
+
+def draw_session(name: str, rng: np.random.Generator) -> Session:
+    """Draws the circumstances of a session: light enough to leave the speaker, heavy enough to be heard."""
+    return Session(
+        id=name,
+        level=rng.uniform(-36.0, -20.0),
+        tilt=rng.normal(0.0, 1.0),
+        resonance=400.0 * 2.0 ** rng.uniform(0.0, 3.5),
+        boost=rng.uniform(-5.0, 5.0),
+        snr=rng.uniform(18.0, 38.0),
+        noise_tilt=rng.uniform(-5.0, 0.0),
+        semitones=rng.normal(0.0, 0.4),
+        rate=rng.uniform(0.94, 1.06),
+    )
+
+
+def render(text: str, speaker: Speaker, session: Session, rng: np.random.Generator) -> Rendered:
+    """Speaks a text as this speaker in this session; `rng` gives the small differences between utterances."""
+    semitones = speaker.semitones + session.semitones + rng.normal(0.0, 0.4)
+    rate = speaker.rate * session.rate * rng.uniform(0.96, 1.04)
+    spoken = np.pad(_spoken(text, speaker, semitones, rate), rng.integers(800, 2400, size=2))
+    return _levelled(_heard(spoken, session, rng), session.level + rng.normal(0.0, 2.0))
+
+
+def _spoken(text: str, speaker: Speaker, semitones: float, rate: float) -> Samples:
+    """eSpeak's samples without the silence around them, with the formants scaled; pitch and rate as asked."""
+    from scipy.signal import resample_poly
+
+    # Reading the samples at a rate `factor` times eSpeak's raises formants, pitch and tempo alike; the last two
+    # are taken back in what eSpeak is asked for.
+    ratio = Fraction(_UP, round(_DOWN * speaker.formants))
+    factor = float(_UP / ratio / _DOWN)
+    octaves = semitones / 12.0 - np.log2(factor)
+    voice = espeak.Voice(
+        language=speaker.language,
+        variant=speaker.variant,
+        rate=round(rate / factor),
+        pitch=int(np.clip(round(50 + espeak.PITCH_UNITS * octaves), 0, 99)),
+        range=round(speaker.liveliness),
+    )
+    raw = _trimmed(espeak.speak(text, voice).astype(np.float64))
+    up, down = ratio.numerator, ratio.denominator
+    return np.asarray(resample_poly(raw, up, down, window=_lowpass(max(up, down))))
+
+
+@cache
+def _lowpass(widest: int) -> Samples:
+    """The filter that `resample_poly` would design anew at every call."""
+    from scipy.signal import firwin
+
+    return np.asarray(firwin(20 * widest + 1, 1.0 / widest, window=("kaiser", 5.0)))
+
+
+def _trimmed(samples: Samples) -> Samples:
+    loud = np.flatnonzero(np.abs(samples) > _SILENCE * np.abs(samples).max(initial=0.0))
+    return samples[loud[0] : loud[-1] + 1]
+
+
+def _heard(samples: Samples, session: Session, rng: np.random.Generator) -> Samples:
+    """Adds the session's colour and noise, in the frequency domain (zero phase), where noise is born coloured."""
+    from scipy import fft
+
+    size = fft.next_fast_len(len(samples), real=True)
+    octaves = np.log2(np.maximum(fft.rfftfreq(size, 1.0 / SAMPLE_RATE), 50.0) / 1000.0)
+    bump = np.exp(-2.0 * (octaves - np.log2(session.resonance / 1000.0)) ** 2)
+    speech = fft.rfft(samples, size) * _gain(session.tilt * octaves + session.boost * bump)
+    noise = rng.standard_normal((2, len(octaves))).T.copy().view(np.complex128)[:, 0]
+    noise *= _gain(session.noise_tilt * octaves)
+    noise *= _rms(np.abs(speech)) / _rms(np.abs(noise)) * _gain(-session.snr)
+    return np.asarray(fft.irfft(speech + noise, size))[: len(samples)]
+
+
+def _gain(decibel: Any) -> Any:
+    return 10.0 ** (decibel / 20.0)
+
+
+def _levelled(samples: Samples, level: float) -> Rendered:
+    """Scales to a level in dBFS, lower where the peak would clip."""
+    gain = min(_gain(level) / _rms(samples), 0.98 / float(np.abs(samples).max()))
+    whole = np.round(samples * gain * 32767.0).astype(np.int16)
+    return Rendered(whole, round(20.0 * float(np.log10(_rms(whole / 32768.0))), 2))
+
+
+def _rms(samples: Samples) -> float:
+    # Not np.linalg.norm: BLAS sums in as many pieces as there are threads, and equal requests must have equal bytes.
+    return float(np.sqrt(np.mean(samples**2)))

@@ -1,0 +1,205 @@
+"""Which records share a column, who is best, and what a missing cell says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from record_samples import DCF, EER, FAR, failed, make_record
+
+from voxboard.board import Board, arrange
+from voxboard.board.names import label, meaning, order
+from voxboard.board.numbers import decimals, duration, number, plain, quantity, show, show_interval, size
+from voxboard.records import Benchmark, Crop, Filed, Record, Value
+
+
+def board_of(*records: Record) -> Board:
+    return arrange(Filed(f"{index}.json", record) for index, record in enumerate(records))
+
+
+def _names(rows: Sequence[object]) -> list[str]:
+    return [row.label for row in rows]  # type: ignore[attr-defined]
+
+
+def _other_protocol(record: Record) -> Record:
+    assert record.protocol
+    return replace(record, protocol=replace(record.protocol, crop=Crop("whole", 5.0)))
+
+
+def test_rows_are_ranked_by_the_main_metric_and_ties_share_a_rank() -> None:
+    board = board_of(make_record("c", 0.3), make_record("b", 0.1), make_record("a", 0.1), make_record("d", 0.2))
+    panel = board.panels[0]
+    assert _names(panel.rows) == ["a", "b", "d", "c"]
+    assert [panel.cell(row, panel.main).rank for row in panel.rows] == [1, 1, 3, 4]
+    assert [panel.cell(row, panel.main).best for row in panel.rows] == [True, True, False, False]
+
+
+def test_higher_can_be_better() -> None:
+    def record(name: str, value: float) -> Record:
+        return make_record(name, values={EER: Value(value, "higher")}, strata=())
+
+    assert _names(board_of(record("a", 0.2), record("b", 0.9)).panels[0].rows) == ["b", "a"]
+
+
+def test_two_protocols_never_share_a_column_and_say_how_they_differ() -> None:
+    board = board_of(make_record("a", 0.1), _other_protocol(make_record("b", 0.05)))
+    assert len(board.panels) == 2
+    assert len({panel.protocol_id for panel in board.panels}) == 2
+    assert {panel.differs for panel in board.panels} == {("crop.max_seconds=none",), ("crop.max_seconds=5.0",)}
+    for panel in board.panels:
+        assert len(panel.rows) == len(panel.absent) == 1
+        assert panel.cell(panel.absent[0], panel.main).reason == "not run"
+
+
+def test_equal_protocols_share_a_column_whatever_the_list_is_called() -> None:
+    record = make_record("b")
+    assert record.protocol
+    renamed = replace(record, protocol=replace(record.protocol, items=replace(record.protocol.items, name="copy.csv")))
+    assert len(board_of(make_record("a"), renamed).panels) == 1
+
+
+def test_missing_numbers_say_why() -> None:
+    partial = make_record("p", values={EER: Value(0.2)})
+    board = board_of(make_record("a", 0.1), partial, failed("f", "out of memory"))
+    panel = board.panels[0]
+    reasons = {
+        (row.label, column.metric): panel.cell(row, column).reason for row in panel.rows for column in panel.columns
+    }
+    assert reasons["a", FAR] == "no validation list"
+    assert reasons["p", DCF] == "not measured"
+    assert {reasons["f", metric] for metric in (EER, DCF, FAR)} == {"failed: out of memory"}
+    assert _names(panel.rows) == ["a", "p", "f"]
+
+
+def test_a_failure_without_protocol_is_missing_under_every_protocol() -> None:
+    one, two = make_record("a"), _other_protocol(make_record("a"))
+    board = board_of(one, two, failed("f", "no audio", protocol=None))
+    assert len(board.panels) == 2
+    for panel in board.panels:
+        assert _names(panel.rows) == ["a", "f"]
+        assert panel.cell(panel.rows[1], panel.main).reason == "failed: no audio"
+
+
+def test_a_benchmark_where_everything_failed_still_has_its_column() -> None:
+    panel = board_of(failed("f", "no audio", protocol=None)).panels[0]
+    assert (panel.protocol_id, panel.main.metric) == ("", EER)
+    assert panel.cell(panel.rows[0], panel.main).reason == "failed: no audio"
+
+
+def test_the_newest_repetition_counts_and_a_later_failure_does_not_unmake_it() -> None:
+    old = make_record("a", 0.2, provenance__created="2026-01-01T00:00:00Z")
+    new = make_record("a", 0.1, provenance__created="2026-02-01T00:00:00Z")
+    crash = failed("a", provenance__created="2026-03-01T00:00:00Z")
+    board = board_of(crash, new, old)
+    panel = board.panels[0]
+    assert panel.cell(panel.rows[0], panel.main).text == "10.0 %"
+    assert board.superseded == 2
+    assert board.date == "2026-03-01T00:00:00Z"
+
+
+def test_seeds_corpora_and_training_make_other_rows() -> None:
+    base = make_record("a")
+    assert base.system.training
+    slower = replace(base.system.training, hyperparameters={"max_lr": 0.001})
+    elsewhere = replace(base.system.training, corpus="VCTK")
+    board = board_of(
+        base,
+        make_record("a", provenance__seed=43),
+        make_record("a", system__training=None),
+        make_record("a", system__training=slower),
+        make_record("a", system__training=elsewhere),
+    )
+    seen = {(row.trained_on, row.seed, row.variant) for row in board.rows}
+    assert seen == {
+        ("Voices", 42, "max_lr=0.003"),
+        ("Voices", 42, "max_lr=0.001"),
+        ("Voices", 43, ""),
+        ("untrained", 42, ""),
+        ("VCTK", 42, ""),
+    }
+
+
+def test_different_audio_under_one_protocol_is_said() -> None:
+    board = board_of(make_record("a"), make_record("b", provenance__digests={"audio": "99" * 32}))
+    assert "different copies of the audio" in board.panels[0].notes[0]
+
+
+def test_real_speech_comes_before_synthetic() -> None:
+    real = Benchmark("Z real", "verification", "VCTK", EER)
+    board = board_of(make_record("a"), make_record("a", benchmark=real))
+    assert [panel.title for panel in board.panels] == ["Z real", "Voices verification"]
+
+
+def test_the_main_metric_leads_and_the_rest_keeps_its_usual_order() -> None:
+    columns = board_of(make_record()).panels[0].columns
+    assert [column.label for column in columns] == ["EER", "minDCF(0.01)", "FAR*"]
+    shuffled = [FAR, "x", DCF, EER, "min_dcf@p=0.05"]
+    assert sorted(shuffled, key=lambda m: order(m, "x")) == ["x", EER, DCF, "min_dcf@p=0.05", FAR]
+
+
+def test_the_order_of_records_does_not_matter() -> None:
+    records = [Filed(f"{i}.json", make_record(f"s{i % 7}", i / 100, provenance__seed=i % 3)) for i in range(30)]
+    boards = []
+    for seed in range(3):
+        random.Random(seed).shuffle(records)
+        boards.append(arrange(records))
+    assert boards[0] == boards[1] == boards[2]
+
+
+# --- text ---
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"),
+    [
+        ("eer@interpolated", "EER"),
+        ("eer@rocch", "EER (rocch)"),
+        ("min_dcf@p=0.05", "minDCF(0.05)"),
+        ("hter@valid_threshold", "EER*"),
+        ("der@collar=0.25", "DER (collar=0.25)"),
+        ("wer", "WER"),
+        ("something@else", "something@else"),
+    ],
+)
+def test_metric_ids_read_as_the_field_writes_them(metric: str, shown: str) -> None:
+    assert label(metric) == shown
+    assert bool(meaning(shown)) == (shown != metric)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "interval"),
+    [
+        (Value(0.064, low=0.051, high=0.079), "6.4 %", "[5.1, 7.9]"),
+        (Value(0.00664, low=0.0062, high=0.0071), "0.66 %", "[0.62, 0.71]"),
+        (Value(0.5), "50.00 %", ""),
+        (Value(0.41234, unit="cost", low=0.38, high=0.45), "0.41", "[0.38, 0.45]"),
+        (Value(-0.0, unit="correlation"), "0.000", ""),
+        (Value(3.14159, unit="dB", low=2.0, high=4.0), "3.1 dB", "[2.0, 4.0]"),
+        (Value(None, reason="none"), "", ""),
+    ],
+)
+def test_numbers_show_as_many_digits_as_their_interval_supports(value: Value, text: str, interval: str) -> None:
+    digits = decimals([value])
+    assert (show(value, digits), show_interval(value, digits)) == (text, interval)
+
+
+def test_quantities_are_short() -> None:
+    assert [size(n) for n in (None, 12, 4_500, 94_371_712)] == ["", "12", "4.5 k", "94.4 M"]
+    assert [quantity(x) for x in (None, 0.0, 0.01234, 41.25, 1250.4)] == ["", "0", "0.0123", "41.2", "1,250"]
+    assert [duration(s) for s in (None, 4.2, 200, 7500)] == ["", "4.20 s", "3 min 20 s", "2 h 5 min"]
+
+
+@given(st.text())
+def test_plain_text_is_one_visible_line(text: str) -> None:
+    shown = plain(text)
+    assert plain(shown) == shown
+    assert not set(shown) & set("\n\r\t\x00\x1b\u202e\u200b")
+
+
+@given(st.floats(-1e6, 1e6), st.integers(0, 4))
+def test_there_is_no_negative_zero(value: float, digits: int) -> None:
+    assert number(value, digits).strip("0.") != "-"

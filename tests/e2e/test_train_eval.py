@@ -1,0 +1,143 @@
+"""Train, resume, evaluate, board: the commands on real (synthetic) audio."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voxboard import records
+from voxboard.cli import main
+from voxboard.training import checkpoint, folder
+
+SMALL = shlex.split(
+    "--channels 16 --frame_size 32 --batch_size 8 --train_max_sec 0.5 --workers 0 --device cpu --replicates 50"
+)
+MODEL = "ecapa+statistics"
+
+
+def _train(*words: str) -> int:
+    return main(["train", "Voices", MODEL, *SMALL, *words])
+
+
+def _only_run(here: Path) -> Path:
+    (run,) = (here / "results" / "runs").iterdir()
+    return run
+
+
+def test_a_run_leaves_everything_that_it_promises(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train("--nb_total_step", "6", "--nb_steps_eval", "3", "--seed", "3") == 0
+    run = _only_run(here)
+    names = {path.name for path in run.iterdir()}
+    assert {"config.json", "training.log", "metrics.jsonl", "speakers.json"} <= names
+    assert {"best.safetensors", "best.json", "last.safetensors", "last.json"} <= names
+    assert any(name.startswith("events.out") for name in names)
+    steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in steps if "valid_eer" in line] == [3, 6]
+    _, meta = folder.state_of(run, "best")
+    (record,) = records.load(here / "results" / "records")
+    assert record.values["far@valid_threshold"].value is not None
+    assert record.system.training is not None
+    assert record.system.training.corpus == "Voices"
+    assert record.benchmark.synthetic
+    assert record.cost.training_steps == meta["step"]
+    (scores,) = run.glob("scores-*.txt.gz")
+    with gzip.open(scores, "rt") as file:
+        lines = [line.split() for line in file]
+    assert record.protocol is not None
+    assert len(lines) == record.protocol.items.count
+    far = np.mean([float(s) >= meta["best"]["val_threshold"] for label, _, _, s in lines if label == "0"])
+    assert record.values["far@valid_threshold"].value == pytest.approx(far)
+    assert main(["board"]) == 0
+    assert "synthetic" in (here / "results" / "board" / "index.html").read_text()
+    assert "ecapa" in capsys.readouterr().out
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(here: Path) -> None:
+    long = ["--nb_total_step", "24", "--nb_steps_eval", "4", "--skiptest"]
+    assert _train(*long, "--runs", "whole") == 0
+    (whole,) = (here / "whole").iterdir()
+    code = "import sys; from voxboard.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "train", "Voices", MODEL, *SMALL, *long, "--runs", "cut"]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 120
+    while not list((here / "cut").glob("*/last.safetensors")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (cut,) = (here / "cut").iterdir()
+    state, meta = folder.state_of(cut, "last")
+    assert 0 < meta["step"] < 24, "killed in the middle"
+    assert main(["train", "_", "_", "--resume", str(cut)]) == 0
+    resumed, resumed_meta = folder.state_of(cut, "last")
+    expected, _ = folder.state_of(whole, "last")
+    assert resumed_meta["step"] == 24
+    assert checkpoint.same(resumed, expected)
+    assert not checkpoint.same(resumed, state)
+    assert (cut / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
+
+
+def test_evaluating_a_run_again_gives_the_same_numbers(here: Path) -> None:
+    assert _train("--nb_total_step", "2", "--nb_steps_eval", "2") == 0
+    run = _only_run(here)
+    assert (
+        main(["eval", "_", "_", "--eval_path", run.name, "--device", "cpu", "--replicates", "50", "--records", "again"])
+        == 0
+    )
+    (first,) = records.load(here / "results" / "records")
+    (second,) = records.load(here / "again")
+    assert first.protocol_id == second.protocol_id
+    assert first.values == second.values
+    assert first.row == second.row
+
+
+def test_naming_another_corpus_evaluates_that_corpus(here: Path, corpora: Path, tmp_path: Path) -> None:
+    from voxboard.data.prepare import Options, prepare
+
+    assert _train("--nb_total_step", "2", "--nb_steps_eval", "2", "--skiptest") == 0
+    prepare("Voices", None, corpora / "Others", Options(speakers=8, utterances=4, seed=7, name="Others"))
+    assert main(["eval", str(corpora / "Others"), "_", "--eval_path", _only_run(here).name, "--replicates", "50"]) == 0
+    (record,) = records.load(here / "results" / "records")
+    assert record.benchmark.corpus == "Others"
+
+
+def test_an_untrained_baseline_needs_no_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "Voices", "fbank+statistics", "--replicates", "50", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["system"]["training"] is None
+    assert 0 < printed["values"]["eer@interpolated"]["value"] < 0.5
+
+
+def test_quickrun_is_short(here: Path) -> None:
+    assert _train("--quickrun", "--nb_steps_eval", "1", "--nb_total_step", "99") == 0
+    _, meta = folder.state_of(_only_run(here), "last")
+    assert meta["step"] == 3
+    (record,) = records.load(here / "results" / "records")
+    assert record.protocol is not None
+    assert record.protocol.items.count <= 102
+
+
+def test_two_runs_never_share_a_folder(here: Path) -> None:
+    from voxboard.cli.train import read
+
+    config = read(["Voices", MODEL])
+    made = {folder.create(here / "runs", config) for _ in range(5)}
+    assert len(made) == 5
+
+
+def test_the_same_seed_gives_the_same_run(here: Path) -> None:
+    for runs in ("a", "b"):
+        assert _train("--nb_total_step", "3", "--nb_steps_eval", "3", "--skiptest", "--runs", runs) == 0
+    (a,), (b,) = (here / "a").iterdir(), (here / "b").iterdir()
+    assert checkpoint.same(folder.state_of(a, "last")[0], folder.state_of(b, "last")[0])

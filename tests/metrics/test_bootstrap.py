@@ -1,0 +1,198 @@
+"""Intervals: equal to resampling naively, honest about what is behind them, and covering what they promise."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voxboard.metrics import bootstrap, detection
+from voxboard.metrics.clusters import Clusters
+
+LEVELS = [(1 - 0.95) / 2, (1 + 0.95) / 2]
+Trials = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def trials(seed: int, size: int, speakers: int, decimals: int = 9, shift: float = 2.0) -> Trials:
+    """Scores, labels and both speakers of a list where every speaker has an own offset."""
+    rng = np.random.default_rng(seed)
+    first = rng.integers(0, speakers, size)
+    second = np.where(rng.random(size) < 0.5, first, rng.integers(0, speakers, size))
+    labels = (first == second).astype(int)
+    offsets = rng.normal(size=speakers)
+    scores = rng.normal(size=size) + shift * labels + 0.5 * (offsets[first] + offsets[second])
+    return np.round(scores, decimals), labels, first, second
+
+
+def naive(data: Trials, metric: str, threshold: float, replicates: int, seed: int) -> np.ndarray:
+    """Every trial repeated by its weight, the metric computed anew."""
+    scores, labels, first, second = data
+    clusters = Clusters.of(scores.size, first, second)
+    found = []
+    for counts in clusters.draws(replicates, seed):
+        for column in counts.T:
+            rows = np.repeat(np.arange(scores.size), clusters.weights(column))
+            try:
+                found.append(
+                    {
+                        "eer": lambda s, y: detection.eer(s, y)[0],
+                        "min_dcf_0.01": lambda s, y: detection.min_dcf(s, y, 0.01)[0],
+                        "min_dcf_0.3": lambda s, y: detection.min_dcf(s, y, 0.3)[0],
+                        "far": lambda s, y: detection.far_frr(s, y, threshold)[0],
+                        "frr": lambda s, y: detection.far_frr(s, y, threshold)[1],
+                    }[metric](scores[rows], labels[rows])
+                )
+            except ValueError:
+                found.append(np.nan)
+    return np.array(found)
+
+
+@given(st.integers(0, 10**6), st.integers(40, 400), st.integers(3, 30), st.sampled_from([0, 1, 9]))
+def test_equal_to_repeating_every_trial(seed: int, size: int, speakers: int, decimals: int) -> None:
+    data = trials(seed, size, speakers, decimals)
+    intervals = bootstrap.detection(*data, p_targets=(0.01, 0.3), threshold=0.5, replicates=20, seed=seed)
+    for metric, interval in intervals.items():
+        if metric == "half_total":
+            continue
+        expected = naive(data, metric, 0.5, 20, seed)
+        kept = expected[~np.isnan(expected)]
+        assert interval.replicates == kept.size
+        if kept.size > 10:
+            assert (interval.low, interval.high) == tuple(np.quantile(kept, LEVELS))  # to the last bit
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.0, 9.0])  # useless, fair, perfect
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_equal_to_repeating_every_trial_of_a_long_list(shift: float, decimals: int) -> None:
+    data = trials(5, 20_000, 50, decimals, shift)
+    intervals = bootstrap.detection(*data, p_targets=(0.01, 0.3), threshold=1.0, replicates=12)
+    for metric in ("eer", "min_dcf_0.01", "min_dcf_0.3", "far", "frr"):
+        expected = np.quantile(naive(data, metric, 1.0, 12, 0), LEVELS)
+        assert (intervals[metric].low, intervals[metric].high) == tuple(expected)
+
+
+def test_values_are_those_of_the_metrics_and_of_the_generic_interval() -> None:
+    data = trials(1, 3000, 30)
+    scores, labels, first, second = data
+    found = bootstrap.detection(*data, threshold=1.0, replicates=50, seed=4)
+    assert found["eer"].value == detection.eer(scores, labels)[0]
+    assert found["half_total"].value == sum(detection.far_frr(scores, labels, 1.0)) / 2
+    generic = bootstrap.interval(
+        lambda s, y: detection.eer(s, y)[0], scores, labels, clusters=first, partners=second, replicates=50, seed=4
+    )
+    assert generic == found["eer"]
+
+
+def test_order_of_trials_and_names_of_speakers_do_not_matter() -> None:
+    scores, labels, first, second = trials(2, 2000, 20)
+    order = np.random.default_rng(0).permutation(scores.size)
+    names = np.array([f"speaker-{k:02d}" for k in range(20)], object)
+    plain = bootstrap.detection(scores, labels, first, second, replicates=40)
+    assert plain == bootstrap.detection(
+        scores[order], labels[order], names[first[order]], names[second[order]], replicates=40
+    )
+    assert plain != bootstrap.detection(scores, labels, first, second, replicates=40, seed=1)
+
+
+def test_draws_are_the_same_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clusters = Clusters.of(6, list("abcdef"))
+    whole = np.concatenate(list(clusters.draws(50, 7)), axis=1)
+    monkeypatch.setattr("voxboard.metrics.clusters.CHUNK_BYTES", 8 * 6 * 4)
+    chunks = list(clusters.draws(50, 7))
+    assert len(chunks) == 13
+    assert np.array_equal(np.concatenate(chunks, axis=1), whole)
+    assert np.array_equal(whole.sum(axis=0), np.full(50, 6))
+
+
+def test_small_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = trials(3, 3000, 15)
+    whole = bootstrap.detection(*data, threshold=0.5, replicates=64)
+    monkeypatch.setattr("voxboard.metrics.resampled.CHUNK", 500)
+    assert bootstrap.detection(*data, threshold=0.5, replicates=64) == whole
+
+
+def test_resamples_without_a_class_are_left_out_and_counted() -> None:
+    # One resample in nine draws a single one of the three speakers: no non-target remains.
+    scores, labels = [0.9, 0.8, 0.7, 0.1, 0.75, 0.2], [1, 1, 1, 0, 0, 0]
+    found = bootstrap.detection(scores, labels, list("abcaab"), list("abcbcc"), replicates=900)["eer"]
+    assert 760 < found.replicates < 840
+    assert found.low <= found.value <= found.high
+
+
+@pytest.mark.parametrize("speakers", ["aa", "ab"])
+def test_one_or_two_speakers_have_no_interval(speakers: str) -> None:
+    one, other = speakers
+    found = bootstrap.detection([0.9, 0.1, 0.8], [1, 0, 1], [one, one, other], [one, other, other])["eer"]
+    assert found.value == 0.0
+    assert np.isnan([found.low, found.high]).all()
+    assert found.clusters == len(set(speakers))
+
+
+def test_differences_of_a_system_with_itself_vanish_and_of_two_are_narrower_than_each() -> None:
+    scores, labels, first, second = trials(8, 4000, 25)
+    better = scores + 0.4 * labels
+    same = bootstrap.difference(scores, scores, labels, first, second, replicates=60)["eer"]
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    apart = bootstrap.difference(scores, better, labels, first, second, replicates=200)["eer"]
+    alone = bootstrap.detection(scores, labels, first, second, replicates=200)["eer"]
+    assert apart.low > 0
+    assert apart.high - apart.low < (alone.high - alone.low) / 2
+
+
+def test_bca_of_a_mean_is_close_to_the_exact_interval() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=400)
+    found = bootstrap.interval(np.mean, values, clusters=np.arange(400), replicates=2000, method="bca")
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+    assert found.method == "bca"
+    skewed = rng.exponential(size=60)
+    kwargs = {"clusters": np.arange(60), "replicates": 2000}
+    percentile = bootstrap.interval(np.mean, skewed, **kwargs)
+    corrected = bootstrap.interval(np.mean, skewed, method="bca", **kwargs)
+    assert corrected.high > percentile.high  # the long tail is to the right
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"speakers_a": ["a", "b"]}, "4 rows but clusters of shape"),
+        ({"speakers_a": ["a", None, "b", "b"]}, "1 rows have no cluster"),
+        ({"labels": [1, 1, 1, 1]}, "no non-target"),
+        ({"level": 1.0}, "level"),
+        ({"method": "normal"}, "method"),
+        ({"p_targets": (1.5,)}, "p_target"),
+    ],
+)
+def test_bad_input_is_named(change: dict[str, object], problem: str) -> None:
+    good: dict[str, object] = {
+        "scores": [0.4, 0.3, 0.2, 0.1],
+        "labels": [1, 0, 1, 0],
+        "speakers_a": list("aabb"),
+        "speakers_b": list("abba"),
+    }
+    with pytest.raises(ValueError, match=problem):
+        bootstrap.detection(**{**good, **change})  # type: ignore[arg-type]
+
+
+def _draw(rng: np.random.Generator, speakers: int) -> Trials:
+    """A list of 40 target trials per speaker and 2 per pair, over speakers that differ in place and in spread."""
+    place, spread = rng.normal(size=(speakers, 12)), 0.7 * np.exp(0.4 * rng.normal(size=speakers))
+    pairs = np.array(list(combinations(range(speakers), 2)))
+    first = np.concatenate([np.repeat(np.arange(speakers), 40), np.repeat(pairs[:, 0], 2)])
+    second = np.concatenate([np.repeat(np.arange(speakers), 40), np.repeat(pairs[:, 1], 2)])
+    sides = [place[side] + spread[side, None] * rng.normal(size=(side.size, 12)) for side in (first, second)]
+    norms = [np.linalg.norm(side, axis=1) for side in sides]
+    return (sides[0] * sides[1]).sum(axis=1) / (norms[0] * norms[1]), (first == second).astype(int), first, second
+
+
+def test_intervals_cover_the_population_value() -> None:
+    truth = detection.eer(*_draw(np.random.default_rng(0), 900)[:2])[0]
+    covered = []
+    for seed in range(1, 101):
+        found = bootstrap.detection(*_draw(np.random.default_rng(seed), 40), p_targets=(), replicates=200)["eer"]
+        covered.append(found.low <= truth <= found.high)
+    # 95 % wanted; 100 lists tell it to about ±4 %. Weighing a speaker's own trials by c² gives 0.99.
+    assert 0.89 <= np.mean(covered) <= 0.98

@@ -1,0 +1,75 @@
+"""One variant folder of reference numbers: config.json, input.npz, output.npz and perhaps weights.npz."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+OWN = Path(__file__).resolve().parent / "fixtures"
+ROOT = Path(os.environ.get("VOXBOARD_PARITY") or OWN)
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A component (the parent folder's name) and one variant of it; everything else is in its config."""
+
+    folder: Path
+
+    @property
+    def component(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def name(self) -> str:
+        return f"{self.component}/{self.folder.name}"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def ctor(self) -> dict[str, Any]:
+        return self.config.get("ctor", {})
+
+    @cached_property
+    def notes(self) -> str:
+        """All that the config says in words."""
+        return " ".join(str(self.config.get(key, "")) for key in ("layout", "notes", "output_notes"))
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value) for name, value in _read(self.folder / "input.npz").items()}
+
+    @cached_property
+    def outputs(self) -> dict[str, np.ndarray]:
+        return _read(self.folder / "output.npz")
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value) for name, value in _read(self.folder / "weights.npz").items()}
+
+    def option(self, *names: str, default: Any = None) -> Any:
+        """The first constructor argument that is there under one of these names."""
+        return next((self.ctor[name] for name in names if name in self.ctor), default)
+
+    def tolerance(self, output: str) -> dict[str, float]:
+        """atol and rtol of an output."""
+        return self.config.get("tol_overrides", {}).get(output) or self.config["tol"]
+
+
+def variants() -> list[Fixture]:
+    """Every variant folder under the root, in name order."""
+    return [Fixture(path.parent) for path in sorted(ROOT.rglob("config.json"))]
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as content:
+        return {name: content[name] for name in content.files}

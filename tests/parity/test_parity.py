@@ -1,0 +1,36 @@
+"""voxboard's parts give the numbers of the reference implementations, on every variant under VOXBOARD_PARITY."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from adapters import ADAPTERS
+from reference_fixture import OWN, ROOT, Fixture, variants
+
+VARIANTS = variants()
+
+
+@pytest.mark.parametrize("fixture", VARIANTS, ids=lambda fixture: fixture.name)
+def test_matches_the_reference(fixture: Fixture) -> None:
+    if fixture.component not in ADAPTERS:
+        assert ROOT != OWN, f"{fixture.component} is committed but has no adapter"
+        pytest.skip(f"no adapter for {fixture.component} yet")
+    with torch.no_grad():
+        found = ADAPTERS[fixture.component](fixture)
+    absent = sorted(set(fixture.outputs) - set(found))
+    assert not absent, f"the adapter does not produce {absent}"
+    for name, expected in fixture.outputs.items():
+        value = np.asarray(torch.as_tensor(found[name]).detach(), dtype=np.float64)
+        # The reference drops batch axes of one.
+        assert np.squeeze(value).shape == np.squeeze(expected).shape, name
+        np.testing.assert_allclose(
+            value.reshape(expected.shape), expected, **fixture.tolerance(name), err_msg=f"{fixture.name} {name}"
+        )
+
+
+@pytest.mark.parametrize("component", ["unipool_backend", "unipool_full", "aam_softmax", "multihead_aam", "eer_mindcf"])
+def test_is_compared_at_all(component: str) -> None:
+    if ROOT == OWN:
+        assert any(fixture.component == component for fixture in VARIANTS)
+    assert component in ADAPTERS

@@ -1,0 +1,125 @@
+"""Speed as ratios in one run: `make bench`. Every table row is a median of interleaved rounds."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lhotse.cut import Cut
+
+from voxboard import model, systems
+from voxboard.data import audio
+from voxboard.data.batches import Crops, batches, shuffled
+from voxboard.data.corpus import Corpus, speaker_of
+from voxboard.data.prepare import Options, prepare
+from voxboard.model import Encoder, normalise
+from voxboard.scoring.embed import embed
+
+pytestmark = pytest.mark.perf
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def librispeech(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    from tests.conftest import DATA
+
+    if not DATA.is_dir():
+        pytest.skip("no real data: VOXBOARD_DATA names no folder")
+    out = tmp_path_factory.mktemp("corpora") / "LibriSpeech"
+    return prepare("LibriSpeech", DATA / "librispeech-mini" / "LibriSpeech", out, Options())
+
+
+def _interleaved(rounds: int, **ways: Callable[[], object]) -> dict[str, float]:
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _one_by_one(encoder: Encoder, cuts: Sequence[Cut]) -> dict[str, np.ndarray]:
+    found = {}
+    with torch.inference_mode():
+        for cut in cuts:
+            wave = torch.from_numpy(audio.load(cut))[None]
+            found[cut.id] = normalise(encoder(wave, torch.tensor([wave.shape[1]])))[0].numpy()
+    return found
+
+
+def _buckets(encoder: Encoder, cuts: Sequence[Cut], seconds: float = 120.0) -> dict[str, np.ndarray]:
+    found = {}
+    ordered = sorted(cuts, key=lambda cut: -cut.duration)
+    with torch.inference_mode():
+        while ordered:
+            size = max(int(seconds / ordered[0].duration), 1)
+            group, ordered = ordered[:size], ordered[size:]
+            waves = [torch.from_numpy(audio.load(cut)) for cut in group]
+            padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
+            rows = normalise(encoder(padded, torch.tensor([len(wave) for wave in waves])))
+            found.update(zip([cut.id for cut in group], rows.numpy(), strict=True))
+    return found
+
+
+@pytest.mark.parametrize("spec", ["xvector+native", "ecapa+native"])
+def test_embedding_is_not_slower_than_loops_by_hand(spec: str, librispeech: Corpus) -> None:
+    torch.set_num_threads(2)
+    encoder = model.build(systems.parse(spec), None, 0).encoder.eval()
+    cuts = librispeech.all_cuts()
+    ours = embed(encoder, cuts, show_progress=False)
+    loop = _one_by_one(encoder, cuts)
+    far = max(float(np.abs(ours.matrix[row] - loop[name]).max()) for name, row in ours.rows().items())
+    assert far < 1e-5
+    took = _interleaved(
+        ROUNDS,
+        ours=lambda: embed(encoder, cuts, show_progress=False),
+        loop=lambda: _one_by_one(encoder, cuts),
+        buckets=lambda: _buckets(encoder, cuts),
+    )
+    ratio = took["ours"] / min(took["loop"], took["buckets"])
+    print(
+        f"\n{spec}: ours {took['ours']:.1f} s, loop {took['loop']:.1f} s, buckets {took['buckets']:.1f} s → {ratio:.2f}"
+    )
+    assert ratio < 1.05
+
+
+def test_training_waits_for_its_data_less_than_a_tenth_of_the_time(librispeech: Corpus) -> None:
+    torch.set_num_threads(2)
+    cuts = list(librispeech.cuts("train"))
+    speakers = sorted({speaker_of(cut) for cut in cuts})
+    network = model.build(systems.parse("ecapa(channels=128)+native+aam"), len(speakers), 0)
+    assert network.head is not None
+    labels = [speakers.index(speaker_of(cut)) for cut in cuts]
+    crops = Crops(cuts, labels, 48_000, 16_000, seed=0, skip_bad=False)
+    lengths = torch.full((32,), 48_000)
+    waiting = computing = 0.0
+    stream = batches(crops, shuffled(len(cuts), 32, 0), 0, 12, workers=1)
+    next(stream)  # the workers' start is paid once a run
+    clock = time.perf_counter()
+    for batch in stream:
+        waiting += time.perf_counter() - clock
+        clock = time.perf_counter()
+        network.head.loss(network.encoder(batch.waveforms, lengths), batch.labels).backward()
+        computing += time.perf_counter() - clock
+        clock = time.perf_counter()
+    share = computing / (computing + waiting)
+    print(f"\ntraining step: {100 * share:.1f} % in forward and backward")
+    assert share >= 0.9
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"]])
+def test_help_and_list_answer_at_once(words: list[str], tmp_path: Path) -> None:
+    code = "import sys; from voxboard.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *words]
+    run = lambda: subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)  # noqa: E731
+    took = _interleaved(7, ours=run)["ours"]
+    print(f"\nvoxboard {' '.join(words)}: {took:.3f} s")
+    assert took < 0.5

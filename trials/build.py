@@ -1,0 +1,3 @@
+"""x"""
+
+Balance = build_balanced = table_of = None

@@ -1,0 +1,4 @@
+"""x"""
+
+Findings = None
+check = None

@@ -1,0 +1,171 @@
+"""A trial list: pairs of utterances, and whether they have the same speaker."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from voxboard.errors import UserError, unknown
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """N trials over U distinct utterances.
+
+    `enrol` and `test` [N] index `utterances`; `labels` [N] are 1 for the same speaker, 0 for different ones; `matches`
+    are columns [N] such as GENDER_MATCH, with NaN where a list says nothing. The order of trials is part of a list.
+    """
+
+    utterances: Sequence[str]
+    enrol: NDArray[np.int32]
+    test: NDArray[np.int32]
+    labels: NDArray[np.int8]
+    matches: Mapping[str, NDArray[np.floating[Any]]] = field(default_factory=dict)
+    name: str = "trials"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "utterances", tuple(self.utterances))
+        object.__setattr__(self, "enrol", np.asarray(self.enrol, np.int32))
+        object.__setattr__(self, "test", np.asarray(self.test, np.int32))
+        object.__setattr__(self, "labels", np.asarray(self.labels, np.int8))
+        size, count = self.labels.size, len(self.utterances)
+        for column in (self.enrol, self.test, *self.matches.values()):
+            if column.shape != (size,):
+                raise ValueError(f"{size} labels but a column of shape {column.shape}")
+        if size and not (0 <= min(self.enrol.min(), self.test.min()) <= max(self.enrol.max(), self.test.max()) < count):
+            raise ValueError(f"a trial names an utterance outside 0 … {count - 1}")
+        if np.any((self.labels != 0) & (self.labels != 1)):
+            raise ValueError("labels must be 1 (same speaker) or 0")
+        if len(set(self.utterances)) != count:
+            raise ValueError("utterances must be distinct")
+
+    @classmethod
+    def of(
+        cls,
+        labels: ArrayLike,
+        enrol: Sequence[str] | NDArray[Any],
+        test: Sequence[str] | NDArray[Any],
+        matches: Mapping[str, NDArray[np.floating[Any]]] | None = None,
+        name: str = "trials",
+    ) -> Trials:
+        """Trials from names [N] of either side; utterances are numbered as they first appear."""
+        import pandas as pd
+
+        names = np.empty(2 * len(enrol), object)
+        names[0::2], names[1::2] = enrol, test
+        codes, utterances = pd.factorize(names)
+        return cls(utterances.tolist(), codes[0::2], codes[1::2], np.asarray(labels, np.int8), matches or {}, name)
+
+    def __len__(self) -> int:
+        return int(self.labels.size)
+
+    @property
+    def targets(self) -> int:
+        """How many trials have the same speaker on both sides."""
+        return int(np.count_nonzero(self.labels))
+
+    @property
+    def non_targets(self) -> int:
+        return len(self) - self.targets
+
+    def select(self, chosen: NDArray[Any]) -> Trials:
+        """The trials at these places or under this mask, over the utterances that they use."""
+        enrol, test = self.enrol[chosen], self.test[chosen]
+        used, codes = np.unique(np.concatenate([enrol, test]), return_inverse=True)
+        return replace(
+            self,
+            utterances=[self.utterances[place] for place in used],
+            enrol=codes[: enrol.size],
+            test=codes[enrol.size :],
+            labels=self.labels[chosen],
+            matches={name: column[chosen] for name, column in self.matches.items()},
+        )
+
+    def digest(self) -> str:
+        """sha256 over names, labels and order of the trials: the same for every file format, gzip or line end.
+
+        Match columns are left out, as not every format can hold them and no score depends on them.
+        """
+        order, codes = self._canonical()
+        content = hashlib.sha256(b"voxboard trials 1\n")
+        content.update("\n".join(self.utterances[place] for place in order).encode())
+        content.update(b"\0" + codes.astype("<i4").tobytes() + self.labels.tobytes())
+        return content.hexdigest()
+
+    def _canonical(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """The utterances in use, by first appearance, and both sides' numbers in that order, interleaved."""
+        import pandas as pd
+
+        sides = np.empty(2 * len(self), np.int32)
+        sides[0::2], sides[1::2] = self.enrol, self.test
+        codes, order = pd.factorize(sides)
+        return np.asarray(order, np.intp), np.asarray(codes, np.int32)
+
+
+def read(path: str | Path) -> Trials:
+    """Reads a trial list; the format is found from its content, gzip from its first bytes.
+
+    Raises `UserError` that names the file, and the line where there is one.
+    """
+    from voxboard.trials import formats
+
+    path = Path(path)
+    data = _content(path)
+    first = data.lstrip()[:4096].splitlines()[:1]
+    if not first:
+        raise UserError(f"{path} holds no trials.", "Pass a list with one trial per line.")
+    line = first[0].decode("utf-8", "replace")
+    for candidate in formats.FORMATS.values():
+        if candidate.recognises(line):
+            labels, enrol, test, matches = candidate.parse(data, path)
+            return Trials.of(labels, enrol, test, matches, _stem(path))
+    raise UserError(
+        f"{path}, line 1: {line[:80]!r} is no trial.",
+        f"Known formats: {'; '.join(known.example for known in formats.FORMATS.values())}.",
+    )
+
+
+def write(trials: Trials, path: str | Path, format: str | None = None) -> Path:  # noqa: A002
+    """Writes a trial list, whole or not at all; the same trials give the same bytes.
+
+    `format` is unipool, voxceleb or kaldi; by default unipool for `*.csv` and `*.csv.gz`, else voxceleb. Only unipool
+    keeps the match columns. `*.gz` is compressed.
+    """
+    from voxboard.records.store import write_atomically
+    from voxboard.trials import formats
+
+    path = Path(path)
+    name = format or ("unipool" if ".csv" in path.suffixes[-2:] else "voxceleb")
+    if name not in formats.FORMATS:
+        raise unknown("trial format", name, formats.FORMATS)
+    data = formats.FORMATS[name].render(trials).encode()
+    write_atomically({path: gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data})
+    return path
+
+
+def _content(path: Path) -> bytes:
+    """A file's bytes, decompressed, without a byte order mark."""
+    try:
+        data = path.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{path} is a damaged gzip file: {error}.", "Fetch or write it again.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
+    if b"\0" in data:
+        raise UserError(f"{path} is no text file.", "Pass a list with one trial per line.")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _stem(path: Path) -> str:
+    name = path.name.removesuffix(".gz")
+    return name.removesuffix(".csv").removesuffix(".txt")
