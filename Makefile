@@ -14,7 +14,7 @@ $(BIN)/python:
 
 $(STAMP): pyproject.toml uv.lock | $(BIN)/python
 	@command -v $(UV) >/dev/null || $(BIN)/python -m pip install --quiet uv
-	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --quiet --python $(BIN)/python
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --compile-bytecode --quiet --python $(BIN)/python
 	@touch $@
 
 demo: env

@@ -12,34 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from voxboard.backbones import features
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
 
+from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
+from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm
 from voxboard.errors import UserError
 
-NORMS: dict[str, features.Norm] = {"fbank": "mean", "mfcc": "frame"}
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of `ecapa`."""
-
-    channels: int = 512
-    """Width of the three blocks."""
-    frame_size: int = 1536
-    """Size of the frames that go to the pooling."""
-    scale: int = 8
-    """Res2Net groups per block; divides `channels`."""
-    squeeze: int = 128
-    """Bottleneck of squeeze-excitation."""
-    embedding: int = 192
-    """Embedding size of the native pooling."""
-    bottleneck: int = 256
-    """Attention bottleneck of the native pooling."""
-    features: features.Kind = "fbank"
-    """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC, every frame of unit length."""
-    bins: int = 80
-    """Mel bins, or cepstral coefficients, of the front-end."""
+NORMS: dict[Kind, Norm] = {"fbank": "mean", "mfcc": "frame"}
 
 
 class Ecapa(Backbone):
@@ -49,7 +27,26 @@ class Ecapa(Backbone):
     through `voxboard.checkpoints`. In training the batch statistics count padded frames too.
     """
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `ecapa`."""
+
+        channels: int = 512
+        """Width of the three blocks."""
+        frame_size: int = 1536
+        """Size of the frames that go to the pooling."""
+        scale: int = 8
+        """Res2Net groups per block; divides `channels`."""
+        squeeze: int = 128
+        """Bottleneck of squeeze-excitation."""
+        embedding: int = 192
+        """Embedding size of the native pooling."""
+        bottleneck: int = 256
+        """Attention bottleneck of the native pooling."""
+        features: Kind = "fbank"
+        """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC, every frame of unit length."""
+        bins: int = 80
+        """Mel bins, or cepstral coefficients, of the front-end."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -57,7 +54,7 @@ class Ecapa(Backbone):
         if width % config.scale:
             raise UserError(f"ECAPA's channels {width} cannot be cut into {config.scale} groups.", "Change scale.")
         self.config = config
-        self.features = features.FrontEnd(config.features, config.bins, NORMS[config.features])
+        self.features = FrontEnd(config.features, config.bins, NORMS[config.features])
         self.conv1 = nn.Conv1d(config.bins, width, 5, padding=2)
         self.bn1 = nn.BatchNorm1d(width)
         self.layer1, self.layer2, self.layer3 = (
@@ -67,7 +64,7 @@ class Ecapa(Backbone):
         native = {"project": config.embedding, "bottleneck": config.bottleneck}
         self.spec = BackboneSpec(
             FramesSpec(1, config.frame_size, hop=0.01, native=("ecapa-asp", native)),
-            min_samples=features.WINDOW,
+            min_samples=WINDOW,
             parameters=sum(p.numel() for p in self.parameters()),
             source="Desplanques et al., ECAPA-TDNN, Interspeech 2020, arXiv 2005.07143",
         )
@@ -109,7 +106,7 @@ class Res2Block(nn.Module):
     def forward(self, x: Tensor, padded: Tensor | None) -> Tensor:
         """[B, C, T], zeros on padding, → the same."""
         y = silenced(self.bn1(F.relu(self.conv1(x))), padded)
-        *groups, last = y.split(self.group, 1)
+        *groups, last = torch.split(y, self.group, 1)
         done: list[Tensor] = []
         for chunk, conv, norm in zip(groups, self.convs, self.bns, strict=True):
             inside = chunk + done[-1] if done else chunk

@@ -6,24 +6,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
+
 from voxboard.backbones import features
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of `fbank`."""
-
-    bins: int = 80
-    """Mel bins."""
-    mean_norm: bool = False
-    """Subtract each utterance's mean (then a mean over time is zero and says nothing)."""
 
 
 class Fbank(Backbone):
     """Kaldi's log-mel filter bank: [B, 1, T, bins] every 10 ms."""
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `fbank`."""
+
+        bins: int = 80
+        """Mel bins."""
+        mean_norm: bool = False
+        """Subtract each utterance's mean (then a mean over time is zero and says nothing)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

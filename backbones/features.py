@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
 from voxboard.backbones.base import valid
 
 WINDOW, HOP, FFT = 400, 160, 512  # 25 ms, 10 ms at 16 kHz
@@ -75,7 +76,7 @@ class KaldiFbank(nn.Module):
         """
         frames = (waveforms.float() * 32768.0).unfold(-1, WINDOW, HOP)  # [B, T, 400]
         block = max(1, CACHED_FRAMES // len(frames)) if frames.device.type == "cpu" else frames.shape[1]
-        energies = torch.cat([self._energies(piece) for piece in frames.split(block, 1)], 1)
+        energies = torch.cat([self._energies(piece) for piece in torch.split(frames, block, 1)], 1)
         return energies.clamp_(min=FLOOR).log_(), 1 + (lengths - WINDOW) // HOP
 
     def _energies(self, frames: Tensor) -> Tensor:
@@ -141,8 +142,8 @@ def kaldi_triangles(bins: int, low: float = 20.0, high: float = 8000.0) -> Tenso
 
 def htk_triangles(bins: int, low: float, high: float) -> Tensor:
     """Filters [bins, 257], equally spaced on the scale 2595 log10(1 + f / 700) but linear in Hz."""
-    ends = [2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high)]
-    edges = 700.0 * (10.0 ** (torch.linspace(*ends, bins + 2, dtype=torch.float64) / 2595.0) - 1.0)
+    first, last = (2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high))
+    edges = 700.0 * (10.0 ** (torch.linspace(first, last, bins + 2, dtype=torch.float64) / 2595.0) - 1.0)
     return triangles(edges, fft_hertz())
 
 

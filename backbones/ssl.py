@@ -6,38 +6,17 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced, valid
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
 
 # transformers' WavLM hands torch a bool and a float mask, which torch announces once per process.
 warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of the transformers family."""
-
-    cfg: str = "facebook/wav2vec2-base"
-    """Hub id, or a local folder with config.json (and weights): /path/to/folder."""
-    use_pretrain: bool = False
-    """Load the published weights; without it the network starts from random weights."""
-    normalize: Literal["auto", "yes", "no"] = "auto"
-    """Bring each utterance to zero mean and unit variance; auto does what the checkpoint was trained with."""
-    layers: int = 0
-    """Transformer layers; 0 keeps the checkpoint's. This and the following are for random weights only."""
-    size: int = 0
-    """Hidden size; 0 keeps the checkpoint's."""
-    heads: int = 0
-    """Attention heads; 0 keeps the checkpoint's."""
-    ffn: int = 0
-    """Feed-forward size; 0 keeps the checkpoint's."""
-    conv_size: int = 0
-    """Channels of the convolutional extractor; 0 keeps the checkpoint's."""
 
 
 class SSL(Backbone):
@@ -47,7 +26,26 @@ class SSL(Backbone):
     would see padding), the masked transformer on the whole batch: the result does not depend on batch mates.
     """
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of the transformers family."""
+
+        cfg: str = "facebook/wav2vec2-base"
+        """Hub id, or a local folder with config.json (and weights): /path/to/folder."""
+        use_pretrain: bool = False
+        """Load the published weights; without it the network starts from random weights."""
+        normalize: Literal["auto", "yes", "no"] = "auto"
+        """Bring each utterance to zero mean and unit variance; auto does what the checkpoint was trained with."""
+        layers: int = 0
+        """Transformer layers; 0 keeps the checkpoint's. This and the following are for random weights only."""
+        size: int = 0
+        """Hidden size; 0 keeps the checkpoint's."""
+        heads: int = 0
+        """Attention heads; 0 keeps the checkpoint's."""
+        ffn: int = 0
+        """Feed-forward size; 0 keeps the checkpoint's."""
+        conv_size: int = 0
+        """Channels of the convolutional extractor; 0 keeps the checkpoint's."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -57,19 +55,18 @@ class SSL(Backbone):
         self.normalize = wants_normalised(config)
         self.kernels = list(zip(shape.conv_kernel, shape.conv_stride, strict=True))
         known = KNOWN.get(config.cfg)
-        weights = {}
-        if config.use_pretrain:
-            licence = known.licence if known else "see the checkpoint's card"
-            weights = {"weights_licence": licence, "trained_on": known.trained_on if known else ()}
         hop = math.prod(shape.conv_stride) / 16_000
-        self.spec = BackboneSpec(
+        spec = BackboneSpec(
             FramesSpec(shape.num_hidden_layers + 1, shape.hidden_size, hop, input_layer=True),
             min_samples=receptive_field(self.kernels),
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
             source=config.cfg,
-            **weights,
         )
+        if config.use_pretrain:
+            licence, trained_on = (known.licence, known.trained_on) if known else ("see the checkpoint's card", ())
+            spec = replace(spec, weights_licence=licence, trained_on=trained_on)
+        self.spec = spec
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         if self.normalize:

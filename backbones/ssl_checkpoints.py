@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.backbones.ssl import Config
+    from voxboard.backbones.ssl import SSL
 
 FAMILIES = {
     "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2Model"),
@@ -69,7 +69,7 @@ KNOWN = {
 }
 
 
-def from_scratch(config: Config) -> Any:
+def from_scratch(config: SSL.Config) -> Any:
     """A network with random weights; needs no network connection for a known name or a local folder."""
     import transformers
 
@@ -89,7 +89,7 @@ def from_scratch(config: Config) -> Any:
     return getattr(transformers, FAMILIES[shape.model_type][1])(shape)
 
 
-def pretrained(config: Config) -> Any:
+def pretrained(config: SSL.Config) -> Any:
     """The published weights, in float32. Raises `UserError` when they are not there or do not fit."""
     import transformers
 
@@ -139,7 +139,7 @@ def read_config(cfg: str) -> Any:
     return shape
 
 
-def wants_normalised(config: Config) -> bool:
+def wants_normalised(config: SSL.Config) -> bool:
     """Whether this network was trained on zero-mean, unit-variance audio, unless the user decides it."""
     if config.normalize != "auto":
         return config.normalize == "yes"

@@ -6,30 +6,16 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from voxboard.backbones import features
+
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.features import HOP, WINDOW, FrontEnd, Kind, Norm
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # frames and dilation of each layer
 SHRINKS = sum((frames - 1) * dilation for frames, dilation in CONTEXTS)  # 14 frames
-NORMS: dict[str, features.Norm] = {"fbank": "mean", "mfcc": "mean-variance"}
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of `xvector`."""
-
-    channels: int = 512
-    """Width of the first four layers."""
-    frame_size: int = 1500
-    """Size of the frames that go to the pooling."""
-    embedding: int = 512
-    """Embedding size of the native pooling."""
-    features: features.Kind = "fbank"
-    """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC (24 `bins`), mean and variance normalised."""
-    bins: int = 80
-    """Mel bins, or cepstral coefficients, of the front-end."""
+NORMS: dict[Kind, Norm] = {"fbank": "mean", "mfcc": "mean-variance"}
 
 
 class XVector(Backbone):
@@ -38,12 +24,25 @@ class XVector(Backbone):
     No layer pads, so a frame lies wholly inside its utterance and a padded batch is exact as it is.
     """
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `xvector`."""
+
+        channels: int = 512
+        """Width of the first four layers."""
+        frame_size: int = 1500
+        """Size of the frames that go to the pooling."""
+        embedding: int = 512
+        """Embedding size of the native pooling."""
+        features: Kind = "fbank"
+        """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC (24 bins), mean-variance normalised."""
+        bins: int = 80
+        """Mel bins, or cepstral coefficients, of the front-end."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.features = features.FrontEnd(config.features, config.bins, NORMS[config.features])
+        self.features = FrontEnd(config.features, config.bins, NORMS[config.features])
         sizes = [config.bins, *[config.channels] * (len(CONTEXTS) - 1), config.frame_size]
         self.frame_level_layers = nn.ModuleList(
             TimeDelay(size, out, frames, dilation)
@@ -51,7 +50,7 @@ class XVector(Backbone):
         )
         self.spec = BackboneSpec(
             FramesSpec(1, config.frame_size, 0.01, native=("statistics", {"project": config.embedding})),
-            min_samples=features.WINDOW + SHRINKS * features.HOP,
+            min_samples=WINDOW + SHRINKS * HOP,
             parameters=sum(p.numel() for p in self.parameters()),
             source="Snyder et al., X-vectors, ICASSP 2018",
         )
@@ -82,5 +81,5 @@ class TimeDelay(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, size, T] → [B, out, T - (frames - 1) · dilation]."""
-        kernel = self.kernel.weight.unflatten(1, (self.frames, -1)).transpose(1, 2)  # [out, size, frames]
+        kernel = torch.unflatten(self.kernel.weight, 1, (self.frames, -1)).transpose(1, 2)  # [out, size, frames]
         return self.bn(F.relu(F.conv1d(x, kernel, self.kernel.bias, dilation=self.dilation)))

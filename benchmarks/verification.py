@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from voxboard.trials import Trials
 
 from voxboard import trials as trial_lists
 from voxboard.data.corpus import Corpus, speaker_of
@@ -21,6 +20,7 @@ from voxboard.metrics import bootstrap, detection
 from voxboard.metrics.bootstrap import Interval
 from voxboard.scoring.cosine import cosine
 from voxboard.scoring.embed import Embeddings, embed
+from voxboard.trials import Trials
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -161,6 +161,14 @@ def _compact(trials: TrialSet, keep: np.ndarray) -> TrialSet:
 def operating_point(scored: Scored) -> tuple[float, float]:
     """EER and its threshold."""
     return detection.eer(scored.scores, scored.trial_set.trials.labels)
+
+
+def thresholds(scored: Scored, validation: float | None) -> dict[str, float]:
+    """Where on the score axis each value was taken, where that is one place that is not infinite."""
+    found = {MAIN_METRIC: operating_point(scored)[1]}
+    if validation is not None:
+        found |= {name: validation for name in METRICS if name.endswith("@valid_threshold")}
+    return {name: place for name, place in found.items() if np.isfinite(place)}
 
 
 @dataclass(frozen=True)

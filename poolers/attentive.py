@@ -6,28 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
 from voxboard.backbones.base import FramesSpec
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std, projection
 
 FLOOR = 1e-4  # of a variance, as in ECAPA-TDNN's published code
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of `asp`."""
-
-    layer: int = -1
-    """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-    bottleneck: int = 128
-    """Hidden size of the attention."""
-    per_channel: bool = False
-    """One weight per frame and channel instead of one per frame."""
-    context: bool = False
-    """The attention also sees the utterance's mean and standard deviation."""
-    norm: bool = False
-    """Batch norm inside the attention, after the pooling and after the linear map."""
-    project: int = 0
-    """Size of a linear map after the pooling; 0 leaves it out."""
 
 
 class AttentiveStatistics(SingleLayer):
@@ -37,7 +20,22 @@ class AttentiveStatistics(SingleLayer):
     channel- and context-dependent pooling of Desplanques et al., Interspeech 2020, section 3.1.
     """
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `asp`."""
+
+        layer: int = -1
+        """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
+        bottleneck: int = 128
+        """Hidden size of the attention."""
+        per_channel: bool = False
+        """One weight per frame and channel instead of one per frame."""
+        context: bool = False
+        """The attention also sees the utterance's mean and standard deviation."""
+        norm: bool = False
+        """Batch norm inside the attention, after the pooling and after the linear map."""
+        project: int = 0
+        """Size of a linear map after the pooling; 0 leaves it out."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from voxboard.backbones.base import Frames, FramesSpec
 
+from voxboard.backbones.base import Frames, FramesSpec
 from voxboard.errors import UserError
 
 

@@ -7,11 +7,14 @@ padding leaks, only silences the speech scores of padded frames.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 DILATIONS = (1, 2, 4)
+Conv = TypeVar("Conv", nn.Conv1d, nn.Conv2d)
 
 
 class D3Net(nn.Module):
@@ -20,11 +23,10 @@ class D3Net(nn.Module):
     def __init__(self, size: int, layers: int, conv_dim: int, blocks: int, exact: bool) -> None:
         super().__init__()
         width = 4 * conv_dim
-        self.projection = nn.Sequential(nn.Conv2d(size, width, 1), nn.BatchNorm2d(width))
+        self.projection = nn.Sequential(xavier(nn.Conv2d(size, width, 1)), nn.BatchNorm2d(width))
         self.vadnet = nn.ModuleList(SpeechScale(width, layers) for _ in range(blocks))
         self.densenet = nn.ModuleList(DenseBlock(width, conv_dim, exact) for _ in range(blocks))
         self.exact = exact
-        xavier(self.projection[0])
 
     def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
         """Hidden states [B, L, T, D] → [B, 4c · blocks, L, T]."""
@@ -110,9 +112,10 @@ class Stage(nn.Module):
 
     def forward(self, inputs: list[Tensor], mask: Tensor | None) -> Tensor:
         total = None
-        for x, (norm, relu, conv) in zip(inputs, self.mdconv, strict=True):
-            branch = conv(silent(relu(norm(x)), mask))
-            total = branch if total is None else total + branch
+        for x, branch in zip(inputs, self.mdconv, strict=True):
+            norm, relu, conv = branch.children()
+            branch_out = conv(silent(relu(norm(x)), mask))
+            total = branch_out if total is None else total + branch_out
         assert total is not None
         return total
 
@@ -157,17 +160,17 @@ def silent(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None else x.masked_fill(~mask[:, None, None], 0.0)
 
 
-def kaiming(conv: nn.Conv2d) -> nn.Conv2d:
+def kaiming(conv: Conv) -> Conv:
     nn.init.kaiming_uniform_(conv.weight, nonlinearity="relu")
     return zero_bias(conv)
 
 
-def xavier(conv: nn.Conv2d) -> nn.Conv2d:
+def xavier(conv: Conv) -> Conv:
     nn.init.xavier_uniform_(conv.weight)
     return zero_bias(conv)
 
 
-def zero_bias(conv: nn.Conv2d) -> nn.Conv2d:
+def zero_bias(conv: Conv) -> Conv:
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv

@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
+
 from voxboard.backbones.base import FramesSpec
 from voxboard.poolers.base import SingleLayer, masked_mean, projection
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of `mean`."""
-
-    layer: int = -1
-    """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-    project: int = 0
-    """Size of a linear map after the pooling; 0 leaves it out."""
 
 
 class Mean(SingleLayer):
     """Mean over the valid frames of one layer: [B, D], or [B, project]."""
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `mean`."""
+
+        layer: int = -1
+        """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
+        project: int = 0
+        """Size of a linear map after the pooling; 0 leaves it out."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)

@@ -5,21 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
+
 from voxboard.backbones.base import Frames, FramesSpec
-from voxboard.poolers.base import Pooler
-
 from voxboard.errors import UserError
-
-
-@dataclass(frozen=True)
-class Config:
-    """`native` has no options: the backbone's sizes decide."""
+from voxboard.poolers.base import Pooler
 
 
 class Native(Pooler):
     """The registered pooler that `spec.native` names. Raises `UserError` for a backbone that has none."""
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """`native` has no options: the backbone's sizes decide."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         from voxboard import poolers

@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
+
 from voxboard.backbones.base import FramesSpec
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std, projection
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of `statistics`."""
-
-    layer: int = -1
-    """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-    project: int = 0
-    """Size of a linear map after the pooling (the x-vector's 512); 0 leaves it out."""
 
 
 class Statistics(SingleLayer):
     """Mean and unbiased deviation: [B, 2D], or [B, project] (Snyder et al., ICASSP 2018, section 2)."""
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `statistics`."""
+
+        layer: int = -1
+        """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
+        project: int = 0
+        """Size of a linear map after the pooling (the x-vector's 512); 0 leaves it out."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)

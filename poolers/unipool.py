@@ -6,30 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from voxboard.backbones.base import Frames, FramesSpec
-from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_std
-from voxboard.poolers.d3net import D3Net
 
+from voxboard.backbones.base import Frames, FramesSpec
 from voxboard.errors import UserError
+from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_std
+from voxboard.poolers.d3net import D3Net, xavier
 
 LAYER_HEADS = 4
 DROPOUT = 0.1
-
-
-@dataclass(frozen=True)
-class Config:
-    """Options of `unipool`."""
-
-    n_layers: int = 0
-    """Use the first so many transformer layers; 0 uses all. A transformer's input embedding is never used."""
-    conv_dim: int = 128
-    """Channels c of the dense net; the pooling works on 4c."""
-    n_blocks: int = 1
-    """Dense blocks in a row."""
-    pool_dim: int = 192
-    """Embedding size."""
-    reference: bool = False
-    """Give the published code's numbers, in which padding leaks and training sees another deviation than testing."""
 
 
 class UniPool(Pooler):
@@ -40,7 +24,20 @@ class UniPool(Pooler):
     and always in training, with the biased deviation. A single layer (L = 1) works: the layer attention becomes a gate.
     """
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `unipool`."""
+
+        n_layers: int = 0
+        """Use the first so many transformer layers; 0 uses all. A transformer's input embedding is never used."""
+        conv_dim: int = 128
+        """Channels c of the dense net; the pooling works on 4c."""
+        n_blocks: int = 1
+        """Dense blocks in a row."""
+        pool_dim: int = 192
+        """Embedding size."""
+        reference: bool = False
+        """Give the published code's numbers: padding leaks, and training sees another deviation than testing."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec)
@@ -77,17 +74,15 @@ class LayerPool(nn.Module):
     def __init__(self, size: int, width: int, layers: int) -> None:
         super().__init__()
         hidden = max(1, layers // 2)
-        self.in_projection = nn.Sequential(nn.BatchNorm2d(size), nn.Conv2d(size, width, 1, bias=False))
+        self.in_projection = nn.Sequential(nn.BatchNorm2d(size), xavier(nn.Conv2d(size, width, 1, bias=False)))
         self.W1 = nn.Parameter(torch.empty(LAYER_HEADS, layers, hidden))
         self.b1 = nn.Parameter(torch.zeros(LAYER_HEADS, 1, hidden))
         self.W2 = nn.Parameter(torch.empty(LAYER_HEADS, hidden, layers))
         self.b2 = nn.Parameter(torch.zeros(LAYER_HEADS, 1, layers))
         self.dropout = nn.Dropout(DROPOUT)
-        self.out_projection = nn.Sequential(nn.Conv1d(width, width, 1, bias=False), nn.BatchNorm1d(width))
+        self.out_projection = nn.Sequential(xavier(nn.Conv1d(width, width, 1, bias=False)), nn.BatchNorm1d(width))
         nn.init.kaiming_uniform_(self.W1, nonlinearity="relu")
         nn.init.xavier_uniform_(self.W2)
-        nn.init.xavier_uniform_(self.in_projection[1].weight)
-        nn.init.xavier_uniform_(self.out_projection[0].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 4c · blocks, L, T] → [B, 4c, T]."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -119,11 +120,14 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise UserError(f"There is no file {path}.", "Pass the checkpoint's path.")
     try:
         content = _READERS.get(path.suffix, _read_torch)(path)
+    except UnpicklingError as error:
+        raise UserError(
+            f"{path} is damaged, or holds more than tensors and would have to execute code to open.",
+            "Where you trust it, save its state dict alone, as .safetensors.",
+        ) from error
     except Exception as error:  # every format has its own errors for a damaged file
         reason = str(error).strip().split("\n", 1)[0]
-        raise UserError(
-            f"Cannot read {path} as weights: {reason}", "It must be .npz, .safetensors or a torch file of tensors."
-        ) from error
+        raise UserError(f"Cannot read {path} as weights: {reason}", "Fetch it again.") from error
     for name in WRAPPERS:
         if isinstance(content.get(name), Mapping):
             content = content[name]
@@ -177,9 +181,11 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 def _read_torch(path: Path) -> dict[str, Any]:
     import numpy as np
 
-    # UniPool-SV's checkpoints also hold the state of numpy's random generator: arrays, which are data.
-    arrays = [np._core.multiarray._reconstruct, np.ndarray, np.dtype, type(np.dtype(np.uint32))]  # type: ignore[attr-defined]
-    with torch.serialization.safe_globals(arrays):
+    # UniPool-SV's checkpoints also hold error rates and the state of numpy's random generator: arrays are data.
+    build = [np._core.multiarray._reconstruct, np._core.multiarray.scalar]  # type: ignore[attr-defined]
+    arrays: list[Any] = [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd")]
+    older = [(function, f"numpy.core.multiarray.{function.__name__}") for function in build]
+    with torch.serialization.safe_globals([*build, *arrays, *older]):
         content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, Mapping):
         raise TypeError("it holds no mapping of names to tensors.")

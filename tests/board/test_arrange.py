@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_samples import DCF, EER, FAR, failed, make_record
 
 from voxboard.board import Board, arrange
+from voxboard.board.model import brief
 from voxboard.board.names import label, meaning, order
 from voxboard.board.numbers import decimals, duration, number, plain, quantity, show, show_interval, size
 from voxboard.records import Benchmark, Crop, Filed, Record, Value
@@ -187,6 +188,13 @@ def test_numbers_show_as_many_digits_as_their_interval_supports(value: Value, te
     assert (show(value, digits), show_interval(value, digits)) == (text, interval)
 
 
+def test_options_leave_the_label_only_while_systems_stay_told_apart() -> None:
+    apart = board_of(make_record("a(x=1)+mean"), make_record("b(x=1)+mean"))
+    assert sorted(brief(apart.rows).values()) == ["a+mean", "b+mean"]
+    alike = board_of(make_record("a(x=1)+mean"), make_record("a(x=2)+mean"))
+    assert sorted(brief(alike.rows).values()) == ["a(x=1)+mean", "a(x=2)+mean"]
+
+
 def test_quantities_are_short() -> None:
     assert [size(n) for n in (None, 12, 4_500, 94_371_712)] == ["", "12", "4.5 k", "94.4 M"]
     assert [quantity(x) for x in (None, 0.0, 0.01234, 41.25, 1250.4)] == ["", "0", "0.0123", "41.2", "1,250"]
@@ -194,6 +202,7 @@ def test_quantities_are_short() -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_plain_text_is_one_visible_line(text: str) -> None:
     shown = plain(text)
     assert plain(shown) == shown
@@ -201,5 +210,6 @@ def test_plain_text_is_one_visible_line(text: str) -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 4))
+@settings(deadline=None)
 def test_there_is_no_negative_zero(value: float, digits: int) -> None:
     assert number(value, digits).strip("0.") != "-"

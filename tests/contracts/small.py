@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from voxboard.backbones.base import Frames, FramesSpec
 
 from voxboard import backbones
+from voxboard.backbones.base import Frames, FramesSpec
 
 TRANSFORMER = {"layers": 2, "size": 32, "heads": 4, "ffn": 48, "conv_size": 16}
 

@@ -18,9 +18,9 @@ import torch
 from reference_fixture import Fixture
 from torch import Tensor
 from torch.nn import functional as F
-from voxboard.backbones.base import FramesSpec, valid
 
 from voxboard import backbones, heads, poolers
+from voxboard.backbones.base import FramesSpec, valid
 from voxboard.checkpoints import load_reference
 from voxboard.metrics import reference
 

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_samples import make_record
 
@@ -129,6 +129,7 @@ def test_the_value_after_a_secret_flag_is_hidden() -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="$\x00", exclude_categories=("Cs",)), max_size=10)))
+@settings(deadline=None)
 def test_a_shell_reads_back_the_words_that_need_no_change(words: list[str]) -> None:
     plain = [word for word in words if portable(word) == word and not word.startswith(("/", "-"))]
     assert shlex.split(portable_command(plain)) == ["voxboard", *plain]
@@ -140,6 +141,7 @@ def test_text_that_is_no_path_stays(text: str) -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_portable_text_stays_as_it_is(text: str) -> None:
     assert portable(portable(text)) == portable(text)
 

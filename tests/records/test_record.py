@@ -19,7 +19,7 @@ from voxboard.records.migrations import migrate
 
 
 @given(any_record())
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 def test_a_record_survives_json(record: Record) -> None:
     text = json.dumps(record.to_dict(), allow_nan=False)
     again = Record.from_dict(json.loads(text))
@@ -141,6 +141,7 @@ def test_what_does_not_fix_the_meaning_keeps_the_id() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=3), max_size=5))
+@settings(deadline=None)
 def test_canonical_text_does_not_depend_on_order(content: dict[str, Any]) -> None:
     assert canonical(content) == canonical(dict(reversed(content.items())))
 

@@ -24,7 +24,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @given(record=any_record())
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_saved_is_loaded(record: Record, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "r", ignore_errors=True)
     path = save(record, tmp_path / "r")
@@ -130,6 +130,7 @@ def test_an_interruption_leaves_the_old_file_and_no_debris(tmp_path: Path, monke
 
 
 @given(st.text())
+@settings(deadline=None)
 def test_a_slug_is_a_safe_file_name(text: str) -> None:
     name = slug(text)
     assert 0 < len(name) <= 60

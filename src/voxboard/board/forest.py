@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxboard.board.model import Cell, Column, Panel, Row
+from voxboard.board.model import Cell, Column, Panel, Row, brief
 from voxboard.board.numbers import number, scale
 
 LINE = 30  # pixels per row
@@ -19,6 +19,7 @@ class Mark:
 
     row: Row
     cell: Cell
+    label: str
     hint: str  # what tells it from rows with the same name
     y: float
     x: str
@@ -45,11 +46,12 @@ def forest(panel: Panel) -> Forest | None:
         return None
     shown = measured[:LONGEST]
     start, end, step = _axis([end for _, cell in shown for end in _ends(cell, column)])
-    hints = _hints([row for row, _ in shown])
+    rows = [row for row, _ in shown]
+    labels, hints = brief(rows), _hints(rows)
     marks = []
     for index, (row, cell) in enumerate(shown):
         low, value, high = (_position(point, start, end) for point in _ends(cell, column))
-        marks.append(Mark(row, cell, hints[row.id], (index + 0.5) * LINE, value, low, high))
+        marks.append(Mark(row, cell, labels[row.id], hints[row.id], (index + 0.5) * LINE, value, low, high))
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     points = [start + step * i for i in range(round((end - start) / step) + 1)]
     ticks = tuple((_position(point, start, end), number(point, digits)) for point in points)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxboard.board.numbers import plain
@@ -109,3 +110,10 @@ class Board:
     rows: tuple[Row, ...]  # all systems, by their ranks in the first panel, then the next
     date: str  # of the newest record, UTC; never of the build
     superseded: int  # older repetitions of a cell that are not shown
+
+
+def brief(rows: Sequence[Row]) -> dict[str, str]:
+    """Row id → label without the options of its parts, as long as that still tells all rows apart."""
+    short = {row.id: re.sub(r"\([^()]*\)", "", row.label).strip() or row.label for row in rows}
+    told = {(short[row.id], row.trained_on, row.seed, row.variant) for row in rows}
+    return short if len(told) == len(rows) else {row.id: row.label for row in rows}

@@ -12,12 +12,12 @@ UNKNOWN = "unknown"
 
 
 def decimals(values: Iterable[Value]) -> int:
-    """Decimals that one column shows: the leading digit of its narrowest interval, 1 to 4."""
+    """Decimals that one column shows: as many as its narrowest interval supports, 1 to 4."""
     widths = [(v.high - v.low) * scale(v.unit) for v in values if v.high is not None and v.low is not None]
     narrow = min((width for width in widths if width > 0), default=None)
     if narrow is None:
         return 2 if all(v.unit == "fraction" for v in values) else 3
-    return min(4, max(1, math.ceil(1 - math.log10(narrow))))
+    return min(4, max(1, math.ceil(0.5 - math.log10(narrow))))
 
 
 def scale(unit: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -85,10 +86,11 @@ def _url(path: str) -> str:
 
 
 def _breakable(text: str) -> Markup:
-    """Escaped text that may break after a plus sign."""
+    """Escaped text that may break after a plus sign, with the options of its parts set back."""
     from markupsafe import Markup, escape
 
-    return escape(text).replace("+", Markup("+<wbr>"))
+    safe = re.sub(r"\([^()]*\)", r'<span class="option">\g<0></span>', str(escape(text)))
+    return Markup(safe.replace("+", "+<wbr>"))
 
 
 def _words(panel: Panel | None, row: Row) -> str:

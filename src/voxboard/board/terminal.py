@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voxboard.board.model import SYNTHETIC, Board, Cell, Column, Panel
+from voxboard.board.model import SYNTHETIC, Board, Cell, Column, Panel, brief
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,9 +46,10 @@ def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int) -> 
     for panel, column in columns:
         heading = column.label if single else f"{_heading(panel)}\n{column.label}"
         result.add_column(Text(heading), justify="right", overflow="fold")
+    labels = brief(board.rows)
     for place, row in enumerate(board.panels[0].rows if single else board.rows, 1):
         rank = board.panels[0].cell(row, board.panels[0].main).rank if single else place
-        named = Text(f"{row.label} {row.variant}".strip())
+        named = Text(f"{labels[row.id]} {row.variant}".strip())
         trained = Text(row.trained_on, style="" if row.system.trained else "dim")
         cells = [_cell(panel.cell(row, column), column) for panel, column in columns]
         result.add_row(Text(str(rank or "")), named, trained, str(row.seed), *cells)

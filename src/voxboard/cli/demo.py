@@ -72,7 +72,7 @@ def _jobs(device: str) -> int:
 
 
 def _one_thread() -> None:
-    """Small networks gain nothing from a second thread, but two cells side by side do; one thread is also repeatable."""
+    """Small networks gain little from a second thread, and one thread gives the same bits on every machine."""
     import torch
 
     torch.set_num_threads(1)
@@ -95,7 +95,9 @@ def _known(records: Path) -> set[tuple[str, int, bool]]:
     from voxboard.records import load
 
     found = load(records) if records.is_dir() else []
-    return {(record.system.name, record.provenance.seed, record.system.trained) for record in found}
+    return {
+        (record.system.name, record.provenance.seed, record.system.trained) for record in found if record.status == "ok"
+    }
 
 
 def _run(cell: Cell, grid: Grid, args: Demo, trained: bool) -> str:

@@ -83,6 +83,6 @@ def _show(record: Any, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    from voxboard.training.report import table
+    from voxboard.board.sheet import sheet
 
-    Console().print(table([record]))
+    Console().print(sheet(record))

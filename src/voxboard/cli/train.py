@@ -30,15 +30,19 @@ class Resume:
 def main(argv: Sequence[str]) -> int:
     """Parses and runs. Returns 0."""
     resumed = _resumed(argv)
-    if resumed is not None:
-        from voxboard.training.run import resume
+    config = None if resumed else read(argv)
+    from voxboard.cli.log import to_stderr
+    from voxboard.training import run
 
-        resume(resumed)
-        return 0
-    config = read(argv)
-    from voxboard.training.run import train
+    to_stderr()
+    folder, record = run.train(config) if config else run.resume(str(resumed))
+    print(f"run {folder}")
+    if record is not None:
+        from rich.console import Console
 
-    train(config)
+        from voxboard.board.sheet import sheet
+
+        Console().print(sheet(record))
     return 0
 
 

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from voxboard.data.scan import Utterance
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
     from voxboard.data.prepare import Options
+    from voxboard.trials import Trials
 
 SPLITS = ("valid", "test")
 SUFFIXES = (".csv.gz", ".txt.gz", ".csv", ".txt")
@@ -47,43 +50,55 @@ def speakers(lists: Mapping[str, Path], utterances: Sequence[Utterance]) -> dict
 
 
 def copy(
-    lists: Mapping[str, Path], folder: Path, utterances: Sequence[Utterance], splits: Mapping[str, str], only: bool
+    lists: Mapping[str, Path],
+    folder: Path,
+    utterances: Sequence[Utterance],
+    splits: Mapping[str, str],
+    options: Options,
 ) -> tuple[dict[str, str], list[str]]:
-    """Puts the lists into a corpus's folder: whole, or `only` the trials within the speakers of their split.
+    """Puts the lists into a corpus's folder: whole, or filtered to the trials within their split.
 
-    Returns split → file name, and what there is to say about it.
+    Returns split → file name, and what there is to say about it. Raises `UserError` when a list of the user's names
+    utterances that are not there; one that the corpus brings along is then left out.
     """
+    from voxboard import trials
+
     for stale in (file for split in SPLITS for file in folder.glob(f"trials-{split}.*")):
         stale.unlink()
     copied: dict[str, str] = {}
     notes: list[str] = []
     for split, path in lists.items():
-        copied[split] = f"trials-{split}{'.csv.gz' if only else _suffix(path)}"
-        if only:
-            notes.append(_filtered(path, folder / copied[split], split, utterances, splits))
+        try:
+            listed = trials.resolve(trials.read(path), _names(utterances))
+        except UserError as error:
+            if path in (options.valid_trials, options.test_trials):
+                raise
+            notes.append(f"{path.name} is left out. {error.problem}")
+            continue
+        inside = np.array([splits[utterance] == split for utterance in listed.utterances])
+        keep = inside[listed.enrol] & inside[listed.test]
+        if options.filter_trials:
+            copied[split] = f"trials-{split}.csv.gz"
+            trials.write(_both(listed.select(keep), path, split), folder / copied[split])
+            notes.append(
+                f"The {split} trials are those {keep.sum():,} of {len(keep):,} in {path.name} within the split."
+            )
         else:
+            copied[split] = f"trials-{split}{_suffix(path)}"
             shutil.copyfile(path, folder / copied[split])
-            notes.append(f"The {split} trials are {path.name}.")
+            others = "" if keep.all() else f", {len(keep) - keep.sum():,} of them with utterances of another split"
+            notes.append(f"The {split} trials are the {len(keep):,} in {path.name}{others}.")
     return copied, notes
 
 
-def _filtered(path: Path, target: Path, split: str, utterances: Sequence[Utterance], splits: Mapping[str, str]) -> str:
-    """Writes the trials of a list whose utterances are both in the split; one sentence about how many they are."""
-    import numpy as np
-
-    from voxboard import trials
-
-    listed = trials.resolve(trials.read(path), _names(utterances))
-    inside = np.array([splits[utterance] == split for utterance in listed.utterances])
-    keep = inside[listed.enrol] & inside[listed.test]
-    kept = listed.select(keep)
-    if len(set(kept.labels.tolist())) < 2:
+def _both(kept: Trials, path: Path, split: str) -> Trials:
+    """Raises `UserError` unless there are target and non-target trials."""
+    if not kept.targets or not kept.non_targets:
         raise UserError(
-            f"{path.name} has no target or no non-target trials between the {split} speakers.",
+            f"{path.name} has {kept.targets} target and {kept.non_targets} non-target trials within the {split} split.",
             "Leave the list out, and a balanced one is built.",
         )
-    trials.write(kept, target)
-    return f"The {split} trials are the {keep.sum():,} of {len(keep):,} of {path.name} within the {split} speakers."
+    return kept
 
 
 def _names(utterances: Sequence[Utterance]) -> dict[str, str]:

@@ -145,7 +145,7 @@ def _write(scan: Scan, info: CorpusInfo, out: Path | None, options: Options) -> 
         notes = [*notes, f"{len(bad)} audio files cannot be read and are left out (e.g. {bad[0].problem})"]
     folder = out or corpora_root() / info.name
     folder.mkdir(parents=True, exist_ok=True)
-    copied, said = lists.copy(given, folder, utterances, splits, options.filter_trials)
+    copied, said = lists.copy(given, folder, utterances, splits, options)
     info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
     return Corpus.write(folder, info, by_split, scan.root)
 

@@ -1,14 +1,13 @@
 """How a speaker of the corpus Voices sounds in one session: text → 16-bit samples at 16 kHz.
 
 eSpeak speaks; resampling from a rate slightly off its own scales the formants (the vocal tract); the session, that is
-microphone and room, adds a spectral tilt, a resonance, stationary noise and a level.
+microphone and room, adds a spectral tilt, a resonance, stationary noise and a level. SciPy would do the resampling,
+but importing scipy.signal costs each worker more than the work.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from voxboard.data import espeak
 from voxboard.data.voices_speakers import Speaker
 
 SAMPLE_RATE = 16000
-_UP, _DOWN = 320, 441  # 22,050 → 16,000 Hz
+_UP, _DOWN = 3200, 4410  # 22,050 → 16,000 Hz
+_PRIMES = 2 * 3 * 5 * 7 * 11 * 13
 _SILENCE = 0.02  # of the peak: what is below at both ends is cut
 
 Samples = npt.NDArray[np.float64]
@@ -66,56 +66,49 @@ def render(text: str, speaker: Speaker, session: Session, rng: np.random.Generat
     """Speaks a text as this speaker in this session; `rng` gives the small differences between utterances."""
     semitones = speaker.semitones + session.semitones + rng.normal(0.0, 0.4)
     rate = speaker.rate * session.rate * rng.uniform(0.96, 1.04)
-    spoken = np.pad(_spoken(text, speaker, semitones, rate), rng.integers(800, 2400, size=2))
-    return _levelled(_heard(spoken, session, rng), session.level + rng.normal(0.0, 2.0))
+    down = _smooth(round(_DOWN * speaker.formants))
+    spoken = _spoken(text, speaker, semitones, rate, down / _DOWN)
+    padded = np.pad(spoken, rng.integers(1100, 3300, size=2))  # 0.05 to 0.15 s
+    return _levelled(_heard(padded, down, session, rng), session.level + rng.normal(0.0, 2.0))
 
 
-def _spoken(text: str, speaker: Speaker, semitones: float, rate: float) -> Samples:
-    """eSpeak's samples without the silence around them, with the formants scaled; pitch and rate as asked."""
-    from scipy.signal import resample_poly
+def _spoken(text: str, speaker: Speaker, semitones: float, rate: float, formants: float) -> Samples:
+    """eSpeak's samples without the silence around them, made to have this pitch and rate once they are resampled.
 
-    # Reading the samples at a rate `factor` times eSpeak's raises formants, pitch and tempo alike; the last two
-    # are taken back in what eSpeak is asked for.
-    ratio = Fraction(_UP, round(_DOWN * speaker.formants))
-    factor = float(_UP / ratio / _DOWN)
-    octaves = semitones / 12.0 - np.log2(factor)
+    Read `formants` times too fast, they have formants, pitch and tempo raised alike; so eSpeak is asked for a pitch
+    and a tempo that much lower.
+    """
+    octaves = semitones / 12.0 - np.log2(formants)
     voice = espeak.Voice(
         language=speaker.language,
         variant=speaker.variant,
-        rate=round(rate / factor),
+        rate=round(rate / formants),
         pitch=int(np.clip(round(50 + espeak.PITCH_UNITS * octaves), 0, 99)),
         range=round(speaker.liveliness),
     )
-    raw = _trimmed(espeak.speak(text, voice).astype(np.float64))
-    up, down = ratio.numerator, ratio.denominator
-    return np.asarray(resample_poly(raw, up, down, window=_lowpass(max(up, down))))
-
-
-@cache
-def _lowpass(widest: int) -> Samples:
-    """The filter that `resample_poly` would design anew at every call."""
-    from scipy.signal import firwin
-
-    return np.asarray(firwin(20 * widest + 1, 1.0 / widest, window=("kaiser", 5.0)))
-
-
-def _trimmed(samples: Samples) -> Samples:
-    loud = np.flatnonzero(np.abs(samples) > _SILENCE * np.abs(samples).max(initial=0.0))
+    samples = espeak.speak(text, voice).astype(np.float64)
+    loud = np.flatnonzero(np.abs(samples) > _SILENCE * np.abs(samples).max())
     return samples[loud[0] : loud[-1] + 1]
 
 
-def _heard(samples: Samples, session: Session, rng: np.random.Generator) -> Samples:
-    """Adds the session's colour and noise, in the frequency domain (zero phase), where noise is born coloured."""
-    from scipy import fft
-
-    size = fft.next_fast_len(len(samples), real=True)
-    octaves = np.log2(np.maximum(fft.rfftfreq(size, 1.0 / SAMPLE_RATE), 50.0) / 1000.0)
+def _heard(samples: Samples, down: int, session: Session, rng: np.random.Generator) -> Samples:
+    """Resamples by `_UP / down` and adds the session's colour and noise, all on one spectrum (zero phase)."""
+    blocks = _smooth(-(-len(samples) // down))
+    size = blocks * _UP
+    speech = np.fft.rfft(samples, blocks * down)[: size // 2 + 1]
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), 50.0) / 1000.0)
     bump = np.exp(-2.0 * (octaves - np.log2(session.resonance / 1000.0)) ** 2)
-    speech = fft.rfft(samples, size) * _gain(session.tilt * octaves + session.boost * bump)
-    noise = rng.standard_normal((2, len(octaves))).T.copy().view(np.complex128)[:, 0]
-    noise *= _gain(session.noise_tilt * octaves)
+    speech *= _gain(session.tilt * octaves + session.boost * bump)
+    noise = rng.standard_normal(2 * len(octaves)).view(np.complex128) * _gain(session.noise_tilt * octaves)
     noise *= _rms(np.abs(speech)) / _rms(np.abs(noise)) * _gain(-session.snr)
-    return np.asarray(fft.irfft(speech + noise, size))[: len(samples)]
+    return np.fft.irfft(speech + noise, size)[: len(samples) * _UP // down]
+
+
+def _smooth(number: int) -> int:
+    """The next number without a prime factor above 13: Fourier transforms of such sizes are fast."""
+    while pow(_PRIMES, number.bit_length(), number) != 0:
+        number += 1
+    return number
 
 
 def _gain(decibel: Any) -> Any:

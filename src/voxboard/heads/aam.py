@@ -16,27 +16,24 @@ from voxboard.heads.base import Head
 TINY = 1e-12
 
 
-@dataclass(frozen=True)
-class Config:
-    """Options of `aam`."""
-
-    margin: float = 0.2
-    """Angle, in radians, that is added to the angle to the true class."""
-    scale: float = 30.0
-    """Factor on the cosines before the softmax."""
-    easy_margin: bool = False
-    """Apply the margin only within 90 degrees of the true class."""
-    heads: int = 1
-    """Cut embeddings into this many pieces with cosines of their own (UniPool)."""
-
-
 class AAM(Head):
     """AAM-softmax (Deng et al., ArcFace, CVPR 2019, equation 3), averaged over `heads`.
 
     `weight` [heads, E / heads, C] holds a direction per class; only angles matter, not lengths.
     """
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `aam`."""
+
+        margin: float = 0.2
+        """Angle, in radians, that is added to the angle to the true class."""
+        scale: float = 30.0
+        """Factor on the cosines before the softmax."""
+        easy_margin: bool = False
+        """Apply the margin only within 90 degrees of the true class."""
+        heads: int = 1
+        """Cut embeddings into this many pieces with cosines of their own (UniPool)."""
 
     def __init__(self, embedding_size: int, n_classes: int, config: Config) -> None:
         super().__init__()
@@ -51,7 +48,7 @@ class AAM(Head):
     def cosines(self, embeddings: Tensor) -> Tensor:
         """[B, E] → cosines [B, heads, C]."""
         # Margins in half precision would round cosines to a few hundred values.
-        pieces = F.normalize(embeddings.float().unflatten(-1, (self.heads, -1)), dim=-1)
+        pieces = F.normalize(torch.unflatten(embeddings.float(), -1, (self.heads, -1)), dim=-1)
         return torch.einsum("bhd,hdc->bhc", pieces, F.normalize(self.weight.float(), dim=1))
 
     def margin_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:

@@ -10,20 +10,17 @@ from torch.nn import functional as F
 from voxboard.heads.base import Head
 
 
-@dataclass(frozen=True)
-class Config:
-    """Options of `softmax`."""
-
-    hidden: int = 0
-    """Size of a hidden layer (the x-vector's segment 7, 512); 0 leaves it out."""
-    bias: bool = True
-    """Give the last layer a bias."""
-
-
 class Softmax(Head):
     """Cross entropy over a linear map of the embedding."""
 
-    Config = Config
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `softmax`."""
+
+        hidden: int = 0
+        """Size of a hidden layer (the x-vector's segment 7, 512); 0 leaves it out."""
+        bias: bool = True
+        """Give the last layer a bias."""
 
     def __init__(self, embedding_size: int, n_classes: int, config: Config) -> None:
         super().__init__()

@@ -23,6 +23,8 @@ def fabric_options(device: str) -> dict[str, Any]:
 
 def device_of(device: str) -> torch.device:
     """The device that evaluation runs on."""
-    from lightning_fabric import Fabric
-
-    return Fabric(**fabric_options(device)).device
+    options = fabric_options(device)
+    kind, numbers = options["accelerator"], options["devices"]
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.device(kind, numbers[0]) if isinstance(numbers, list) else torch.device(kind)

@@ -36,6 +36,7 @@ class Subject:
     system: System
     seed: int
     threshold: float | None = None  # of the EER on the validation list
+    valid_digest: str = ""  # of that list
     training: records.Training | None = None
     frozen: bool = False
     run: Path | None = None
@@ -77,6 +78,7 @@ def trained(config: RunConfig, run: Path, corpus: Corpus) -> Subject:
         config.system,
         config.general.seed,
         threshold=meta["best"]["val_threshold"],
+        valid_digest=meta["valid_trials"],
         training=training,
         frozen=config.general.frz_pretrain,
         run=run,
@@ -92,7 +94,7 @@ def untrained(system: System, seed: int, valid: TrialSet | None, setting: Settin
         return subject
     subject.network.encoder.to(device_of(setting.device))
     scored = verification.score(subject.network, valid, setting.evaluation, setting.show_progress)
-    return replace(subject, threshold=verification.operating_point(scored)[1])
+    return replace(subject, threshold=verification.operating_point(scored)[1], valid_digest=valid.digest)
 
 
 def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
@@ -102,6 +104,7 @@ def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
     network.encoder.to(device)
     scored = verification.score(network, test, evaluation, setting.show_progress)
     values = verification.measure(scored, subject.threshold, subject.seed, evaluation.replicates)
+    thresholds = verification.thresholds(scored, subject.threshold)
     strata = verification.strata(scored, subject.threshold, subject.seed, evaluation.replicates)
     if subject.run is not None:
         write_scores(subject.run / f"scores-{records.slug(test.corpus.name)}-{test.digest[:8]}.txt.gz", scored)
@@ -109,7 +112,7 @@ def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
         system=_system(subject, network.encoder.backbone.spec),
         benchmark=_benchmark(test),
         protocol=_protocol(scored, evaluation),
-        values={name: _value(name, interval) for name, interval in values.items()},
+        values={name: _value(name, interval, thresholds.get(name)) for name, interval in values.items()},
         strata=tuple(
             records.Stratum(s.name, s.trials, s.targets, {n: _value(n, v) for n, v in s.values.items()}, s.reason)
             for s in strata
@@ -166,7 +169,6 @@ def _benchmark(test: TrialSet) -> records.Benchmark:
         synthetic=info.synthetic,
         licence=info.licence,
         source=info.source,
-        note="Synthetic speech: no evidence about real speech." if info.synthetic else "",
     )
 
 
@@ -188,7 +190,7 @@ def _protocol(scored: Scored, evaluation: Evaluation) -> records.Protocol:
     )
 
 
-def _value(name: str, interval: Interval) -> records.Value:
+def _value(name: str, interval: Interval, threshold: float | None = None) -> records.Value:
     bounded = not math.isnan(interval.low)
     return records.Value(
         value=interval.value,
@@ -198,6 +200,7 @@ def _value(name: str, interval: Interval) -> records.Value:
         level=interval.level,
         clusters=interval.clusters,
         replicates=interval.replicates,
+        threshold=threshold,
         reason="" if bounded else f"no interval: {interval.clusters} speakers are too few to resample",
     )
 
@@ -228,6 +231,7 @@ def _provenance(subject: Subject, scored: Scored, setting: Setting, device: str)
         digests={
             "weights": encoder.fingerprint(),
             "trials": scored.trial_set.digest,
+            "valid_trials": subject.valid_digest,
             "audio": audio.audio_digest(scored.trial_set.cuts),
         },
         skipped={where: count for where, count in _skipped(subject, scored).items() if count},

@@ -68,6 +68,7 @@ class Loop:
         if (run / "last.safetensors").is_file():
             self._restore()
         self.module, self.wrapped = self.fabric.setup(Step(network), self.optimizer)
+        self.valid_digest = ""
         self.crops, self.plan = self._data(train_cuts)
 
     def _data(self, cuts: Sequence[Cut]) -> tuple[Crops, Any]:
@@ -87,6 +88,7 @@ class Loop:
     def fit(self, valid: verification.TrialSet | None, show_progress: bool = True) -> Best:
         """Trains to the last step. Raises `UserError` when the loss stops being a number."""
         training, general = self.config.training, self.config.general
+        self.valid_digest = valid.digest if valid else ""
         total = training.nb_total_step
         size = parameters(self.network.encoder)
         log.info(
@@ -170,6 +172,7 @@ class Loop:
             "best": asdict(self.best),
             "seconds": self.seconds,
             "skipped": sorted(self.skipped),
+            "valid_trials": self.valid_digest,
         }
 
     def _save(self) -> None:

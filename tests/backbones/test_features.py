@@ -1,0 +1,67 @@
+"""Features equal torchaudio's, whoever shares the batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torchaudio
+from torch import Tensor
+
+from voxboard.backbones.features import FrontEnd, KaldiFbank, Mfcc, normalise
+
+
+def noise(samples: int, seed: int = 0) -> Tensor:
+    return 0.1 * torch.randn(1, samples, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("bins", [40, 80])
+def test_fbank_is_kaldis(bins: int) -> None:
+    from torchaudio.compliance import kaldi
+
+    waveform = noise(16_000)
+    found, frames = KaldiFbank(bins)(waveform, torch.tensor([16_000]))
+    expected = kaldi.fbank(waveform * 32768, num_mel_bins=bins, dither=0.0, sample_frequency=16_000.0)
+    assert frames.tolist() == [98]
+    assert float((found[0] - expected).abs().max()) < 5e-3
+
+
+def test_mfcc_is_torchaudios() -> None:
+    waveform = noise(12_345)
+    waveform[:, 4_000:8_000] *= 1e-6  # more than 80 dB below the rest
+    settings = {"n_fft": 512, "win_length": 400, "hop_length": 160, "window_fn": torch.hamming_window}
+    settings |= {"n_mels": 80, "f_min": 20.0, "f_max": 7_600.0}
+    emphasised = waveform - 0.97 * torch.cat([waveform[:, 1:2], waveform[:, :-1]], 1)
+    expected = torchaudio.transforms.MFCC(16_000, 24, melkwargs=settings)(emphasised)[0].T
+    found, frames = Mfcc(24)(waveform, torch.tensor([12_345]))
+    assert frames.tolist() == [len(expected)]
+    assert float((found[0] - expected).abs().max()) < 1e-2
+
+
+@pytest.mark.parametrize("kind", ["fbank", "mfcc"])
+@pytest.mark.parametrize("norm", ["none", "mean", "mean-variance", "frame"])
+def test_a_loud_and_longer_batch_mate_changes_nothing(kind: str, norm: str) -> None:
+    quiet, loud = 1e-3 * noise(5_000), 100 * noise(9_000, seed=1)
+    batch = torch.cat([torch.nn.functional.pad(quiet, (0, 4_000)), loud])
+    front_end = FrontEnd(kind, 24, norm)  # type: ignore[arg-type]
+    together, frames = front_end(batch, torch.tensor([5_000, 9_000]))
+    alone, count = front_end(quiet, torch.tensor([5_000]))
+    assert frames[0] == count[0]
+    assert torch.allclose(together[:1, : int(count)], alone, atol=1e-4)
+    assert not together[0, int(count) :].any()
+
+
+def test_silence_gives_finite_features() -> None:
+    for kind in ("fbank", "mfcc"):
+        for norm in ("none", "mean", "mean-variance", "frame"):
+            features, _ = FrontEnd(kind, 24, norm)(torch.zeros(1, 400), torch.tensor([400]))  # type: ignore[arg-type]
+            assert torch.isfinite(features).all()
+
+
+def test_normalisation_does_what_it_says() -> None:
+    features = torch.randn(2, 50, 7) * 3 + 5
+    lengths = torch.tensor([50, 20])
+    centred = normalise(features, lengths, "mean")
+    assert torch.allclose(centred[1, :20].mean(0), torch.zeros(7), atol=1e-5)
+    scaled = normalise(features, lengths, "mean-variance")
+    assert torch.allclose(scaled[1, :20].std(0), torch.ones(7), atol=1e-5)
+    assert torch.allclose(normalise(features, lengths, "frame")[1, :20].norm(dim=-1), torch.ones(20))
