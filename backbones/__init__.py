@@ -35,8 +35,8 @@ REGISTRY = Registry(
         "wavlm-base": Entry(SSL, "WavLM, 12 layers of 768", {"cfg": "microsoft/wavlm-base"}),
         "wavlm-base-plus": Entry(SSL, "WavLM on 94,000 hours, 12 layers of 768", {"cfg": "microsoft/wavlm-base-plus"}),
         "wavlm-large": Entry(SSL, "WavLM, 24 layers of 1024", {"cfg": "microsoft/wavlm-large"}),
-        "data2vec-base": Entry(SSL, "data2vec audio, 12 layers of 768", {"cfg": "facebook/data2vec-audio-base"}),
-        "data2vec-large": Entry(SSL, "data2vec-audio, 24 layers of 1024", {"cfg": "facebook/data2vec-audio-large"}),
+        "data2vec-base": Entry(SSL, "data2vec, 12 layers of 768", {"cfg": "facebook/data2vec-audio-base"}),
+        "data2vec-large": Entry(SSL, "data2vec, 24 layers of 1024", {"cfg": "facebook/data2vec-audio-large"}),
     },
     prefixes={"hf:": (Entry(SSL, "a hub id or local folder of one of these families"), "cfg")},
 )

@@ -6,7 +6,7 @@ end is zeroed or left out first.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
-from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm
+from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm, norm_for
 from voxboard.errors import UserError
 
 NORMS: dict[Kind, Norm] = {"fbank": "mean", "mfcc": "frame"}
@@ -54,7 +54,7 @@ class Ecapa(Backbone):
         if width % config.scale:
             raise UserError(f"ECAPA's channels {width} cannot be cut into {config.scale} groups.", "Change scale.")
         self.config = config
-        self.features = FrontEnd(config.features, config.bins, NORMS[config.features])
+        self.features = FrontEnd(config.features, config.bins, norm_for(config.features, NORMS))
         self.conv1 = nn.Conv1d(config.bins, width, 5, padding=2)
         self.bn1 = nn.BatchNorm1d(width)
         self.layer1, self.layer2, self.layer3 = (
@@ -83,7 +83,7 @@ class Ecapa(Backbone):
         return F.relu(self.layer4(torch.cat([x1, x2, x3], 1)))
 
     def preprocessing(self) -> dict[str, Any]:
-        return asdict(self.config)
+        return {"features": self.config.features, "bins": self.config.bins}
 
 
 class Res2Block(nn.Module):

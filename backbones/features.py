@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import valid
+from voxboard.errors import unknown
 
 WINDOW, HOP, FFT = 400, 160, 512  # 25 ms, 10 ms at 16 kHz
 PRE_EMPHASIS = 0.97
@@ -17,6 +19,14 @@ FLOOR = torch.finfo(torch.float32).eps  # Kaldi's floor of a mel energy
 
 Kind = Literal["fbank", "mfcc"]
 Norm = Literal["none", "mean", "mean-variance", "frame"]
+
+
+def norm_for(kind: str, norms: Mapping[Kind, Norm]) -> Norm:
+    """The normalisation that a network uses with a kind of features. Raises `UserError` for an unknown kind."""
+    for known, norm in norms.items():
+        if known == kind:
+            return norm
+    raise unknown("kind of features", kind, norms)
 
 
 class FrontEnd(nn.Module):

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -108,7 +108,10 @@ class SSL(Backbone):
         return torch.stack(states, 1)
 
     def preprocessing(self) -> dict[str, Any]:
-        return {"normalize": self.normalize, **asdict(self.config)}
+        shape = self.model.config
+        # What the weights do not tell: a checkpoint's folder may move, its network stays the same.
+        names = ("model_type", "num_attention_heads", "do_stable_layer_norm", "feat_extract_norm", "conv_stride")
+        return {"normalize": self.normalize, **{name: getattr(shape, name, None) for name in names}}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 import torch
 from safetensors import SafetensorError
 
-from voxboard.errors import UserError
+from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from voxboard.backbones.ssl import SSL
@@ -86,7 +86,10 @@ def from_scratch(config: SSL.Config) -> Any:
             setattr(shape, name, value)
     if config.size:
         shape.num_conv_pos_embedding_groups = math.gcd(shape.num_conv_pos_embedding_groups, config.size)
-    return getattr(transformers, FAMILIES[shape.model_type][1])(shape)
+    try:
+        return getattr(transformers, FAMILIES[shape.model_type][1])(shape)
+    except ValueError as error:
+        raise UserError(f"Such a network cannot be built: {first_line(error)}", "Change its sizes.") from error
 
 
 def pretrained(config: SSL.Config) -> Any:
@@ -141,6 +144,8 @@ def read_config(cfg: str) -> Any:
 
 def wants_normalised(config: SSL.Config) -> bool:
     """Whether this network was trained on zero-mean, unit-variance audio, unless the user decides it."""
+    if config.normalize not in ("auto", "yes", "no"):
+        raise unknown("value of normalize", str(config.normalize), ("auto", "yes", "no"))
     if config.normalize != "auto":
         return config.normalize == "yes"
     if config.cfg in KNOWN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
-from voxboard.backbones.features import HOP, WINDOW, FrontEnd, Kind, Norm
+from voxboard.backbones.features import HOP, WINDOW, FrontEnd, Kind, Norm, norm_for
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # frames and dilation of each layer
 SHRINKS = sum((frames - 1) * dilation for frames, dilation in CONTEXTS)  # 14 frames
@@ -42,7 +42,7 @@ class XVector(Backbone):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.features = FrontEnd(config.features, config.bins, NORMS[config.features])
+        self.features = FrontEnd(config.features, config.bins, norm_for(config.features, NORMS))
         sizes = [config.bins, *[config.channels] * (len(CONTEXTS) - 1), config.frame_size]
         self.frame_level_layers = nn.ModuleList(
             TimeDelay(size, out, frames, dilation)
@@ -66,7 +66,7 @@ class XVector(Backbone):
         return x
 
     def preprocessing(self) -> dict[str, Any]:
-        return asdict(self.config)
+        return {"features": self.config.features, "bins": self.config.bins}
 
 
 class TimeDelay(nn.Module):

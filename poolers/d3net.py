@@ -7,6 +7,7 @@ padding leaks, only silences the speech scores of padded frames.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TypeVar
 
 import torch
@@ -111,13 +112,12 @@ class Stage(nn.Module):
         )
 
     def forward(self, inputs: list[Tensor], mask: Tensor | None) -> Tensor:
-        total = None
+        """As many [B, c, L, T] as there are branches → [B, c, L, T]."""
+        outputs = []
         for x, branch in zip(inputs, self.mdconv, strict=True):
             norm, relu, conv = branch.children()
-            branch_out = conv(silent(relu(norm(x)), mask))
-            total = branch_out if total is None else total + branch_out
-        assert total is not None
-        return total
+            outputs.append(conv(silent(relu(norm(x)), mask)))
+        return reduce(torch.add, outputs)
 
 
 class ChannelAttention(nn.Module):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from voxboard.data.corpus import ATTRIBUTES, attributes_of, speaker_of
 from voxboard.errors import UserError, unknown
 from voxboard.trials import sampling
 from voxboard.trials.table import Trials
@@ -49,18 +50,16 @@ class Balance:
     notes: tuple[str, ...] = ()
 
     def problems(self) -> list[str]:
-        """What was asked and not met, one sentence each."""
-        found = [
-            f"{stratum.name}: {stratum.made} of {stratum.asked} trials, "
-            + (f"all that {stratum.groups} {'groups'} allow." if stratum.groups else "as no pair of speakers fits.")
-            for stratum in self.strata
-            if stratum.made < stratum.asked
-        ]
-        found += [
-            f"{stratum.name}: {stratum.exhausted} of {stratum.groups} groups gave all they have; the others gave more."
-            for stratum in self.strata
-            if stratum.made == stratum.asked and stratum.most - stratum.least > 1
-        ]
+        """What was asked and not met, and what was met unevenly, one sentence each."""
+        found = []
+        for place, stratum in enumerate(self.strata):
+            kind = "pairs of speakers" if place else "speakers"
+            if stratum.made < stratum.asked:
+                why = f"all that {stratum.groups} {kind} allow" if stratum.groups else f"as no {kind} fit"
+                found.append(f"{stratum.name}: {stratum.made} of {stratum.asked} trials, {why}.")
+            elif stratum.exhausted and stratum.most - stratum.least > 1:
+                given = f"{stratum.exhausted} of {stratum.groups} {kind} gave all they have"
+                found.append(f"{stratum.name}: {given}; the others gave more.")
         if self.same_session_targets:
             found.append(f"{self.same_session_targets} targets are of one session, for want of others.")
         return [*found, *self.notes]
@@ -84,12 +83,12 @@ def build_balanced(
         raise UserError(f"{trials} trials with a target share of {target_share} are no list.", "Ask for both kinds.")
     rng = np.random.default_rng([VERSION, seed])
     table = _Table(utterances, strata, session)
-    targets = round(trials * target_share)
+    targets = min(max(round(trials * target_share), 1), trials - 1)
     one, other, summary = _targets(table, targets, rng)
     use = np.bincount(np.concatenate([one, other]), minlength=table.size)
     first, second, summaries = _non_targets(table, trials - targets, use, rng)
     labels = np.repeat(np.array([1, 0], np.int8), [one.size, first.size])
-    sides = np.stack([np.concatenate([one, first]), np.concatenate([other, second])])
+    sides = np.stack([np.concatenate([one, first]), np.concatenate([other, second])]).astype(np.int32)
     swapped = rng.random(labels.size) < 0.5
     sides[:, swapped] = sides[::-1, swapped]
     order = rng.permutation(labels.size)
@@ -100,17 +99,14 @@ def build_balanced(
     numbers = np.cumsum(use > 0) - 1
     names = [table.names[place] for place in used]
     listed = Trials(names, numbers[sides[0]], numbers[sides[1]], labels, matches, "balanced")
-    same = matches.get(f"{session.upper()}_MATCH")
-    repeated = None if same is None else int(np.count_nonzero((same == 1) & (labels == 1)))
-    balance = Balance((summary, *summaries), repeated, (int(use.min()), int(use.max())), tuple(table.notes))
+    lowest, highest = int(use.min(initial=trials)), int(use.max(initial=0))
+    balance = Balance((summary, *summaries), table.repeated(one, other), (lowest, highest), tuple(table.notes))
     return listed, balance
 
 
 def table_of(cuts: Iterable[Cut]) -> DataFrame:
     """The table that `build_balanced` takes, of Lhotse cuts: ids, speakers, and the attributes that are known."""
     import pandas as pd
-
-    from voxboard.data.corpus import ATTRIBUTES, attributes_of, speaker_of
 
     rows = []
     for cut in cuts:
@@ -149,6 +145,8 @@ class _Table:
     def _usable(self, name: str) -> bool:
         """Whether speakers can be told apart by a label; raises `UserError` when one speaker has several values."""
         codes = self.codes.get(name)
+        if codes is None and name not in ATTRIBUTES:
+            raise unknown("label", name, {*self.codes, *ATTRIBUTES})
         if codes is None or not (codes >= 0).any():
             self.notes.append(f"{name} is not known for any speaker: the list is not balanced by it.")
             return False
@@ -165,11 +163,20 @@ class _Table:
     def sessions(self) -> NDArray[np.int64]:
         """The session [U] of every utterance; one that is not known is a session by itself."""
         codes = self.codes.get(self.session, np.full(self.size, -1))
-        return np.where(codes >= 0, codes, -1 - np.arange(self.size))
+        return np.where(codes >= 0, codes, self.size + np.arange(self.size))
+
+    def repeated(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> int | None:
+        """How many pairs are of one session, None when no session is known."""
+        codes = self.codes.get(self.session)
+        if codes is None or not (codes >= 0).any():
+            return None
+        return int(np.count_nonzero((codes[one] == codes[other]) & (codes[one] >= 0)))
 
     def cells(self) -> dict[tuple[int, ...], list[tuple[NDArray[np.int64], NDArray[np.int64]]]]:
         """For each pattern of shared labels (1 same, 0 different): pairs of speaker groups whose members share so."""
-        values = np.array([self.codes[name][self.offsets] for name in self.strata]).reshape(len(self.strata), -1)
+        values = np.array([self.codes[name][self.offsets] for name in self.strata]).reshape(
+            len(self.strata), self.sizes.size
+        )
         known = np.flatnonzero((values >= 0).all(axis=0))
         groups: dict[tuple[int, ...], list[int]] = {}
         for speaker in known:
@@ -212,14 +219,7 @@ def _targets(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Stratum]:
     capacity = table.sizes * (table.sizes - 1) // 2
     counts = sampling.spread(quota, capacity, rng)
-    sessions = table.sessions()
-    sides: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = [(np.empty(0, np.int64), np.empty(0, np.int64))]
-    for speaker in np.flatnonzero(counts):
-        begin = table.offsets[speaker]
-        own = sessions[begin : begin + table.sizes[speaker]]
-        one, other = sampling.own_pairs(own, int(counts[speaker]), rng)
-        sides.append((one + begin, other + begin))
-    first, second = (np.concatenate([side[k] for side in sides]) for k in (0, 1))
+    first, second = sampling.own_pairs(table.sessions(), counts, table.sizes, table.offsets, rng)
     return first, second, _stratum("targets", quota, counts, capacity)
 
 

@@ -139,7 +139,7 @@ def _by_speaker(trials: Trials, speakers: Mapping[str, str], training_speakers: 
     return result
 
 
-def _by_session(trials: Trials, sessions: Mapping[str, str]) -> dict[str, int]:
+def _by_session(trials: Trials, sessions: Mapping[str, str]) -> dict[str, Any]:
     codes, _ = codes_of(trials, sessions)
     same = (codes[trials.enrol] == codes[trials.test]) & (codes[trials.enrol] >= 0)
     return {

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from voxboard.trials.table import Trials
 
 Names = NDArray[np.object_]
-Parsed = tuple[NDArray[np.int8], Names, Names, dict[str, NDArray[np.floating[Any]]]]
+# labels, both sides' names, match columns
+Parsed = tuple[NDArray[Any], NDArray[Any], NDArray[Any], dict[str, NDArray[np.floating[Any]]]]
 REQUIRED = ("LABEL", "SAMPLE1", "SAMPLE2")
 
 

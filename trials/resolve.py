@@ -36,7 +36,7 @@ def _refuse(trials: Trials, bad: list[bool], problem: str, details: list[str]) -
         return
     mask = np.array(bad)
     affected = int(np.count_nonzero(mask[trials.enrol] | mask[trials.test]))
-    names = [f"{trials.utterances[place]}{details[place]}" for place in np.flatnonzero(mask)]
+    names = [f"{trials.utterances[place]}{details[place]}" for place in np.flatnonzero(mask).tolist()]
     shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
     raise UserError(
         f"{len(names)} of {len(bad)} utterances of {trials.name} {problem}: {shown}; "

@@ -123,48 +123,64 @@ def deal(first: Ints, second: Ints, counts: Ints, sizes: Ints, decks: Ints, offs
     return decks[offsets[first][pair] + one], decks[offsets[second][pair] + other]
 
 
-def own_pairs(sessions: Ints, count: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """`count` distinct pairs of one speaker's utterances [n], of different sessions while there are any.
+def own_pairs(sessions: Ints, counts: Ints, sizes: Ints, offsets: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """`counts` [S] distinct pairs of every speaker's own utterances, of different sessions while there are any.
 
-    The utterances sit on a circle, sessions side by side; pairs at a distance no session spans are all of two sessions.
+    `sessions` [U] of the utterances, those of speaker s from `offsets[s]` on. A speaker's utterances sit on a circle,
+    sessions side by side: at a distance that no session spans, all pairs are of two sessions.
     """
+    speaker = np.repeat(np.arange(sizes.size), sizes)
+    _, session, lengths = np.unique(
+        speaker * (int(sessions.max(initial=0)) + 1) + sessions, return_inverse=True, return_counts=True
+    )
+    drawn = rng.permutation(sessions.size)
+    circle = drawn[np.argsort((speaker + rng.random(lengths.size)[session])[drawn], kind="stable")]
+    longest = np.maximum.reduceat(lengths[session], offsets) if sizes.size else sizes
+    # Distances from `longest` to less than half the circle pass every place once as first and once as second.
+    apart = (sizes - 1) // 2 - longest + 1
+    easy = counts <= np.maximum(apart, 0) * sizes
+    found = [_easy_pairs(np.flatnonzero(easy & (counts > 0)), counts, sizes, longest, apart, offsets, rng)]
+    for hard in np.flatnonzero(~easy):
+        places = np.arange(offsets[hard], offsets[hard] + sizes[hard])
+        one, other = _hard_pairs(sessions[circle[places]], int(counts[hard]))
+        found.append((one + offsets[hard], other + offsets[hard]))
+    first, second = (circle[np.concatenate([pairs[side] for pairs in found])] for side in (0, 1))
+    return first, second
+
+
+def _easy_pairs(
+    speakers: Ints, counts: Ints, sizes: Ints, longest: Ints, apart: Ints, offsets: Ints, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Places on the circles of speakers for whom distances that no session spans suffice."""
+    count, size = counts[speakers], sizes[speakers]
+    each = np.repeat(np.arange(speakers.size), count)
+    turn, size_of = ragged(count), size[each]
+    begin, choices = rng.integers(0, apart[speakers])[each], apart[speakers][each]
+    distance = longest[speakers][each] + (begin + turn // size_of) % choices
+    # Within a round, every other stretch of `distance` places first: these pairs have no place in common.
+    rank, stretch = turn % size_of, 2 * distance
+    even: Ints = (size_of // stretch * distance + np.minimum(size_of % stretch, distance)).astype(np.int64)
+    late = (rank >= even).astype(np.int64)
+    rank -= late * even
+    place = rank // distance * stretch + rank % distance + late * distance + rng.integers(0, size)[each]
+    begins = offsets[speakers][each]
+    first, second = begins + place % size_of, begins + (place + distance) % size_of
+    return first.astype(np.int64), second.astype(np.int64)
+
+
+def _hard_pairs(sessions: Ints, count: int) -> tuple[Ints, Ints]:
+    """Places on the circle of one speaker with few sessions or few utterances: wide distances first, which have most
+    pairs of two sessions, and pairs of one session last."""
     size = sessions.size
-    circle, longest = _circle(sessions, rng)
-    half = size // 2
-    apart = rng.permutation(np.arange(longest, half + 1))
-    distances = np.concatenate([apart, np.arange(min(longest - 1, half), 0, -1)])
+    distances = np.arange(size // 2, 0, -1)
     rows = min(count // size + 2, distances.size)
     while True:
-        one, other = _rows(distances[:rows], size, count)
-        turn = int(rng.integers(size))
-        one, other = circle[(one + turn) % size], circle[(other + turn) % size]
-        if rows <= apart.size:  # all of two sessions, and enough: `rows` counts half a row too many
-            return one[:count], other[:count]
-        differ = sessions[one] != sessions[other]
-        if rows == distances.size or int(differ.sum()) >= count:
+        lengths = np.where(2 * distances[:rows] == size, distances[:rows], size)
+        distance, one = np.repeat(distances[:rows], lengths), ragged(lengths)
+        other = (one + distance) % size
+        same = sessions[one] == sessions[other]
+        if rows == distances.size or int(np.count_nonzero(~same)) >= count:
             break
         rows = min(2 * rows, distances.size)
-    order = np.argsort(~differ, kind="stable")[:count]
+    order = np.argsort(same, kind="stable")[:count]
     return one[order], other[order]
-
-
-def _circle(sessions: Ints, rng: np.random.Generator) -> tuple[Ints, int]:
-    """A random order of utterances [n] that keeps sessions together, and the size of the longest session."""
-    drawn = rng.permutation(sessions.size)
-    if sessions.min() < 0 and np.unique(sessions).size == sessions.size:
-        return drawn, 1
-    _, inverse, lengths = np.unique(sessions, return_inverse=True, return_counts=True)
-    return drawn[np.argsort(rng.permutation(lengths.size)[inverse[drawn]], kind="stable")], int(lengths.max())
-
-
-def _rows(distances: Ints, size: int, count: int) -> tuple[Ints, Ints]:
-    """All pairs on a circle at these distances, row by row. The row in which pair `count` lies is only partly needed:
-    there come first the pairs that have no place in common."""
-    lengths = np.where(2 * distances == size, distances, size)
-    distance, place = np.repeat(distances, lengths), ragged(lengths)
-    ends = np.cumsum(lengths)
-    cut = int(np.searchsorted(ends, count, side="right"))
-    if cut < distances.size:
-        row = slice(int(ends[cut] - lengths[cut]), int(ends[cut]))
-        place[row] = place[row][np.argsort(place[row] // distances[cut] % 2, kind="stable")]
-    return place, (place + distance) % size

@@ -62,7 +62,8 @@ class Trials:
         names = np.empty(2 * len(enrol), object)
         names[0::2], names[1::2] = enrol, test
         codes, utterances = pd.factorize(names)
-        return cls(utterances.tolist(), codes[0::2], codes[1::2], np.asarray(labels, np.int8), matches or {}, name)
+        numbers = np.asarray(codes, np.int32)
+        return cls(utterances.tolist(), numbers[0::2], numbers[1::2], np.asarray(labels, np.int8), matches or {}, name)
 
     def __len__(self) -> int:
         return int(self.labels.size)
@@ -79,7 +80,8 @@ class Trials:
     def select(self, chosen: NDArray[Any]) -> Trials:
         """The trials at these places or under this mask, over the utterances that they use."""
         enrol, test = self.enrol[chosen], self.test[chosen]
-        used, codes = np.unique(np.concatenate([enrol, test]), return_inverse=True)
+        used, places = np.unique(np.concatenate([enrol, test]), return_inverse=True)
+        codes = np.asarray(places, np.int32)
         return replace(
             self,
             utterances=[self.utterances[place] for place in used],

@@ -57,6 +57,16 @@ def test_reads_sizes_and_preprocessing_from_the_folder(tmp_path: Path) -> None:
     assert not backbones.create(f"hf:{tmp_path}", normalize="no").normalize
 
 
+def test_a_checkpoint_keeps_its_fingerprint_when_its_folder_moves(tmp_path: Path) -> None:
+    source = tiny("wavlm-base")
+    prints = set()
+    for place in ("here", "there"):
+        source.model.save_pretrained(tmp_path / place)
+        prints.add(backbones.create(f"hf:{tmp_path / place}", use_pretrain=True).fingerprint())
+    assert len(prints) == 1
+    assert backbones.create(f"hf:{tmp_path}/here", use_pretrain=True, normalize="yes").fingerprint() not in prints
+
+
 def test_normalisation_is_the_feature_extractors() -> None:
     from transformers import Wav2Vec2FeatureExtractor
 
@@ -113,6 +123,9 @@ def hasattr_cfg(name: str) -> bool:
         ("wav2vec2-base", {"use_pretrain": True, "layers": 2}, "keeps its sizes"),
         ("wav2vec2-bas", {}, "Did you mean wav2vec2-base"),
         ("wav2vec2-base", {"layer": 2}, "Did you mean layers"),
+        ("wav2vec2-base", {**TINY, "heads": 5}, "cannot be built"),
+        ("wav2vec2-base", {**TINY, "normalize": "on"}, "Unknown value of normalize 'on'"),
+        ("ecapa", {"features": "mfc"}, "Did you mean mfcc"),
         ("hf:org/name", {}, "--backbone_cfg /path/to/folder"),
         ("wavlm-base", {"use_pretrain": True}, "--backbone_cfg /path/to/folder"),
     ],

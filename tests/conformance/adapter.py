@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from voxboard.metrics import detection
+from voxboard.metrics import classification, detection, regression
 
 
 def eer(pos: np.ndarray, neg: np.ndarray, method: detection.Method) -> float:
@@ -20,3 +20,19 @@ def min_dcf(pos: np.ndarray, neg: np.ndarray, p_target: float, c_miss: float, c_
 
 def _trials(pos: np.ndarray, neg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([pos, neg]), np.repeat([1, 0], [len(pos), len(neg)])
+
+
+def accuracy(truth: np.ndarray, pred: np.ndarray) -> float:
+    return classification.accuracy(truth, pred)
+
+
+def f1_macro(truth: np.ndarray, pred: np.ndarray) -> float:
+    return classification.macro_f1(truth, pred)
+
+
+def rmse(truth: np.ndarray, pred: np.ndarray) -> float:
+    return regression.rmse(truth, pred)
+
+
+def mae(truth: np.ndarray, pred: np.ndarray) -> float:
+    return regression.mae(truth, pred)

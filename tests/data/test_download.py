@@ -7,7 +7,6 @@ import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -129,24 +128,22 @@ def test_a_disk_that_is_too_small_is_said_before_fetching(tmp_path, server, monk
     assert not (tmp_path / "corpus.tar.gz.part").exists()
 
 
-@pytest.mark.parametrize(
-    "member",
-    [("../outside.txt", b"x"), ("/tmp/voxboard-outside.txt", b"x"), ("in/link", link("../../outside"))],
-    ids=["dots", "absolute", "link"],
-)
+@pytest.mark.parametrize("member", [("../outside.txt", b"x"), ("in/link", link("../../outside"))], ids=["dots", "link"])
 def test_a_tar_archive_cannot_leave_its_folder(tmp_path, member):
     (tmp_path / "evil.tar.gz").write_bytes(tar(member, ("in/ok.txt", b"x")))
     folder = tmp_path / "in"
     folder.mkdir()
-    try:
+    with pytest.raises(UserError, match="outside its folder"):
         download.unpack(tmp_path / "evil.tar.gz", folder)
-    except UserError as error:
-        assert "outside its folder" in error.problem
-    else:  # the "data" filter takes the slash of an absolute name away instead of refusing it
-        assert (folder / "tmp" / "voxboard-outside.txt").exists()
     assert not (tmp_path / "outside.txt").exists()
-    assert not Path("/tmp/voxboard-outside.txt").exists()
     assert not (folder / "in" / "link").is_symlink()
+
+
+def test_an_absolute_name_in_a_tar_archive_lands_inside_the_folder(tmp_path):
+    (tmp_path / "evil.tar.gz").write_bytes(tar((str(tmp_path / "outside.txt"), b"x")))
+    download.unpack(tmp_path / "evil.tar.gz", tmp_path / "in")
+    assert not (tmp_path / "outside.txt").exists()
+    assert (tmp_path / "in" / tmp_path.relative_to("/") / "outside.txt").read_bytes() == b"x"
 
 
 def test_a_zip_archive_cannot_leave_its_folder(tmp_path):

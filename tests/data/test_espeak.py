@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 import sys
 from _ctypes import dlclose
+from pathlib import Path
 
 import espeakng_loader
 import numpy as np
@@ -65,7 +66,9 @@ def test_the_knobs_turn() -> None:
 
 def test_every_variant_but_the_plain_ones_has_a_sound_of_its_own() -> None:
     assert len(espeak.variants()) > 90
-    digests = [hashlib.sha256(speak("violin", Voice("en-us", name))).hexdigest() for name in espeak.variants()]
+    digests = [
+        hashlib.sha256(speak("violin", Voice("en-us", name)).tobytes()).hexdigest() for name in espeak.variants()
+    ]
     assert len(set(digests)) >= len(digests) - 1
 
 
@@ -85,6 +88,16 @@ def test_a_library_in_use_elsewhere_is_refused_for_its_state_would_leak() -> Non
     finally:
         dlclose(other._handle)
     assert len(speak(TEXT, Voice("en-us", "f1"))) > 0
+
+
+def test_a_data_path_too_long_for_espeak_is_an_error_not_the_end_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    link = tmp_path / ("x" * 160)
+    link.symlink_to(espeakng_loader.get_data_path())
+    monkeypatch.setattr(espeakng_loader, "get_data_path", lambda: str(link))
+    with pytest.raises(UserError, match="159 characters"):
+        speak(TEXT, Voice("en-us", "f1"))
 
 
 def test_the_version_is_a_version() -> None:

@@ -76,10 +76,8 @@ def test_files_are_found_below_the_table_without_extension_and_by_id(tmp_path, s
     options = table(tmp_path / "deep", "path,speaker\nclips/x/a.flac,s\ny/b.mp3,t\n")
     assert [u.id for u in folder.scan(tmp_path, options).utterances] == ["deep/clips/x/a", "deep/clips/y/b"]
     options = table(tmp_path, "utt,speaker\na,s\nb,t\n")
-    assert [(u.id, u.path.name) for u in folder.scan(tmp_path, options).utterances] == [
-        ("a", "a.flac"),
-        ("b", "b.flac"),
-    ]
+    found = folder.scan(tmp_path, options).utterances
+    assert [(u.id, u.path.name) for u in found] == [("a", "a.flac"), ("b", "b.flac")]
 
 
 def test_a_name_that_fits_two_files_is_an_error(tmp_path, speak):
@@ -99,8 +97,11 @@ def test_a_table_cannot_name_files_outside_the_folder(tmp_path, speak, name):
 
 @pytest.mark.parametrize(
     ("word", "split"),
-    [("train", "train"), ("Training", "train"), ("train-clean-100", "train"), ("dev", "valid"), ("dev_other", "valid")]
-    + [("validation", "valid"), ("val", "valid"), ("test-clean", "test"), ("eval2", "test"), ("testing", "test")],
+    [
+        *[("train", "train"), ("Training", "train"), ("train-clean-100", "train")],
+        *[("dev", "valid"), ("dev_other", "valid"), ("validation", "valid"), ("val", "valid")],
+        *[("test-clean", "test"), ("eval2", "test"), ("testing", "test")],
+    ],
 )
 def test_words_for_splits(tmp_path, word, split):
     (found,) = folder.scan(tmp_path, table(tmp_path, f"file,speaker,split\na.wav,s,{word}\n")).utterances
@@ -109,8 +110,10 @@ def test_words_for_splits(tmp_path, word, split):
 
 @pytest.mark.parametrize("word", ["holdout", "", "trainer", "devil", "1"])
 def test_other_words_for_splits_are_refused_with_two_ways_out(tmp_path, word):
-    with pytest.raises(UserError, match="--columns split= or .* --split"):
+    with pytest.raises(UserError, match=r"--columns split= or .* --split"):
         folder.scan(tmp_path, table(tmp_path, f"file,speaker,split\na.wav,s,{word}\n"))
+    options = Options(metadata=tmp_path / "metadata.csv", split="test")
+    assert folder.scan(tmp_path, options).utterances[0].split is None
 
 
 @pytest.mark.parametrize(

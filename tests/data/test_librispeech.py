@@ -85,4 +85,4 @@ def test_librispeech_mini_is_whole(shared_data):
     speakers = {split: {u.speaker for u in scan.utterances if u.split == split} for split in ("train", "test")}
     assert (len(speakers["train"]), len(speakers["test"])) == (160, 8)
     assert sum(u.text is not None for u in scan.utterances) == 60 + 65
-    assert Counter(dict((u.speaker, u.gender) for u in scan.utterances).values()) == {"female": 83, "male": 85}
+    assert Counter({u.speaker: u.gender for u in scan.utterances}.values()) == {"female": 83, "male": 85}

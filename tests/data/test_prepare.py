@@ -109,6 +109,8 @@ def test_the_speakers_of_given_lists_become_their_splits(folder, corpora, tmp_pa
     assert corpus.info.trials == {"valid": "trials-valid.txt", "test": "trials-test.txt"}
     assert Corpus.open(corpus.folder).trials("test").read_bytes() == test.read_bytes()
     assert "The test trials are the 3 in t.txt." in corpus.info.notes
+    same = prepare(str(folder), options=Options(test_trials=corpus.trials("test"), valid_trials=valid))
+    assert same.trials("test").read_bytes() == test.read_bytes()
     again = prepare(str(folder))
     assert (again.info.trials, again.trials("test")) == ({}, None)
     assert not list(again.folder.glob("trials-*"))
@@ -135,7 +137,7 @@ def test_a_list_of_everybody_is_filtered_to_the_held_out_speakers_or_kept_whole(
     assert len(lines) == 1 + 3
     tested = speakers(corpus)["test"]
     assert {name.split("/")[0] for line in lines[1:] for name in line.split(",")[1:3]} == tested
-    assert any("those 3 of 36 in all.txt within the split" in note for note in corpus.info.notes)
+    assert any("the 3 of 36 in all.txt within the split" in note for note in corpus.info.notes)
     whole = prepare(str(folder), options=Options(test_trials=everybody, split="test"))
     assert whole.trials("test").read_bytes() == everybody.read_bytes()
 
@@ -150,6 +152,9 @@ def test_a_list_of_everybody_is_filtered_to_the_held_out_speakers_or_kept_whole(
         ("Vox1", None, Options(download=True), "not openly licensed"),
         ("here/nothing", None, Options(), "There is no folder here/nothing"),
         ("VCTK", None, Options(split="dev"), "Unknown split"),
+        ("VCTK", None, Options(speakers=3), "Leave --speakers"),
+        ("Voices", None, Options(split="test"), "--split says nothing"),
+        ("Voices", Path("x"), Options(), "--data_path says nothing"),
     ],
 )
 def test_a_corpus_that_cannot_be_prepared_says_what_to_do(corpora, data, path, options, words):
@@ -163,7 +168,7 @@ def test_a_folder_is_not_prepared_under_a_known_or_impossible_name(folder, corpo
         prepare(str(known))
     with pytest.raises(UserError, match="cannot be called"):
         prepare(str(known), options=Options(name="../x"))
-    with pytest.raises(UserError, match="There is no table other.csv"):
+    with pytest.raises(UserError, match="There is no table other"):
         prepare(str(known), options=Options(name="x", metadata=Path("other.csv")))
 
 
@@ -216,18 +221,8 @@ def test_the_command_prints_a_table_and_the_notes_apart(folder, corpora, capsys)
 def test_the_command_prints_json_and_maps_columns(folder, corpora, capsys):
     text = (folder / "metadata.csv").read_text().replace("file,speaker", "clip,who")
     (folder / "other.csv").write_text(text)
-    words = [
-        "prepare",
-        str(folder),
-        "--metadata",
-        "other.csv",
-        "--columns",
-        "file=clip",
-        "speaker=who",
-        "--split",
-        "test",
-    ]
-    assert cli.main([*words, "--json"]) == 0
+    words = ["--metadata", "other.csv", "--columns", "file=clip", "speaker=who", "--split", "test", "--json"]
+    assert cli.main(["prepare", str(folder), *words]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["counts"]["test"]["speakers"] == 8
     assert (printed["name"], printed["audio_root"]) == ("my-speech", str(folder))
@@ -247,6 +242,16 @@ def test_a_mistake_is_one_line_and_exit_code_2(corpora, capsys, words, said):
     assert printed.out == ""
     assert said in printed.err
     assert len(printed.err.splitlines()) == 1
+
+
+def test_voices_is_made_below_the_root(corpora):
+    corpus = prepare("voices", options=Options(speakers=24, utterances=2))
+    assert (corpus.folder, corpus.info.synthetic, corpus.splits) == (
+        corpora / "Voices",
+        True,
+        ["train", "valid", "test"],
+    )
+    assert find_corpus("VOICES").folder == corpus.folder
 
 
 def test_librispeech_mini(shared_data, corpora):
@@ -294,7 +299,7 @@ def test_the_trials_of_speech_commands_name_everybody_and_can_be_filtered(shared
     with pytest.raises(UserError, match="name 200 of 200 speakers"):
         prepare(str(pack), options=Options(test_trials=pack / "trials.txt"))
     corpus = prepare(str(pack), options=Options(test_trials=pack / "trials.txt", filter_trials=True))
-    assert re.search(r"those \d+ of 9,414 in trials.txt", " ".join(corpus.info.notes))
+    assert re.search(r"the \d+ of 9,414 in trials.txt", " ".join(corpus.info.notes))
     whole = prepare(str(pack), options=Options(test_trials=pack / "trials.txt", split="test"))
     assert "The test trials are the 9,414 in trials.txt." in whole.info.notes
 

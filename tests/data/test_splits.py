@@ -95,8 +95,8 @@ def test_vctk_agrees_with_the_algorithm_written_out_in_pandas():
 
     persons = vctk_like()
     frame = pd.DataFrame([(p.name, p.age, p.gender, p.accent, p.utterances) for p in persons], columns=list("nagcu"))
-    frame["key"] = list(zip(pd.cut(frame.a, 3, labels=False), frame.g, frame.c, pd.cut(frame.u, 2, labels=False)))
-    frame["key"] = frame.key.astype(str)
+    ages, amounts = pd.cut(frame.a, 3, labels=False), pd.cut(frame.u, 2, labels=False)
+    frame["key"] = ages.astype(str) + frame.g + frame.c + amounts.astype(str)
     alone = frame.groupby("key").n.transform("size") == 1
     train, rest = train_test_split(frame[~alone], test_size=0.4, stratify=frame[~alone].key, random_state=42)
     left = rest.groupby("key").n.transform("size") == 1

@@ -19,14 +19,17 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from voxboard.data import espeak
 from voxboard.data.corpus import SPLITS, Corpus, attributes_of, speaker_of
-from voxboard.data.voices import SECONDS, make_voices, voices_folder
+from voxboard.data.voices import make_voices, voices_folder
 from voxboard.data.voices_render import Session, render
 from voxboard.data.voices_speakers import ACCENTS, FEMALE, FIXED_AGE, MALE, Speaker, distance, draw_speakers
 from voxboard.data.voices_text import sentence
+from voxboard.data.voices_worker import SECONDS
 from voxboard.errors import UserError
 from voxboard.metrics.detection import eer
 
-SMALL = {"speakers": 8, "utterances": 4}
+
+def _small(folder: Path, *, seed: int = 0, workers: int = 1) -> Corpus:
+    return make_voices(folder, speakers=8, utterances=4, seed=seed, workers=workers)
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -36,7 +39,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return make_voices(tmp_path_factory.mktemp("voices"), **SMALL, workers=1)
+    return _small(tmp_path_factory.mktemp("voices"))
 
 
 def test_audio_and_manifest_agree(corpus: Corpus) -> None:
@@ -79,9 +82,9 @@ def test_the_corpus_describes_itself(corpus: Corpus) -> None:
 
 
 def test_the_same_recipe_gives_the_same_bytes_with_any_number_of_workers(corpus: Corpus, tmp_path: Path) -> None:
-    make_voices(tmp_path / "other", **SMALL, workers=2)
+    _small(tmp_path / "other", workers=2)
     assert _digests(tmp_path / "other") == _digests(corpus.folder)
-    make_voices(tmp_path / "seed", **SMALL, seed=1, workers=1)
+    _small(tmp_path / "seed", seed=1)
     shared = _digests(tmp_path / "seed").items() & _digests(corpus.folder).items()
     assert {name for name, _ in shared} == {".voices.lock"}
 
@@ -89,7 +92,7 @@ def test_the_same_recipe_gives_the_same_bytes_with_any_number_of_workers(corpus:
 def test_a_made_corpus_is_opened_not_made_again(corpus: Corpus) -> None:
     before = {file: file.stat().st_mtime_ns for file in corpus.folder.rglob("*")}
     start = time.perf_counter()
-    again = make_voices(corpus.folder, **SMALL)
+    again = _small(corpus.folder)
     assert time.perf_counter() - start < 0.5
     assert again.info == corpus.info
     assert {file: file.stat().st_mtime_ns for file in corpus.folder.rglob("*")} == before
@@ -98,9 +101,12 @@ def test_a_made_corpus_is_opened_not_made_again(corpus: Corpus) -> None:
 def test_a_corpus_killed_while_it_was_made_is_made_anew(corpus: Corpus, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from voxboard.data.voices import make_voices; "
-        f"make_voices(Path({str(tmp_path)!r}), workers=1)"
+        f"make_voices(Path({str(tmp_path)!r}), speakers=30, workers=2)"
     )
-    with subprocess.Popen([sys.executable, "-c", code]) as process:
+    with subprocess.Popen([sys.executable, "-"], stdin=subprocess.PIPE) as process:  # a script without a main guard
+        assert process.stdin is not None
+        process.stdin.write(code.encode())
+        process.stdin.close()
         while not list(tmp_path.glob("audio/v001/*.flac")):
             assert process.poll() is None
             time.sleep(0.02)
@@ -108,7 +114,7 @@ def test_a_corpus_killed_while_it_was_made_is_made_anew(corpus: Corpus, tmp_path
     (tmp_path / "audio" / "v999.flac").touch()
     with pytest.raises(UserError, match="not a prepared corpus"):
         Corpus.open(tmp_path)
-    make_voices(tmp_path, **SMALL, workers=1)
+    _small(tmp_path)
     assert _digests(tmp_path) == _digests(corpus.folder)
 
 
@@ -123,7 +129,7 @@ def test_another_recipe_replaces_the_corpus(tmp_path: Path) -> None:
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("all I have")
     with pytest.raises(UserError, match="something other"):
-        make_voices(tmp_path, **SMALL)
+        _small(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -217,7 +223,7 @@ def _statistics(corpus: Corpus, split: str) -> tuple[npt.NDArray[np.float64], li
     edges = np.unique(np.geomspace(3, 256, 41).round().astype(int))
     for cut in corpus.cuts(split):
         audio, _ = soundfile.read(cut.recording.sources[0].source)
-        frames = np.lib.stride_tricks.sliding_window_view(audio, 512)[::160] * np.hanning(512)
+        frames = np.lib.stride_tricks.sliding_window_view(audio, 512)[::320] * np.hanning(512)
         bands = np.log(np.add.reduceat(np.abs(np.fft.rfft(frames)) ** 2, edges[:-1], axis=1) + 1e-9)
         rows.append(np.concatenate([bands.mean(0), bands.std(0)]))
     cuts = list(corpus.cuts(split))
@@ -232,7 +238,7 @@ def _eer_across_sessions(embeddings: npt.NDArray[np.float64], speakers: list[str
 
 
 def test_unseen_speakers_are_hard_to_tell_apart_untrained_and_easy_trained(tmp_path: Path) -> None:
-    corpus = make_voices(tmp_path, speakers=48, utterances=4, workers=1)
+    corpus = make_voices(tmp_path, speakers=40, utterances=4, workers=2)
     train, names, _ = _statistics(corpus, "train")
     test, speakers, sessions = _statistics(corpus, "test")
     raw = _eer_across_sessions((test - train.mean(0)) / train.std(0), speakers, sessions)

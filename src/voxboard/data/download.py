@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import ssl
 import tarfile
 import urllib.error
 import urllib.request
@@ -96,7 +97,7 @@ def fetch(archive: Archive, file: Path) -> None:
     part = file.with_name(f"{file.name}.part")
     try:
         _receive(archive.url, part)
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
         raise UserError(
             f"{archive.url} cannot be downloaded: {getattr(error, 'reason', None) or error}.",
             "Run the command again to go on where it stopped, or download it by hand and pass its folder as "

@@ -57,9 +57,12 @@ def variants() -> frozenset[str]:
 @cache
 def version() -> str:
     """The version of the library, e.g. `1.52.0`."""
-    with _loaded() as library:
+    with _lock:
+        library = ctypes.CDLL(_library())
         library.espeak_Info.restype = ctypes.c_char_p
-        return str(library.espeak_Info(None).decode())
+        found = library.espeak_Info(None).decode()
+        dlclose(library._handle)
+    return str(found)
 
 
 def speak(text: str, voice: Voice) -> npt.NDArray[np.int16]:
@@ -98,20 +101,20 @@ def _speak(library: ctypes.CDLL, text: str, voice: Voice) -> npt.NDArray[np.int1
 @contextmanager
 def _loaded() -> Iterator[ctypes.CDLL]:
     """The library in its first state, for one caller at a time."""
-    import espeakng_loader
-
-    path = str(espeakng_loader.get_library_path())
     with _lock:
-        if _held(path):
+        if _held(_library()):
             raise UserError(
                 "Another part of this process holds libespeak-ng, whose state would leak into the voices.",
-                "Make the corpus in a process of its own: voxboard prepare Voices.",
+                "Speak in another process; make_voices does with two workers or more.",
             )
-        library = ctypes.CDLL(path)
+        library = ctypes.CDLL(_library())
         try:
             # Without _DONT_EXIT the library would end the process when it misses its data.
             if library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(_data()), _DONT_EXIT) != SAMPLE_RATE:
-                raise RuntimeError(f"eSpeak NG does not start from {_data()}")
+                raise UserError(
+                    f"eSpeak NG cannot read its data in {_data()}.",
+                    "Such a path may have 159 characters: put the Python environment into a shorter one.",
+                )
             library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))
             ctypes.CDLL(None).srand(_SEED)  # the breath of the Klatt voices comes from C's rand()
             yield library
@@ -128,6 +131,12 @@ def _held(path: str) -> bool:
         return False
     dlclose(library._handle)
     return True
+
+
+def _library() -> str:
+    import espeakng_loader
+
+    return str(espeakng_loader.get_library_path())
 
 
 def _data() -> Path:

@@ -35,7 +35,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "split": ("split", "subset", "set", "partition"),
 }  # fmt: skip
 KEPT = ("accent", "region", "nationality", "session")  # under our name, as text
-SPLIT_WORDS = {"train": "train", "dev": "valid", "val": "valid", "valid": "valid", "test": "test", "eval": "test"}
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "valid"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
 TABLES = ("metadata.csv", "metadata.tsv", "manifest.csv", "manifest.tsv")
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
@@ -57,6 +61,8 @@ def scan(folder: Path, options: Options) -> Scan:
         )
     rows, header = read_table(table)
     columns = recognise(header, options.columns, table)
+    if options.split is not None:  # everything goes into that one, whatever the table says
+        columns.pop("split", None)
     files = _Files(folder, table)
     kept = [name for name in header if name not in columns.values()]
     custom = {name: _typed(row.get(name, "") for row in rows) for name in kept}
@@ -169,16 +175,13 @@ def _without_suffix(path: Path) -> Path:
 
 def _split(word: str) -> str:
     """train, valid or test for the usual words, also at the start of a longer name (`train-clean-100`)."""
-    found = re.match(
-        r"(train|dev|valid|val|test|eval)(?![a-z]{2,})|(training|validation|development|testing|evaluation)",
-        word.lower(),
-    )
-    if found is None:
+    start = re.match("[a-z]*", word.lower())
+    if start is None or start[0] not in SPLIT_WORDS:
         raise UserError(
             f"The table's split {word!r} is none of {', '.join(SPLITS)}.",
             "Ignore the column with --columns split= or put everything into one split with --split NAME.",
         )
-    return next(split for start, split in SPLIT_WORDS.items() if found[0].startswith(start))
+    return SPLIT_WORDS[start[0]]
 
 
 def _typed(cells: Iterable[str]) -> list[Any]:

@@ -63,8 +63,6 @@ def copy(
     """
     from voxboard import trials
 
-    for stale in (file for split in SPLITS for file in folder.glob(f"trials-{split}.*")):
-        stale.unlink()
     copied: dict[str, str] = {}
     notes: list[str] = []
     for split, path in lists.items():
@@ -80,15 +78,22 @@ def copy(
         if options.filter_trials:
             copied[split] = f"trials-{split}.csv.gz"
             trials.write(_both(listed.select(keep), path, split), folder / copied[split])
-            notes.append(
-                f"The {split} trials are those {keep.sum():,} of {len(keep):,} in {path.name} within the split."
-            )
+            notes.append(f"The {split} trials are the {keep.sum():,} of {len(keep):,} in {path.name} within the split.")
         else:
             copied[split] = f"trials-{split}{_suffix(path)}"
-            shutil.copyfile(path, folder / copied[split])
+            part = folder / f".{copied[split]}.part"
+            shutil.copyfile(path, part)
+            part.replace(folder / copied[split])
             others = "" if keep.all() else f", {len(keep) - keep.sum():,} of them with utterances of another split"
             notes.append(f"The {split} trials are the {len(keep):,} in {path.name}{others}.")
     return copied, notes
+
+
+def tidy(folder: Path, kept: Mapping[str, str]) -> None:
+    """Removes the lists of an earlier corpus in the same folder."""
+    for file in (file for split in SPLITS for file in folder.glob(f"trials-{split}.*")):
+        if file.name not in kept.values():
+            file.unlink()
 
 
 def _both(kept: Trials, path: Path, split: str) -> Trials:

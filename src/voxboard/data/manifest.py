@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.errors import UserError
+from voxboard.progress import bar
 
 if TYPE_CHECKING:
     from lhotse import CutSet
     from lhotse.cut import Cut
+
+MANY = 10_000  # cuts whose writing takes long enough to show
 
 
 def inside(root: Path, name: str | Path, advice: str = "Pass the folder that holds the audio as --audio_root.") -> Path:
@@ -35,9 +38,11 @@ def write_cuts(file: Path, cuts: Sequence[Cut], root: Path) -> None:
     with (
         open(file, "wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out,
+        bar(f"Writing {file.name.strip('.').split('.')[0]}", len(cuts), len(cuts) > MANY, unit="cuts") as advance,
     ):
         for cut in cuts:
             out.write(json.dumps(_relative(cut.to_dict(), root), ensure_ascii=False).encode() + b"\n")
+            advance(1)
 
 
 def _relative(cut: dict[str, Any], root: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,9 @@ def prepare(
         raise unknown("split", options.split, SPLITS)
     name = known_name(data)
     if name == "Voices":
-        return _voices(out, options)
+        return _voices(data_path, out, options)
+    if options.speakers is not None or options.utterances is not None:
+        raise UserError(f"{data} has the speakers that it has.", "Leave --speakers and --utterances out.")
     if name is None:
         return _prepare_folder(data, data_path, out, options)
     known = CORPORA[name]
@@ -87,9 +89,14 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
     return _write(scan, CorpusInfo(name, source=str(folder)), out, options)
 
 
-def _voices(out: Path | None, options: Options) -> Corpus:
+def _voices(data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     from voxboard.data.voices import make_voices
 
+    for field_ in fields(options):
+        if field_.name not in ("speakers", "utterances", "seed") and getattr(options, field_.name):
+            raise UserError(f"Voices is made, not read: --{field_.name} says nothing.", "Leave it out.")
+    if data_path is not None:
+        raise UserError("Voices is made, not read: --data_path says nothing.", "Name the folder to make as --out.")
     given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
     numbers = {name: value for name, value in given.items() if value is not None}
     return make_voices(out or corpora_root() / "Voices", progress=True, **numbers)
@@ -147,7 +154,9 @@ def _write(scan: Scan, info: CorpusInfo, out: Path | None, options: Options) -> 
     folder.mkdir(parents=True, exist_ok=True)
     copied, said = lists.copy(given, folder, utterances, splits, options)
     info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
-    return Corpus.write(folder, info, by_split, scan.root)
+    corpus = Corpus.write(folder, info, by_split, scan.root)
+    lists.tidy(folder, copied)
+    return corpus
 
 
 def _splits(

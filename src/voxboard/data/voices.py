@@ -15,24 +15,19 @@ from __future__ import annotations
 
 import fcntl
 import json
-import multiprocessing
 import os
 import shutil
-import threading
-from collections.abc import Container, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from voxboard.data.corpus import DESCRIPTION, SPLITS, Corpus, CorpusInfo
-from voxboard.data.voices_render import SAMPLE_RATE, Rendered, Session, draw_session, render
+from voxboard.data.voices_render import SAMPLE_RATE
 from voxboard.data.voices_speakers import Speaker, draw_speakers
-from voxboard.data.voices_text import sentence
+from voxboard.data.voices_worker import SESSIONS, Utterance, Work, spoken
 from voxboard.errors import UserError
 from voxboard.progress import bar
 
@@ -41,14 +36,12 @@ if TYPE_CHECKING:
 
 VERSION = "1"  # raised whenever the same arguments give other bytes
 SPEAKERS, UTTERANCES, SEED = 120, 12, 0
-SECONDS = (1.5, 4.0)  # shortest and longest utterance
-_SESSIONS = 2
 _STAMP, _LOCK = "voices.json", ".voices.lock"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that the bytes of a Voices folder depend on, besides the versions of NumPy, SciPy and libsndfile."""
+    """All that the bytes of a Voices folder depend on, besides the versions of NumPy and libsndfile."""
 
     speakers: int = SPEAKERS
     utterances: int = UTTERANCES  # per speaker
@@ -57,20 +50,9 @@ class Recipe:
     wheel: str = field(default_factory=lambda: metadata.version("espeakng-loader"))
 
 
-@dataclass(frozen=True)
-class Utterance:
-    """What the manifest says of one utterance."""
-
-    id: str  # v001-s1-0001
-    session: str
-    text: str
-    samples: int
-    level: float  # dBFS
-
-
 def voices_folder(seed: int = SEED, speakers: int = SPEAKERS, utterances: int = UTTERANCES) -> Path:
     """Where Voices lies unless said otherwise: below `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
-    cache = Path(os.environ.get("VOXBOARD_CACHE") or Path.home() / ".cache" / "voxboard")
+    cache = Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
     return cache / f"voices-{VERSION}-{speakers}x{utterances}-{seed}"
 
 
@@ -89,79 +71,32 @@ def make_voices(
     that holds something else.
     """
     recipe = Recipe(speakers, utterances, seed)
-    if utterances < _SESSIONS:
-        raise UserError(f"{utterances} utterances are too few.", f"A speaker needs {_SESSIONS}: one per session.")
+    if utterances < SESSIONS:
+        raise UserError(f"{utterances} utterances are too few.", f"A speaker needs {SESSIONS}: one per session.")
     people = draw_speakers(speakers, seed)
     if not _whole(folder, recipe):
         _claim(folder)
-        with _locked(folder):
+        with _locked(folder) as lock:
             if not _whole(folder, recipe):  # another process may have made it while this one waited
-                _make(folder, recipe, people, workers, progress)
+                _make(folder, recipe, people, workers, lock, progress)
     return Corpus.open(folder)
 
 
-def _make(folder: Path, recipe: Recipe, people: list[Speaker], workers: int, progress: bool) -> None:
+def _make(folder: Path, recipe: Recipe, people: list[Speaker], workers: int, lock: int, progress: bool) -> None:
     for stale in (_STAMP, DESCRIPTION):
         (folder / stale).unlink(missing_ok=True)
-    shutil.rmtree(folder / "audio", ignore_errors=True)
+    if (folder / "audio").exists():
+        shutil.rmtree(folder / "audio")
+    work = Work(folder / "audio", recipe.utterances, recipe.seed, people)
     splits: dict[str, list[MonoCut]] = {split: [] for split in SPLITS}
     with bar("Voices", len(people), progress, unit="speakers") as advance:
-        for speaker, spoken in _spoken(folder, recipe, people, workers):
-            splits[speaker.split] += [_cut(folder, speaker, utterance) for utterance in spoken]
+        for speaker, utterances in zip(people, spoken(work, workers, lock), strict=True):
+            splits[speaker.split] += [_cut(folder, speaker, utterance) for utterance in utterances]
             advance(1)
     Corpus.write(folder, _info(), splits, folder)
     part = folder / f".{_STAMP}.part"
     part.write_text(json.dumps(asdict(recipe)) + "\n", encoding="utf-8")
     part.replace(folder / _STAMP)
-
-
-def _spoken(
-    folder: Path, recipe: Recipe, people: list[Speaker], workers: int
-) -> Iterator[tuple[Speaker, list[Utterance]]]:
-    """Speaks everything, speaker by speaker, in this process or in fresh ones."""
-    if workers <= 1:
-        for speaker in people:
-            yield speaker, speak(folder, recipe, speaker)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads (torch) can hang
-    with ProcessPoolExecutor(min(workers, len(people)), context, initializer=_end_with_parent) as pool:
-        jobs = [pool.submit(speak, folder, recipe, speaker) for speaker in people]
-        try:
-            for speaker, job in zip(people, jobs, strict=True):
-                yield speaker, job.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def speak(folder: Path, recipe: Recipe, speaker: Speaker) -> list[Utterance]:
-    """Speaks and writes all utterances of one speaker, which depend on no other speaker's."""
-    import soundfile
-
-    target = folder / "audio" / speaker.id
-    target.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng([recipe.seed, 2, int(speaker.id[1:])])
-    sessions = [draw_session(f"{speaker.id}-s{number + 1}", rng) for number in range(_SESSIONS)]
-    said: dict[str, Utterance] = {}
-    for number in range(recipe.utterances):
-        session = sessions[number * _SESSIONS // recipe.utterances]
-        text, rendered = _utterance(speaker, session, said.keys(), rng)
-        name = f"{session.id}-{number + 1:04d}"
-        soundfile.write(target / f"{name}.flac", rendered.samples, SAMPLE_RATE, subtype="PCM_16")
-        said[text] = Utterance(name, session.id, text, len(rendered.samples), rendered.level)
-    return list(said.values())
-
-
-def _utterance(
-    speaker: Speaker, session: Session, said: Container[str], rng: np.random.Generator
-) -> tuple[str, Rendered]:
-    """A sentence that this speaker has not said yet and that takes 1.5 to 4 seconds."""
-    while True:
-        text = sentence(rng)
-        if text in said:
-            continue
-        rendered = render(text, speaker, session, rng)
-        if SECONDS[0] <= len(rendered.samples) / SAMPLE_RATE <= SECONDS[1]:
-            return text, rendered
 
 
 def _cut(folder: Path, speaker: Speaker, utterance: Utterance) -> MonoCut:
@@ -208,9 +143,10 @@ def _info() -> CorpusInfo:
 def _whole(folder: Path, recipe: Recipe) -> bool:
     """Whether the folder holds exactly this corpus, finished."""
     try:
-        return json.loads((folder / _STAMP).read_text(encoding="utf-8")) == asdict(recipe)
+        stamp = json.loads((folder / _STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+    return stamp == asdict(recipe) and (folder / DESCRIPTION).is_file()
 
 
 def _claim(folder: Path) -> None:
@@ -222,20 +158,8 @@ def _claim(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time; the system frees the lock of a process that was killed."""
+def _locked(folder: Path) -> Iterator[int]:
+    """One maker at a time, by a file's descriptor; the system unlocks once it and the workers that inherit it end."""
     with open(folder / _LOCK) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _end_with_parent() -> None:
-    """Lets a worker end when its parent is killed, instead of waiting for work for ever."""
-    threading.Thread(target=_watch_parent, daemon=True).start()
-
-
-def _watch_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+        yield file.fileno()

@@ -2,7 +2,8 @@
 
 A speaker is a variant × an accent × a vocal tract × a base pitch × a liveliness × a rate. Gender is the variant's (its
 `gender` line, or its name and formants where it has none). The age group is drawn first and moves the rest: the young
-speak higher, faster and with a shorter vocal tract, seniors lower and slower. Variants that imitate an age keep it.
+speak higher, faster and with a shorter vocal tract, seniors lower and slower. Variants that imitate an age keep it and
+change in rate only.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def _least_similar(
 def _draw(name: str, split: str, gender: str, variant: str, rng: np.random.Generator) -> Speaker:
     age = str(rng.choice(["young", "adult", "senior"], p=[0.3, 0.45, 0.25]))
     age = FIXED_AGE.get(variant, age)
-    limits = AGES[age]
+    tempo, body = AGES[age], AGES["adult" if variant in FIXED_AGE else age]  # such a variant has aged already
     return Speaker(
         id=name,
         split=split,
@@ -180,10 +181,10 @@ def _draw(name: str, split: str, gender: str, variant: str, rng: np.random.Gener
         age=age,
         variant=variant,
         language=str(rng.choice(list(ACCENTS))),
-        semitones=round(rng.uniform(*limits.semitones), 2),
-        formants=round(rng.uniform(*limits.formants), 3),
+        semitones=round(rng.uniform(*body.semitones), 2),
+        formants=round(rng.uniform(*body.formants), 3),
         liveliness=round(rng.uniform(25.0, 80.0), 1),
-        rate=round(rng.uniform(*limits.rate), 1),
+        rate=round(rng.uniform(*tempo.rate), 1),
     )
 
 

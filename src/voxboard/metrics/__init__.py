@@ -4,6 +4,7 @@
     bootstrap        95 % intervals by resampling speakers
     classification   accuracy, balanced accuracy, macro F1
     regression       RMSE, MAE, Pearson's r, concordance
+    reference        EER and minDCF as UniPool-SV, SpeechBrain and Double-MHA compute them
 
 A module is imported when its name is first used.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-_MODULES = ("bootstrap", "classification", "detection", "regression")
+_MODULES = ("bootstrap", "classification", "detection", "reference", "regression")
 
 
 def __getattr__(name: str) -> ModuleType:
