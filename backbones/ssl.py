@@ -71,7 +71,7 @@ class SSL(Backbone):
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         if self.normalize:
             waveforms = unit_variance(waveforms, lengths)
-        features = self._features(waveforms, lengths.tolist())  # [B, T, C]
+        features = self._features(waveforms, lengths)  # [B, T, C]
         steps = frame_counts(lengths, self.kernels)
         projected = self.model.feature_projection(features)
         hidden = projected[0] if isinstance(projected, tuple) else projected  # [B, T, D]
@@ -82,17 +82,11 @@ class SSL(Backbone):
             hidden = self.model._mask_hidden_states(hidden, attention_mask=mask)
         return Frames(self._states(hidden, mask), steps, self.spec.frames.hop)
 
-    def _features(self, waveforms: Tensor, lengths: list[int]) -> Tensor:
-        """[B, N] → [B, T, C]: one call for all utterances of the same length."""
-        extractor = self.model.feature_extractor
-        if len(set(lengths)) == 1:
-            return extractor(waveforms[:, : lengths[0]]).transpose(1, 2)
-        pieces: list[Tensor] = [waveforms] * len(lengths)
-        for length in sorted(set(lengths)):
-            rows = [row for row, other in enumerate(lengths) if other == length]
-            for row, piece in zip(rows, extractor(waveforms[rows, :length]).transpose(1, 2), strict=True):
-                pieces[row] = piece
-        return nn.utils.rnn.pad_sequence(pieces, batch_first=True)
+    def _features(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """[B, N] → [B, T, C]; the convolutions are unpadded, so valid frames never see what lies beyond the lengths."""
+        first = frame_counts(lengths, self.kernels[:1])
+        with masked_statistics(self.model.feature_extractor, first):
+            return self.model.feature_extractor(waveforms).transpose(1, 2)
 
     def _states(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Projected features [B, T, D] → the input of the first layer and the output of each, [B, L, T, D].
@@ -127,6 +121,34 @@ def recorded(layers: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
 
             hooks.callback(layer.register_forward_hook(keep).remove)
         yield seen
+
+
+@contextmanager
+def masked_statistics(extractor: nn.Module, lengths: Tensor) -> Iterator[None]:
+    """Lets a group norm over time see the valid frames only: the one place where a base model's extractor sees padding.
+
+    `lengths` [B] are the frames that reach it, after the first convolution.
+    """
+
+    def normalise(norm: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        assert isinstance(norm, nn.GroupNorm)
+        (x,) = inputs  # [B, C, T]
+        outside = padding(lengths, x.shape[2])
+        if outside is None:
+            return output
+        outside = outside[:, None, None]
+        grouped = x.reshape(len(x), norm.num_groups, -1, x.shape[2])  # [B, G, C/G, T]
+        count = (lengths * grouped.shape[2])[:, None, None, None].to(x.dtype)
+        mean = grouped.masked_fill(outside, 0.0).sum((2, 3), keepdim=True) / count
+        centred = (grouped - mean).masked_fill(outside, 0.0)
+        scaled = (centred * (centred.square().sum((2, 3), keepdim=True) / count + norm.eps).rsqrt()).flatten(1, 2)
+        return scaled * norm.weight[:, None] + norm.bias[:, None]
+
+    with ExitStack() as hooks:
+        for module in extractor.modules():
+            if isinstance(module, nn.GroupNorm):
+                hooks.callback(module.register_forward_hook(normalise).remove)
+        yield
 
 
 @contextmanager

@@ -6,6 +6,7 @@ clustered by speaker.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,7 +92,10 @@ def _names(cuts: Sequence[Cut]) -> dict[str, str]:
 
 
 def _built(corpus: Corpus, split: str, cuts: Sequence[Cut], seed: int) -> Trials:
-    trials, _ = trial_lists.build_balanced(trial_lists.table_of(cuts), trials=BUILT_TRIALS, seed=seed)
+    per_speaker = Counter(speaker_of(cut) for cut in cuts)
+    # A list that asks for more targets than there are pairs would not be balanced.
+    targets = min(BUILT_TRIALS // 2, sum(count * (count - 1) // 2 for count in per_speaker.values()))
+    trials, _ = trial_lists.build_balanced(trial_lists.table_of(cuts), trials=2 * targets, seed=seed)
     if not len(trials.labels) or len(set(trials.labels.tolist())) < 2:
         raise UserError(
             f"No balanced trial list can be built from the {split} speakers of {corpus.name}.",

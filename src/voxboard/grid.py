@@ -61,4 +61,5 @@ class Grid:
         for key in content:
             if key not in known:
                 raise unknown(f"key in the grid {name}", key, known)
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        return cls(**values)

@@ -85,14 +85,15 @@ class System:
 
     def with_options(self, kind: str, options: Mapping[str, Any]) -> System:
         """The same system with a part's options replaced."""
-        return replace(self, **{kind: Part(getattr(self, kind).name, dict(options))})
+        changed: dict[str, Any] = {kind: Part(getattr(self, kind).name, dict(options))}
+        return replace(self, **changed)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> System:
-        parts = {kind: Part(content[kind]["name"], content[kind].get("options", {})) for kind in KINDS}
+        parts: dict[str, Any] = {kind: Part(content[kind]["name"], content[kind].get("options", {})) for kind in KINDS}
         rest = {f.name: content[f.name] for f in fields(cls) if f.name not in KINDS and f.name in content}
         return cls(**rest, **parts)
 
@@ -109,7 +110,7 @@ def named() -> dict[str, System]:
 
 
 def _from_card(card: dict[str, Any]) -> System:
-    parts = {kind: Part(card[kind].pop("name"), card[kind]) for kind in KINDS}
+    parts: dict[str, Any] = {kind: Part(card[kind].pop("name"), card[kind]) for kind in KINDS}
     rest = {key: value for key, value in card.items() if key not in KINDS}
     return System(**rest, **parts)
 
@@ -126,7 +127,8 @@ def parse(model: str) -> System:
         raise UserError(f"{model!r} has {len(pieces)} parts.", "Write backbone+pooler+head.")
     if len(pieces) == 2:
         pieces.append(DEFAULT_HEAD)
-    return System(model, *(Part.parse(piece) for piece in pieces))
+    backbone, pooler, head = map(Part.parse, pieces)
+    return System(model, backbone, pooler, head)
 
 
 def _split(model: str) -> list[str]:

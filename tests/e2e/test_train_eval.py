@@ -17,6 +17,7 @@ import pytest
 
 from voxboard import records
 from voxboard.cli import main
+from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.training import checkpoint, folder
 
 SMALL = shlex.split(
@@ -102,12 +103,11 @@ def test_evaluating_a_run_again_gives_the_same_numbers(here: Path) -> None:
     assert first.row == second.row
 
 
-def test_naming_another_corpus_evaluates_that_corpus(here: Path, corpora: Path, tmp_path: Path) -> None:
-    from voxboard.data.prepare import Options, prepare
-
+def test_naming_another_corpus_evaluates_that_corpus(here: Path, corpora: Path) -> None:
     assert _train("--nb_total_step", "2", "--nb_steps_eval", "2", "--skiptest") == 0
-    prepare("Voices", None, corpora / "Others", Options(speakers=8, utterances=4, seed=7, name="Others"))
-    assert main(["eval", str(corpora / "Others"), "_", "--eval_path", _only_run(here).name, "--replicates", "50"]) == 0
+    voices = Corpus.open(corpora / "Voices")
+    Corpus.write(here / "Others", CorpusInfo("Others"), {"test": voices.cuts("valid")}, voices.audio_root)
+    assert main(["eval", "Others", "_", "--eval_path", _only_run(here).name, "--replicates", "50"]) == 0
     (record,) = records.load(here / "results" / "records")
     assert record.benchmark.corpus == "Others"
 

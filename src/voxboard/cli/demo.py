@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.cli.parse import parse
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from voxboard.grid import Cell, Grid
 
 DESCRIPTION = """Make the synthetic corpus Voices, train and evaluate a small grid on it, and write the leaderboard.
@@ -55,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     missing = [(cell, trained) for cell, trained in wanted if (cell.system.name, cell.seed, trained) not in known]
     jobs = args.jobs or _jobs(args.device)
     _say(f"{time.perf_counter() - started:4.0f} s  {len(missing)} of {len(wanted)} cells to do, {jobs} at a time")
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_settle) as pool:
         running = [pool.submit(_run, cell, grid, args, trained) for cell, trained in missing]
         for done in as_completed(running):
             _say(f"{time.perf_counter() - started:4.0f} s  {done.result()}")
@@ -71,11 +75,19 @@ def _jobs(device: str) -> int:
     return max(1, min(torch.get_num_threads(), MOST_JOBS))
 
 
-def _one_thread() -> None:
-    """Small networks gain little from a second thread, and one thread gives the same bits on every machine."""
+def _settle() -> None:
+    """Readies a worker: one thread, which gives the same bits on every machine, and an end when the demo ends."""
     import torch
 
     torch.set_num_threads(1)
+    parent = parent_process()
+    assert parent is not None
+
+    def end_with(other: BaseProcess) -> None:
+        other.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 
 def _say(text: str) -> None:

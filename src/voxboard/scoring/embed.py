@@ -22,8 +22,9 @@ from voxboard.model import Encoder, normalise
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-# Measured (make bench): on a CPU a batch of one is as fast as a bucket, on a GPU buckets of two minutes gain much.
-BATCH_SECONDS = {"cpu": 0.0, "cuda": 120.0, "mps": 30.0}
+# Measured (make bench): on a CPU short buckets gain little with large networks and up to threefold with small ones;
+# a GPU wants long ones.
+BATCH_SECONDS = {"cpu": 30.0, "cuda": 120.0, "mps": 30.0}
 AHEAD = 8  # batches of audio that are read while the network works
 
 

@@ -121,7 +121,7 @@ class RunConfig:
         """The words after `voxboard` that give this run again: everything that differs from the defaults."""
         card = systems.parse(self.system.name)
         words = ["train", self.data, self.system.name]
-        pairs = [
+        pairs: list[tuple[Any, Any]] = [
             (self.general, General()),
             (self.training, training_of(card)),
             (self.evaluation, Evaluation()),

@@ -109,9 +109,11 @@ class Loop:
                 for batch in stream:
                     losses.append(self._one(batch))
                     advance(1)
-                    if self.step % LOG_EVERY == 0 or self.step == total:
+                    due = self.step % training.nb_steps_eval == 0 or self.step == total
+                    # Also before every checkpoint, so that a resumed run writes the same lines.
+                    if due or self.step % LOG_EVERY == 0:
                         self._log_loss(history, losses)
-                    if self.step % training.nb_steps_eval == 0 or self.step == total:
+                    if due:
                         self.seconds += time.perf_counter() - started
                         self._validate(history, valid, show_progress)
                         started = time.perf_counter()
