@@ -95,12 +95,12 @@ def _built(corpus: Corpus, split: str, cuts: Sequence[Cut], seed: int) -> Trials
     per_speaker = Counter(speaker_of(cut) for cut in cuts)
     # A list that asks for more targets than there are pairs would not be balanced.
     targets = min(BUILT_TRIALS // 2, sum(count * (count - 1) // 2 for count in per_speaker.values()))
-    trials, _ = trial_lists.build_balanced(trial_lists.table_of(cuts), trials=2 * targets, seed=seed)
-    if not len(trials.labels) or len(set(trials.labels.tolist())) < 2:
+    if not targets or len(per_speaker) < 2:
         raise UserError(
             f"No balanced trial list can be built from the {split} speakers of {corpus.name}.",
             f"Pass one with --{split}_trials FILE.",
         )
+    trials, _ = trial_lists.build_balanced(trial_lists.table_of(cuts), trials=2 * targets, seed=seed)
     return replace(trials, name=f"{corpus.name}-{split}-balanced")
 
 
@@ -215,7 +215,7 @@ def strata(scored: Scored, threshold: float | None, seed: int, replicates: int) 
     A stratum that holds non-targets only (two genders, say) is set against all targets, and the other way round.
     """
     trials = scored.trial_set.trials
-    found = []
+    found: list[Stratum | None] = []
     for column, values in sorted(trials.matches.items()):
         levels = np.unique(values[~np.isnan(values.astype(float))])
         if len(levels) > 8:  # a continuous column such as FREQ_MATCH has no strata
@@ -223,12 +223,13 @@ def strata(scored: Scored, threshold: float | None, seed: int, replicates: int) 
         found += [
             _stratum(scored, f"{column}={level:g}", values == level, threshold, seed, replicates) for level in levels
         ]
-    return found
+    return [stratum for stratum in found if stratum is not None]
 
 
 def _stratum(
     scored: Scored, name: str, inside: np.ndarray, threshold: float | None, seed: int, replicates: int
-) -> Stratum:
+) -> Stratum | None:
+    """None for a stratum that is the whole list."""
     labels = scored.trial_set.trials.labels
     counts = (int(inside.sum()), int((inside & (labels == 1)).sum()))
     chosen, against = inside.copy(), ""
@@ -236,6 +237,8 @@ def _stratum(
         if not (inside & (labels == label)).any():
             chosen |= labels == label
             against = f", against all {word}"
+    if chosen.all():
+        return None
     kept = labels[chosen]
     if min((kept == 0).sum(), (kept == 1).sum()) < MIN_STRATUM:
         return Stratum(name + against, *counts, values={}, reason=f"fewer than {MIN_STRATUM} trials of one kind")

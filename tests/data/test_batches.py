@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lhotse import MonoCut, Recording, SupervisionSegment
+from lhotse import MonoCut
 
+from tests.cuts import noise_cuts
 from voxboard.data.batches import Crops, batches, shuffled
 from voxboard.errors import BadAudio
 
@@ -24,25 +23,12 @@ def test_every_epoch_is_a_permutation(count: int, size: int, seed: int) -> None:
         assert sorted(stream[epoch * count : (epoch + 1) * count]) == list(range(count))
 
 
-def _cuts(folder: Path, seconds: list[float]) -> list[MonoCut]:
-    found = []
-    for number, length in enumerate(seconds):
-        path = folder / f"{number}.wav"
-        samples = np.random.default_rng(number).uniform(-0.5, 0.5, int(length * 16_000)).astype(np.float32)
-        soundfile.write(path, samples, 16_000)
-        recording = Recording.from_file(path)
-        speech = SupervisionSegment(str(number), recording.id, 0, recording.duration, speaker=str(number))
-        cut = MonoCut(f"u{number}", 0, recording.duration, 0, supervisions=[speech], recording=recording)
-        found.append(cut)
-    return found
-
-
 def _crops(cuts: list[MonoCut], skip_bad: bool = False) -> Crops:
     return Crops(cuts, list(range(len(cuts))), 8_000, 16_000, seed=3, skip_bad=skip_bad)
 
 
 def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
-    crops = _crops(_cuts(tmp_path, [0.2, 0.5, 0.9, 1.3]))
+    crops = _crops(noise_cuts(tmp_path, [0.2, 0.5, 0.9, 1.3]))
     plan = shuffled(4, 3, seed=1)
     alone = list(batches(crops, plan, 0, 6, workers=0))
     helped = list(batches(crops, plan, 0, 6, workers=2))
@@ -54,7 +40,7 @@ def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
 
 
 def test_a_short_utterance_is_repeated(tmp_path: Path) -> None:
-    (cut,) = _cuts(tmp_path, [0.2])
+    (cut,) = noise_cuts(tmp_path, [0.2])
     (batch,) = batches(_crops([cut]), shuffled(1, 1, 0), 0, 1, workers=0)
     wave = batch.waveforms[0]
     assert torch.equal(wave[:3_200], wave[3_200:6_400])
@@ -62,7 +48,7 @@ def test_a_short_utterance_is_repeated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_file_stops_or_is_counted(tmp_path: Path, workers: int) -> None:
-    cuts = _cuts(tmp_path, [0.6, 0.7])
+    cuts = noise_cuts(tmp_path, [0.6, 0.7])
     (tmp_path / "1.wav").write_bytes(b"")
     with pytest.raises(BadAudio, match=r"1\.wav"):
         list(batches(_crops(cuts), shuffled(2, 2, 0), 0, 1, workers))

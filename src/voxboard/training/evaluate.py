@@ -232,7 +232,7 @@ def _provenance(subject: Subject, scored: Scored, setting: Setting, device: str)
             "weights": encoder.fingerprint(),
             "trials": scored.trial_set.digest,
             "valid_trials": subject.valid_digest,
-            "audio": audio.audio_digest(scored.trial_set.cuts),
+            "audio": audio.audio_digest(scored.trial_set.cuts, scored.trial_set.corpus.folder / ".digests.json"),
         },
         skipped={where: count for where, count in _skipped(subject, scored).items() if count},
     )

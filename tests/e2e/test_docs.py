@@ -1,0 +1,36 @@
+"""What the pages tell people to do works as it is written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from voxboard.cli import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None:
+    (code,) = _blocks("docs/extending.md", "python")
+    (here / "loudness.py").write_text(code)
+    (command,) = _blocks("docs/extending.md", "sh")
+    assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/corpora.md"])
+def test_every_command_on_a_page_exists(page: str) -> None:
+    for block in _blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["voxboard"]:
+                assert words[1] in COMMANDS, line
+            elif words[:2] == ["python", "src/main.py"]:
+                assert words[2] in COMMANDS, line

@@ -1,0 +1,40 @@
+"""Grids cross their parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from voxboard.errors import UserError
+from voxboard.grid import Grid
+
+
+@pytest.mark.smoke
+def test_the_demo_is_three_by_three() -> None:
+    grid = Grid.load("demo")
+    cells = grid.cells()
+    assert len(grid.backbones) >= 3
+    assert len(grid.poolers) >= 3
+    assert len(cells) == len(grid.backbones) * len(grid.poolers) * len(grid.heads) * len(grid.seeds)
+    assert len({cell.system.spec for cell in cells}) == len(cells)
+    assert all(cell.system.training == grid.training for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = ", "TOML"),
+        ('name="x"\ndata="Voices"\nbackbones=["fbank"]\npooler=["mean"]', "poolers"),
+        ('name="x"\ndata="Voices"\nbackbones=["fbnk"]\npoolers=["mean"]', "fbank"),
+    ],
+)
+def test_a_mistake_in_a_grid_is_named(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "g.toml").write_text(text)
+    with pytest.raises(UserError, match=says):
+        Grid.load(str(tmp_path / "g.toml")).cells()
+
+
+def test_an_unknown_grid_gets_the_nearest_name() -> None:
+    with pytest.raises(UserError, match="demo"):
+        Grid.load("demos")
