@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import small
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.contracts import small
 from voxboard import backbones
 
 NAMES = backbones.names()

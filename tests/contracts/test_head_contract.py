@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import small
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tests.contracts import small
 from voxboard import heads
 from voxboard.heads.base import Head
 

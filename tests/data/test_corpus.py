@@ -146,7 +146,9 @@ def test_a_manifest_that_is_no_plain_list_of_utterances_is_refused(corpus, chang
     assert not Path("hacked").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not gzip", gzip.compress(b"{}\n"), gzip.compress(b"text\n")])
+@pytest.mark.parametrize(
+    "content", [b"", b"not gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b"text\n", mtime=0)]
+)
 def test_a_damaged_manifest_is_a_clear_error(tmp_path, content):
     (tmp_path / "a.jsonl.gz").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.jsonl\.gz"):

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from reference_fixture import Fixture
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.parity.reference_fixture import Fixture
 from voxboard import backbones, heads, poolers
 from voxboard.backbones.base import FramesSpec, valid
 from voxboard.checkpoints import load_reference

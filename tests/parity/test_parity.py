@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from adapters import ADAPTERS
-from reference_fixture import OWN, ROOT, Fixture, variants
+
+from tests.parity.adapters import ADAPTERS
+from tests.parity.reference_fixture import OWN, ROOT, Fixture, variants
 
 VARIANTS = variants()
 
