@@ -195,7 +195,9 @@ def measure(scored: Scored, threshold: float | None, seed: int, replicates: int)
 def _measure(
     scored: Scored, chosen: np.ndarray, threshold: float | None, seed: int, replicates: int
 ) -> dict[str, Interval]:
-    trials, speakers = scored.trial_set.trials, scored.trial_set.speakers
+    trials = scored.trial_set.trials
+    # Numbers instead of names: four bytes a trial, however long the names are.
+    speakers = np.unique(scored.trial_set.speakers, return_inverse=True)[1].astype(np.int32)
     found = bootstrap.detection(
         scored.scores[chosen],
         trials.labels[chosen],

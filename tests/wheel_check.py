@@ -27,6 +27,7 @@ def main() -> int:
         run(str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel))
         borrow(python)
         shutil.copytree(ROOT / "tests", work / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", work)  # pytest's settings
         where = output(str(python), "-c", "import voxboard; print(voxboard.__file__)", cwd=work)
         if not Path(where).is_relative_to(work):
             raise SystemExit(f"the clean environment imports voxboard from {where}")

@@ -35,6 +35,7 @@ def _only_run(here: Path) -> Path:
     return run
 
 
+@pytest.mark.smoke
 def test_a_run_leaves_everything_that_it_promises(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _train("--nb_total_step", "6", "--nb_steps_eval", "3", "--seed", "3") == 0
     run = _only_run(here)
@@ -112,6 +113,7 @@ def test_naming_another_corpus_evaluates_that_corpus(here: Path, corpora: Path) 
     assert record.benchmark.corpus == "Others"
 
 
+@pytest.mark.smoke
 def test_an_untrained_baseline_needs_no_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "Voices", "fbank+statistics", "--replicates", "50", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -141,3 +143,32 @@ def test_the_same_seed_gives_the_same_run(here: Path) -> None:
         assert _train("--nb_total_step", "3", "--nb_steps_eval", "3", "--skiptest", "--runs", runs) == 0
     (a,), (b,) = (here / "a").iterdir(), (here / "b").iterdir()
     assert checkpoint.same(folder.state_of(a, "last")[0], folder.state_of(b, "last")[0])
+
+
+def test_unipool_learns_on_a_frozen_checkpoint_of_a_local_folder(here: Path) -> None:
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    torch.manual_seed(0)
+    shape = Wav2Vec2Config(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=[8] * 7,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+    )
+    published = Wav2Vec2Model(shape)
+    published.save_pretrained(here / "tiny")
+    words = "--use_pretrain --frz_pretrain --backbone_cfg tiny --conv_dim 8 --pool_dim 16 --batch_size 4"
+    steps = "--train_max_sec 0.5 --nb_total_step 2 --nb_steps_eval 2 --workers 0 --device cpu --replicates 50"
+    assert main(["train", "Voices", "UniPool", *shlex.split(words), *shlex.split(steps)]) == 0
+    state, _ = folder.state_of(_only_run(here), "best")
+    frozen = checkpoint.prefixed(state, "encoder.backbone.model.")
+    assert checkpoint.same(frozen, published.state_dict())
+    (record,) = records.load(here / "results" / "records")
+    assert record.system.frozen
+    assert record.system.pretrained
+    assert record.cost.trainable_parameters is not None
+    assert record.cost.trainable_parameters < (record.cost.parameters or 0)

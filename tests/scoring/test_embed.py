@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,18 @@ def test_unreadable_audio_stops_or_is_left_out(tmp_path: Path) -> None:
     assert len(found.ids) == len(cuts) - 1
     with pytest.raises(UserError, match="No utterance"):
         embed(_encoder(), cuts[2:3], skip_bad_audio=True, show_progress=False)
+
+
+def test_scoring_needs_no_more_memory_than_the_scores() -> None:
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((50, 64)).astype(np.float32)
+    count = 2_000_000
+    enrol, test = (random.integers(50, size=count).astype(np.int32) for _ in range(2))
+    tracemalloc.start()
+    scores = cosine(rows, enrol, test)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - scores.nbytes < 64 * 2**20
 
 
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 99))

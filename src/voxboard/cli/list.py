@@ -35,13 +35,14 @@ def main(argv: Sequence[str]) -> int:
         return 0
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     for kind, rows in found.items():
         table = Table(title=kind, title_justify="left", box=None, show_header=False, padding=(0, 2))
         table.add_column(style="bold", no_wrap=True)
         table.add_column()
         for name, summary in rows.items():
-            table.add_row(name, summary)
+            table.add_row(Text(name), Text(summary))
         Console().print(table, "")
     return 0
 

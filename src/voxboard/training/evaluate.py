@@ -20,6 +20,7 @@ from voxboard.data.corpus import Corpus
 from voxboard.metrics.bootstrap import Interval
 from voxboard.model import Network
 from voxboard.records import Record
+from voxboard.scoring.cosine import BLOCK
 from voxboard.systems import System
 from voxboard.training import folder
 from voxboard.training.config import Evaluation, RunConfig
