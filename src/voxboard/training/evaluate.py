@@ -131,15 +131,11 @@ def write_scores(path: Path, scored: Scored) -> None:
     """`label enrol test score`, a line per trial; scores are written exactly."""
     trials = scored.trial_set.trials
     names = trials.utterances
-    rows = zip(
-        trials.labels.tolist(),
-        trials.enrol.tolist(),
-        trials.test.tolist(),
-        scored.scores.tolist(),
-        strict=True,
-    )
+    columns = (trials.labels, trials.enrol, trials.test, scored.scores)
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=3) as file:
-        file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
+        for start in range(0, len(scored.scores), BLOCK):
+            rows = zip(*(column[start : start + BLOCK].tolist() for column in columns), strict=True)
+            file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
 
 
 def _system(subject: Subject, spec: BackboneSpec) -> records.System:
