@@ -70,6 +70,6 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(UserError, match=r"No space.*--resume"):
         checkpoint.save(path, {"a": torch.ones(2)}, {"step": 2})
     assert checkpoint.load(path)[1] == {"step": 1}

@@ -20,14 +20,25 @@ _META = "voxboard"
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Writes tensors and JSON-able `meta`; a copy of `meta` goes to `<name>.json` for people to read."""
+    """Writes tensors and JSON-able `meta`; a copy of `meta` goes to `<name>.json` for people to read.
+
+    Raises `UserError` when the disk does not take it; the file that was there stays.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     text = json.dumps(meta, indent=2)
     temporary = path.with_name(f".{path.name}.tmp")
-    save_file(contiguous, temporary, metadata={_META: text})
-    _replace(temporary, path)
+    try:
+        save_file(contiguous, temporary, metadata={_META: text})
+        _replace(temporary, path)
+    except (SafetensorError, OSError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"{path} could not be written: {error}.",
+            "Make room, then go on with --resume: what was there before is whole.",
+        ) from error
     write_text(path.with_suffix(".json"), text + "\n")
 
 
@@ -53,6 +64,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _replace(temporary: Path, path: Path) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    temporary.chmod(0o666 & ~umask)  # safetensors writes for the owner alone
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
