@@ -60,6 +60,12 @@ class Network:
         """Into how many equal pieces an embedding is cut before it is normalised (UniPool's loss heads)."""
         return int(getattr(self.head, "heads", 1))
 
+    def to(self, device: torch.device) -> None:
+        """Moves all weights."""
+        self.encoder.to(device)
+        if self.head is not None:
+            self.head.to(device)
+
     def state(self) -> dict[str, Tensor]:
         """All weights, with `encoder.` and `head.` in front of their names."""
         found = {f"encoder.{key}": value for key, value in self.encoder.state_dict().items()}

@@ -93,7 +93,7 @@ def untrained(system: System, seed: int, valid: TrialSet | None, setting: Settin
     subject = Subject(model.build(system, None, seed), system, seed)
     if valid is None:
         return subject
-    subject.network.encoder.to(device_of(setting.device))
+    subject.network.to(device_of(setting.device))
     scored = verification.score(subject.network, valid, setting.evaluation, setting.show_progress)
     return replace(subject, threshold=verification.operating_point(scored)[1], valid_digest=valid.digest)
 
@@ -102,7 +102,7 @@ def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
     """Scores the trials, measures, and saves the record (and, for a run, the scores)."""
     network, evaluation = subject.network, setting.evaluation
     device = device_of(setting.device)
-    network.encoder.to(device)
+    network.to(device)
     scored = verification.score(network, test, evaluation, setting.show_progress)
     values = verification.measure(scored, subject.threshold, subject.seed, evaluation.replicates)
     thresholds = verification.thresholds(scored, subject.threshold)

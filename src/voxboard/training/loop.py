@@ -61,6 +61,8 @@ class Loop:
 
         self.config, self.run, self.network = config, run, network
         self.fabric = Fabric(**fabric_options(config.general.device))
+        # Before the optimiser, whose state has to lie where the weights do.
+        network.to(self.fabric.device)
         self.optimizer = optimisation.optimizer(network, config.training)
         # The schedule sets the learning rate of step 0, so it is made before a checkpoint's is loaded.
         self.scheduler = optimisation.schedule(self.optimizer, config.training)
