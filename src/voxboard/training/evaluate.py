@@ -111,7 +111,7 @@ def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
         write_scores(subject.run / f"scores-{records.slug(test.corpus.name)}-{test.digest[:8]}.txt.gz", scored)
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
-        benchmark=_benchmark(test),
+        benchmark=_benchmark(test.corpus, test.split),
         protocol=_protocol(scored, evaluation),
         values={name: _value(name, interval, thresholds.get(name)) for name, interval in values.items()},
         strata=tuple(
@@ -124,6 +124,21 @@ def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
     path = records.save(record, setting.records)
     error = 100 * values[verification.MAIN_METRIC].value
     log.info("%s on %s: EER %.2f %% → %s", subject.system.name, test.corpus.name, error, path.name)
+    return record
+
+
+def failed(subject: Subject, corpus: Corpus, reason: str, setting: Setting) -> Record:
+    """Records that a cell gave no number, and why, so that a board can say it."""
+    spec = subject.network.encoder.backbone.spec
+    record = Record(
+        system=_system(subject, spec),
+        benchmark=_benchmark(corpus, "test"),
+        protocol=None,
+        provenance=records.collect(seed=subject.seed, arguments=setting.arguments),
+        status="failed",
+        reason=reason,
+    )
+    records.save(record, setting.records)
     return record
 
 
@@ -155,14 +170,14 @@ def _system(subject: Subject, spec: BackboneSpec) -> records.System:
     )
 
 
-def _benchmark(test: TrialSet) -> records.Benchmark:
-    info = test.corpus.info
+def _benchmark(corpus: Corpus, split: str) -> records.Benchmark:
+    info = corpus.info
     return records.Benchmark(
-        name=f"{test.corpus.name} verification",
+        name=f"{corpus.name} verification",
         task="verification",
-        corpus=test.corpus.name,
+        corpus=corpus.name,
         main_metric=verification.MAIN_METRIC,
-        split=test.split,
+        split=split,
         synthetic=info.synthetic,
         licence=info.licence,
         source=info.source,
