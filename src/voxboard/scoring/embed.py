@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 # Measured (make bench): on a CPU short buckets gain little with large networks and up to threefold with small ones;
 # a GPU wants long ones.
-BATCH_SECONDS = {"cpu": 30.0, "cuda": 120.0, "mps": 30.0}
+BATCH_SECONDS = {"cpu": 15.0, "cuda": 120.0, "mps": 30.0}
+CLOSE = 0.9  # of the longest in a batch: what is shorter would be mostly padding
 AHEAD = 8  # batches of audio that are read while the network works
 
 
@@ -114,7 +115,11 @@ def _groups(
     groups: list[list[Cut]] = []
     for cut in ordered:
         longest = sizes[groups[-1][0].id] if groups else 0
-        fits = groups and (len(groups[-1]) + 1) * longest <= batch_seconds * sample_rate
+        fits = (
+            groups
+            and sizes[cut.id] >= CLOSE * longest
+            and (len(groups[-1]) + 1) * longest <= batch_seconds * sample_rate
+        )
         if fits and (not equal or sizes[cut.id] == longest) and longest <= max_seconds * sample_rate:
             groups[-1].append(cut)
         else:
