@@ -9,7 +9,7 @@ import pytest
 
 from voxboard import records
 from voxboard.cli import main
-from voxboard.data.corpus import Corpus
+from voxboard.data.corpus import Corpus, CorpusInfo
 
 QUICK = ["--replicates", "50", "--device", "cpu"]
 
@@ -60,3 +60,16 @@ def test_training_speakers_in_the_test_are_refused(
 def test_a_hub_id_without_network_says_how_to_go_on(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "Voices", "hf:no/such-model+mean", *QUICK]) == 2
     assert "folder" in capsys.readouterr().err
+
+
+def test_the_same_audio_under_another_name_is_still_training_audio(
+    here: Path, corpora: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voices = Corpus.open(corpora / "Voices")
+    Corpus.write(here / "Alias", CorpusInfo("Alias"), {"test": voices.cuts("train")}, voices.audio_root)
+    small = ["--channels", "16", "--frame_size", "32", "--batch_size", "4", "--train_max_sec", "0.5", "--workers", "0"]
+    steps = ["--nb_total_step", "1", "--nb_steps_eval", "1", "--skiptest", "--runs", "runs"]
+    assert main(["train", "Voices", "ecapa+mean", *small, *steps, *QUICK]) == 0
+    (run,) = (here / "runs").iterdir()
+    assert main(["eval", "Alias", "_", "--eval_path", str(run), "--replicates", "50"]) == 2
+    assert "training speakers" in capsys.readouterr().err

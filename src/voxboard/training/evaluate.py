@@ -155,9 +155,10 @@ def write_scores(path: Path, scored: Scored) -> None:
 
 def _system(subject: Subject, spec: BackboneSpec) -> records.System:
     parts = {kind: records.Part(part.name, dict(part.options)) for kind, part in subject.system.parts()}
+    named = ("backbone", "pooler", "head") if subject.training else ("backbone", "pooler")
     return records.System(
         name=subject.system.name,
-        spec=subject.system.spec,
+        spec="+".join(str(part) for kind, part in subject.system.parts() if kind in named),
         backbone=parts["backbone"],
         pooler=parts["pooler"],
         head=parts["head"] if subject.training else None,

@@ -104,7 +104,8 @@ def evaluate_run(data: str, run_name: str, options: Eval, settings: Evaluation) 
     if same:  # the lists that the run was given go with its corpus
         settings = replace(settings, test_trials=settings.test_trials or config.evaluation.test_trials)
     test = verification.trial_set(corpus, "test", settings.test_trials)
-    if corpus.name == home.name:
+    # Another preparation of the same audio has the same speakers, whatever it is called.
+    if corpus.name == home.name or corpus.audio_root == home.audio_root:
         refuse_seen(test, folder.speakers_of(run))
     setting = Setting(settings, options.records, options.device)
     return evaluate.evaluate(evaluate.trained(config, run, home), test, setting)
