@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
-from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm, norm_for
+from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm, norm_for, spec_augment
 from voxboard.errors import UserError
 
 NORMS: dict[Kind, Norm] = {"fbank": "mean", "mfcc": "frame"}
@@ -47,6 +47,8 @@ class Ecapa(Backbone):
         """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC, every frame of unit length."""
         bins: int = 80
         """Mel bins, or cepstral coefficients, of the front-end."""
+        augment: bool = False
+        """SpecAugment in training: hides up to 4 frames and 9 bins of each utterance."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -71,6 +73,8 @@ class Ecapa(Backbone):
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         x, steps = self.features(waveforms, lengths)
+        if self.training and self.config.augment:
+            x = spec_augment(x)
         return Frames(self.frames(x.transpose(1, 2), steps).transpose(1, 2)[:, None], steps, self.spec.frames.hop)
 
     def frames(self, x: Tensor, lengths: Tensor) -> Tensor:

@@ -63,6 +63,24 @@ def normalise(features: Tensor, lengths: Tensor, norm: Norm) -> Tensor:
     return centred / deviation.clamp(min=1e-8)
 
 
+def spec_augment(features: Tensor, frames: int = 4, bins: int = 9) -> Tensor:
+    """[B, T, F] with one stretch of up to `frames` frames and one of up to `bins` bins of each utterance set to zero.
+
+    The widths of UniPool-SV's ECAPA-TDNN. Draws from torch's global stream, which training seeds at every step.
+    """
+    batch, steps, size = features.shape
+    hidden = _stretch(batch, steps, frames)[:, :, None] | _stretch(batch, size, bins)[:, None, :]
+    return features.masked_fill(hidden.to(features.device), 0.0)
+
+
+def _stretch(batch: int, size: int, most: int) -> Tensor:
+    """[batch, size] bool, true on one random stretch of 0 to `most` places in each row."""
+    widths = torch.randint(0, min(most, size) + 1, (batch, 1))
+    starts = (torch.rand(batch, 1) * (size - widths + 1)).long()
+    places = torch.arange(size)
+    return (places >= starts) & (places < starts + widths)
+
+
 class KaldiFbank(nn.Module):
     """Kaldi's log-mel filter bank at 16 kHz (compute-fbank-feats with dither 0, 16-bit scale, snip_edges).
 

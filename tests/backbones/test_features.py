@@ -7,7 +7,8 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from voxboard.backbones.features import FrontEnd, KaldiFbank, Mfcc, normalise
+from voxboard.backbones.ecapa import Ecapa
+from voxboard.backbones.features import FrontEnd, KaldiFbank, Mfcc, normalise, spec_augment
 
 
 def noise(samples: int, seed: int = 0) -> Tensor:
@@ -65,3 +66,28 @@ def test_normalisation_does_what_it_says() -> None:
     scaled = normalise(features, lengths, "mean-variance")
     assert torch.allclose(scaled[1, :20].std(0), torch.ones(7), atol=1e-5)
     assert torch.allclose(normalise(features, lengths, "frame")[1, :20].norm(dim=-1), torch.ones(20))
+
+
+def test_spec_augment_hides_one_stretch_of_frames_and_one_of_bins() -> None:
+    torch.manual_seed(0)
+    hidden = spec_augment(torch.ones(200, 50, 30)) == 0
+    frames, bins = hidden.all(2).sum(1), hidden.all(1).sum(1)
+    assert sorted(set(frames.tolist())) == [0, 1, 2, 3, 4]
+    assert sorted(set(bins.tolist())) == list(range(10))
+    for rows, count in ((hidden.all(2), frames), (hidden.all(1), bins)):
+        edges = rows.int().diff(dim=1).abs().sum(1)
+        assert bool((edges <= 2).all()), "one stretch each"
+        assert bool((count > 0).any())
+    assert bool((hidden == (hidden.all(2)[:, :, None] | hidden.all(1)[:, None, :])).all())
+
+
+def test_spec_augment_is_for_training_only() -> None:
+    config = Ecapa.Config(channels=16, frame_size=32, augment=True)
+    network, plain = Ecapa(config), noise(8_000)
+    length = torch.tensor([8_000])
+    network.eval()
+    assert torch.equal(network(plain, length).states, network(plain, length).states)
+    with torch.no_grad():
+        network.train()
+        first, second = network(plain, length).states, network(plain, length).states
+    assert not torch.equal(first, second)
