@@ -57,10 +57,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    _replace(temporary, path)
+    """Writes a text file atomically. Raises `UserError` when the disk does not take it."""
+    from voxboard.records.store import write_atomically
+
+    write_atomically({path: text.encode()})
 
 
 def _replace(temporary: Path, path: Path) -> None:
