@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from record_samples import DCF, EER, FAR, failed, make_record
 
+from tests.records.record_samples import DCF, EER, FAR, failed, make_record
 from voxboard.board import Board, arrange
 from voxboard.board.model import brief
 from voxboard.board.names import label, meaning, order

@@ -12,8 +12,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from record_samples import DCF, EER, failed, make_record
 
+from tests.records.record_samples import DCF, EER, failed, make_record
 from voxboard.board import FILES, arrange, build, render, table
 from voxboard.board.forest import forest
 from voxboard.board.markdown import escape

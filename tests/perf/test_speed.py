@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 import torch
 from lhotse.cut import Cut
 
+from tests.perf.measure import interleaved, report
 from voxboard import model, systems
 from voxboard.data import audio
 from voxboard.data.batches import Crops, batches, shuffled
@@ -34,16 +34,6 @@ def librispeech(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
         pytest.skip("no real data: VOXBOARD_DATA names no folder")
     out = tmp_path_factory.mktemp("corpora") / "LibriSpeech"
     return prepare("LibriSpeech", DATA / "librispeech-mini" / "LibriSpeech", out, Options())
-
-
-def _interleaved(rounds: int, **ways: Callable[[], object]) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def _one_by_one(encoder: Encoder, cuts: Sequence[Cut]) -> dict[str, np.ndarray]:
@@ -78,16 +68,14 @@ def test_embedding_is_not_slower_than_loops_by_hand(spec: str, split: str, libri
     loop = _one_by_one(encoder, cuts)
     far = max(float(np.abs(ours.matrix[row] - loop[name]).max()) for name, row in ours.rows().items())
     assert far < 1e-5
-    took = _interleaved(
+    took = interleaved(
         ROUNDS,
         ours=lambda: embed(encoder, cuts, show_progress=False),
         loop=lambda: _one_by_one(encoder, cuts),
         buckets=lambda: _buckets(encoder, cuts),
     )
     ratio = took["ours"] / min(took["loop"], took["buckets"])
-    print(
-        f"\n{spec}: ours {took['ours']:.1f} s, loop {took['loop']:.1f} s, buckets {took['buckets']:.1f} s → {ratio:.2f}"
-    )
+    report(f"embedding, {spec}", took, "≤ 1.05 of the faster loop")
     assert ratio < 1.05
 
 
@@ -120,6 +108,6 @@ def test_help_and_list_answer_at_once(words: list[str], tmp_path: Path) -> None:
     code = "import sys; from voxboard.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, *words]
     run = lambda: subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)  # noqa: E731
-    took = _interleaved(7, ours=run)["ours"]
-    print(f"\nvoxboard {' '.join(words)}: {took:.3f} s")
-    assert took < 0.5
+    took = interleaved(7, ours=run)
+    report(f"voxboard {' '.join(words)}", took, "≤ 0.5 s")
+    assert took["ours"] < 0.5

@@ -11,6 +11,8 @@ from voxboard.records import (
     Benchmark,
     Cost,
     Crop,
+    Curves,
+    Gap,
     Items,
     Part,
     Protocol,
@@ -105,13 +107,25 @@ def _values(draw: st.DrawFn) -> Value:
 
 
 @st.composite
+def _curves(draw: st.DrawFn) -> Curves:
+    """Curves of fitting lengths."""
+    bins, points = draw(st.integers(1, 4)), draw(st.integers(0, 4))
+    rates = st.lists(st.floats(0, 1), min_size=points, max_size=points)
+    counts = st.lists(st.integers(0, 10**6), min_size=bins, max_size=bins)
+    edges = sorted(draw(st.lists(_numbers, min_size=bins + 1, max_size=bins + 1)))
+    columns = [tuple(draw(column)) for column in (rates, rates, counts, counts)]
+    return Curves(columns[0], columns[1], tuple(edges), columns[2], columns[3])
+
+
+@st.composite
 def any_record(draw: st.DrawFn) -> Record:
     """Any valid record: odd names, huge numbers, every optional field with and without a value."""
     metrics = draw(st.dictionaries(_names, _options, min_size=1, max_size=3))
     part = st.none() | st.builds(Part, _names, _options)
     measured = {metric: draw(_values()) for metric in metrics}
     training = st.none() | st.builds(Training, _names, _words, _words, _counts, _options, _options)
-    strata = st.builds(Stratum, _names, st.integers(0, 10**6), _counts, st.just(measured), _words)
+    strata = st.builds(Stratum, _names, st.integers(0, 10**6), _counts, st.just(measured), _words, _words)
+    gaps = st.builds(Gap, _names, st.sampled_from(list(metrics)), _names, _names, _values())
     return Record(
         draw(st.builds(System, _names, _names, part, part, part, training, st.booleans())),
         draw(st.builds(Benchmark, _names, _names, _names, st.just(next(iter(metrics))), synthetic=st.booleans())),
@@ -125,6 +139,8 @@ def any_record(draw: st.DrawFn) -> Record:
         draw(st.builds(Provenance, _words, st.integers(), st.just("2026-11-20T23:51:00Z"), packages=st.just({}))),
         measured,
         tuple(draw(st.lists(strata, max_size=2))),
+        tuple(draw(st.lists(gaps, max_size=2))),
+        draw(st.none() | _curves()),
         draw(st.builds(Cost, parameters=_counts, wall_seconds=st.none() | _numbers)),
         draw(st.sampled_from(["ok", "imported"])),
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from record_samples import make_record
 
+from tests.records.record_samples import make_record
 from voxboard.records import collect, load, portable, save
 from voxboard.records import provenance as module
 from voxboard.records.codec import encode

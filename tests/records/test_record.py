@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from record_samples import DCF, EER, any_record, failed, make_record
 
+from tests.records.record_samples import DCF, EER, any_record, failed, make_record
 from voxboard.errors import UserError
 from voxboard.records import Benchmark, Crop, Protocol, Record, Value, protocol_id, validate
 from voxboard.records.codec import canonical, decode, encode

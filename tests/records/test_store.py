@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from record_samples import any_record, make_record
 
+from tests.records.record_samples import any_record, make_record
 from voxboard.errors import UserError
 from voxboard.records import Record, load, read, save, scan, slug, validate, write_atomically
 

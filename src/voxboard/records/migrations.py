@@ -11,12 +11,14 @@ from typing import Any
 
 from voxboard.errors import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 # version → the step from it to the next
-STEPS: dict[int, Step] = {}
+STEPS: dict[int, Step] = {
+    1: dict,  # 2 added gaps, curves, a stratum's label and how an interval was made: all optional
+}
 
 
 def migrate(data: Mapping[str, Any], steps: Mapping[int, Step] | None = None, schema: int = SCHEMA) -> dict[str, Any]:

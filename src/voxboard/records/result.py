@@ -25,6 +25,7 @@ class Value:
     clusters: int | None = None  # how many clusters were resampled
     cluster_by: str = "speaker"  # what a cluster is
     replicates: int | None = None  # bootstrap replicates
+    interval: Literal["", "percentile", "bca"] = ""  # how the interval was made; empty = unknown or none
     threshold: float | None = None  # score at which the value was taken; equal scores are accepted
     reason: str = ""  # why there is no value or no interval
 
@@ -45,13 +46,50 @@ class Value:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A part of the trials or utterances, such as the same-gender trials."""
+    """A part of the trials or utterances: the same-gender trials, or those between the women."""
 
-    name: str  # "GENDER_MATCH=1"
+    name: str  # "GENDER_MATCH=1", "gender=female"
     count: int  # trials, or utterances
     targets: int | None = None  # trials with label 1
     values: Mapping[str, Value] = field(default_factory=dict)
     reason: str = ""  # why a stratum has no numbers, e.g. "no target trials"
+    label: str = ""  # what divides the speakers or utterances into groups: "gender"; empty for a match stratum
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far the worst and the best group under one label are apart."""
+
+    label: str  # "gender"
+    metric: str  # a metric id
+    worst: str  # names of strata
+    best: str
+    value: Value  # worst minus best, with the interval of the difference on the same resamples
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What pictures of the scores need, thinned to what a picture shows."""
+
+    far: tuple[float, ...]  # operating points of the DET curve, by ascending FAR …
+    frr: tuple[float, ...]  # … and descending FRR
+    edges: tuple[float, ...]  # [bins + 1] of the score histograms
+    targets: tuple[int, ...]  # [bins]
+    non_targets: tuple[int, ...]  # [bins]
+    log_odds: tuple[float, ...] = ()  # natural logarithms of prior odds of a target, for the Bayes error plot …
+    actual: tuple[float, ...] = ()  # … normalised Bayes error rate at the threshold that calibrated scores give …
+    minimum: tuple[float, ...] = ()  # … and at the best threshold
+
+    def validate(self) -> None:
+        """Raises `UserError` for columns whose lengths do not belong together."""
+        groups = {
+            "far and frr": (len(self.far), len(self.frr)),
+            "edges and histograms": (len(self.edges) - 1, len(self.targets), len(self.non_targets)),
+            "log_odds, actual and minimum": (len(self.log_odds), len(self.actual), len(self.minimum)),
+        }
+        for names, lengths in groups.items():
+            if len(set(lengths)) > 1:
+                raise UserError(f"curves has {names} of unlike lengths: {lengths}.")
 
 
 @dataclass(frozen=True)

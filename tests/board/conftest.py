@@ -1,8 +1,0 @@
-"""Boards are tested with the sample records of tests/records."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "records"))
