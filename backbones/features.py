@@ -92,29 +92,42 @@ class KaldiFbank(nn.Module):
 
     def __init__(self, bins: int = 80) -> None:
         super().__init__()
-        hann = torch.hann_window(WINDOW, periodic=False, dtype=torch.float64)
-        self.register_buffer("window", hann.pow(0.85).float(), persistent=False)  # "povey" window
+        hann = torch.hann_window(WINDOW, periodic=False)
+        self.register_buffer("window", hann.pow(0.85), persistent=False)  # "povey" window
         self.register_buffer("mel", kaldi_triangles(bins).T.contiguous(), persistent=False)
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`waveforms` [B, N ≥ 400], `lengths` [B] ≥ 400 → [B, T, bins], frames [B].
 
-        Not differentiable. On a CPU, blocks of frames that fit the cache are twice as fast as all at once.
+        Not differentiable. On a CPU every utterance is worked through alone, in blocks of frames that fit the cache:
+        faster than all at once, and no bit depends on batch mates.
         """
         frames = (waveforms.float() * 32768.0).unfold(-1, WINDOW, HOP)  # [B, T, 400]
-        block = max(1, CACHED_FRAMES // len(frames)) if frames.device.type == "cpu" else frames.shape[1]
-        energies = torch.cat([self._energies(piece) for piece in torch.split(frames, block, 1)], 1)
-        return energies.clamp_(min=FLOOR).log_(), 1 + (lengths - WINDOW) // HOP
+        counts = 1 + (lengths - WINDOW) // HOP
+        if frames.device.type != "cpu":
+            return self._energies(frames).clamp_(min=FLOOR).log_(), counts
+        energies = frames.new_zeros(*frames.shape[:2], self.mel.shape[1])
+        for utterance, into, count in zip(frames, energies, counts.tolist(), strict=True):
+            pieces = zip(utterance[:count].split(CACHED_FRAMES), into[:count].split(CACHED_FRAMES), strict=True)
+            for piece, place in pieces:
+                place.copy_(self._energies(piece))
+        return energies.clamp_(min=FLOOR).log_(), counts
 
     def _energies(self, frames: Tensor) -> Tensor:
-        """Raw frames [B, T, 400] → mel energies [B, T, bins]."""
-        kept = 1.0 - PRE_EMPHASIS  # what pre-emphasis leaves of a constant, and of the first sample of a frame
-        x = frames.new_zeros(*frames.shape[:2], FFT)
-        torch.sub(frames[..., 1:], frames[..., :-1], alpha=PRE_EMPHASIS, out=x[..., 1:WINDOW])
-        torch.mul(frames[..., 0], kept, out=x[..., 0])
-        x[..., :WINDOW].sub_(frames.mean(-1, keepdim=True), alpha=kept).mul_(self.window)
-        return torch.fft.rfft(x).abs().square_() @ self.mel
+        """Raw frames [..., 400] → mel energies [..., bins].
+
+        Every step rounds as torchaudio's does: where the bins of a spectrum nearly cancel, one other rounding before
+        the transform moves a logarithm by 0.02.
+        """
+        centred = frames - frames.mean(-1, keepdim=True)
+        x = frames.new_zeros(*frames.shape[:-1], FFT)
+        emphasised = x[..., :WINDOW]
+        torch.mul(centred[..., :1], PRE_EMPHASIS, out=emphasised[..., :1])  # a frame's first sample precedes itself
+        torch.mul(centred[..., :-1], PRE_EMPHASIS, out=emphasised[..., 1:])
+        torch.sub(centred, emphasised, out=emphasised).mul_(self.window)
+        spectrum = torch.fft.rfft(x)
+        return spectrum.mul_(spectrum.conj()).real @ self.mel  # abs() alone takes longer than all the rest
 
 
 class Mfcc(nn.Module):

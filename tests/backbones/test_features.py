@@ -23,7 +23,27 @@ def test_fbank_is_kaldis(bins: int) -> None:
     found, frames = KaldiFbank(bins)(waveform, torch.tensor([16_000]))
     expected = kaldi.fbank(waveform * 32768, num_mel_bins=bins, dither=0.0, sample_frequency=16_000.0)
     assert frames.tolist() == [98]
-    assert float((found[0] - expected).abs().max()) < 5e-3
+    assert float((found[0] - expected).abs().max()) < 1e-3
+
+
+def test_fbank_is_kaldis_where_loud_tones_leave_little_in_the_other_bins() -> None:
+    from torchaudio.compliance import kaldi
+
+    samples = 320_000
+    time = torch.arange(samples) / 16_000
+    tones = sum(0.3 * torch.sin(2 * torch.pi * hertz * time) for hertz in (1_234.0, 2_345.0, 3_000.0))
+    waveform = tones + 0.1 * noise(samples)
+    found, _ = KaldiFbank()(waveform, torch.tensor([samples]))
+    expected = kaldi.fbank(waveform * 32768, num_mel_bins=80, dither=0.0, sample_frequency=16_000.0)
+    assert float((found[0] - expected).abs().max()) < 1e-3
+
+
+def test_no_bit_of_the_fbank_depends_on_batch_mates() -> None:
+    batch = torch.nn.utils.rnn.pad_sequence([noise(70_001)[0], noise(90_000, seed=1)[0]], batch_first=True)
+    together, frames = KaldiFbank()(batch, torch.tensor([70_001, 90_000]))
+    for row, samples in enumerate((70_001, 90_000)):
+        alone, _ = KaldiFbank()(batch[row : row + 1, :samples], torch.tensor([samples]))
+        assert torch.equal(together[row, : int(frames[row])], alone[0])
 
 
 def test_mfcc_is_torchaudios() -> None:

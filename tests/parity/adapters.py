@@ -22,7 +22,7 @@ from tests.parity.reference_fixture import Fixture
 from voxboard import backbones, heads, poolers
 from voxboard.backbones.base import FramesSpec, valid
 from voxboard.checkpoints import load_reference
-from voxboard.metrics import reference
+from voxboard.metrics import reference, retrieval
 
 Outputs = Mapping[str, Any]
 
@@ -190,6 +190,28 @@ def measure(column: str, scores: np.ndarray, labels: np.ndarray) -> tuple[float,
     raise KeyError(f"no metric for the column {column!r}")
 
 
+def retrieval_metrics(fixture: Fixture) -> Outputs:
+    """Embeddings of audio [A, D] and of its captions [A · R, D] → the reference's numbers in %, and corrected mAP."""
+    audio, text = (F.normalize(fixture.inputs[name], dim=-1) for name in ("audio", "text"))
+    captions = fixture.config["captions_per_audio"]
+    many, own = audio @ text.T, torch.arange(len(audio))
+    one = many[:, ::captions]
+    tasks = {
+        "a2t": (one, own),
+        "t2a": (one.T, own),
+        "multi_a2t": (many, own.repeat_interleave(captions) == own[:, None]),
+        "multi_t2a": (many.T, own.repeat_interleave(captions)),
+    }
+    found: dict[str, Any] = {}
+    for name, (similarities, relevant) in tasks.items():
+        ranks = retrieval.ranks(similarities, relevant)
+        row = 100 * np.array(retrieval.recall_at_k(similarities, relevant, [1, 5, 10]))
+        average = retrieval.map_at_k(similarities, relevant, 10, reference=True)
+        found[name] = [*row, np.quantile(ranks, 0.5, method="lower"), ranks.mean(), 100 * average]
+        found[f"{name}_map10_corrected"] = 100 * retrieval.map_at_k(similarities, relevant, 10)
+    return found
+
+
 def number(pattern: str, text: str, default: float) -> float:
     """The number that a pattern finds in a text."""
     found = re.search(pattern, text)
@@ -202,4 +224,5 @@ ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {
     "aam_softmax": aam,
     "multihead_aam": aam,
     "eer_mindcf": eer_mindcf,
+    "retrieval_metrics": retrieval_metrics,
 }

@@ -30,7 +30,9 @@ def test_matches_the_reference(fixture: Fixture) -> None:
         )
 
 
-@pytest.mark.parametrize("component", ["unipool_backend", "unipool_full", "aam_softmax", "multihead_aam", "eer_mindcf"])
+@pytest.mark.parametrize(
+    "component", ["unipool_backend", "unipool_full", "aam_softmax", "multihead_aam", "eer_mindcf", "retrieval_metrics"]
+)
 def test_is_compared_at_all(component: str) -> None:
     if ROOT == OWN:
         assert any(fixture.component == component for fixture in VARIANTS)

@@ -1,0 +1,194 @@
+"""Word and character error rates of whole corpora: all errors over all words of the references, as fractions.
+
+Words are what `str.split` gives: any run of white space parts them (tab, newline, no-break space), and none is left at
+the ends. Characters are code points; spaces count as characters, except those at the ends of a text. Errors are the
+fewest substitutions, insertions and deletions that turn the reference into the hypothesis (Levenshtein 1966).
+
+An empty reference is legal: the words of its hypothesis are insertions. A corpus without any reference word has no
+rate: 0 without errors, inf with them, so that no error is ever hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from voxboard.metrics import normalisers
+from voxboard.metrics.ranked import as_floats
+
+Texts = str | Sequence[str] | Mapping[str, str]
+Unit = Literal["word", "character"]
+Counts = NDArray[np.int64]
+
+LETTERS = 60_000  # the most words with a letter each: letters of two bytes
+
+
+class Utterance(NamedTuple):
+    """One row of a report: the texts as they were compared, and their alignment in numbers."""
+
+    id: Hashable
+    reference: str
+    hypothesis: str
+    words: int
+    hits: int
+    substitutions: int
+    insertions: int
+    deletions: int
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The errors of every utterance [n], of which the corpus rate is made.
+
+    `words` are the reference's words (or characters, as `unit` says). An interval that resamples speakers:
+    `bootstrap.interval(text.rate, report.errors, report.words, clusters=speakers)`.
+    """
+
+    ids: Sequence[Hashable]
+    references: Sequence[str]  # after normalisation
+    hypotheses: Sequence[str]
+    words: Counts
+    hits: Counts
+    substitutions: Counts
+    insertions: Counts
+    deletions: Counts
+    unit: Unit
+    normalizer: str
+
+    @property
+    def errors(self) -> Counts:
+        """Substitutions, insertions and deletions of every utterance [n]."""
+        return self.substitutions + self.insertions + self.deletions
+
+    @property
+    def rate(self) -> float:
+        """The corpus error rate, a fraction: WER or CER."""
+        return rate(self.errors, self.words)
+
+    def rows(self) -> Iterator[Utterance]:
+        """The utterances one by one, in the order of the references."""
+        counts = (self.words, self.hits, self.substitutions, self.insertions, self.deletions)
+        columns = (column.tolist() for column in counts)
+        for name, reference, hypothesis, *numbers in zip(
+            self.ids, self.references, self.hypotheses, *columns, strict=True
+        ):
+            yield Utterance(name, reference, hypothesis, *numbers)
+
+
+def wer(references: Texts, hypotheses: Texts, normalizer: str = "none") -> float:
+    """The word error rate of a corpus, a fraction (above 1 when many words are inserted).
+
+    Texts in the same order, or mappings from ids to texts; a single text is a corpus of one utterance. `normalizer` is
+    a name of `normalisers`. Raises `ValueError` when there are no utterances, lengths or ids differ or something is not
+    a text, and `UserError` for an unknown normaliser.
+    """
+    _, pairs = _prepared(references, hypotheses, normalizer)
+    return _rate(*_as_words(*pairs))
+
+
+def cer(references: Texts, hypotheses: Texts, normalizer: str = "none") -> float:
+    """The character error rate of a corpus, a fraction; arguments and errors as in `wer`."""
+    _, pairs = _prepared(references, hypotheses, normalizer)
+    return _rate(*_as_characters(*pairs))
+
+
+def score(references: Texts, hypotheses: Texts, normalizer: str = "none", unit: Unit = "word") -> Report:
+    """All that `wer` (or, for characters, `cer`) counts, by utterance and split into kinds of errors.
+
+    Where several alignments have the fewest errors the split is that of rapidfuzz's (and jiwer's); the number of errors
+    does not depend on it. Arguments and errors as in `wer`; `ValueError` for an unknown unit.
+    """
+    if unit not in ("word", "character"):
+        raise ValueError(f"unit must be word or character, got {unit!r}")
+    from rapidfuzz.distance import Levenshtein
+
+    ids, pairs = _prepared(references, hypotheses, normalizer)
+    true, found = _as_words(*pairs) if unit == "word" else _as_characters(*pairs)
+    edits = [Levenshtein.editops(*pair) for pair in zip(true, found, strict=True)]
+    errors = np.array([len(edit) for edit in edits])
+    deletions = np.array([sum(kind == "delete" for kind, _, _ in edit.as_list()) for edit in edits])
+    words = _lengths(true)
+    insertions = deletions + _lengths(found) - words
+    substitutions = errors - insertions - deletions
+    hits = words - substitutions - deletions
+    return Report(ids, *pairs, words, hits, substitutions, insertions, deletions, unit, normalizer)
+
+
+def rate(errors: ArrayLike, words: ArrayLike) -> float:
+    """All errors over all words of the utterances [n]: 0 for no errors in no words, inf for errors in no words."""
+    wrong, total = as_floats(errors, "errors").sum(), as_floats(words, "words").sum()
+    if total == 0:
+        return float("inf") if wrong else 0.0
+    return float(wrong / total)
+
+
+def _rate(true: list[str], found: list[str]) -> float:
+    from rapidfuzz import process
+    from rapidfuzz.distance import Levenshtein
+
+    return rate(process.cpdist(true, found, scorer=Levenshtein.distance, dtype=np.int64), _lengths(true))
+
+
+def _lengths(texts: list[str]) -> Counts:
+    return np.fromiter(map(len, texts), np.int64, len(texts))
+
+
+def _as_characters(references: list[str], hypotheses: list[str]) -> tuple[list[str], list[str]]:
+    return [text.strip() for text in references], [text.strip() for text in hypotheses]
+
+
+def _as_words(references: list[str], hypotheses: list[str]) -> tuple[list[str], list[str]]:
+    """Texts with every word turned into one letter: comparing letters is what rapidfuzz is fastest at."""
+    letters = _Letters()
+    true, found = [], []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        if len(letters) > LETTERS:  # only the words of one pair must be told apart
+            letters.clear()
+        true.append("".join(map(letters.__getitem__, reference.split())))
+        found.append("".join(map(letters.__getitem__, hypothesis.split())))
+    return true, found
+
+
+class _Letters(dict[str, str]):
+    """A letter for every distinct word, given out when the word is first looked up."""
+
+    def __missing__(self, word: str) -> str:
+        letter = self[word] = chr(len(self))
+        return letter
+
+
+def _prepared(
+    references: Texts, hypotheses: Texts, normalizer: str
+) -> tuple[Sequence[Hashable], tuple[list[str], list[str]]]:
+    """Ids [n], and references and hypotheses [n] in one order, checked and normalised."""
+    normalise = normalisers.get(normalizer)
+    ids, true, found = _paired(references, hypotheses)
+    for name, texts in (("reference", true), ("hypothesis", found)):
+        for at, text in zip(ids, texts, strict=True):
+            if not isinstance(text, str):
+                raise ValueError(f"the {name} of utterance {at!r} is {text!r}, not a text")
+    if not true:
+        raise ValueError("there are no utterances")
+    return ids, ([normalise(text) for text in true], [normalise(text) for text in found])
+
+
+def _paired(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], list[str], list[str]]:
+    """Ids, references and hypotheses in the order of the references; `ValueError` where one has no partner."""
+    if isinstance(references, Mapping) and isinstance(hypotheses, Mapping):
+        for name, here, there in (("hypotheses", hypotheses, references), ("references", references, hypotheses)):
+            missing = [key for key in there if key not in here]
+            if missing:
+                some = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+                raise ValueError(f"the {name} lack {len(missing)} of {len(there)} ids: {some}")
+        return list(references), list(references.values()), [hypotheses[key] for key in references]
+    if isinstance(references, Mapping) or isinstance(hypotheses, Mapping):
+        raise ValueError("one side has ids and the other has none: give two mappings or two sequences")
+    true = [references] if isinstance(references, str) else list(references)
+    found = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
+    if len(true) != len(found):
+        raise ValueError(f"{len(true)} references but {len(found)} hypotheses")
+    return range(len(true)), true, found

@@ -1,0 +1,75 @@
+"""Normalisers do what Whisper's do, know their version, and are quick the second time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from voxboard.errors import UserError
+from voxboard.metrics import normalisers
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("none", " Hello,\tWorld! ", " Hello,\tWorld! "),
+        ("basic", "It's 10:30 p.m.", "it s 10 30 p m "),
+        ("basic", "Größe (laughs) <unk>", "größe "),
+        ("whisper-en", "It's 10:30 p.m.", "it is 10 30 p m"),
+        ("whisper-en", "won't can't y'all", "will not can not you all"),
+        ("whisper-en", "colour organise centre", "color organize center"),
+        ("whisper-en", "£5 million", "£5000000"),
+        ("whisper-en", "5 o'clock", "50 clock"),
+        ("whisper-en", "um uh hmm", ""),
+        ("whisper-en", "kinda cause dunno", "kinda cause dunno"),  # rules that whisper-normalizer adds
+    ],
+)
+def test_texts_become_what_the_convention_says(name: str, text: str, expected: str) -> None:
+    assert normalisers.get(name)(text) == expected
+
+
+@pytest.mark.parametrize("text", [*normalisers.PROBES, "Twenty-one organised theatres, won't they?"])
+def test_both_packages_of_whispers_rules_agree(text: str) -> None:
+    basic = pytest.importorskip("whisper_normalizer.basic")
+    english = pytest.importorskip("whisper_normalizer.english")
+    assert normalisers.get("basic")(text) == basic.BasicTextNormalizer()(text)
+    assert normalisers.get("whisper-en")(text) == english.EnglishTextNormalizer()(text)
+
+
+def test_versions_are_those_of_the_rules() -> None:
+    # A changed digest means that the rules changed: numbers under the old version are not comparable any more.
+    assert [normalisers.version(name) for name in normalisers.names()] == [
+        "none@9505ffac",
+        "basic@19b43280",
+        "whisper-en@7b31d810",
+    ]
+
+
+def test_a_changed_rule_changes_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = normalisers.version("whisper-en")
+    monkeypatch.setattr(normalisers, "_spellings", lambda: {"colour": "color"})
+    normalisers.version.cache_clear()
+    try:
+        assert normalisers.version("whisper-en") != before
+    finally:
+        normalisers.version.cache_clear()
+
+
+def test_a_repeated_text_comes_from_the_cache() -> None:
+    normalise = normalisers.get("whisper-en")
+    texts = [f"Sentence number {number} isn't long, but it's organised." for number in range(200)]
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        for text in texts:
+            normalise(text)
+        seconds.append(time.perf_counter() - started)
+    assert seconds[1] < seconds[0] / 10
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(UserError, match="Unknown text normaliser 'whisper_en'. Did you mean whisper-en"):
+        normalisers.get("whisper_en")
+    with pytest.raises(UserError, match="Unknown text normaliser"):
+        normalisers.version("nonne")
