@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from voxboard.trials.build import Balance, build_balanced, table_of
-from voxboard.trials.check import Findings, check
+from voxboard.trials.balance import Balance
+from voxboard.trials.build import build_balanced
+from voxboard.trials.check import check
+from voxboard.trials.design import Design
+from voxboard.trials.findings import Findings
 from voxboard.trials.resolve import resolve
 from voxboard.trials.table import Trials, read, write
+from voxboard.trials.utterances import table_of
 
-__all__ = ["Balance", "Findings", "Trials", "build_balanced", "check", "read", "resolve", "table_of", "write"]
+__all__ = ["Balance", "Design", "Findings", "Trials", "build_balanced", "check", "read", "resolve", "table_of", "write"]

@@ -1,68 +1,51 @@
-"""Balanced trial lists: as many targets as non-targets, non-targets equal over strata, speakers and utterances.
+"""Balanced trial lists: targets equal over speakers, non-targets over strata, pairs of speakers and utterances.
 
-Non-targets fall into strata by which labels (gender, accent …) the two speakers share; every stratum gets the same
-number of trials, every pair of speakers inside it the same up to one. Targets are equal over speakers and of different
-sessions where these are known. What cannot be met is reported, never filled up from elsewhere.
+Non-targets fall into strata by which labels (gender, accent …) the two sides share; every stratum gets the same number
+of trials, every pair of speakers inside it the same up to one. Targets are of different sessions where these are known.
+What cannot be met is reported, never filled up from elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.data.corpus import ATTRIBUTES, attributes_of, speaker_of
-from voxboard.errors import UserError, unknown
-from voxboard.trials import sampling
+from voxboard.errors import UserError
+from voxboard.trials import within
+from voxboard.trials.balance import Balance, Stratum
+from voxboard.trials.design import Design, Sessions
+from voxboard.trials.labels import Coded
+from voxboard.trials.sampling import BLOCK, Dealer, Ints, pairs_of, speaker_pairs, spread
+from voxboard.trials.strata import Strata
 from voxboard.trials.table import Trials
+from voxboard.trials.utterances import Utterances
 
 if TYPE_CHECKING:
-    from lhotse.cut import Cut
     from pandas import DataFrame
 
-VERSION = 1  # of the sampling: another version draws other lists from the same seed
+VERSION = 2  # of the sampling: another version draws other lists from the same seed
 
 
 @dataclass(frozen=True)
-class Stratum:
-    """What was asked of one stratum and what came out."""
+class Built:
+    """A built list, how it came out, and the labels [U] of its utterances."""
 
-    name: str
-    asked: int
-    made: int
-    groups: int  # pairs of speakers for non-targets, speakers for targets
-    least: int  # trials of the group with the fewest …
-    most: int  # … and of the one with the most
-    exhausted: int = 0  # groups that had no more pairs of utterances to give
+    trials: Trials
+    balance: Balance
+    labels: Mapping[str, Coded]  # speaker and every column of the table
+    table: Utterances
+    design: Design
+    seed: int
 
-
-@dataclass(frozen=True)
-class Balance:
-    """The report of a built list: every stratum, and how utterances and sessions were used."""
-
-    strata: tuple[Stratum, ...]
-    same_session_targets: int | None  # None: no sessions are known
-    utterance_use: tuple[int, int]  # fewest and most appearances of an utterance of the table
-    notes: tuple[str, ...] = ()
-
-    def problems(self) -> list[str]:
-        """What was asked and not met, and what was met unevenly, one sentence each."""
-        found = []
-        for place, stratum in enumerate(self.strata):
-            kind = "pairs of speakers" if place else "speakers"
-            if stratum.made < stratum.asked:
-                why = f"all that {stratum.groups} {kind} allow" if stratum.groups else f"as no {kind} fit"
-                found.append(f"{stratum.name}: {stratum.made} of {stratum.asked} trials, {why}.")
-            elif stratum.exhausted and stratum.most - stratum.least > 1:
-                given = f"{stratum.exhausted} of {stratum.groups} {kind} gave all they have"
-                found.append(f"{stratum.name}: {given}; the others gave more.")
-        if self.same_session_targets:
-            found.append(f"{self.same_session_targets} targets are of one session, for want of others.")
-        return [*found, *self.notes]
+    def origin(self) -> dict[str, Any]:
+        """What makes the same list again."""
+        how = {"version": VERSION, "seed": self.seed, "design": self.design.to_dict()}
+        return {"built_by": "voxboard.trials.build", **how, "table": self.table.digest}
 
 
 def build_balanced(
@@ -72,181 +55,221 @@ def build_balanced(
     session: str = "session",
     target_share: float = 0.5,
     seed: int = 0,
+    target_sessions: Sessions = "different",
 ) -> tuple[Trials, Balance]:
     """Draws a balanced list from a table with columns `utterance`, `speaker` and labels, e.g. that of `table_of`.
 
-    No utterance meets itself, no pair repeats, and the same table gives the same list whatever the order of its rows.
-    Every label column becomes a match column. Cost grows with utterances plus trials. Raises `UserError` for a table
-    that cannot be used.
+    `strata` are labels that non-targets share in one half of the strata and not in the other; one that varies within a
+    speaker (session, age) is compared utterance by utterance. No utterance meets itself, no pair repeats, and the same
+    table gives the same list whatever the order of its rows. Every label column becomes a match column. Cost grows with
+    utterances plus trials. Raises `UserError` for a table that cannot be used. `build` takes any other `Design`.
     """
-    if trials < 2 or not 0 < target_share < 1:
-        raise UserError(f"{trials} trials with a target share of {target_share} are no list.", "Ask for both kinds.")
+    design = Design.of(trials, target_share, strata=tuple(strata), session=session, target_sessions=target_sessions)
+    built = build(utterances, design, seed)
+    return built.trials, built.balance
+
+
+def build(utterances: DataFrame, design: Design, seed: int = 0) -> Built:
+    """Draws a list by a design. Raises `UserError` for a table or a label that cannot be used."""
     rng = np.random.default_rng([VERSION, seed])
-    table = _Table(utterances, strata, session)
-    targets = min(max(round(trials * target_share), 1), trials - 1)
-    one, other, summary = _targets(table, targets, rng)
-    use = np.bincount(np.concatenate([one, other]), minlength=table.size)
-    first, second, summaries = _non_targets(table, trials - targets, use, rng)
-    labels = np.repeat(np.array([1, 0], np.int8), [one.size, first.size])
-    sides = np.stack([np.concatenate([one, first]), np.concatenate([other, second])]).astype(np.int32)
-    swapped = rng.random(labels.size) < 0.5
-    sides[:, swapped] = sides[::-1, swapped]
-    order = rng.permutation(labels.size)
-    sides, labels = sides[:, order], labels[order]
-    use += np.bincount(np.concatenate([first, second]), minlength=table.size)
-    matches = table.matches(sides[0], sides[1], labels)
-    used = np.flatnonzero(use)
-    numbers = np.cumsum(use > 0) - 1
-    names = [table.names[place] for place in used]
-    listed = Trials(names, numbers[sides[0]], numbers[sides[1]], labels, matches, "balanced")
-    lowest, highest = int(use.min(initial=trials)), int(use.max(initial=0))
-    balance = Balance((summary, *summaries), table.repeated(one, other), (lowest, highest), tuple(table.notes))
-    return listed, balance
+    whole = Utterances(utterances)
+    table, labels, notes = _usable(whole, design)
+    plans, summaries = _plans(table, Strata(table, labels, design.matched), design, rng)
+    planned = sum(stratum.made for stratum in summaries)
+    targets, target_summaries, sessions = _targets(table, design, planned, rng)
+    one, other = _gathered(targets, sum(stratum.made for stratum in target_summaries))
+    use = _use(one, other, len(table))
+    size = one.size + planned
+    sides = np.empty((2, size), np.int32)
+    sides[:, : one.size] = one, other
+    repeated = _one_session(table.labels.get(design.session), one, other)
+    _deal(table, plans, use, sides[:, one.size :], rng)
+    listed, used, use = _listed(table, sides, one.size, labels, rng)
+    lowest, highest = int(use.min(initial=size)), int(use.max(initial=0))
+    balance = Balance(
+        (*target_summaries, *summaries), repeated, (lowest, highest), (*notes, *sessions),
+        wanted_same_session=design.target_sessions != "different",
+    )  # fmt: skip
+    known = {"speaker": Coded(table.speaker, list(table.speakers)), **table.labels}
+    return Built(listed, balance, {name: coded[used] for name, coded in known.items()}, whole, design, seed)
 
 
-def table_of(cuts: Iterable[Cut]) -> DataFrame:
-    """The table that `build_balanced` takes, of Lhotse cuts: ids, speakers, and the attributes that are known."""
-    import pandas as pd
-
-    rows = []
-    for cut in cuts:
-        known = attributes_of(cut)
-        labels = {name: str(known[name]) for name in (*ATTRIBUTES, "session") if name in known}
-        rows.append({"utterance": cut.id, "speaker": speaker_of(cut), **labels})
-    return pd.DataFrame(rows, columns=None if rows else ["utterance", "speaker"])
-
-
-class _Table:
-    """The utterances as arrays, sorted by speaker: `codes` [U] per label column, −1 where a label is missing."""
-
-    def __init__(self, utterances: DataFrame, strata: Sequence[str], session: str) -> None:
-        for column in ("utterance", "speaker"):
-            if column not in utterances.columns:
-                raise unknown("column", column, utterances.columns)
-            if utterances[column].isna().any():
-                raise UserError(f"The table has rows without {column}.", "Every utterance needs an id and a speaker.")
-        speakers, names = _codes(utterances["speaker"], sort=True), utterances["utterance"].astype(str)
-        # By speaker, then by name: the list does not depend on the order of the rows.
-        order = np.arange(len(names)) if names.is_monotonic_increasing else np.argsort(names.to_numpy(object))
-        order = order[np.argsort(speakers[order], kind="stable")]
-        self.names: list[str] = names.to_numpy(object)[order].tolist()
-        if len(set(self.names)) < len(self.names):
-            raise UserError("The table names an utterance twice.", "Every utterance has one row.")
-        self.size = len(self.names)
-        self.session = session
-        self.notes: list[str] = []
-        self.speaker = speakers[order]
-        self.offsets = np.flatnonzero(np.diff(self.speaker, prepend=-1))
-        self.sizes = np.diff(self.offsets, append=self.size)
-        labels = [name for name in utterances.columns if name not in ("utterance", "speaker")]
-        self.codes = {name: _codes(utterances[name].iloc[order]) for name in labels}
-        self.strata = [name for name in dict.fromkeys(strata) if self._usable(name)]
-
-    def _usable(self, name: str) -> bool:
-        """Whether speakers can be told apart by a label; raises `UserError` when one speaker has several values."""
-        codes = self.codes.get(name)
-        if codes is None and name not in ATTRIBUTES:
-            raise unknown("label", name, {*self.codes, *ATTRIBUTES})
-        if codes is None or not (codes >= 0).any():
-            self.notes.append(f"{name} is not known for any speaker: the list is not balanced by it.")
-            return False
-        if (codes != codes[self.offsets][self.speaker]).any():
-            wrong = int(self.speaker[np.flatnonzero(codes != codes[self.offsets][self.speaker])[0]])
-            example = self.names[self.offsets[wrong]]
-            raise UserError(
-                f"The speaker of {example} has several values of {name}.", f"Correct the table, or do not use {name}."
-            )
-        if missing := int((codes[self.offsets] < 0).sum()):
-            self.notes.append(f"{missing} speakers without {name} have no non-target trials.")
-        return True
-
-    def sessions(self) -> NDArray[np.int64]:
-        """The session [U] of every utterance; one that is not known is a session by itself."""
-        codes = self.codes.get(self.session, np.full(self.size, -1))
-        return np.where(codes >= 0, codes, self.size + np.arange(self.size))
-
-    def repeated(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> int | None:
-        """How many pairs are of one session, None when no session is known."""
-        codes = self.codes.get(self.session)
-        if codes is None or not (codes >= 0).any():
-            return None
-        return int(np.count_nonzero((codes[one] == codes[other]) & (codes[one] >= 0)))
-
-    def cells(self) -> dict[tuple[int, ...], list[tuple[NDArray[np.int64], NDArray[np.int64]]]]:
-        """For each pattern of shared labels (1 same, 0 different): pairs of speaker groups whose members share so."""
-        values = np.array([self.codes[name][self.offsets] for name in self.strata]).reshape(
-            len(self.strata), self.sizes.size
-        )
-        known = np.flatnonzero((values >= 0).all(axis=0))
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for speaker in known:
-            groups.setdefault(tuple(values[:, speaker].tolist()), []).append(int(speaker))
-        found: dict[tuple[int, ...], list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {
-            pattern: [] for pattern in product((1, 0), repeat=len(self.strata))
-        }
-        members = {value: np.array(speakers, np.int64) for value, speakers in groups.items()}
-        ordered = sorted(members)
-        for place, value in enumerate(ordered):
-            for partner in ordered[place:]:
-                pattern = tuple(int(a == b) for a, b in zip(value, partner, strict=True))
-                found[pattern].append((members[value], members[partner]))
-        return found
-
-    def matches(
-        self, enrol: NDArray[np.int64], test: NDArray[np.int64], labels: NDArray[np.int8]
-    ) -> dict[str, NDArray[np.float32]]:
-        """The match columns of all labels that differ anywhere."""
-        found = {}
-        for name, codes in self.codes.items():
-            if codes.max(initial=-1) < 1 and name not in self.strata:
-                continue
-            same = (codes[enrol] == codes[test]).astype(np.float32)
-            same[(codes[enrol] < 0) | (codes[test] < 0)] = np.nan
-            if name in self.strata:  # one value per speaker: whatever it is, a speaker shares it with itself
-                same[labels == 1] = 1
-            found[f"{name.upper()}_MATCH"] = same
-        return found
+def _usable(table: Utterances, design: Design) -> tuple[Utterances, list[str], list[str]]:
+    """The speakers that the design takes, the labels that can be balanced, and what there is to note about both."""
+    labels, notes = [], []
+    for name in dict.fromkeys((*design.matched, *design.strata)):
+        if (coded := table.label(name)) is None:
+            if name in design.matched:
+                raise UserError(f"{name} is not known for any speaker.", "Add it to the table, or do not match it.")
+            notes.append(f"{name} is not known for any speaker: the list is not balanced by it.")
+            continue
+        labels.append(name)
+        if table.varies(name):
+            known = int(np.count_nonzero(coded.known))
+            notes.append(f"{name} varies within speakers: non-targets share it or not utterance by utterance.")
+            if known < len(table):
+                notes.append(f"{len(table) - known} utterances without {name} have no non-target trials.")
+        elif missing := int((coded.codes[table.offsets] < 0).sum()):
+            notes.append(f"{missing} speakers without {name} have no non-target trials.")
+    if design.smallest_group > 1:
+        kept = _in_groups(table, design)
+        if not kept.all():
+            group = f"{design.smallest_group} of the same {' and '.join(design.matched)}"
+            left_out = f"{np.count_nonzero(~kept):,} of {kept.size:,} speakers are left out"
+            notes.append(f"{left_out}: they are in a group of fewer than {group}.")
+        table = table.of(kept)
+    return table, labels, notes
 
 
-def _codes(column: Any, sort: bool = False) -> NDArray[np.int64]:
-    import pandas as pd
+def _in_groups(table: Utterances, design: Design) -> NDArray[np.bool_]:
+    """[S] who shares the matched labels with enough others."""
+    for name in design.matched:
+        if table.varies(name):
+            raise UserError(f"{name} varies within speakers, so it makes no groups of them.", "Do not match it.")
+    values = np.array([table.labels[name].codes[table.offsets] for name in design.matched]).reshape(
+        -1, table.sizes.size
+    )
+    _, group, sizes = np.unique(values, axis=1, return_inverse=True, return_counts=True)
+    return np.asarray((sizes[group.ravel()] >= design.smallest_group) & (values >= 0).all(axis=0))
 
-    return np.asarray(pd.factorize(column, sort=sort)[0], np.int64)
+
+Pairs = Iterator[tuple[Ints, Ints]]
 
 
 def _targets(
-    table: _Table, quota: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Stratum]:
-    capacity = table.sizes * (table.sizes - 1) // 2
-    counts = sampling.spread(quota, capacity, rng)
-    first, second = sampling.own_pairs(table.sessions(), counts, table.sizes, table.offsets, rng)
-    return first, second, _stratum("targets", quota, counts, capacity)
+    table: Utterances, design: Design, non_targets: int, rng: np.random.Generator
+) -> tuple[list[Pairs], list[Stratum], list[str]]:
+    """The targets, as they are drawn block by block, what was asked and made, and what there is to note."""
+    capacity = within.pairs(table.sizes)
+    asked = design.targets_of(table.sizes.size, non_targets)
+    each = asked // max(table.sizes.size, 1)
+    counts = np.minimum(each, capacity) if design.equal else spread(asked, capacity, rng)
+    sessions, notes = table.sessions(design.session), []
+    share = design.target_sessions
+    coded = table.labels.get(design.session)
+    if isinstance(share, float | int) and (coded is None or not coded.known.any()):
+        share = "any"
+        notes.append(f"{design.session} is not known for any utterance: targets are not balanced by it.")
+    if isinstance(share, str):
+        apart = sessions if share == "different" else np.arange(len(table))
+        drawn = within.of_two_sessions(apart, counts, table.sizes, table.offsets, rng)
+        return [drawn], [_stratum("targets", asked, counts, capacity)], notes
+    one_session = within.pairs_of_one_session(sessions, table.sizes)
+    wanted = np.full(table.sizes.size, each) if design.equal else spread(asked, np.full(table.sizes.size, asked), rng)
+    # One random phase for all speakers: everyone's share is rounded to a neighbour, and the total too.
+    alike = np.diff(np.floor(np.cumsum(wanted) * share + rng.random()).astype(np.int64), prepend=0)
+    parts = [(1, alike, one_session), (0, wanted - alike, capacity - one_session)]
+    made = [np.minimum(part, limit) for _, part, limit in parts]
+    summaries = [
+        _stratum(f"targets {design.session.upper()}_MATCH={same}", int(part.sum()), count, limit)
+        for (same, part, limit), count in zip(parts, made, strict=True)
+    ]
+    drawn = within.of_one_session(sessions, made[0], table.sizes, rng)
+    return [drawn, within.of_two_sessions(sessions, made[1], table.sizes, table.offsets, rng)], summaries, notes
 
 
-def _non_targets(
-    table: _Table, quota: int, use: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Stratum]]:
-    """Non-targets of all strata, dealing the utterances that targets used least first."""
-    cells = table.cells()
+Plan = tuple[Ints, Ints, Ints]
+
+
+def _plans(
+    table: Utterances, strata: Strata, design: Design, rng: np.random.Generator
+) -> tuple[list[tuple[Strata, Plan]], list[Stratum]]:
+    """Which pairs of speakers' decks meet how often, stratum by stratum."""
     plans, summaries = [], []
-    for place, (pattern, groups) in enumerate(cells.items()):
-        asked = quota // len(cells) + (place < quota % len(cells))
-        first, second, counts = sampling.speaker_pairs(asked, groups, table.sizes, rng)
-        labels = ", ".join(f"{name.upper()}_MATCH={same}" for name, same in zip(table.strata, pattern, strict=True))
-        pairs = sum(sampling.pairs_of(one, other) for one, other in groups)
-        capacity = table.sizes[first] * table.sizes[second]
-        name = f"non-targets {labels}".strip()
-        summaries.append(_stratum(name, asked, counts, capacity, pairs))
-        plans.append((first, second, counts))
-    first, second, counts = (np.concatenate([plan[k] for plan in plans]) for k in range(3))
-    decks = np.argsort(table.speaker + (use + rng.random(table.size)) / (use.max(initial=0) + 2))
-    return *sampling.deal(first, second, counts, table.sizes, decks, table.offsets), summaries
+    for place, (pattern, cells) in enumerate(strata.cells(rng).items()):
+        asked = design.non_targets_of(place, len(strata.patterns))
+        groups = sum(pairs_of(one, other) for one, other in cells)
+        if equal := design.rounding == "ceil":
+            asked = -(-asked // groups) * groups if groups else asked
+        first, second, counts, capacity = speaker_pairs(
+            asked, cells, partial(strata.capacity, pattern), rng, equal
+        )  # fmt: skip
+        capacity = counts + 1 if capacity is None else capacity
+        summaries.append(_stratum(strata.name(pattern), asked, counts, capacity, groups))
+        plans.append((strata, strata.units(first, second, counts, pattern, rng)))
+    return plans, summaries
 
 
-def _stratum(
-    name: str, asked: int, counts: NDArray[np.int64], capacity: NDArray[np.int64], groups: int | None = None
-) -> Stratum:
+def _deal(
+    table: Utterances, plans: list[tuple[Strata, Plan]], use: Ints, sides: NDArray[np.int32], rng: np.random.Generator
+) -> None:
+    """Fills in the utterances of non-targets, dealing those that targets used least first."""
+    if not plans:
+        return
+    strata = plans[0][0]
+    worn = (use + rng.random(len(table)))[strata.members] / (use.max(initial=0) + 2)
+    dealer = Dealer(strata.members[np.argsort(strata.unit + worn)], strata.offsets, strata.sizes)
+    place = 0
+    for _, plan in plans:
+        for first, second in dealer.deal(*plan):
+            sides[0, place : place + first.size] = first
+            sides[1, place : place + first.size] = second
+            place += first.size
+
+
+def _listed(
+    table: Utterances, sides: NDArray[np.int32], targets: int, balanced: Sequence[str], rng: np.random.Generator
+) -> tuple[Trials, Ints, Ints]:
+    """The list in random order with random sides, the utterances that it uses, and the use [U] of all."""
+    size = sides.shape[1]
+    swapped = rng.integers(0, 2, size, np.uint8).astype(bool)
+    sides[:, swapped] = sides[::-1, swapped]
+    order = rng.permutation(np.arange(size, dtype=np.int32))
+    sides[0], sides[1] = sides[0][order], sides[1][order]
+    labels = (order < targets).astype(np.int8)
+    del order, swapped
+    use = _use(sides[0], sides[1], len(table))
+    matches = {
+        f"{name.upper()}_MATCH": _match(coded, sides, labels if name in balanced and not table.varies(name) else None)
+        for name, coded in table.labels.items()
+        if len(coded.values) > 1 or name in balanced
+    }
+    used = np.flatnonzero(use)
+    if used.size < len(table):
+        numbers = (np.cumsum(use > 0) - 1).astype(np.int32)
+        sides[0], sides[1] = numbers[sides[0]], numbers[sides[1]]
+    return Trials(table.names[used].tolist(), sides[0], sides[1], labels, matches, "balanced"), used, use
+
+
+def _match(coded: Coded, sides: NDArray[np.int32], labels: NDArray[np.int8] | None) -> NDArray[np.float32]:
+    """Whether both sides share a label, block by block; targets do whatever a speaker's label is, where `labels`."""
+    found = np.empty(sides.shape[1], np.float32)
+    for start in range(0, found.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        one, other = coded.codes[sides[0, part]], coded.codes[sides[1, part]]
+        found[part] = one == other
+        found[part][(one < 0) | (other < 0)] = np.nan
+        if labels is not None:
+            found[part][labels[part] == 1] = 1
+    return found
+
+
+def _gathered(blocks: list[Pairs], size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Blocks of pairs in one place."""
+    found = np.empty((2, size), np.int32)
+    place = 0
+    for block in blocks:
+        for first, second in block:
+            found[0, place : place + first.size], found[1, place : place + first.size] = first, second
+            place += first.size
+    return found[0], found[1]
+
+
+def _use(one: Ints, other: Ints, size: int) -> Ints:
+    """How often every utterance appears."""
+    return np.bincount(one, minlength=size) + np.bincount(other, minlength=size)
+
+
+def _one_session(coded: Coded | None, one: Ints, other: Ints) -> int | None:
+    """How many pairs are of one session, None when no session is known."""
+    if coded is None or not coded.known.any():
+        return None
+    return int(np.count_nonzero((coded.codes[one] == coded.codes[other]) & coded.known[one]))
+
+
+def _stratum(name: str, asked: int, counts: Ints, capacity: Ints, groups: int | None = None) -> Stratum:
+    """`groups` where those without a trial are not among the counts."""
     total = counts.size if groups is None else groups
-    least = int(counts.min(initial=np.iinfo(np.int64).max)) if counts.size == total and total else 0
+    least = int(counts.min()) if counts.size == total and total else 0
     made, most = int(counts.sum()), int(counts.max(initial=0))
     return Stratum(name, asked, made, total, least, most, int(np.count_nonzero(counts == capacity)))

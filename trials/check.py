@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voxboard.trials.exposure import Exposure
+from voxboard.trials.findings import Counts, Findings
+from voxboard.trials.labels import Coded
 from voxboard.trials.table import Trials
 
-
-@dataclass(frozen=True)
-class Findings:
-    """Counts over one trial list; None where the labels to tell were not given."""
-
-    digest: str
-    trials: int
-    targets: int
-    non_targets: int
-    utterances: int
-    utterance_use: tuple[int, int]  # fewest and most appearances of an utterance
-    self_trials: int  # an utterance against itself
-    duplicates: int  # trials that repeat an earlier pair, in either order
-    contradictions: int  # repeated pairs whose label is not that of their first trial
-    match_counts: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
-    speakers: int | None = None
-    unknown_utterances: int | None = None  # of which no speaker is given
-    label_errors: int | None = None  # the label says one thing, the speakers another
-    speaker_pairs: tuple[int, int, int] | None = None  # pairs among the non-targets; fewest and most trials of one
-    speaker_targets: tuple[int, int] | None = None  # fewest and most target trials of a speaker
-    same_session_targets: int | None = None
-    same_session_non_targets: int | None = None
-    training_speakers: tuple[str, ...] | None = None  # speakers of the list that training saw
-    training_trials: int | None = None  # trials that they affect
-
-    def problems(self) -> list[str]:
-        """What a reader of results should know, one sentence each; empty when nothing was found."""
-        share = f"of {self.targets} targets"
-        found = [
-            (self.self_trials, "trials compare an utterance with itself"),
-            (self.duplicates, "trials repeat an earlier pair"),
-            (self.contradictions, "repeated pairs contradict the label of their first trial"),
-            (self.label_errors, "labels contradict the speakers"),
-            (self.unknown_utterances, "utterances have no known speaker"),
-            (self.same_session_targets, f"{share} come from one session"),
-            (
-                self.training_trials,
-                f"trials involve training speakers ({', '.join((self.training_speakers or ())[:3])})",
-            ),
-        ]
-        return [f"{count} {sentence}." for count, sentence in found if count]
+MOST_VALUES = 4  # of a label whose pairs of values are counted (F with F, F with M …)
+NO_STRATA = 16  # a match column with more values is a measurement, e.g. FREQ_MATCH
 
 
 def check(
@@ -59,93 +23,182 @@ def check(
     speakers: Mapping[str, str] | None = None,
     sessions: Mapping[str, str] | None = None,
     training_speakers: Iterable[str] | None = None,
+    **labels: Mapping[str, str],
 ) -> Findings:
-    """Counts what is in a list; `speakers` and `sessions` map utterances (as the list names them) to labels.
+    """Counts what is in a list; `speakers`, `sessions` and any other labels map utterances (as the list names them).
 
     A session (chapter, video) counts as shared when its label is the same; a speaker's sessions should be named apart
-    from another's unless they are the same recording.
+    from another's unless they are the same recording. `text` is what was said; other labels (gender, age …) are counted
+    by whether both sides share them, and compared with the list's own column of that name.
     """
-    again, contradictions = _repeats(trials)
-    use = np.bincount(np.concatenate([trials.enrol, trials.test]), minlength=len(trials.utterances))
-    used = use[use > 0]
+    given = {"speaker": speakers, "session": sessions, **labels}
+    coded = {name: Coded.of(label, trials.utterances) for name, label in given.items() if label is not None}
+    return examine(trials, coded, training_speakers)
+
+
+def examine(
+    trials: Trials, labels: Mapping[str, Coded] | None = None, training_speakers: Iterable[str] | None = None
+) -> Findings:
+    """As `check`, with labels [U] that are numbered already."""
+    labels = labels or {}
+    again, others_again, contradictions = _repeats(trials)
+    sides = [np.bincount(side, minlength=len(trials.utterances)) for side in (trials.enrol, trials.test)]
+    use = sides[0] + sides[1]
+    others = {name: coded for name, coded in labels.items() if name not in ("speaker", "session", "text")}
+    speaker = labels.get("speaker")
+    by_speaker, exposure = ({}, {}) if speaker is None else _by_speaker(trials, speaker, training_speakers)
+    exposure = {"utterance": Exposure.of(use[use > 0]), **exposure}
+    if "session" in labels:
+        exposure["session"] = Exposure.of(_sessions_use(labels["session"], use))
     return Findings(
         digest=trials.digest(),
         trials=len(trials),
         targets=trials.targets,
         non_targets=trials.non_targets,
-        utterances=int(used.size),
-        utterance_use=_range(used),
+        utterances=int(np.count_nonzero(use)),
+        utterance_use=_range(use[use > 0]),
         self_trials=int(np.count_nonzero(trials.enrol == trials.test)),
         duplicates=again,
         contradictions=contradictions,
+        repeated=(others_again, again - others_again),
+        on_both_sides=int(np.count_nonzero((sides[0] > 0) & (sides[1] > 0))),
+        alternating=len(trials) > 2 and bool((trials.labels[1:] != trials.labels[:-1]).all()),
         match_counts={name: _match_counts(trials, column) for name, column in trials.matches.items()},
-        **({} if speakers is None else _by_speaker(trials, speakers, training_speakers)),
-        **({} if sessions is None else _by_session(trials, sessions)),
+        label_counts={name: _label_counts(trials, coded) for name, coded in others.items()},
+        value_counts={name: found for name, coded in others.items() if (found := _value_counts(trials, coded))},
+        exposure=exposure,
+        **_columns(trials, others),
+        **by_speaker,
+        **_same(trials, labels.get("session"), "session"),
+        **_same(trials, labels.get("text"), "text"),
     )
 
 
-def codes_of(trials: Trials, labels: Mapping[str, str]) -> tuple[NDArray[np.int32], list[str]]:
-    """The number [U] of each utterance's label, −1 where it has none, and the labels' names, sorted."""
-    found = [labels.get(name) for name in trials.utterances]
-    names = sorted({label for label in found if label is not None})
-    numbers = {name: number for number, name in enumerate(names)}
-    return np.array([-1 if label is None else numbers[label] for label in found], np.int32), names
-
-
-def _repeats(trials: Trials) -> tuple[int, int]:
-    """How many trials repeat an earlier unordered pair, and how many of these contradict its label."""
+def _repeats(trials: Trials) -> tuple[int, int, int]:
+    """Trials that repeat an earlier unordered pair, non-targets among them, and those that contradict its label."""
     low, high = np.minimum(trials.enrol, trials.test), np.maximum(trials.enrol, trials.test)
     keys = low.astype(np.int64) * len(trials.utterances) + high
-    _, first, places = np.unique(keys, return_index=True, return_inverse=True)
-    again = np.flatnonzero(first[places] != np.arange(len(trials)))
-    return int(again.size), int(np.count_nonzero(trials.labels[again] != trials.labels[first[places[again]]]))
+    ordered = np.sort(keys)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not twice.size:
+        return 0, 0, 0
+    places = np.flatnonzero(np.isin(keys, twice))
+    _, first, pair = np.unique(keys[places], return_index=True, return_inverse=True)
+    again = first[pair] != np.arange(places.size)
+    label, of_first = trials.labels[places], trials.labels[places][first[pair]]
+    return (
+        int(np.count_nonzero(again)),
+        int(np.count_nonzero(again & (label == 0))),
+        int(np.count_nonzero(again & (label != of_first))),
+    )
 
 
-def _match_counts(trials: Trials, column: NDArray[np.floating[Any]]) -> dict[str, tuple[int, int]]:
-    """(non-targets, targets) per value of a match column; a continuous column gives none."""
+def _counted(trials: Trials, group: NDArray[np.bool_]) -> Counts:
+    targets = int(np.count_nonzero(group & (trials.labels == 1)))
+    return int(np.count_nonzero(group)) - targets, targets
+
+
+def _match_counts(trials: Trials, column: NDArray[np.floating[Any]]) -> dict[str, Counts]:
+    """Trials per value of a match column; a continuous column gives none."""
     known = ~np.isnan(column)
     values = np.unique(column[known])
-    if values.size > 16:
+    if values.size > NO_STRATA:
         return {}
     groups = {f"{value:g}": column == value for value in values}
     if not known.all():
         groups["unknown"] = ~known
+    return {name: _counted(trials, group) for name, group in groups.items()}
+
+
+def _shared(trials: Trials, coded: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where both sides are known to have the same value, and where both are known."""
+    one, other = coded.codes[trials.enrol], coded.codes[trials.test]
+    known = (one >= 0) & (other >= 0)
+    return (one == other) & known, known
+
+
+def _label_counts(trials: Trials, coded: Coded) -> dict[str, Counts]:
+    same, known = _shared(trials, coded)
+    groups = {"0": known & ~same, "1": same, "unknown": ~known}
+    return {name: _counted(trials, group) for name, group in groups.items() if group.any()}
+
+
+def _value_counts(trials: Trials, coded: Coded) -> dict[str, Counts]:
+    """Trials per unordered pair of values, for labels with few of them."""
+    if not 1 < len(coded.values) <= MOST_VALUES:
+        return {}
+    one, other = coded.codes[trials.enrol], coded.codes[trials.test]
+    order = sorted(range(len(coded.values)), key=coded.values.__getitem__)
     return {
-        name: (int(np.count_nonzero(group & (trials.labels == 0))), int(np.count_nonzero(group & (trials.labels == 1))))
-        for name, group in groups.items()
+        f"{coded.values[a]} × {coded.values[b]}": _counted(
+            trials, ((one == a) & (other == b)) | ((one == b) & (other == a))
+        )
+        for a, b in combinations_with_replacement(order, 2)
     }
 
 
-def _by_speaker(trials: Trials, speakers: Mapping[str, str], training_speakers: Iterable[str] | None) -> dict[str, Any]:
-    codes, names = codes_of(trials, speakers)
+def _columns(trials: Trials, labels: Mapping[str, Coded]) -> dict[str, Any]:
+    """Where match columns say other than the labels, and where they say "different" though a label is unknown."""
+    errors: dict[str, Counts] = {}
+    guesses: dict[str, Counts] = {}
+    for name, coded in labels.items():
+        column = trials.matches.get(f"{name.upper()}_MATCH")
+        if column is None:
+            continue
+        same, known = _shared(trials, coded)
+        # A speaker shares any label with itself, known or not: there is nothing to guess in a target.
+        wrong = known & (same != (column == 1)) & ~np.isnan(column)
+        guess = ~known & (column == 0) & (trials.labels == 0)
+        for found, group in ((errors, wrong), (guesses, guess)):
+            if group.any():
+                found[f"{name.upper()}_MATCH"] = _counted(trials, group)
+    return {"column_errors": errors, "column_guesses": guesses}
+
+
+def _by_speaker(
+    trials: Trials, coded: Coded, training_speakers: Iterable[str] | None
+) -> tuple[dict[str, Any], dict[str, Exposure]]:
+    codes, names = coded.codes, coded.values
     first, second = codes[trials.enrol], codes[trials.test]
     known = (first >= 0) & (second >= 0)
     targets, others = known & (trials.labels == 1), known & (trials.labels == 0) & (first != second)
     low, high = np.minimum(first, second)[others], np.maximum(first, second)[others]
     per_pair = np.unique(low.astype(np.int64) * len(names) + high, return_counts=True)[1]
     per_speaker = np.bincount(first[targets], minlength=len(names))
+    per_other = np.bincount(low, minlength=len(names)) + np.bincount(high, minlength=len(names))
+    there = np.isin(np.arange(len(names)), codes)  # a table may name speakers that the list has not
     result: dict[str, Any] = {
-        "speakers": len(names),
+        "speakers": int(np.count_nonzero(there)),
         "unknown_utterances": int(np.count_nonzero(codes < 0)),
         "label_errors": int(np.count_nonzero(known & ((first == second) != (trials.labels == 1)))),
         "speaker_pairs": (int(per_pair.size), *_range(per_pair)),
-        "speaker_targets": _range(per_speaker),
+        "speaker_targets": _range(per_speaker[there]),
     }
     if training_speakers is not None:
         seen = set(training_speakers)
         leaked = np.array([name in seen for name in names] + [False])  # the last for −1, no speaker
-        result["training_speakers"] = tuple(name for name in names if name in seen)
+        result["training_speakers"] = tuple(
+            name for name, is_there in zip(names, there, strict=True) if is_there and name in seen
+        )
         result["training_trials"] = int(np.count_nonzero(leaked[first] | leaked[second]))
-    return result
-
-
-def _by_session(trials: Trials, sessions: Mapping[str, str]) -> dict[str, Any]:
-    codes, _ = codes_of(trials, sessions)
-    same = (codes[trials.enrol] == codes[trials.test]) & (codes[trials.enrol] >= 0)
-    return {
-        "same_session_targets": int(np.count_nonzero(same & (trials.labels == 1))),
-        "same_session_non_targets": int(np.count_nonzero(same & (trials.labels == 0))),
+    return result, {
+        "targets of a speaker": Exposure.of(per_speaker[there]),
+        "non-targets of a speaker": Exposure.of(per_other[there]),
+        "non-targets of a speaker pair": Exposure.of(per_pair),
     }
+
+
+def _sessions_use(coded: Coded, use: NDArray[Any]) -> NDArray[Any]:
+    """How often every session that is used appears."""
+    total = np.bincount(coded.codes[coded.known], use[coded.known], minlength=len(coded.values)).astype(np.int64)
+    return total[total > 0]
+
+
+def _same(trials: Trials, coded: Coded | None, name: str) -> dict[str, Any]:
+    if coded is None:
+        return {}
+    others, targets = _counted(trials, _shared(trials, coded)[0])
+    return {f"same_{name}_targets": targets, f"same_{name}_non_targets": others}
 
 
 def _range(counts: NDArray[Any]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The file formats of trial lists: how each is recognised, read and written.
 
-Reading is strict: a line with too few or too many fields, or with an unknown label, is an error with its number.
+Reading is strict: a line with too few or too many fields, or with an unknown label, is an error with its number. Kaldi
+and WeSpeaker write the same three columns, so a file does not say which of them it is of; both names write it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,15 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from voxboard.errors import UserError
+from voxboard.errors import UserError, unknown
+from voxboard.trials.headed import Headed, Parsed, lines, sides
 
 if TYPE_CHECKING:
     from voxboard.trials.table import Trials
-
-Names = NDArray[np.object_]
-# labels, both sides' names, match columns
-Parsed = tuple[NDArray[Any], NDArray[Any], NDArray[Any], dict[str, NDArray[np.floating[Any]]]]
-REQUIRED = ("LABEL", "SAMPLE1", "SAMPLE2")
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class _Columns:
     def _blame(self, data: bytes, path: Path) -> UserError:
         fields = ["utterance", "utterance"]
         fields.insert(self.label, "label")
-        for number, line in enumerate(_lines(data, path), start=1):
+        for number, line in enumerate(lines(data, path), start=1):
             parts = line.split()
             if parts and (len(parts) != 3 or parts[self.label] not in self.words):
                 return UserError(
@@ -83,116 +79,30 @@ class _Columns:
                     f"{name!r} has white space, which separates fields in this format.", "Write a .csv file instead."
                 )
         words = np.array(sorted(self.words, key=self.words.__getitem__)[:2], object)[trials.labels]
-        columns = list(_sides(trials))
+        columns = list(sides(trials))
         columns.insert(self.label, words)
         return "".join(f"{a} {b} {c}\n" for a, b, c in zip(*columns, strict=True))
 
 
-def _parse_unipool(data: bytes, path: Path) -> Parsed:
-    import pandas as pd
-
-    header = next(csv.reader(line for line in _lines(data, path) if line.strip()))
-    if missing := [name for name in REQUIRED if name not in header]:
-        raise UserError(f"{path} has no column {', '.join(missing)}.", f"The header begins {','.join(REQUIRED)}.")
-    if len(set(header)) < len(header):
-        raise UserError(f"{path} names a column twice in its header.", "Rename or remove one of them.")
-    matches = [name for name in header if name not in REQUIRED]
-    try:
-        table = pd.read_csv(
-            io.BytesIO(data), header=0, na_values=[""], keep_default_na=False, float_precision="round_trip",
-            dtype={**dict.fromkeys(REQUIRED, object), **dict.fromkeys(matches, np.float64)},
-        )  # fmt: skip
-    except (ValueError, UnicodeDecodeError) as error:
-        raise _blame_csv(data, path, header) from error
-    labels = table["LABEL"].map({"0": 0, "1": 1})
-    if (
-        labels.isna().any()
-        or table[["SAMPLE1", "SAMPLE2"]].isna().any(axis=None)
-        or not _even(data, len(table), len(header))
-    ):
-        raise _blame_csv(data, path, header)
-    first, second = table["SAMPLE1"].to_numpy(), table["SAMPLE2"].to_numpy()
-    return labels.to_numpy(np.int8), first, second, {name: table[name].to_numpy() for name in matches}
-
-
-def _even(data: bytes, rows: int, columns: int) -> bool:
-    """Whether no line is too short (pandas fills up) or too long (it makes an index of the surplus)."""
-    return b'"' in data or data.count(b",") == (rows + 1) * (columns - 1)
-
-
-def _blame_csv(data: bytes, path: Path, header: list[str]) -> UserError:
-    rows = csv.reader(_lines(data, path))
-    label, *sides = (header.index(name) for name in REQUIRED)
-    started = False
-    for row in rows:
-        if not row:
-            continue
-        if started and (problem := _problem(row, header, label, sides)):
-            return UserError(f"{path}, line {rows.line_num}: {problem}.", f"The columns are {','.join(header)}.")
-        started = True
-    return UserError(f"{path} cannot be read as a trial list.", f"The columns are {','.join(header)}.")
-
-
-def _problem(row: list[str], header: list[str], label: int, sides: list[int]) -> str | None:
-    """What is wrong with one row of a CSV list."""
-    if len(row) != len(header):
-        return f"{len(row)} fields where the header has {len(header)}"
-    if row[label] not in ("0", "1"):
-        return f"the label is {row[label]!r}, not 0 or 1"
-    if any(row[side] == "" for side in sides):
-        return "an utterance is missing"
-    for name, value in zip(header, row, strict=True):
-        if name not in REQUIRED and value:
-            try:
-                float(value)
-            except ValueError:
-                return f"{name} is {value!r}, not a number"
-    return None
-
-
-def _render_unipool(trials: Trials) -> str:
-    quoted = np.array([_quoted(name) for name in trials.utterances], object)
-    columns = [trials.labels.astype(str), quoted[trials.enrol], quoted[trials.test]]
-    columns += [_numbers(column) for column in trials.matches.values()]
-    header = ",".join([*REQUIRED, *trials.matches])
-    return "\n".join([header, *map(",".join, zip(*columns, strict=True)), ""])
-
-
-def _numbers(column: NDArray[np.floating[Any]]) -> Names:
-    """A match column as text: whole numbers without a point where all are whole, blanks for NaN."""
-    values, places = np.unique(column, return_inverse=True)
-    finite = values[~np.isnan(values)]
-    whole = bool(np.all(np.isfinite(finite) & (finite == np.round(finite))))
-    text = ["" if np.isnan(value) else str(int(value)) if whole else repr(value.item()) for value in values]
-    return np.array(text, object)[places]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if not name or any(mark in name for mark in ',"\r\n') else name
-
-
-def _sides(trials: Trials) -> tuple[Names, Names]:
-    names = np.array([*trials.utterances, None], object)[:-1]
-    return names[trials.enrol], names[trials.test]
-
-
-def _lines(data: bytes, path: Path) -> list[str]:
-    try:
-        return data.decode().splitlines()
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}, line {line}: not UTF-8 text.", "Convert the file to UTF-8.") from error
-
-
 _VOXCELEB = _Columns(0, {"0": 0, "1": 1})
 _KALDI = _Columns(2, {"nontarget": 0, "target": 1})
+_UNIPOOL = Headed("LABEL", ("SAMPLE1", "SAMPLE2"), {"0": 0, "1": 1}, ",")
+_NIST = Headed("targettype", ("modelid", "segmentid"), {"nontarget": 0, "target": 1}, "\t", side="side")
 FORMATS: Mapping[str, Format] = {
     "unipool": Format(
-        "LABEL,SAMPLE1,SAMPLE2[,GENDER_MATCH…] with a header",
-        lambda line: "," in line and "LABEL" in line.split(","),
-        _parse_unipool,
-        _render_unipool,
+        "LABEL,SAMPLE1,SAMPLE2[,GENDER_MATCH…] with a header", _UNIPOOL.recognises, _UNIPOOL.parse, _UNIPOOL.render
     ),
+    "nist": Format("modelid segmentid side targettype […] with a header", _NIST.recognises, _NIST.parse, _NIST.render),
     "voxceleb": Format("1 path path", _VOXCELEB.recognises, _VOXCELEB.parse, _VOXCELEB.render),
     "kaldi": Format("utterance utterance target|nontarget", _KALDI.recognises, _KALDI.parse, _KALDI.render),
 }
+ALIASES: Mapping[str, str] = {"wespeaker": "kaldi"}  # enrol test target|nontarget: the same columns
+SUFFIXES: Mapping[str, str] = {".csv": "unipool", ".tsv": "nist"}
+
+
+def named(name: str) -> str:
+    """The format of a name. Raises `UserError` with the nearest names."""
+    known = ALIASES.get(name, name)
+    if known not in FORMATS:
+        raise unknown("trial format", name, {*FORMATS, *ALIASES})
+    return known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +21,19 @@ def resolve(trials: Trials, ids: Mapping[str, str | Path]) -> Trials:
     with it (extensions may differ), when its last part is its id, or when its folders all lie on the audio path, as in
     UniPool-SV's LibriSpeech lists, whose paths skip the chapter. Raises `UserError` for names that fit none or several.
     """
-    index = _Index(ids)
-    found = [index.find(name) for name in trials.utterances]
+    found = candidates(trials.utterances, ids)
     _refuse(trials, [len(matches) == 0 for matches in found], "are not in the corpus", [""] * len(found))
     several = [f" ({' or '.join(sorted(matches)[:2])})" for matches in found]
     _refuse(trials, [len(matches) > 1 for matches in found], "fit several utterances", several)
     utterances: dict[str, int] = {}
     codes = np.array([utterances.setdefault(matches[0], len(utterances)) for matches in found], np.int32)
     return replace(trials, utterances=tuple(utterances), enrol=codes[trials.enrol], test=codes[trials.test])
+
+
+def candidates(names: Iterable[str], ids: Mapping[str, str | Path]) -> list[list[str]]:
+    """The ids that each name may stand for, by the rules of `resolve`: none, one or several."""
+    index = _Index(ids)
+    return [index.find(name) for name in names]
 
 
 def _refuse(trials: Trials, bad: list[bool], problem: str, details: list[str]) -> None:

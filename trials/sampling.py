@@ -1,4 +1,4 @@
-"""How balanced trials are drawn without ever listing the pairs that could be: cost grows with the trials only.
+"""How trials of two speakers are drawn without ever listing the pairs that could be: cost grows with the trials only.
 
 Three ideas. Pairs of speakers (or of a speaker's utterances) are numbered along circles: number r of n members is the
 pair (i, i + d) with i = r mod n and d = r // n + 1: any run of numbers uses all members equally often. A speaker deals
@@ -8,19 +8,24 @@ cards dealt in step repeat a pair only after lcm(n, m) deals; shifting one after
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
+Cell = tuple[Ints, Ints]  # members and their partners; the same array twice: the pairs inside one group
+BLOCK = 500_000  # trials that are drawn at a time: what bounds the memory beside the list itself
 
 
-def ragged(counts: Ints) -> Ints:
+def ragged(counts: Ints) -> NDArray[np.int64]:
     """0 … c − 1 for every count c, one after another."""
     ends = np.cumsum(counts)
     return np.arange(int(ends[-1]) if counts.size else 0) - np.repeat(ends - counts, counts)
 
 
-def spread(quota: int, capacity: Ints, rng: np.random.Generator) -> Ints:
+def spread(quota: int, capacity: Ints, rng: np.random.Generator) -> NDArray[np.int64]:
     """How many of `quota` each member gets: equal up to one, except that none exceeds its capacity."""
     counts = np.zeros(capacity.size, np.int64)
     while (rest := quota - int(counts.sum())) > 0:
@@ -34,24 +39,60 @@ def spread(quota: int, capacity: Ints, rng: np.random.Generator) -> Ints:
     return counts
 
 
-def speaker_pairs(
-    quota: int, cells: list[tuple[Ints, Ints]], sizes: Ints, rng: np.random.Generator
-) -> tuple[Ints, Ints, Ints]:
-    """Pairs of speakers and how many trials each gets, `quota` in all: (first, second, trials > 0).
+def in_proportion(
+    totals: Ints, group: Ints, weights: Ints, capacity: Ints, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """How many each of K members gets of its group's total: in proportion to `weights` [K], none above its capacity.
 
-    `cells` holds (speakers, partners) whose pairs are eligible, the same array twice for pairs inside one group;
-    `sizes` are the utterances of every speaker. Counts differ by one at most, unless a pair has no more utterances.
+    `group` [K] numbers the groups, whose members stand side by side. Shares are rounded so that a group's sum is exact;
+    what a full member cannot take goes to the others of its group.
+    """
+    counts = np.zeros(group.size, np.int64)
+    rest = np.array(totals, np.int64)
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    lengths = np.diff(starts, append=group.size)
+    while True:
+        open_weights = np.where(counts < capacity, weights, 0).astype(np.float64)
+        running = np.cumsum(open_weights)
+        before = np.repeat(running[starts] - open_weights[starts], lengths)
+        whole = np.repeat(running[starts + lengths - 1], lengths) - before
+        if not (active := (rest[group] > 0) & (whole > 0)).any():
+            return counts
+        phase = np.repeat(rng.random(starts.size), lengths)
+        share = np.divide(running - before, whole, out=np.zeros_like(running), where=whole > 0)
+        ends = np.minimum(np.floor(share * rest[group] + phase), rest[group]).astype(np.int64)
+        # Behind the last open member the running share is 1, whatever the rounding of sums says.
+        ends[share >= 1 - 1e-12] = rest[group][share >= 1 - 1e-12]
+        begins = np.where(np.diff(group, prepend=-1) != 0, 0, np.roll(ends, 1))
+        counts += np.where(active, np.minimum(ends - begins, capacity - counts), 0)
+        rest = np.array(totals - np.bincount(group, weights=counts, minlength=totals.size), np.int64)
+
+
+def speaker_pairs(
+    quota: int,
+    cells: list[Cell],
+    capacity_of: Callable[[Ints, Ints], Ints],
+    rng: np.random.Generator,
+    equal: bool = False,
+) -> tuple[Ints, Ints, Ints, Ints | None]:
+    """Pairs of speakers and how many trials each gets, `quota` in all: (first, second, trials > 0, capacity or None).
+
+    `cells` hold the eligible pairs, `capacity_of` says how many trials pairs allow. Counts differ by one at most,
+    unless a pair has no more; with `equal`, all get the quota's share rounded up, and nobody makes up for one who has
+    not so many. Capacity is None where there are more pairs than trials: then each gets one.
     """
     totals = np.array([pairs_of(one, other) for one, other in cells], np.int64)
     total = int(totals.sum())
-    if quota < total:
-        chosen = _chosen(quota, totals, cells, rng)
-        return (*chosen, np.ones(chosen[0].size, np.int64))
+    if quota < total and not equal:
+        first, second = _chosen(quota, totals, cells, rng)
+        return first, second, np.ones(first.size, np.int32), None
     runs = [_run(one, other, 0, int(size)) for (one, other), size in zip(cells, totals, strict=True)]
-    first, second = (np.concatenate([run[side] for run in runs] or [np.empty(0, np.int64)]) for side in (0, 1))
-    capacity = sizes[first] * sizes[second]
+    first, second = _joined(runs, 0), _joined(runs, 1)
+    capacity = capacity_of(first, second)
     base = quota // total if total else 0
-    if (capacity > base).all():  # the usual case: a regular choice of those that get one more
+    if equal:
+        counts = np.minimum(-(-quota // max(total, 1)), capacity)
+    elif (capacity > base).all():  # the usual case: a regular choice of those that get one more
         extra = np.zeros(total, bool)
         runs_of = _runs(quota - base * total, totals, rng)
         for offset, size, start, length in zip(np.cumsum(totals) - totals, totals, *runs_of, strict=True):
@@ -60,22 +101,25 @@ def speaker_pairs(
     else:
         counts = spread(quota, capacity, rng)
     used = counts > 0
-    return first[used], second[used], counts[used]
+    return first[used], second[used], counts[used], capacity[used]
 
 
 def pairs_of(one: Ints, other: Ints) -> int:
     return one.size * (one.size - 1) // 2 if one is other else one.size * other.size
 
 
-def _chosen(quota: int, totals: Ints, cells: list[tuple[Ints, Ints]], rng: np.random.Generator) -> tuple[Ints, Ints]:
+def _chosen(quota: int, totals: Ints, cells: list[Cell], rng: np.random.Generator) -> tuple[Ints, Ints]:
     starts, lengths = _runs(quota, totals, rng)
     runs = [
         _run(one, other, int(start), int(length))
         for (one, other), start, length in zip(cells, starts, lengths, strict=True)
         if length
     ]
-    first, second = (np.concatenate([run[side] for run in runs] or [np.empty(0, np.int64)]) for side in (0, 1))
-    return first, second
+    return _joined(runs, 0), _joined(runs, 1)
+
+
+def _joined(runs: list[Cell], side: int) -> Ints:
+    return np.concatenate([run[side] for run in runs] or [np.empty(0, np.int32)])
 
 
 def _runs(quota: int, totals: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -91,7 +135,7 @@ def _runs(quota: int, totals: Ints, rng: np.random.Generator) -> tuple[Ints, Int
     return rng.integers(0, np.maximum(totals, 1)), lengths
 
 
-def _run(one: Ints, other: Ints, start: int, length: int) -> tuple[Ints, Ints]:
+def _run(one: Ints, other: Ints, start: int, length: int) -> Cell:
     """A run of pair numbers of one cell, decoded."""
     total = pairs_of(one, other)
     number = (start + np.arange(length)) % max(total, 1)
@@ -100,87 +144,42 @@ def _run(one: Ints, other: Ints, start: int, length: int) -> tuple[Ints, Ints]:
     return one[place], other[partner]
 
 
-def deal(first: Ints, second: Ints, counts: Ints, sizes: Ints, decks: Ints, offsets: Ints) -> tuple[Ints, Ints]:
-    """The utterances of every trial of every speaker pair; none repeats, and a speaker's are used equally often.
+class Dealer:
+    """Deals the utterances of K decks to trials, round and round: a deck's are used equally often.
 
-    `decks` holds the utterances of all speakers, speaker s from `offsets[s]` on, in the order to deal them.
+    `decks` holds the utterances of all decks, those of deck k from `offsets[k]` on, `sizes[k]` of them.
     """
-    speakers = np.concatenate([first, second])
-    twice = np.concatenate([counts, counts])
-    order = np.argsort(speakers, kind="stable")
-    dealt = np.cumsum(twice[order]) - twice[order]  # before this pair, by any speaker up to this one
-    begins = np.searchsorted(speakers[order], speakers[order], side="left")
-    position = np.empty_like(dealt)
-    position[order] = dealt - dealt[begins]
-    start, start_second = np.split(position, 2)
-    pair = np.repeat(np.arange(counts.size), counts)
-    turn = ragged(counts)
-    lap = np.lcm(sizes[first], sizes[second])
-    # The last lap is the one without a shift, so that the next pair continues where this one stopped.
-    shift = ((counts - 1) // lap)[pair] - turn // lap[pair]
-    one = (start[pair] + turn) % sizes[first][pair]
-    other = (start_second[pair] + turn + shift) % sizes[second][pair]
-    return decks[offsets[first][pair] + one], decks[offsets[second][pair] + other]
 
+    def __init__(self, decks: Ints, offsets: Ints, sizes: Ints) -> None:
+        self.decks, self.offsets, self.sizes = decks, offsets, sizes
+        self.dealt = np.zeros(sizes.size, np.int64)
 
-def own_pairs(sessions: Ints, counts: Ints, sizes: Ints, offsets: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """`counts` [S] distinct pairs of every speaker's own utterances, of different sessions while there are any.
+    def deal(self, first: Ints, second: Ints, counts: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """The utterances of every trial of every pair of decks, block by block; none repeats within a pair."""
+        ends = np.cumsum(counts, dtype=np.int64)
+        start = 0
+        while start < counts.size:
+            before = ends[start - 1] if start else 0
+            stop = max(int(np.searchsorted(ends, before + BLOCK, side="right")), start + 1)
+            yield self._block(*(column[start:stop].astype(np.int64) for column in (first, second, counts)))
+            start = stop
 
-    `sessions` [U] of the utterances, those of speaker s from `offsets[s]` on. A speaker's utterances sit on a circle,
-    sessions side by side: at a distance that no session spans, all pairs are of two sessions.
-    """
-    speaker = np.repeat(np.arange(sizes.size), sizes)
-    _, session, lengths = np.unique(
-        speaker * (int(sessions.max(initial=0)) + 1) + sessions, return_inverse=True, return_counts=True
-    )
-    drawn = rng.permutation(sessions.size)
-    circle = drawn[np.argsort((speaker + rng.random(lengths.size)[session])[drawn], kind="stable")]
-    longest = np.maximum.reduceat(lengths[session], offsets) if sizes.size else sizes
-    # Distances from `longest` to less than half the circle pass every place once as first and once as second.
-    apart = (sizes - 1) // 2 - longest + 1
-    easy = counts <= np.maximum(apart, 0) * sizes
-    found = [_easy_pairs(np.flatnonzero(easy & (counts > 0)), counts, sizes, longest, apart, offsets, rng)]
-    for hard in np.flatnonzero(~easy):
-        places = np.arange(offsets[hard], offsets[hard] + sizes[hard])
-        one, other = _hard_pairs(sessions[circle[places]], int(counts[hard]))
-        found.append((one + offsets[hard], other + offsets[hard]))
-    first, second = (circle[np.concatenate([pairs[side] for pairs in found])] for side in (0, 1))
-    return first, second
-
-
-def _easy_pairs(
-    speakers: Ints, counts: Ints, sizes: Ints, longest: Ints, apart: Ints, offsets: Ints, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
-    """Places on the circles of speakers for whom distances that no session spans suffice."""
-    count, size = counts[speakers], sizes[speakers]
-    each = np.repeat(np.arange(speakers.size), count)
-    turn, size_of = ragged(count), size[each]
-    begin, choices = rng.integers(0, apart[speakers])[each], apart[speakers][each]
-    distance = longest[speakers][each] + (begin + turn // size_of) % choices
-    # Within a round, every other stretch of `distance` places first: these pairs have no place in common.
-    rank, stretch = turn % size_of, 2 * distance
-    even: Ints = (size_of // stretch * distance + np.minimum(size_of % stretch, distance)).astype(np.int64)
-    late = (rank >= even).astype(np.int64)
-    rank -= late * even
-    place = rank // distance * stretch + rank % distance + late * distance + rng.integers(0, size)[each]
-    begins = offsets[speakers][each]
-    first, second = begins + place % size_of, begins + (place + distance) % size_of
-    return first.astype(np.int64), second.astype(np.int64)
-
-
-def _hard_pairs(sessions: Ints, count: int) -> tuple[Ints, Ints]:
-    """Places on the circle of one speaker with few sessions or few utterances: wide distances first, which have most
-    pairs of two sessions, and pairs of one session last."""
-    size = sessions.size
-    distances = np.arange(size // 2, 0, -1)
-    rows = min(count // size + 2, distances.size)
-    while True:
-        lengths = np.where(2 * distances[:rows] == size, distances[:rows], size)
-        distance, one = np.repeat(distances[:rows], lengths), ragged(lengths)
-        other = (one + distance) % size
-        same = sessions[one] == sessions[other]
-        if rows == distances.size or int(np.count_nonzero(~same)) >= count:
-            break
-        rows = min(2 * rows, distances.size)
-    order = np.argsort(same, kind="stable")[:count]
-    return one[order], other[order]
+    def _block(self, first: Ints, second: Ints, counts: Ints) -> tuple[Ints, Ints]:
+        decks = np.concatenate([first, second])
+        twice = np.concatenate([counts, counts])
+        order = np.argsort(decks, kind="stable")
+        running = np.cumsum(twice[order]) - twice[order]
+        begins = np.searchsorted(decks[order], decks[order], side="left")
+        position = np.empty_like(running)
+        position[order] = running - running[begins]  # dealt before this pair in this block
+        start, start_second = np.split(position + self.dealt[decks], 2)
+        np.add.at(self.dealt, decks, twice)
+        pair = np.repeat(np.arange(counts.size), counts)
+        turn = ragged(counts)
+        sizes, sizes_second = self.sizes[first], self.sizes[second]
+        lap = np.lcm(sizes, sizes_second)
+        # The last lap is the one without a shift, so that the next pair continues where this one stopped.
+        shift = ((counts - 1) // lap)[pair] - turn // lap[pair]
+        one = (start[pair] + turn) % sizes[pair]
+        other = (start_second[pair] + turn + shift) % sizes_second[pair]
+        return self.decks[self.offsets[first][pair] + one], self.decks[self.offsets[second][pair] + other]

@@ -7,13 +7,17 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import lt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from voxboard.errors import UserError, unknown
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from voxboard.trials.formats import Format
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,8 @@ class Trials:
             raise ValueError(f"a trial names an utterance outside 0 … {count - 1}")
         if np.any((self.labels != 0) & (self.labels != 1)):
             raise ValueError("labels must be 1 (same speaker) or 0")
-        if len(set(self.utterances)) != count:
+        # Sorted names, as built lists have them, are distinct without a set of a million.
+        if not all(map(lt, self.utterances, self.utterances[1:])) and len(set(self.utterances)) != count:
             raise ValueError("utterances must be distinct")
 
     @classmethod
@@ -115,45 +120,63 @@ class Trials:
 def read(path: str | Path) -> Trials:
     """Reads a trial list; the format is found from its content, gzip from its first bytes.
 
-    Raises `UserError` that names the file, and the line where there is one.
+    A sidecar beside it is not read: `voxboard trials check` compares the two. Raises `UserError` that names the file,
+    and the line where there is one.
     """
+    path = Path(path)
+    data = content(path)
+    labels, enrol, test, matches = _format(data, path)[1].parse(data, path)
+    return Trials.of(labels, enrol, test, matches, _stem(path))
+
+
+def format_of(path: str | Path) -> str:
+    """The format of a list, by its first line. Raises `UserError` for a file that is none."""
+    return _format(content(Path(path)), Path(path))[0]
+
+
+def write(
+    trials: Trials,
+    path: str | Path,
+    format: str | None = None,  # noqa: A002
+    sidecar: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes a trial list and its sidecar `<path>.json`, both whole or not at all; the same trials give the same bytes.
+
+    `format` is unipool, nist, voxceleb, kaldi or wespeaker (the same as kaldi); by default unipool for `*.csv`, nist
+    for `*.tsv`, else voxceleb. Only unipool and nist keep the match columns. `*.gz` is compressed. `sidecar` is what to
+    keep beside the list (`sidecar.of_list`, `sidecar.of_built`); by default, what the list itself tells.
+    """
+    from voxboard.records.store import write_atomically
     from voxboard.trials import formats
+    from voxboard.trials import sidecar as sidecars
 
     path = Path(path)
-    data = _content(path)
+    by_suffix = (formats.SUFFIXES[suffix] for suffix in reversed(path.suffixes[-2:]) if suffix in formats.SUFFIXES)
+    name = formats.named(format) if format else next(by_suffix, "voxceleb")
+    data = formats.FORMATS[name].render(trials).encode()
+    beside = sidecars.render(sidecars.of_list(trials) if sidecar is None else sidecar, name)
+    packed = gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data
+    write_atomically({path: packed, sidecars.path_of(path): beside})
+    return path
+
+
+def _format(data: bytes, path: Path) -> tuple[str, Format]:
+    from voxboard.trials import formats
+
     first = data.lstrip()[:4096].splitlines()[:1]
     if not first:
         raise UserError(f"{path} holds no trials.", "Pass a list with one trial per line.")
     line = first[0].decode("utf-8", "replace")
-    for candidate in formats.FORMATS.values():
+    for name, candidate in formats.FORMATS.items():
         if candidate.recognises(line):
-            labels, enrol, test, matches = candidate.parse(data, path)
-            return Trials.of(labels, enrol, test, matches, _stem(path))
+            return name, candidate
     raise UserError(
         f"{path}, line 1: {line[:80]!r} is no trial.",
         f"Known formats: {'; '.join(known.example for known in formats.FORMATS.values())}.",
     )
 
 
-def write(trials: Trials, path: str | Path, format: str | None = None) -> Path:  # noqa: A002
-    """Writes a trial list, whole or not at all; the same trials give the same bytes.
-
-    `format` is unipool, voxceleb or kaldi; by default unipool for `*.csv` and `*.csv.gz`, else voxceleb. Only unipool
-    keeps the match columns. `*.gz` is compressed.
-    """
-    from voxboard.records.store import write_atomically
-    from voxboard.trials import formats
-
-    path = Path(path)
-    name = format or ("unipool" if ".csv" in path.suffixes[-2:] else "voxceleb")
-    if name not in formats.FORMATS:
-        raise unknown("trial format", name, formats.FORMATS)
-    data = formats.FORMATS[name].render(trials).encode()
-    write_atomically({path: gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data})
-    return path
-
-
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
     """A file's bytes, decompressed, without a byte order mark."""
     try:
         data = path.read_bytes()
@@ -170,4 +193,4 @@ def _content(path: Path) -> bytes:
 
 def _stem(path: Path) -> str:
     name = path.name.removesuffix(".gz")
-    return name.removesuffix(".csv").removesuffix(".txt")
+    return name.removesuffix(".csv").removesuffix(".txt").removesuffix(".tsv")

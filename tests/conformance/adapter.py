@@ -5,9 +5,15 @@ PYTHONPATH=. python ../shared/metric-cases/check.py tests.conformance.adapter
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
-from voxboard.metrics import classification, detection, regression
+import numpy as np
+import torch
+
+from voxboard.backbones.features import KaldiFbank
+from voxboard.metrics import classification, detection, diarization, normalisers, regression, text
+from voxboard.scoring import normalisation, rows
 
 
 def eer(pos: np.ndarray, neg: np.ndarray, method: detection.Method) -> float:
@@ -36,3 +42,59 @@ def rmse(truth: np.ndarray, pred: np.ndarray) -> float:
 
 def mae(truth: np.ndarray, pred: np.ndarray) -> float:
     return regression.mae(truth, pred)
+
+
+def as_norm(
+    emb: np.ndarray, cohort: np.ndarray, enrol: np.ndarray, test: np.ndarray, top_k: int, std: normalisation.Std
+) -> np.ndarray:
+    ours, others = rows.unit(emb), rows.unit(cohort)
+    scores = np.einsum("ne,ne->n", ours[enrol], ours[test])
+    return normalisation.as_norm(scores, ours, enrol, test, others, top_k, std)
+
+
+def der(
+    ref: dict[str, list[diarization.Turn]],
+    hyp: dict[str, list[diarization.Turn]],
+    collar: float,
+    skip_overlap: bool,
+    uem: dict[str, list[diarization.Region]] | None,
+    mapping: diarization.Mapper,
+    merge_touching: bool = False,
+) -> dict[str, float]:
+    found = diarization.score(ref, hyp, collar, skip_overlap, uem, mapping=mapping, merge_touching=merge_touching)
+    parts = {"total": found.total, "miss": found.miss, "fa": found.false_alarm, "confusion": found.confusion}
+    return {"der": found.der, **parts}
+
+
+def jer(ref: dict[str, list[diarization.Turn]], hyp: dict[str, list[diarization.Turn]]) -> float:
+    return diarization.jer(ref, hyp)
+
+
+def wer(refs: list[str], hyps: list[str]) -> float:
+    return text.wer(refs, hyps)
+
+
+def cer(refs: list[str], hyps: list[str]) -> float:
+    return text.cer(refs, hyps)
+
+
+def normalise(text: str, kind: str) -> str:
+    return normalisers.get({"whisper-english": "whisper-en", "whisper-basic": "basic"}[kind])(text)
+
+
+def fbank(wave: np.ndarray) -> np.ndarray:
+    return KaldiFbank()(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))[0][0].numpy()
+
+
+def balanced_counts(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of a balanced list: in all, per stratum, per speaker pair and per speaker.
+
+    Takes `speakers`: {name: {"gender": "F", …, "utterances": 400}} or a list of such dictionaries that name their `id`;
+    `utterances`: how many each speaker has, where the speakers do not say (a number, or {name: number}); `preset`, or
+    `targets`, `non_targets` (None targets: as many as non-targets, down to thousands), `strata` and `rule` (ceil or
+    exact; ceil unless said). Returns `trials`, `targets`, `non_targets`; `strata`: {"1,0": {"pairs", "per_pair",
+    "trials"}} by shared labels; `per_pair`: {"a b": non-targets}; `per_speaker`: {name: {"targets", "non_targets"}}.
+    """
+    from tests.conformance.balanced import counts
+
+    return counts(case)

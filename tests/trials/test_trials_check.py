@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voxboard.trials import Trials, check, read
+from voxboard.trials.exposure import Exposure
 
 
 def test_planted_faults_are_counted() -> None:
@@ -28,12 +31,87 @@ def test_planted_faults_are_counted() -> None:
     assert (found.same_session_targets, found.same_session_non_targets) == (2, 2)
     assert (found.training_speakers, found.training_trials) == (("b",), 4)
     assert found.match_counts == {"GENDER_MATCH": {"0": (2, 0), "1": (1, 2), "unknown": (0, 1)}}
-    assert len(found.problems()) == 6
+    assert (found.repeated, found.on_both_sides, found.alternating) == ((0, 1), 3, False)
+    assert found.problems() == [
+        "1 trials compare an utterance with itself.",
+        "1 trials repeat an earlier pair (1 targets, 0 non-targets).",
+        "2 labels contradict the speakers.",
+        "1 utterances have no known speaker.",
+        "2 of 3 targets come from one session (66.7 %).",
+        "2 of 3 non-targets come from one session.",
+        "4 trials involve training speakers (b).",
+        "gender differs in 2 of 3 non-targets (66.7 %) and in no target: gender alone tells these apart.",
+    ]
+    assert found.faults() == ["2 labels contradict the speakers."]
 
 
 def test_repeats_with_another_label_contradict() -> None:
     found = check(Trials.of([1, 0, 1], ["a", "b", "a"], ["b", "a", "b"]))
-    assert (found.duplicates, found.contradictions) == (2, 1)
+    assert (found.duplicates, found.repeated, found.contradictions) == (2, (1, 1), 1)
+    assert found.faults() == ["1 repeated pairs contradict the label of their first trial."]
+    assert found.alternating
+
+
+def test_a_list_of_one_kind_cannot_be_used() -> None:
+    assert check(Trials.of([1], ["a"], ["b"])).faults() == ["There are no non-targets."]
+    assert check(Trials.of([0], ["a"], ["b"])).faults() == ["There are no targets."]
+
+
+def test_a_missing_region_that_is_compared_is_told() -> None:
+    # UniPool-SV's script compares NaN with NaN, which is never equal: 0, also where a speaker meets itself.
+    trials = Trials.of(
+        [1, 1, 0, 0],
+        ["a1", "b1", "a1", "b1"],
+        ["a2", "b2", "c1", "c1"],
+        {"REGION_MATCH": np.array([0, 1, 0, 1]), "AGE_MATCH": np.array([1.0, 1.0, 1.0, np.nan])},
+    )
+    region = {"b1": "north", "b2": "north", "c1": "north"}
+    age = {"a1": "20", "a2": "20", "b1": "30", "b2": "30", "c1": "30"}
+    found = check(trials, region=region, age=age)
+    assert found.label_counts["region"] == {"1": (1, 1), "unknown": (1, 1)}
+    assert (found.column_errors, found.column_guesses) == ({"AGE_MATCH": (1, 0)}, {"REGION_MATCH": (1, 0)})
+    assert found.problems()[:3] == [
+        "REGION_MATCH is 0 for 1 targets, though a speaker shares its own label: it was unknown (NaN).",
+        "AGE_MATCH contradicts the labels in 0 targets and 1 non-targets.",
+        "REGION_MATCH is 0 for 1 non-targets of which a side is unknown.",
+    ]
+
+
+def test_values_of_labels_and_texts_are_counted() -> None:
+    trials = Trials.of([1, 0, 0], ["a1", "a1", "b1"], ["a2", "b1", "c1"])
+    found = check(
+        trials,
+        gender={"a1": "F", "a2": "F", "b1": "M", "c1": "M"},
+        text={"a1": "yes", "a2": "yes", "b1": "yes", "c1": "no"},
+    )
+    assert found.value_counts == {"gender": {"F × F": (0, 1), "F × M": (1, 0), "M × M": (1, 0)}}
+    assert (found.same_text_targets, found.same_text_non_targets) == (1, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 1)), min_size=1, max_size=40))
+def test_repeats_are_what_going_through_the_list_finds(rows: list[tuple[int, int, int]]) -> None:
+    found = check(Trials.of([row[2] for row in rows], [f"u{row[0]}" for row in rows], [f"u{row[1]}" for row in rows]))
+    first: dict[frozenset[int], int] = {}
+    again, wrong = [], 0
+    for one, other, label in rows:
+        pair = frozenset((one, other))
+        if pair in first:
+            again.append(label)
+            wrong += label != first[pair]
+        first.setdefault(pair, label)
+    assert (found.duplicates, found.repeated) == (len(again), (again.count(0), again.count(1)))
+    assert found.contradictions == wrong
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=60))
+def test_a_histogram_is_short_and_counts_every_member_once(trials: list[int]) -> None:
+    found = Exposure.of(np.array(trials))
+    assert (found.count, found.least, found.most) == (len(trials), min(trials), max(trials))
+    assert len(found.histogram) <= 12
+    for name, members in found.histogram.items():
+        low, _, high = name.partition("-")
+        assert members == sum(int(low) <= value <= int(high or low) for value in trials)
+    assert sum(found.histogram.values()) == len(trials)
 
 
 def test_a_clean_list_has_no_problems() -> None:

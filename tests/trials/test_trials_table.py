@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from voxboard.errors import UserError
 from voxboard.trials import Trials, read, write
+from voxboard.trials.table import format_of
 
 NAMES = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=8)
 FREE_NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=8)
@@ -38,14 +39,26 @@ def same(one: Trials, other: Trials) -> bool:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(trials=lists(FREE_NAMES), suffix=st.sampled_from([".csv", ".csv.gz"]))
 def test_csv_keeps_names_order_labels_and_match_columns(trials: Trials, suffix: str, tmp_path: Path) -> None:
     assert same(read(write(trials, tmp_path / f"list{suffix}")), trials)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(trials=lists(NAMES), format=st.sampled_from(["voxceleb", "kaldi"]), suffix=st.sampled_from(["", ".txt.gz"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(trials=lists(FREE_NAMES.filter(lambda name: name == name.strip('" '))), suffix=st.sampled_from(["", ".gz"]))
+def test_nist_keys_keep_all_that_csv_keeps(trials: Trials, suffix: str, tmp_path: Path) -> None:
+    path = write(trials, tmp_path / f"key.tsv{suffix}")
+    assert same(read(path), trials)
+    assert format_of(path) == "nist"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    trials=lists(NAMES),
+    format=st.sampled_from(["voxceleb", "kaldi", "wespeaker"]),
+    suffix=st.sampled_from(["", ".txt.gz"]),
+)
 def test_text_formats_keep_names_order_and_labels(trials: Trials, format: str, suffix: str, tmp_path: Path) -> None:  # noqa: A002
     found = read(write(trials, tmp_path / f"list{suffix}", format))
     assert found.digest() == trials.digest()
@@ -61,6 +74,8 @@ def test_the_digest_sees_content_only(tmp_path: Path) -> None:
         "kaldi.txt": b"a b target\na c nontarget\n",
         "list.csv": b"\xef\xbb\xbfLABEL,SAMPLE1,SAMPLE2\r\n1,a,b\r\n0,a,c\r\n",
         "columns.csv": b'GENDER_MATCH,SAMPLE2,SAMPLE1,LABEL\n1,b,"a",1\n,c,a,0\n',
+        "key.tsv": b"modelid\tsegmentid\tside\ttargettype\tgender\na\tb\ta\ttarget\tF\na\tc\ta\tnontarget\tM\n",
+        "key.csv": b"modelid,segmentid,targettype\na,b,target\na,c,nontarget\n",
         "packed": gzip.compress(b"1 a b\n0 a c\n"),
     }
     for name, data in files.items():
@@ -106,6 +121,9 @@ def test_the_same_trials_give_the_same_bytes(tmp_path: Path) -> None:
         (b"LABEL,SAMPLE1,SAMPLE2,X\n1,a,b,1\n1,a,b,one\n", "line 3: X is 'one', not a number"),
         (b"1 a b\n1 a \xff\n", "line 2: not UTF-8 text"),
         (b"LABEL,SAMPLE1,SAMPLE2\n1,a,\xff\n", "line 2: not UTF-8 text"),
+        (b"modelid\tsegmentid\ttargettype\na\tb\tmaybe\n", "line 2: the label is 'maybe', not nontarget or target"),
+        (b"modelid\tsegmentid\ttargettype\na\tb\ttarget\na\tb\n", "line 3: 2 fields where the header has 3"),
+        (b"modelid\tside\ttargettype\na\tb\ttarget\n", "has no column segmentid"),
         (b"RIFF\0\0\0WAVE", "is no text file"),
         (gzip.compress(b"1 a b\n" * 99, mtime=0)[:-9], "damaged gzip"),
     ],
@@ -126,9 +144,25 @@ def test_missing_files_unknown_formats_and_unwritable_names_are_user_errors(tmp_
         read(tmp_path / "nowhere.txt")
     with pytest.raises(UserError, match=r"Unknown trial format 'voxcelebs'. Did you mean voxceleb"):
         write(trials, tmp_path / "x", "voxcelebs")
+    with pytest.raises(UserError, match=r"'a\\tb' cannot stand in a table that is separated by tabs"):
+        write(Trials.of([1], ["a\tb"], ["c"]), tmp_path / "x.tsv")
     with pytest.raises(UserError, match="'a b' has white space"):
         write(trials, tmp_path / "x.txt")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_other_channel_of_a_nist_segment_is_another_utterance(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("modelid\tsegmentid\tside\ttargettype\nm\ts\ta\ttarget\nm\ts\tb\tnontarget\n")
+    trials = read(tmp_path / "key")
+    assert trials.utterances == ("m", "s", "s:b")
+    assert read(write(trials, tmp_path / "again.tsv")).digest() == trials.digest()
+
+
+def test_kaldi_and_wespeaker_are_the_same_columns(tmp_path: Path) -> None:
+    trials = Trials.of([1, 0], ["a", "a"], ["b", "c"])
+    one, other = (write(trials, tmp_path / name, name) for name in ("kaldi", "wespeaker"))
+    assert one.read_bytes() == other.read_bytes() == b"a b target\na c nontarget\n"
+    assert format_of(one) == format_of(other) == "kaldi"
 
 
 def test_trials_that_contradict_themselves_are_refused() -> None:

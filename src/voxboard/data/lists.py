@@ -92,7 +92,7 @@ def copy(
 def tidy(folder: Path, kept: Mapping[str, str]) -> None:
     """Removes the lists of an earlier corpus in the same folder."""
     for file in (file for split in SPLITS for file in folder.glob(f"trials-{split}.*")):
-        if file.name not in kept.values():
+        if file.name.removesuffix(".json") not in kept.values():
             file.unlink()
 
 
