@@ -1,13 +1,13 @@
 """Speaker verification: do these two utterances have the same speaker?
 
 Every distinct utterance is embedded once, trials are scored by gathering rows, and the numbers come with intervals
-clustered by speaker.
+clustered by speaker: of all trials, of those whose sides share something, and of those within a group of speakers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,16 @@ import numpy as np
 from voxboard import trials as trial_lists
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.errors import UserError
-from voxboard.metrics import bootstrap, detection
+from voxboard.metrics import bootstrap, curves, detection, subgroups
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.subgroups import Gap, Group
+from voxboard.scoring import calibration, normalisation
+from voxboard.scoring import cohort as cohorts
+from voxboard.scoring.calibration import Calibration
+from voxboard.scoring.cohort import Cohort
 from voxboard.scoring.cosine import cosine
 from voxboard.scoring.embed import Embeddings, embed
+from voxboard.scoring.portions import Portion, match_strata, speaker_groups
 from voxboard.trials import Trials
 
 if TYPE_CHECKING:
@@ -32,17 +38,24 @@ if TYPE_CHECKING:
 BUILT_TRIALS = 10_000  # size of a list that is built because a corpus has none
 P_TARGETS = (0.01, 0.05)
 ACCEPT = {"accept": "score >= threshold"}
+COSTS = {"c_miss": 1, "c_fa": 1, "normalised": True}
 MAIN_METRIC = "eer@interpolated"
 # metric id → its name in `bootstrap.detection`, and the parameters that fix what it means
 _METRICS: dict[str, tuple[str, dict[str, Any]]] = {
     MAIN_METRIC: ("eer", {"ties": "blocks", **ACCEPT}),
-    **{f"min_dcf@p={p:g}": (f"min_dcf_{p:g}", {"c_miss": 1, "c_fa": 1, "normalised": True}) for p in P_TARGETS},
+    **{f"min_dcf@p={p:g}": (f"min_dcf_{p:g}", COSTS) for p in P_TARGETS},
     "far@valid_threshold": ("far", ACCEPT),
     "frr@valid_threshold": ("frr", ACCEPT),
     "hter@valid_threshold": ("half_total", ACCEPT),
 }
 METRICS: Mapping[str, Mapping[str, Any]] = {name: parameters for name, (_, parameters) in _METRICS.items()}
-MIN_STRATUM = 30  # targets and non-targets below which a stratum gets no number
+_SHORT = {name: short for name, (short, _) in _METRICS.items()}
+NORMS: Mapping[str, Callable[..., np.ndarray]] = {
+    "z-norm": normalisation.z_norm,
+    "t-norm": normalisation.t_norm,
+    "s-norm": normalisation.s_norm,
+    "as-norm": normalisation.as_norm,
+}
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,16 @@ def _built(corpus: Corpus, split: str, cuts: Sequence[Cut], seed: int) -> Trials
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What the validation list fixes before the test list is looked at."""
+
+    eer: float
+    threshold: float  # of that EER
+    calibration: Calibration
+    digest: str  # of the validation list
+
+
+@dataclass(frozen=True)
 class Scored:
     """Scores [N] of a trial set, and what computing them took."""
 
@@ -113,28 +136,64 @@ class Scored:
     embeddings: Embeddings
 
 
-def score(network: Network, trials: TrialSet, settings: Evaluation, show_progress: bool = True) -> Scored:
-    """Embeds every utterance of the list once and scores all trials."""
-    embeddings = embed(
+def score(
+    network: Network,
+    trials: TrialSet,
+    settings: Evaluation,
+    cohort: Cohort | None = None,
+    show_progress: bool = True,
+) -> Scored:
+    """Embeds every utterance of the list once and scores all trials, normalised where there is a cohort."""
+    embeddings = _embedded(network, trials.cuts, settings, show_progress)
+    if embeddings.skipped:
+        trials = _without(trials, set(embeddings.skipped))
+    rows = embeddings.rows()
+    place = np.array([rows[name] for name in trials.trials.utterances])
+    enrol, test = place[trials.trials.enrol], place[trials.trials.test]
+    scores = cosine(embeddings.matrix, enrol, test, embeddings.heads, settings.clamp_scores)
+    if cohort is None:
+        return Scored(trials, scores, embeddings)
+    normalise, options = NORMS[settings.score_norm], {"heads": embeddings.heads, "clamp": settings.clamp_scores}
+    if settings.score_norm == "as-norm":
+        options["top_k"] = top_k(cohort, settings)
+    return Scored(trials, normalise(scores, embeddings.matrix, enrol, test, cohort.matrix, **options), embeddings)
+
+
+def cohort_of(
+    network: Network, cuts: Iterable[Cut], settings: Evaluation, seed: int, show_progress: bool = True
+) -> Cohort:
+    """The mean embeddings of training speakers, from their first few utterances; `cuts` are the training split.
+
+    Raises `UserError` when the split has too few speakers.
+    """
+    by_speaker: dict[str, list[Cut]] = {}
+    for cut in sorted(cuts, key=lambda cut: cut.id):
+        by_speaker.setdefault(speaker_of(cut), []).append(cut)
+    try:
+        speakers = cohorts.draw(by_speaker, settings.cohort_speakers, seed)
+    except ValueError as error:
+        raise UserError(f"{error}.".capitalize(), "Ask for fewer with --cohort_speakers.") from error
+    chosen = [cut for speaker in speakers for cut in by_speaker[speaker][: settings.cohort_utterances]]
+    embeddings = _embedded(network, chosen, settings, show_progress)
+    by_id = {cut.id: speaker_of(cut) for cut in chosen}
+    owners = [by_id[name] for name in embeddings.ids]
+    return cohorts.mean_per_speaker(embeddings.matrix, owners, embeddings.ids, embeddings.heads)
+
+
+def top_k(cohort: Cohort, settings: Evaluation) -> int:
+    """How many speakers of the cohort as-norm looks at: no more than there are."""
+    return min(settings.top_k, len(cohort.matrix))
+
+
+def _embedded(network: Network, cuts: Sequence[Cut], settings: Evaluation, show_progress: bool) -> Embeddings:
+    return embed(
         network.encoder,
-        trials.cuts,
+        cuts,
         heads=network.score_heads,
         max_seconds=settings.max_seconds,
         skip_bad_audio=settings.skip_bad_audio,
         show_progress=show_progress,
     )
-    if embeddings.skipped:
-        trials = _without(trials, set(embeddings.skipped))
-    rows = embeddings.rows()
-    place = np.array([rows[name] for name in trials.trials.utterances])
-    scores = cosine(
-        embeddings.matrix,
-        place[trials.trials.enrol],
-        place[trials.trials.test],
-        embeddings.heads,
-        settings.clamp_scores,
-    )
-    return Scored(trials, scores, embeddings)
 
 
 def _without(trials: TrialSet, skipped: set[str]) -> TrialSet:
@@ -148,101 +207,71 @@ def _without(trials: TrialSet, skipped: set[str]) -> TrialSet:
 
 def _compact(trials: TrialSet, keep: np.ndarray) -> TrialSet:
     """Only the trials `keep`, and only the utterances that they use."""
-    old = trials.trials
-    used, numbers = np.unique(np.concatenate([old.enrol[keep], old.test[keep]]), return_inverse=True)
-    half = len(keep)
-    smaller = replace(
-        old,
-        utterances=[old.utterances[place] for place in used],
-        enrol=numbers[:half].astype(np.int32),
-        test=numbers[half:].astype(np.int32),
-        labels=old.labels[keep],
-        matches={name: column[keep] for name, column in old.matches.items()},
-    )
-    return replace(trials, trials=smaller, cuts=tuple(trials.cuts[place] for place in used))
+    smaller = trials.trials.select(keep)
+    by_id = {cut.id: cut for cut in trials.cuts}
+    return replace(trials, trials=smaller, cuts=tuple(by_id[name] for name in smaller.utterances))
 
 
-def operating_point(scored: Scored) -> tuple[float, float]:
-    """EER and its threshold."""
-    return detection.eer(scored.scores, scored.trial_set.trials.labels)
-
-
-def thresholds(scored: Scored, validation: float | None) -> dict[str, float]:
-    """Where on the score axis each value was taken, where that is one place that is not infinite."""
-    found = {MAIN_METRIC: operating_point(scored)[1]}
-    if validation is not None:
-        found |= {name: validation for name in METRICS if name.endswith("@valid_threshold")}
-    return {name: place for name, place in found.items() if np.isfinite(place)}
+def reference(scored: Scored) -> Reference:
+    """Operating point and calibration of a scored validation list."""
+    labels = scored.trial_set.trials.labels
+    error, threshold = detection.eer(scored.scores, labels)
+    return Reference(error, threshold, calibration.fit(scored.scores, labels), scored.trial_set.digest)
 
 
 @dataclass(frozen=True)
-class Stratum:
-    """The numbers of the trials that share a match column's value; `values` is empty where they are too few."""
+class Measured:
+    """The numbers of a scored list: of all trials, per portion, and how far groups of speakers are apart."""
 
-    name: str
-    trials: int
-    targets: int
-    values: Mapping[str, Interval]
-    reason: str = ""
-
-
-def measure(scored: Scored, threshold: float | None, seed: int, replicates: int) -> dict[str, Interval]:
-    """EER, minDCF and, at the validation threshold, FAR*, FRR* and EER*, with 95 % intervals."""
-    everything = np.arange(len(scored.scores))
-    return _measure(scored, everything, threshold, seed, replicates)
+    values: Mapping[str, Interval]  # metric id → value
+    portions: Sequence[tuple[Portion, Group]]  # a group's values are by metric id too
+    gaps: Sequence[tuple[str, str, Gap]]  # label, "gender"; metric id; the gap
+    thresholds: Mapping[str, float]  # where each value was taken, where that is one finite score
+    curves: curves.Fields
 
 
-def _measure(
-    scored: Scored, chosen: np.ndarray, threshold: float | None, seed: int, replicates: int
-) -> dict[str, Interval]:
-    trials = scored.trial_set.trials
+def measure(scored: Scored, known: Reference | None, seed: int, replicates: int) -> Measured:
+    """EER, minDCF and, with the threshold `known` from validation, FAR*, FRR* and EER*, with 95 % intervals."""
+    trials, scores = scored.trial_set.trials, scored.scores
+    threshold = known.threshold if known else None
+    options: dict[str, Any] = {"p_targets": P_TARGETS, "threshold": threshold, "replicates": replicates, "seed": seed}
     # Numbers instead of names: four bytes a trial, however long the names are.
     speakers = np.unique(scored.trial_set.speakers, return_inverse=True)[1].astype(np.int32)
-    found = bootstrap.detection(
-        scored.scores[chosen],
-        trials.labels[chosen],
-        speakers[trials.enrol[chosen]],
-        speakers[trials.test[chosen]],
-        p_targets=P_TARGETS,
-        threshold=threshold,
-        replicates=replicates,
-        seed=seed,
+    data = (scores, trials.labels, speakers[trials.enrol], speakers[trials.test])
+    portions: list[tuple[Portion, Group]] = []
+    gaps: list[tuple[str, str, Gap]] = []
+    for label, members in _by_label(scored).items():
+        found = subgroups.detection(*data, {portion.name: portion.measured for portion in members}, **options)
+        portions += [(portion, _named(found.groups[portion.name])) for portion in members]
+        if label:  # strata by what the sides share are no groups of people: they have no best and worst
+            gaps += [(label, name, found.gaps[short]) for name, short in _SHORT.items() if short in found.gaps]
+    values = bootstrap.detection(*data, **options)
+    calibrated = known.calibration.apply(scores) if known else None
+    return Measured(
+        {name: values[short] for name, short in _SHORT.items() if short in values},
+        portions,
+        gaps,
+        _thresholds(scored, threshold),
+        curves.curves(scores, trials.labels, calibrated),
     )
-    return {name: found[short] for name, (short, _) in _METRICS.items() if short in found}
 
 
-def strata(scored: Scored, threshold: float | None, seed: int, replicates: int) -> list[Stratum]:
-    """The same numbers per value of every match column.
-
-    A stratum that holds non-targets only (two genders, say) is set against all targets, and the other way round.
-    """
+def _by_label(scored: Scored) -> dict[str, list[Portion]]:
+    """Match strata under the empty label, then groups of speakers by theirs."""
     trials = scored.trial_set.trials
-    found: list[Stratum | None] = []
-    for column, values in sorted(trials.matches.items()):
-        levels = np.unique(values[~np.isnan(values.astype(float))])
-        if len(levels) > 8:  # a continuous column such as FREQ_MATCH has no strata
-            continue
-        found += [
-            _stratum(scored, f"{column}={level:g}", values == level, threshold, seed, replicates) for level in levels
-        ]
-    return [stratum for stratum in found if stratum is not None]
+    found: dict[str, list[Portion]] = {}
+    for portion in (*match_strata(trials), *speaker_groups(trials, scored.trial_set.cuts)):
+        found.setdefault(portion.label, []).append(portion)
+    return found
 
 
-def _stratum(
-    scored: Scored, name: str, inside: np.ndarray, threshold: float | None, seed: int, replicates: int
-) -> Stratum | None:
-    """None for a stratum that is the whole list."""
-    labels = scored.trial_set.trials.labels
-    counts = (int(inside.sum()), int((inside & (labels == 1)).sum()))
-    chosen, against = inside.copy(), ""
-    for label, word in ((1, "targets"), (0, "non-targets")):
-        if not (inside & (labels == label)).any():
-            chosen |= labels == label
-            against = f", against all {word}"
-    if chosen.all():
-        return None
-    kept = labels[chosen]
-    if min((kept == 0).sum(), (kept == 1).sum()) < MIN_STRATUM:
-        return Stratum(name + against, *counts, values={}, reason=f"fewer than {MIN_STRATUM} trials of one kind")
-    values = _measure(scored, np.flatnonzero(chosen), threshold, seed, replicates)
-    return Stratum(name + against, *counts, values=values)
+def _named(group: Group) -> Group:
+    """A group with metric ids in place of the short names."""
+    return replace(group, values={name: group.values[short] for name, short in _SHORT.items() if short in group.values})
+
+
+def _thresholds(scored: Scored, validation: float | None) -> dict[str, float]:
+    found = {MAIN_METRIC: detection.eer(scored.scores, scored.trial_set.trials.labels)[1]}
+    if validation is not None:
+        found |= {name: validation for name in METRICS if name.endswith("@valid_threshold")}
+    return {name: place for name, place in found.items() if np.isfinite(place)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,18 +13,25 @@ import pytest
 from tests.cuts import noise_cuts
 from voxboard import trials as trial_lists
 from voxboard.benchmarks import verification
-from voxboard.benchmarks.verification import Scored, TrialSet
+from voxboard.benchmarks.verification import Reference, Scored, TrialSet
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
+from voxboard.scoring.calibration import Calibration
 from voxboard.scoring.embed import Embeddings
 from voxboard.trials import Trials
+
+GENDERS = ("female", "male")
 
 
 def _scored(count: int = 400, seed: int = 0) -> Scored:
     """Scores of 20 speakers' made-up trials with one match column and one that is continuous."""
     random = np.random.default_rng(seed)
     cuts: Any = tuple(
-        SimpleNamespace(id=f"s{n // 2}-{n % 2}", supervisions=[SimpleNamespace(speaker=f"s{n // 2}")])
+        SimpleNamespace(
+            id=f"s{n // 2}-{n % 2}",
+            duration=3.0,
+            supervisions=[SimpleNamespace(speaker=f"s{n // 2}", gender=GENDERS[n // 2 % 2], custom={})],
+        )
         for n in range(40)
     )
     labels = np.arange(count) % 2
@@ -43,8 +51,12 @@ def _scored(count: int = 400, seed: int = 0) -> Scored:
     return Scored(TrialSet(corpus, "test", trials, cuts, "digest"), labels + random.standard_normal(count), embeddings)
 
 
+def _known(threshold: float) -> Reference:
+    return Reference(0.1, threshold, Calibration(1.0, 0.0), "valid")
+
+
 def test_numbers_carry_their_ids_and_their_speakers() -> None:
-    values = verification.measure(_scored(), threshold=0.5, seed=0, replicates=100)
+    values = verification.measure(_scored(), _known(0.5), seed=0, replicates=100).values
     assert set(values) == set(verification.METRICS)
     assert all(interval.clusters == 20 for interval in values.values())
     assert all(interval.low <= interval.value <= interval.high for interval in values.values())
@@ -52,30 +64,57 @@ def test_numbers_carry_their_ids_and_their_speakers() -> None:
     assert values["hter@valid_threshold"].value == pytest.approx(both / 2)
 
 
-def test_without_a_validation_threshold_there_are_no_starred_numbers() -> None:
-    values = verification.measure(_scored(), threshold=None, seed=0, replicates=20)
-    assert not [name for name in values if name.endswith("@valid_threshold")]
+def test_without_a_validation_list_there_are_no_starred_numbers() -> None:
+    measured = verification.measure(_scored(), None, seed=0, replicates=20)
+    assert not [name for name in measured.values if "valid" in name]
+    assert not measured.curves["actual"]
 
 
 def test_strata_follow_the_match_columns_and_skip_continuous_ones() -> None:
     scored = _scored()
-    crossed, same = verification.strata(scored, None, seed=0, replicates=20)
+    measured = verification.measure(scored, None, seed=0, replicates=20)
+    (crossed, group), (same, _) = [pair for pair in measured.portions if not pair[0].label]
     assert crossed.name == "GENDER_MATCH=0, against all targets"
     assert crossed.targets == 0
     assert same.name == "GENDER_MATCH=1"
-    assert crossed.trials + same.trials == 400
+    assert crossed.inside.sum() + same.inside.sum() == 400
     column = scored.trial_set.trials.matches["GENDER_MATCH"]
     labels = scored.trial_set.trials.labels
     inside = (column == 0) | (labels == 1)
     expected = verification.detection.eer(scored.scores[inside], labels[inside])[0]
-    assert crossed.values[verification.MAIN_METRIC].value == pytest.approx(expected)
+    assert group.values[verification.MAIN_METRIC].value == pytest.approx(expected)
+
+
+def test_groups_of_speakers_have_numbers_and_a_gap() -> None:
+    scored = _scored(4000)
+    measured = verification.measure(scored, None, seed=0, replicates=20)
+    groups = {portion.name: group for portion, group in measured.portions if portion.label == "gender"}
+    assert set(groups) == {"gender=female", "gender=male"}
+    gap = next(gap for label, name, gap in measured.gaps if (label, name) == ("gender", verification.MAIN_METRIC))
+    worst, best = (groups[name].values[verification.MAIN_METRIC].value for name in (gap.worst, gap.best))
+    assert gap.value.value == pytest.approx(worst - best)
 
 
 def test_a_stratum_that_is_too_small_says_so() -> None:
-    crossed, same = verification.strata(_scored(count=60), None, seed=0, replicates=20)
-    assert not crossed.values
-    assert not same.values
-    assert "fewer than 30" in crossed.reason
+    measured = verification.measure(_scored(count=60), None, seed=0, replicates=20)
+    assert all("fewer than 30" in group.reason and not group.values for _, group in measured.portions)
+    assert not measured.gaps
+
+
+def test_the_cohort_is_of_training_speakers_and_depends_on_the_seed_alone(corpus: Corpus) -> None:
+    from voxboard import model, systems
+    from voxboard.training.config import Evaluation
+
+    network = model.build(systems.parse("fbank+statistics"), None, 0)
+    settings = Evaluation(score_norm="as-norm", cohort_speakers=2)
+    cuts = list(corpus.cuts("test"))
+    cohort = verification.cohort_of(network, cuts, settings, seed=1, show_progress=False)
+    again = verification.cohort_of(network, cuts[::-1], settings, seed=1, show_progress=False)
+    assert cohort.matrix.shape[0] == verification.top_k(cohort, settings) == 2
+    assert cohort.digest == again.digest
+    assert np.array_equal(cohort.matrix, again.matrix)
+    with pytest.raises(UserError, match="--cohort_speakers"):
+        verification.cohort_of(network, cuts, replace(settings, cohort_speakers=99), seed=1)
 
 
 @pytest.fixture

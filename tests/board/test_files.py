@@ -12,14 +12,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.records.record_samples import DCF, EER, failed, make_record
+from tests.plots.plot_samples import grouped
+from tests.records.record_samples import DCF, EER, any_record, failed, make_record
 from voxboard.board import FILES, arrange, build, render, table
 from voxboard.board.forest import forest
 from voxboard.board.markdown import escape
 from voxboard.cli.board import BoardArgs, run
 from voxboard.errors import UserError
-from voxboard.records import Benchmark, Filed, Record, Value, save
+from voxboard.records import Benchmark, Filed, Gap, Record, Stratum, Value, save
 
 HOSTILE = "<script>alert(1)</script>\"'`|*_[x](javascript:x)</pre>\n\x1b[31m\u202e"
 
@@ -31,6 +33,12 @@ def _hostile() -> Record:
         system__code_licence=HOSTILE,
         status="imported",
         reason=HOSTILE,
+        curves=grouped().curves,
+        strata=(
+            Stratum(HOSTILE, 9, 3, {EER: Value(0.1)}, label=HOSTILE),
+            Stratum("other", 9, 3, reason=HOSTILE, label=HOSTILE),
+        ),
+        gaps=(Gap(HOSTILE, EER, HOSTILE, HOSTILE, Value(0.1, unit=HOSTILE)),),
         provenance__command=f"voxboard eval ``` {HOSTILE}",
         provenance__cpu=HOSTILE,
         benchmark=Benchmark(HOSTILE, HOSTILE, HOSTILE, EER, HOSTILE, note=HOSTILE, licence="=cmd()"),
@@ -42,6 +50,7 @@ def _store(folder: Path) -> Path:
         save(make_record(name, 0.3 / (index + 1)), folder)
         save(make_record(name, 0.4 / (index + 1), system__training=None, system__head=None), folder)
     save(make_record("UniPool", 0.02, benchmark=Benchmark("Real", "verification", "VCTK", EER)), folder)
+    save(grouped("hubert-base+double-mha+aam", 1.4), folder)
     save(failed("sincnet+native+softmax"), folder)
     save(_hostile(), folder)
     return folder
@@ -167,7 +176,7 @@ def test_links_to_records_point_to_files(tmp_path: Path) -> None:
     build(_store(tmp_path / "records"), tmp_path / "board")
     links = _Page((tmp_path / "board" / "index.html").read_text()).values("href")
     files = [link for link in links if link.startswith("../records/")]
-    assert len(files) == 9
+    assert len(files) == 10
     assert all((tmp_path / "board" / link).is_file() for link in files)
 
 
@@ -186,6 +195,57 @@ def test_details_have_what_reproduces_a_number(page: str) -> None:
         "untrained",
     ):
         assert part in text
+
+
+def test_details_have_scores_calibration_and_groups(page: str) -> None:
+    text = " ".join(" ".join(_Page(page).text).split())
+    for part in (
+        "95 % BCa interval over 24 speakers, 1,000 replicates",
+        "2,000 non-targets",
+        "calibrated scores as they are",
+        "By gender. Worst: female, 30.3 %. Gap to male: 9.7 points [2.9, 17.4].",
+        "too small: 12 targets, a number needs 30",
+        "Groups of speakers",
+        "bootstrapped over speakers, not trials: BCa bootstrap over speakers",
+    ):
+        assert part in text
+
+
+def test_charts_are_complete_without_the_script(page: str) -> None:
+    parsed = _Page(page)
+    lines = [attributes for tag, attributes in parsed.tags if tag == "path" and "data-label" in attributes]
+    assert lines
+    assert all(re.fullmatch(r"m[\d -]+", attributes["d"] or "") for attributes in lines)
+    charts = [attributes for tag, attributes in parsed.tags if tag == "svg" and attributes.get("class") == "canvas"]
+    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in charts)
+    assert "button" not in {tag for tag, _ in parsed.tags}  # what works by the script alone is made by it
+    for attributes in charts:
+        for axis in ("data-x", "data-y"):
+            scale, low, high, unit, *words = (attributes[axis] or "").split()
+            assert scale in ("probit", "linear")
+            assert float(low) < float(high)
+            assert unit in ("%", "-")
+            assert words
+
+
+def test_records_without_curves_and_groups_make_no_charts() -> None:
+    shown = render(arrange([Filed("a.json", make_record()), Filed("b.json", failed("f"))]))
+    body = shown["index.html"].partition("</style>")[2].partition("<script>")[0]
+    for part in ("canvas", "Trade-off", "Scores", "Calibration", "By group", "Groups of speakers", "readout"):
+        assert part not in body
+    assert "By stratum" in body
+    assert "Worst" not in shown["leaderboard.md"]
+
+
+@given(any_record())
+@settings(
+    max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+def test_any_valid_record_makes_a_board(record: Record) -> None:
+    shown = render(arrange([Filed("a.json", record)]))
+    places = re.findall(r' (?:x|y|x1|x2|y1|y2|cx|cy|d|width|height)="([^"]*)"', shown["index.html"])
+    assert not [place for place in places if "nan" in place or "inf" in place]
+    json.loads(shown["leaderboard.json"])
 
 
 def test_the_forest_plot_spans_all_intervals() -> None:
@@ -248,6 +308,30 @@ def test_csv_and_json_have_every_cell_with_full_precision(tmp_path: Path) -> Non
     names = {system["id"]: system["name"] for system in data["systems"]}
     best = [cell for cell in data["cells"] if cell["rank"] == 1 and cell["metric"] == DCF]
     assert "ecapa-tdnn+attentive+aam" in {names[cell["system"]] for cell in best}
+
+
+def test_groups_and_gaps_are_in_every_format() -> None:
+    record = grouped("a+b")
+    shown = render(arrange([Filed("a.json", record), Filed("b.json", make_record("c"))]))
+    assert (
+        "| a+b | Voices | 42 | gender | female 8.0 % [5.6, 10.8] | 2.6 points [0.8, 4.6] to male |"
+        in shown["leaderboard.md"]
+    )
+    assert "(BCa bootstrap over speakers, 1,000 replicates)" in shown["leaderboard.md"]
+    data = json.loads(shown["leaderboard.json"])
+    assert data["intervals"] == "BCa bootstrap over speakers, 1,000 replicates"
+    assert [(gap["label"], gap["worst"], gap["value"]) for gap in data["gaps"]] == [
+        (gap.label, gap.worst, gap.value.value) for gap in record.gaps
+    ]
+    welsh = next(group for group in data["groups"] if group["group"] == "accent=Welsh")
+    assert (welsh["value"], welsh["reason"]) == (None, "too small: 12 targets, a number needs 30")
+    assert len(data["groups"]) == 8
+    lines = list(csv.DictReader(io.StringIO(shown["leaderboard.csv"])))
+    found = {(line["name"], line["metric"]): line for line in lines}
+    assert found["a+b", EER]["worst_group"] == "accent=Indian"  # of all labels the widest gap
+    assert float(found["a+b", EER]["gap"]) == record.gaps[1].value.value
+    assert found["a+b", EER]["interval"] == "bca"
+    assert (found["c", EER]["worst_group"], found["c", EER]["gap"], found["c", EER]["interval"]) == ("", "", "")
 
 
 def test_the_command_prints_a_table_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

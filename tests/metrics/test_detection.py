@@ -123,6 +123,36 @@ def test_order_scale_and_repetition_do_not_matter(sides: Sides, random: object) 
     assert all(detection.min_dcf(*variant)[0] == pytest.approx(value, abs=1e-12) for variant in variants)
 
 
+@given(SIDES)
+def test_the_eer_of_the_hull_is_the_highest_of_all_minimal_costs(sides: Sides) -> None:
+    scores, labels = trials(sides)
+    ranked = detection.rank(scores, labels)
+    value = detection.eer(ranked, method="rocch")[0]
+    hull = detection.roc_convex_hull(ranked)
+    assert max(detection.min_dcf(ranked, None, [0.01, 0.2, 0.5, 0.7, 0.99], normalized=False)[0]) <= value + 1e-12
+    after = int(np.argmax(hull.frr >= hull.far))
+    falls, rises = hull.far[after - 1] - hull.far[after], hull.frr[after] - hull.frr[after - 1]
+    prior = falls / (falls + rises)  # whose costs are equal along the segment at the crossing
+    if 0 < prior < 1:
+        assert detection.min_dcf(ranked, None, prior, normalized=False)[0] == pytest.approx(value, abs=1e-9)
+
+
+@given(FINITE_SIDES, st.sampled_from([0.01, 0.05, 0.5]), st.booleans())
+def test_deciding_costs_no_less_than_the_best_threshold(sides: Sides, p: float, normalized: bool) -> None:
+    scores, labels = trials(sides)
+    actual = detection.act_dcf(scores, labels, p, normalized=normalized)
+    assert actual >= detection.min_dcf(scores, labels, p, normalized=normalized)[0] - 1e-12
+
+
+@given(SIDES)
+def test_a_subset_is_a_list_of_its_own(sides: Sides) -> None:
+    scores, labels = trials(sides)
+    kept = np.resize([True, False, True], scores.size)
+    if set(labels[kept]) == {0, 1}:
+        subset = (list(scores[kept & (labels == 1)]), list(scores[kept & (labels == 0)]))
+        assert detection.eer(scores[kept], labels[kept]) == detection.eer(*trials(subset))
+
+
 @given(FINITE_SIDES)
 def test_negating_scores_and_labels_mirrors_the_curve(sides: Sides) -> None:
     scores, labels = trials(sides)
@@ -222,11 +252,40 @@ def test_torch_tensors_of_any_type_are_taken() -> None:
     assert all(type(value) is float for value in detection.eer(scores, labels))
 
 
+@pytest.mark.parametrize("kind", ["<f2", ">f2", "<f4", ">f4", ">f8", np.longdouble, np.int8, np.uint16, np.bool_])
+@pytest.mark.parametrize("truth", [bool, np.uint8, np.int64, float])
+def test_numbers_of_any_type_give_what_float64_gives(kind: object, truth: type) -> None:
+    scores = np.array([0, 1, 1, 0, 1, 0, 0, 1]).astype(kind)
+    if np.dtype(kind).kind == "f":
+        scores = scores + np.array([0.25, 0.5, -0.5, 0, 0, 2, -1, 1]).astype(kind)
+    labels = np.array([0, 1, 0, 0, 1, 1, 0, 1])
+    expected = detection.eer(scores.astype(np.float64), labels), detection.min_dcf(scores.astype(np.float64), labels)
+    found = detection.eer(scores, labels.astype(truth)), detection.min_dcf(scores, labels.astype(truth))
+    assert found == expected
+    assert all(type(value) is float for pair in found for value in pair)
+
+
+def test_scores_that_float64_would_tie_stay_apart() -> None:
+    if np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
+        pytest.skip("long double is no longer than double here")
+    scores = 1 + np.array([2, 1]) * np.finfo(np.longdouble).eps
+    assert detection.eer(scores, [1, 0])[0] == 0.0
+
+
+def test_read_only_and_strided_scores_are_left_as_they_are() -> None:
+    scores = np.array([0.9, 7.0, 0.1, 7.0, 0.5, 7.0, 0.4, 7.0])[::2]
+    scores.flags.writeable = False
+    assert detection.eer(scores, [1, 0, 1, 0])[0] == 0.0
+    assert scores.tolist() == [0.9, 0.1, 0.5, 0.4]
+
+
 METRICS: list[Callable[..., object]] = [
     detection.eer,
     detection.min_dcf,
     detection.det_curve,
+    detection.roc_convex_hull,
     detection.cllr,
+    detection.min_cllr,
     detection.act_dcf,
     lambda scores, labels: detection.far_frr(scores, labels, 0.5),
 ]
@@ -247,6 +306,10 @@ METRICS: list[Callable[..., object]] = [
         ([[0.1], [0.2]], [1, 0], "one dimension"),
         ([0.1, 0.2], [[1], [0]], "one dimension"),
         (["a", "b"], [1, 0], "scores must be numbers"),
+        (["0.5", "0.25"], [1, 0], "scores must be numbers"),
+        ([1j, 0.25], [1, 0], "scores must be numbers"),
+        ([0.1, 0.2], [1, np.nan], "labels must be 1"),
+        ([0.1, 0.2], ["target", "nontarget"], "labels must be 1"),
     ],
 )
 def test_bad_input_is_named(metric: Callable[..., object], scores: list, labels: list, problem: str) -> None:

@@ -11,6 +11,8 @@ from voxboard.records import Cost, Part, Protocol, Provenance, System, Value
 
 Facts = list[tuple[str, str]]
 
+_METHODS = {"": "", "bca": "BCa ", "bca_t": "BCa-t ", "percentile": "percentile "}
+
 
 def protocol_facts(protocol: Protocol) -> Facts:
     """What was scored and how."""
@@ -99,8 +101,19 @@ def provenance_facts(provenance: Provenance) -> Facts:
     return _clean(facts)
 
 
+def interval_note(values: Iterable[Value]) -> str:
+    """How the intervals of a board were made, `BCa bootstrap over speakers, 1,000 replicates`; empty if unknown."""
+    made = [value for value in values if value.low is not None and value.interval]
+    if not made:
+        return ""
+    methods = " or ".join(sorted({_METHODS[value.interval].strip() for value in made}))
+    over = " or ".join(sorted({f"{plain(value.cluster_by)}s" for value in made}))
+    times = " or ".join(count(n) for n in sorted({value.replicates for value in made if value.replicates}))
+    return f"{methods} bootstrap over {over}" + (f", {times} replicates" if times else "")
+
+
 def value_note(value: Value, brief: bool = False) -> str:
-    """How a value came about: `95 % interval over 40 speakers, 1,000 replicates; threshold 0.41`.
+    """How a value came about: `95 % BCa interval over 40 speakers, 1,000 replicates; threshold 0.41`.
 
     `brief` leaves out the interval's making, for numbers beside one that tells it.
     """
@@ -108,7 +121,7 @@ def value_note(value: Value, brief: bool = False) -> str:
     if value.low is not None and not brief:
         over = f" over {count(value.clusters)} {value.cluster_by}s" if value.clusters else ""
         times = f", {count(value.replicates)} replicates" if value.replicates else ""
-        notes.append(f"{value.level * 100:g} % interval{over}{times}")
+        notes.append(f"{value.level * 100:g} % {_METHODS[value.interval]}interval{over}{times}")
     if value.threshold is not None:
         notes.append(f"threshold {value.threshold:.4f}")
     if value.reason:

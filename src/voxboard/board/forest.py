@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxboard.board.model import Cell, Column, Panel, Row, brief
+from voxboard.board.model import Cell, Panel, Row, brief
 from voxboard.board.numbers import number, scale
+from voxboard.records import Value
 
 LINE = 30  # pixels per row
 LONGEST = 60  # rows; a longer plot helps nobody
+HUGE = 1e300  # a number that still has room for differences and percent
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,20 @@ class Forest:
 def forest(panel: Panel) -> Forest | None:
     """The plot of a panel's main metric; None where nothing was measured."""
     column = panel.main
-    measured = [(row, panel.cell(row, column)) for row in panel.rows if panel.cell(row, column).text]
+    cells = [(row, panel.cell(row, column)) for row in panel.rows]
+    measured = [(row, cell, ends(cell.value)) for row, cell in cells if cell.text and cell.value]
     if not measured:
         return None
     shown = measured[:LONGEST]
-    start, end, step = _axis([end for _, cell in shown for end in _ends(cell, column)])
-    rows = [row for row, _ in shown]
+    start, end, step = axis([end for _, _, reach in shown for end in reach])
+    rows = [row for row, _, _ in shown]
     labels, hints = brief(rows), _hints(rows)
     marks = []
-    for index, (row, cell) in enumerate(shown):
-        low, value, high = (_position(point, start, end) for point in _ends(cell, column))
+    for index, (row, cell, reach) in enumerate(shown):
+        low, value, high = (position(point, start, end) for point in reach)
         marks.append(Mark(row, cell, labels[row.id], hints[row.id], (index + 0.5) * LINE, value, low, high))
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    points = [start + step * i for i in range(round((end - start) / step) + 1)]
-    ticks = tuple((_position(point, start, end), number(point, digits)) for point in points)
-    unit = "%" if column.unit == "fraction" else {"cost": "", "correlation": ""}.get(column.unit, column.unit)
-    return Forest(tuple(marks), ticks, len(shown) * LINE, len(measured) - len(shown), unit)
+    ticks = tuple((position(point, start, end), text) for point, text in ticks_of(start, end, step))
+    return Forest(tuple(marks), ticks, len(shown) * LINE, len(measured) - len(shown), shown_unit(column.unit))
 
 
 def _hints(rows: Sequence[Row]) -> dict[str, str]:
@@ -70,22 +70,35 @@ def _hints(rows: Sequence[Row]) -> dict[str, str]:
     return hints
 
 
-def _ends(cell: Cell, column: Column) -> tuple[float, float, float]:
-    assert cell.value is not None
-    assert cell.value.value is not None
-    value = cell.value.value
-    low = value if cell.value.low is None else min(cell.value.low, value)
-    high = value if cell.value.high is None else max(cell.value.high, value)
-    factor = scale(column.unit)
-    return low * factor, value * factor, high * factor
+def ends(value: Value) -> tuple[float, float, float]:
+    """Lower end, value and upper end of something measured, as they are shown; without an interval all the same."""
+    assert value.value is not None
+    low = value.value if value.low is None else min(value.low, value.value)
+    high = value.value if value.high is None else max(value.high, value.value)
+    factor = scale(value.unit)
+    shown = [min(max(end * factor, -HUGE), HUGE) for end in (low, value.value, high)]
+    return shown[0], shown[1], shown[2]
 
 
-def _axis(points: Sequence[float]) -> tuple[float, float, float]:
+def shown_unit(unit: str) -> str:
+    """What stands behind the numbers of an axis."""
+    return "%" if unit == "fraction" else {"cost": "", "correlation": ""}.get(unit, unit)
+
+
+def ticks_of(start: float, end: float, step: float) -> list[tuple[float, str]]:
+    """The round numbers of an axis, with as many decimals as its step has."""
+    power = math.floor(math.log10(step) + 1e-9)
+    digits = max(0, -power + (abs(step / 10.0**power - 2.5) < 0.1))
+    points = (start + step * place for place in range(round((end - start) / step) + 1))
+    return [(point, number(point, digits)) for point in points]
+
+
+def axis(points: Sequence[float]) -> tuple[float, float, float]:
     """Start, end and step of an axis with about five round ticks; it starts at zero when that is near."""
     low, high = min(points), max(points)
     if 0 <= low < 0.6 * high:
         low = 0.0
-    span = (high - low) or abs(high) or 1.0
+    span = next((span for span in (high - low, abs(high)) if span > 1 / HUGE), 1.0)
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if span / (power * factor) <= 5)
     start = math.floor(low / step + 1e-9) * step
@@ -93,5 +106,6 @@ def _axis(points: Sequence[float]) -> tuple[float, float, float]:
     return start, end if end > start else start + step, step
 
 
-def _position(point: float, start: float, end: float) -> str:
+def position(point: float, start: float, end: float) -> str:
+    """Percent of the width, as SVG attributes have it."""
     return f"{number(100 * (point - start) / (end - start), 2)}%"

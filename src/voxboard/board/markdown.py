@@ -7,14 +7,17 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from voxboard.board.facts import protocol_facts
+from voxboard.board.facts import interval_note, protocol_facts
+from voxboard.board.groups import Division, gaps
 from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
 from voxboard.board.numbers import known, plain, quantity, size
 
 
 def markdown(board: Board) -> str:
     """The board for a README or a pull request."""
-    lines = ["# Leaderboard", "", f"Data as of {board.date[:10]}. Brackets: 95 % intervals unless noted.", ""]
+    made = interval_note(board.values)
+    brackets = f"Brackets: 95 % intervals unless noted{f' ({made})' if made else ''}."
+    lines = ["# Leaderboard", "", f"Data as of {board.date[:10]}. {brackets}", ""]
     if len(board.panels) > 1:
         lines += ["## Overview", "", *_overview(board), ""]
     for panel in board.panels:
@@ -39,6 +42,7 @@ def _section(panel: Panel) -> list[str]:
     head = ["#", "System", "Trained on", "Seed", *(escape(column.label) for column in panel.columns)]
     head += ["Parameters", "Embeddings/s", "Code licence", "Weights licence", "Training data licence"]
     lines += [*_grid(head, [_line(panel, row) for row in panel.rows]), ""]
+    lines += _groups(panel)
     if panel.absent:
         lines += ["Not run: " + ", ".join(_full_name(row) for row in panel.absent) + ".", ""]
     if panel.protocol:
@@ -48,6 +52,27 @@ def _section(panel: Panel) -> list[str]:
     lines += ["<details><summary>Commands that reproduce these rows</summary>", ""]
     lines += [*_fence([plain(panel.filed[row.id].record.provenance.command) for row in panel.rows]), ""]
     return [*lines, "</details>", ""]
+
+
+def _groups(panel: Panel) -> list[str]:
+    """The worst group of each system under each label, and the gap to its best one."""
+    table = gaps(panel)
+    if not table.rows:
+        return []
+    head = ["System", "Trained on", "Seed", "Groups", f"Worst {escape(panel.main.label)}", "Gap to the best group"]
+    rows = [
+        [_name(row), escape(row.trained_on), str(row.seed), *_gap(part)]
+        for row, parts in table.rows
+        for part in parts
+        if part
+    ]
+    return [*_grid(head, rows), ""]
+
+
+def _gap(part: Division) -> list[str]:
+    worst = f"{escape(part.worst.name)} {part.worst_text}" if part.worst else ""
+    to = f" to {escape(part.best.name)}" if part.best else ""
+    return [escape(part.label), worst, f"{escape(part.gap_text)} {part.gap_interval}".rstrip() + to]
 
 
 def _line(panel: Panel, row: Row) -> list[str]:

@@ -111,6 +111,11 @@ class Board:
     date: str  # of the newest record, UTC; never of the build
     superseded: int  # older repetitions of a cell that are not shown
 
+    @property
+    def values(self) -> list[Value]:
+        """Everything that was measured and is shown."""
+        return [cell.value for panel in self.panels for cell in panel.cells.values() if cell.value]
+
 
 def brief(rows: Sequence[Row]) -> dict[str, str]:
     """Row id → label without the options of its parts, as long as that still tells all rows apart."""

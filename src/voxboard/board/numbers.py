@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 def decimals(values: Iterable[Value]) -> int:
     """Decimals that one column shows: as many as its narrowest interval supports, 1 to 4."""
     widths = [(v.high - v.low) * scale(v.unit) for v in values if v.high is not None and v.low is not None]
-    narrow = min((width for width in widths if width > 0), default=None)
+    narrow = min((width for width in widths if 0 < width < math.inf), default=None)
     if narrow is None:
         return 2 if all(v.unit == "fraction" for v in values) else 3
     return min(4, max(1, math.ceil(0.5 - math.log10(narrow))))

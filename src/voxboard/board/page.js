@@ -54,7 +54,7 @@
       all.add(row.dataset.row);
       if (fits) kept.add(row.dataset.row);
     }
-    for (const mark of document.querySelectorAll(".forest [data-row]")) {
+    for (const mark of document.querySelectorAll(".forest [data-row], .det [data-row]")) {
       mark.classList.toggle("dim", !kept.has(mark.dataset.row));
     }
     matches.textContent = words.length ? `${kept.size} of ${all.size}` : "";

@@ -6,18 +6,25 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from voxboard.board import facts
+from voxboard.board.chart import UNITS, percent_across, percent_down
+from voxboard.board.det import det
 from voxboard.board.forest import forest
+from voxboard.board.group_forest import group_forests
+from voxboard.board.groups import gaps
 from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
 from voxboard.board.names import meaning
 from voxboard.board.numbers import count, known, plain, quantity, show, show_interval, size
+from voxboard.board.scores import bayes_error, histogram
 from voxboard.records import Filed, Value
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from markupsafe import Markup
 
 _MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
@@ -25,8 +32,28 @@ _MONTHS = "January February March April May June July August September October N
 
 def page(board: Board) -> str:
     """The page. Every text of a record is escaped by the template; the one script runs by its digest only."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
+
+    style, script = (_read(f"page.{kind}") + _read(f"charts.{kind}") for kind in ("css", "js"))
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            board=board,
+            det=partial(det, board),
+            synthetic=SYNTHETIC,
+            style=Markup(style),
+            script=Markup(script),
+            style_digest=_digest(style),
+            script_digest=_digest(script),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """The templates with everything that they call."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
         autoescape=True,
@@ -45,19 +72,17 @@ def page(board: Board) -> str:
         anchor=_anchor,
         url=_url,
         breakable=_breakable,
+        across=percent_across,
+        down=percent_down,
     )
     environment.globals.update(
         facts=facts, forest=forest, meaning=meaning, words=_words, strata=_strata, runs=_runs, glossary=_glossary
     )
-    style, script = _read("page.css"), _read("page.js")
-    return environment.get_template("page.html.j2").render(
-        board=board,
-        synthetic=SYNTHETIC,
-        style=Markup(style),
-        script=Markup(script),
-        style_digest=_digest(style),
-        script_digest=_digest(script),
+    environment.globals.update(
+        histogram=histogram, bayes_error=bayes_error, units=UNITS, group_forests=group_forests, gaps=gaps
     )
+    environment.globals.update(show=show, show_interval=show_interval)
+    return environment
 
 
 def _read(name: str) -> str:
@@ -115,9 +140,9 @@ def _runs(panel: Panel, row: Row) -> list[tuple[Cell, int]]:
     return runs
 
 
-def _strata(panel: Panel, filed: Filed) -> dict[str, Any]:
-    """The strata of a record under the columns that any of them has a value for."""
-    strata = filed.record.strata
+def _strata(panel: Panel, filed: Filed, groups: bool = False) -> dict[str, Any]:
+    """The match strata of a record, or its groups, under the columns that any of them has a value for."""
+    strata = [stratum for stratum in filed.record.strata if bool(stratum.label) == groups]
     columns = [c for c in panel.columns if any(c.metric in stratum.values for stratum in strata)]
     rows = [
         {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sheet(record: Record) -> Table:
-    """All values of a record, and below them the main metric of its strata."""
+    """All values of a record, and below them the main metric of its strata, its groups of speakers, and their gaps."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -33,14 +33,25 @@ def sheet(record: Record) -> Table:
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
         table.add_row(names.label(metric), *_cells(value), "")
+    _add_strata(table, record)
+    return table
+
+
+def _add_strata(table: Table, record: Record) -> None:
+    """The main metric of strata and groups; those that are too small share a line per label."""
     main = record.benchmark.main_metric
+    small: dict[str, list[str]] = {}
     for stratum in record.strata:
-        shown = escape(f"{names.label(main)}, {stratum.name}")
         if main in stratum.values:
+            shown = escape(f"{names.label(main)}, {stratum.name}")
             table.add_row(shown, *_cells(stratum.values[main]), f"{stratum.count:,}")
         else:
-            table.add_row(shown, "–", escape(stratum.reason), f"{stratum.count:,}", style="dim")
-    return table
+            small.setdefault(stratum.label or "strata", []).append(stratum.name.removeprefix(f"{stratum.label}="))
+    for gap in record.gaps:
+        if gap.metric == main:
+            table.add_row(escape(f"gap, {gap.label}: {gap.worst} − {gap.best}"), *_cells(gap.value), "")
+    for label, members in small.items():
+        table.add_row(escape(f"{label}, too few trials: {', '.join(members)}"), "–", "", "", style="dim")
 
 
 def _cells(value: Value) -> tuple[str, str]:

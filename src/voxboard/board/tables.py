@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from voxboard.board.facts import interval_note
 from voxboard.board.model import Board, Column, Panel, Row
 from voxboard.board.numbers import known, plain
+from voxboard.records import Gap, Record, Value
 from voxboard.records.codec import encode
 
 
@@ -47,12 +49,52 @@ def data(board: Board) -> dict[str, Any]:
             }
             for panel in board.panels
         ],
+        "intervals": interval_note(board.values),
         "systems": [{"id": row.id, **_system(row)} for row in board.rows],
         "cells": [
             {"benchmark": panel.title, "protocol": panel.protocol_id, "system": row.id} | _number(panel, row, column)
             for panel, column, row in _places(board)
         ],
+        "groups": [line for panel in board.panels for row in panel.rows for line in _groups(panel, row)],
+        "gaps": [line for panel in board.panels for row in panel.rows for line in _gaps(panel, row)],
     }
+
+
+def _groups(panel: Panel, row: Row) -> Iterator[dict[str, Any]]:
+    """Every number of every group, and the reason where a group has none."""
+    place = {"benchmark": panel.title, "protocol": panel.protocol_id, "system": row.id}
+    for stratum in panel.filed[row.id].record.strata:
+        if not stratum.label:
+            continue
+        about = {"label": stratum.label, "group": stratum.name, "count": stratum.count, "targets": stratum.targets}
+        for metric, value in stratum.values.items():
+            yield place | about | {"metric": plain(metric), **_measured(value), "reason": plain(value.reason)}
+        if not stratum.values:
+            yield place | about | {"metric": None, **_measured(None), "reason": plain(stratum.reason)}
+
+
+def _gaps(panel: Panel, row: Row) -> Iterator[dict[str, Any]]:
+    place = {"benchmark": panel.title, "protocol": panel.protocol_id, "system": row.id}
+    for gap in panel.filed[row.id].record.gaps:
+        names = {"label": gap.label, "metric": plain(gap.metric), "worst": gap.worst, "best": gap.best}
+        yield place | names | _measured(gap.value) | {"reason": plain(gap.value.reason)}
+
+
+def _measured(value: Value | None) -> dict[str, Any]:
+    """A number with its interval and how that was made."""
+    return {
+        "value": value.value if value else None,
+        "low": value.low if value else None,
+        "high": value.high if value else None,
+        "level": value.level if value and value.low is not None else None,
+        "interval": value.interval if value else "",
+    }
+
+
+def _widest(record: Record, metric: str) -> Gap | None:
+    """Of a metric's gaps under all labels the one that is largest."""
+    known = [gap for gap in record.gaps if gap.metric == metric and gap.value.value is not None]
+    return max(known, key=lambda gap: abs(gap.value.value or 0.0), default=None)
 
 
 def _places(board: Board) -> Iterator[tuple[Panel, Column, Row]]:
@@ -95,19 +137,21 @@ def _system(row: Row) -> dict[str, Any]:
 def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
     cell = panel.cell(row, column)
     value, record = cell.value, cell.filed.record if cell.filed else None
+    gap = _widest(record, column.metric) if record else None
     return {
         "metric": plain(column.metric),
         "label": column.label,
         "rank": cell.rank,
-        "value": value.value if value else None,
-        "low": value.low if value else None,
-        "high": value.high if value else None,
-        "level": value.level if value and value.low is not None else None,
+        **_measured(value),
         "unit": plain(column.unit),
         "better": column.better,
         "text": cell.full if cell.text else "",
         "status": record.status if record else "not run",
         "reason": cell.reason,
+        "worst_group": plain(gap.worst) if gap else "",
+        "gap": gap.value.value if gap else None,
+        "gap_low": gap.value.low if gap else None,
+        "gap_high": gap.value.high if gap else None,
         "embeddings_per_second": record.cost.embeddings_per_second if record else None,
         "real_time_factor": record.cost.real_time_factor if record else None,
         "command": plain(record.provenance.command) if record else "",

@@ -1,9 +1,15 @@
 """Metrics: exact, each with one documented definition, and intervals beside them.
 
     detection        EER, minDCF, actual DCF, Cllr, DET curve, FAR and FRR at a threshold
-    bootstrap        95 % intervals by resampling speakers
+    curves           DET, histograms and Bayes error rates, thinned for records and pictures
+    bootstrap        95 % intervals by resampling speakers, differences between systems
+    subgroups        detection metrics per group of trials, worst minus best
     classification   accuracy, balanced accuracy, macro F1
     regression       RMSE, MAE, Pearson's r, concordance
+    text             WER and CER of a corpus, split by utterance and kind of error
+    normalisers      named, versioned text normalisers
+    retrieval        recall and mean average precision among the k most similar items
+    diarization      DER with its components, JER, per file and over a corpus
     reference        EER and minDCF as UniPool-SV, SpeechBrain and Double-MHA compute them
 
 A module is imported when its name is first used.
@@ -14,7 +20,19 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-_MODULES = ("bootstrap", "classification", "detection", "reference", "regression")
+_MODULES = (
+    "bootstrap",
+    "classification",
+    "curves",
+    "detection",
+    "diarization",
+    "normalisers",
+    "reference",
+    "regression",
+    "retrieval",
+    "subgroups",
+    "text",
+)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,10 +1,20 @@
-"""Confidence intervals that know who spoke: whole speakers are resampled, never single trials.
+"""Confidence intervals that know who spoke: whole speakers are resampled, never single trials or utterances.
+
+    detection     EER, minDCF, FAR and FRR of a trial list        difference    of two systems on one list
+    ratio, sums   whatever follows from sums over utterances: accuracy, RMSE, WER, DER by file, macro-F1
+    interval      any other statistic, by repeating rows
 
 Trials of one speaker rise and fall together: an interval over independent trials is far too narrow. Here a resample
 draws S of the S speakers with replacement; a speaker drawn c times counts c. A trial between two speakers weighs the
 product of their counts. A trial of a speaker with itself weighs c, not c²: c copies of a speaker bring their own target
 trials each, while one copy against another is no trial of the list's design (c² makes the intervals of FRR cover far
 too often, see tests/metrics/test_bootstrap.py).
+
+The default method is `bca_t` (see `estimates`). On lists of 40 speakers its 95 % intervals of EER, minDCF, FRR and
+utterance metrics cover the population's value in 93 to 97 % of simulated lists, where percentiles of EER and minDCF
+cover 80 to 94 % (they sit too low: a minimum over thresholds looks better than it is, and more so when resampled). FAR
+is covered in 95 to 99 %: pairs of speakers that differ by chance count twice. What no method repairs is a metric that
+a handful of the speakers decide (tests/conformance/coverage.json has the numbers).
 
 A resample without targets or without non-targets has no error rate: it is left out, and `Interval.replicates` says how
 many remain. The bounds are NaN when half of the resamples fall away, and with fewer than three clusters: all that a
@@ -14,31 +24,16 @@ resample of two can change is to drop one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voxboard.metrics.clusters import Clusters
-from voxboard.metrics.detection import eer, far_frr, min_dcf, weights
-from voxboard.metrics.ranked import Floats, array, checked, rank
-from voxboard.metrics.resampled import Resampled
+from voxboard.metrics.estimates import Estimate, Influence, Interval, Method, check_method
+from voxboard.metrics.ranked import array, as_floats, checked
+from voxboard.metrics.trial_estimates import TrialEstimates
 
-Method = Literal["percentile", "bca"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value, its confidence interval, and what stands behind it."""
-
-    value: float
-    low: float
-    high: float
-    level: float = 0.95
-    clusters: int = 0  # how many speakers (or sessions) there are to resample
-    replicates: int = 0  # resamples that have a value
-    method: str = "percentile"
+__all__ = ["Interval", "Method", "detection", "difference", "interval", "ratio", "sums"]
 
 
 def detection(
@@ -52,23 +47,18 @@ def detection(
     replicates: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-    method: Method = "percentile",
+    method: Method = "bca_t",
 ) -> dict[str, Interval]:
     """Intervals of `eer`, `min_dcf_<p>` and, at a fixed threshold, `far`, `frr`, `half_total`, on the same resamples.
 
-    Scores, labels and the speakers of either side: [n] each; speakers are names or integers. Equal to computing each
-    metric on every resampled list, in O(n log n + n · replicates) byte operations and O(n) memory. Raises
-    `ValueError` where `detection.rank` does, and when speakers are missing.
+    Scores, labels and the speakers of either side: [n] each; speakers are names or integers. The resamples equal
+    computing each metric on every resampled list, in O(n log n + n · replicates) byte operations and O(n) memory.
+    Raises `ValueError` where `detection.rank` does, and when speakers are missing.
     """
-    values, targets = checked(scores, labels)
-    clusters = Clusters.of(values.size, speakers_a, speakers_b)
-    trials = _Trials(values, targets, clusters, p_targets, threshold)
-    estimates = trials.estimates(clusters.draws(replicates, seed))
-    left_out = trials.estimates(clusters.leave_one_out()) if method == "bca" else {}
-    return {
-        name: bounds(value, estimates[name], clusters.size, level, method, left_out.get(name))
-        for name, value in trials.values().items()
-    }
+    check_method(method)
+    trials = _trials(scores, labels, speakers_a, speakers_b, p_targets, threshold)
+    found = trials.estimates(replicates, seed, method != "percentile")
+    return {name: estimate.interval(trials.clusters.size, level, method) for name, estimate in found.items()}
 
 
 def difference(
@@ -82,22 +72,88 @@ def difference(
     replicates: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    method: Method = "bca_t",
 ) -> dict[str, Interval]:
     """Intervals of how far `scores` minus `others` are apart in `eer` and `min_dcf_<p>`: two systems, the same trials.
 
     Both systems see the same resamples, so that what they share cancels. Arguments as in `detection`.
     """
-    sides = []
-    for system in (scores, others):
-        values, targets = checked(system, labels)
-        clusters = Clusters.of(values.size, speakers_a, speakers_b)
-        trials = _Trials(values, targets, clusters, p_targets, None)
-        sides.append((trials.values(), trials.estimates(clusters.draws(replicates, seed))))
-    (ours, resampled), (theirs, resampled_theirs) = sides
-    return {
-        name: bounds(ours[name] - theirs[name], resampled[name] - resampled_theirs[name], clusters.size, level)
-        for name in ours
-    }
+    check_method(method)
+    ours, theirs = (_trials(side, labels, speakers_a, speakers_b, p_targets, None) for side in (scores, others))
+    found, against = (side.estimates(replicates, seed, method != "percentile") for side in (ours, theirs))
+    return {name: (found[name] - against[name]).interval(ours.clusters.size, level, method) for name in found}
+
+
+def _trials(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    speakers_a: ArrayLike,
+    speakers_b: ArrayLike,
+    p_targets: Sequence[float],
+    threshold: float | None,
+) -> TrialEstimates:
+    values, targets = checked(scores, labels)
+    return TrialEstimates(values, targets, Clusters.of(values.size, speakers_a, speakers_b), p_targets, threshold)
+
+
+def ratio(
+    numerators: ArrayLike,
+    denominators: ArrayLike | None = None,
+    *,
+    clusters: ArrayLike,
+    against: Sequence[ArrayLike] | None = None,
+    replicates: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    method: Method = "bca_t",
+) -> Interval:
+    """The interval of Σ numerators / Σ denominators over rows [n]: errors and words, hits and utterances.
+
+    Without denominators it is the mean: accuracy from hits, the mean squared error from squares (an RMSE's interval has
+    the square roots of its bounds). `against` holds the same columns of another system on the same rows: the interval
+    is then that of the difference, this system minus the other.
+    """
+
+    def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(above / below)
+
+    if denominators is None:
+        denominators = np.ones(array(numerators).shape)
+        against = None if against is None else (*against, denominators)
+    return sums(
+        quotient,
+        numerators,
+        denominators,
+        clusters=clusters,
+        against=against,
+        replicates=replicates,
+        level=level,
+        seed=seed,
+        method=method,
+    )
+
+
+def sums(
+    statistic: Callable[..., NDArray[np.float64]],
+    *columns: ArrayLike,
+    clusters: ArrayLike,
+    against: Sequence[ArrayLike] | None = None,
+    replicates: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    method: Method = "bca_t",
+) -> Interval:
+    """The interval of a function of sums over rows: equal to `interval` on the same draws, without repeating rows.
+
+    Columns are [n] or [n, k]; `statistic` takes their sums for r resamples at once, [r] or [r, k] each, and returns [r]
+    values, not finite where there is none. Macro-F1, say, is a function of the sums of three columns [n, classes]: hit,
+    true, predicted. `against` as in `ratio`. Raises `ValueError` for columns that do not fit or are not finite.
+    """
+    check_method(method)
+    sides = [[_column(column) for column in side] for side in ([columns] if against is None else [columns, against])]
+    grouped = Clusters.of(len(sides[0][0]), clusters)
+    found = [_of_sums(statistic, side, grouped, replicates, seed) for side in sides]
+    return _minus(found).interval(grouped.size, level, method)
 
 
 def interval(
@@ -105,114 +161,96 @@ def interval(
     *data: ArrayLike,
     clusters: ArrayLike,
     partners: ArrayLike | None = None,
+    against: Sequence[ArrayLike] | None = None,
     replicates: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-    method: Method = "percentile",
+    method: Method = "bca_t",
 ) -> Interval:
     """The interval of any statistic of arrays [n, …]: rows repeated by how often their cluster is drawn.
 
-    `clusters` [n] are the speakers (or sessions) of the rows, `partners` [n] those of the other side of a pair. A
-    resample for which the statistic raises `ValueError` is left out.
+    `clusters` [n] are the speakers (or sessions) of the rows, `partners` [n] those of the other side of a pair;
+    `against` holds the data of another system on the same rows: the interval is then that of the difference. A resample
+    for which the statistic raises `ValueError` is left out. Other methods than `percentile` compute the statistic once
+    more for every cluster. What follows from sums is quicker by `ratio` and `sums`.
     """
-    arrays = [array(values) for values in data]
-    grouped = Clusters.of(len(arrays[0]), clusters, partners)
+    check_method(method)
+    sides = [[array(values) for values in side] for side in ([data] if against is None else [data, against])]
+    grouped = Clusters.of(len(sides[0][0]), clusters, partners)
+    found = [_repeated(statistic, side, grouped, replicates, seed, method != "percentile") for side in sides]
+    return _minus(found).interval(grouped.size, level, method)
+
+
+def _minus(found: Sequence[Estimate]) -> Estimate:
+    return found[0] if len(found) == 1 else found[0] - found[1]
+
+
+def _column(values: ArrayLike) -> NDArray[np.float64]:
+    """A finite column [n] or [n, k]."""
+    found = array(values)
+    flat = as_floats(found.reshape(-1), "a column")
+    if found.ndim not in (1, 2):
+        raise ValueError(f"a column must have one or two dimensions, got shape {found.shape}")
+    if not np.isfinite(flat).all():
+        raise ValueError(f"a column holds {int((~np.isfinite(flat)).sum())} values that are NaN or infinite")
+    return flat.astype(np.float64).reshape(found.shape)
+
+
+def _of_sums(
+    statistic: Callable[..., NDArray[np.float64]],
+    columns: Sequence[NDArray[np.float64]],
+    clusters: Clusters,
+    replicates: int,
+    seed: int,
+) -> Estimate:
+    from scipy.sparse import csr_array
+
+    rows = clusters.first.size
+    for column in columns:
+        if len(column) != rows:
+            raise ValueError(f"columns of {rows} and of {len(column)} rows")
+    members = csr_array((np.ones(rows), (clusters.first, np.arange(rows))), shape=(clusters.size, rows))
+    parts = [members @ column for column in columns]  # [S] or [S, k]
+
+    def values(totals: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.asarray(statistic(*totals), np.float64)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    value = float(values(part.sum(axis=0, keepdims=True) for part in parts)[0])
+    if np.isnan(value):
+        raise ValueError("the statistic has no finite value on these rows")
+    draws = (counts.T.astype(np.float64) for counts in clusters.draws(replicates, seed))
+    resampled = np.concatenate([values(counts @ part for part in parts) for counts in draws])
+    return Estimate(value, resampled, Influence.jackknife(values(part.sum(axis=0) - part for part in parts)))
+
+
+def _repeated(
+    statistic: Callable[..., float],
+    arrays: Sequence[NDArray[np.generic]],
+    clusters: Clusters,
+    replicates: int,
+    seed: int,
+    influence: bool,
+) -> Estimate:
+    everything = np.arange(clusters.first.size)
+    for values in arrays:
+        if len(values) != everything.size:
+            raise ValueError(f"data of {everything.size} and of {len(values)} rows")
 
     def estimates(draws: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
         found = []
         for counts in draws:
             for column in counts.T:
-                rows = np.repeat(np.arange(len(arrays[0])), grouped.weights(column))
+                rows = np.repeat(everything, clusters.weights(column))
                 try:
-                    found.append(float(statistic(*(values[rows] for values in arrays))))
+                    found.append(float(statistic(*(data[rows] for data in arrays))))
                 except ValueError:
                     found.append(np.nan)
         return np.array(found)
 
-    return bounds(
+    return Estimate(
         float(statistic(*arrays)),
-        estimates(grouped.draws(replicates, seed)),
-        grouped.size,
-        level,
-        method,
-        estimates(grouped.leave_one_out()) if method == "bca" else None,
+        estimates(clusters.draws(replicates, seed)),
+        Influence.jackknife(estimates(clusters.leave_one_out())) if influence else None,
     )
-
-
-def bounds(
-    value: float,
-    estimates: NDArray[np.float64],
-    clusters: int,
-    level: float = 0.95,
-    method: Method = "percentile",
-    left_out: NDArray[np.float64] | None = None,
-) -> Interval:
-    """The interval that resampled estimates [r] give; `left_out` [clusters] are BCa's jackknife values.
-
-    BCa: Efron 1987, bias from the share of estimates below the value, acceleration from the jackknife.
-    """
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    if method not in ("percentile", "bca"):
-        raise ValueError(f"method must be percentile or bca, got {method!r}")
-    kept = estimates[~np.isnan(estimates)]
-    if clusters < 3 or 2 * kept.size <= estimates.size:
-        return Interval(value, float("nan"), float("nan"), level, clusters, int(kept.size), method)
-    quantiles = np.array([(1 - level) / 2, (1 + level) / 2])
-    if method == "bca" and left_out is not None:
-        quantiles = _bca(quantiles, value, kept, left_out[~np.isnan(left_out)])
-    low, high = np.quantile(kept, quantiles)
-    return Interval(value, float(low), float(high), level, clusters, int(kept.size), method)
-
-
-def _bca(
-    quantiles: NDArray[np.float64], value: float, estimates: NDArray[np.float64], left_out: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    from scipy.special import ndtr, ndtri
-
-    below = (np.count_nonzero(estimates < value) + np.count_nonzero(estimates == value) / 2) / estimates.size
-    bias = ndtri(np.clip(below, 0.5 / estimates.size, 1 - 0.5 / estimates.size))
-    spread = left_out.mean() - left_out
-    scale = float(np.sum(spread**2)) ** 1.5
-    acceleration = float(np.sum(spread**3)) / (6 * scale) if scale > 0 else 0.0
-    shifted = bias + ndtri(quantiles)
-    return np.asarray(ndtr(bias + shifted / (1 - acceleration * shifted)))
-
-
-class _Trials:
-    """The metrics of one scored trial list, as it is and resampled."""
-
-    def __init__(
-        self,
-        scores: Floats,
-        targets: NDArray[np.bool_],
-        clusters: Clusters,
-        p_targets: Sequence[float],
-        threshold: float | None,
-    ) -> None:
-        self.ranked = rank(scores, targets)
-        self.priors, self.threshold = list(p_targets), threshold
-        self.costs = [weights(prior, 1.0, 1.0, True) for prior in self.priors]
-        pairs = [(misses, alarms) for misses, alarms, _ in self.costs]
-        self.resampled = Resampled(scores, targets, clusters, self.ranked, pairs, threshold)
-
-    def values(self) -> dict[str, float]:
-        """The metrics of the list as it is."""
-        found = {"eer": eer(self.ranked)[0]}
-        for prior in self.priors:
-            found[f"min_dcf_{prior:g}"] = min_dcf(self.ranked, None, prior)[0]
-        if self.threshold is not None:
-            far, frr = far_frr(self.ranked, None, self.threshold)
-            found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
-        return found
-
-    def estimates(self, draws: Iterable[NDArray[np.uint8]]) -> dict[str, NDArray[np.float64]]:
-        """The same metrics of every resample, [replicates] each, from chunks of counts [clusters, r]."""
-        table = np.concatenate([self.resampled.evaluate(counts) for counts in draws], axis=1)
-        found = {"eer": table[0]}
-        for row, (prior, (_, _, divisor)) in enumerate(zip(self.priors, self.costs, strict=True), start=1):
-            found[f"min_dcf_{prior:g}"] = table[row] / divisor
-        if self.threshold is not None:
-            far, frr = table[-2], table[-1]
-            found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
-        return found

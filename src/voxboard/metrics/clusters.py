@@ -40,14 +40,20 @@ class Clusters:
     def draws(self, replicates: int, seed: int) -> Iterator[NDArray[np.uint8]]:
         """Counts [size, r] of how often each cluster is drawn, in chunks that add up to `replicates` columns."""
         rng = np.random.default_rng(seed)
-        chunk = max(1, CHUNK_BYTES // (8 * self.size))
-        for start in range(0, replicates, chunk):
-            columns = min(chunk, replicates - start)
-            drawn = rng.integers(0, self.size, size=(columns, self.size))
-            drawn += np.arange(columns)[:, None] * self.size
-            counts = np.bincount(drawn.ravel(), minlength=columns * self.size)
-            # A count above 255 cannot happen: it takes more than 255 clusters, where it has probability 0.
-            yield np.ascontiguousarray(counts.astype(np.uint8).reshape(columns, self.size).T)
+        at_once = max(1, CHUNK_BYTES // self.size)
+        for start in range(0, replicates, at_once):
+            columns = min(at_once, replicates - start)
+            # The draws themselves are numbers of eight bytes: fewer at a time.
+            portions = np.array_split(np.arange(columns), max(1, -(-8 * columns * self.size // CHUNK_BYTES)))
+            yield np.ascontiguousarray(np.concatenate([self._drawn(rng, part.size) for part in portions]).T)
+
+    def _drawn(self, rng: np.random.Generator, replicates: int) -> NDArray[np.uint8]:
+        """Counts [replicates, size]."""
+        drawn = rng.integers(0, self.size, size=(replicates, self.size))
+        drawn += np.arange(replicates)[:, None] * self.size
+        counts = np.bincount(drawn.ravel(), minlength=replicates * self.size)
+        # A count above 255 cannot happen: it takes more than 255 clusters, where it has probability 0.
+        return counts.astype(np.uint8).reshape(replicates, self.size)
 
     def leave_one_out(self) -> Iterator[NDArray[np.uint8]]:
         """Counts [size, r] where every cluster in turn is left out: the jackknife that BCa needs."""

@@ -259,7 +259,7 @@ def _min_dcf(ranked: Ranked, p_target: float, c_miss: float, c_fa: float, normal
     bound = at_edges[1:] - miss_weight * (np.diff(edges) / positive) - 1e-12 * alarm_weight
     opened = np.flatnonzero(bound <= at_edges.min())
     inside = (edges[opened][:, None] + np.arange(step)).ravel()
-    candidates = np.union1d(inside[inside < positive], edges)
+    candidates = np.append(inside[inside < positive], positive)
     costs = cost(candidates)
     # Of equally good thresholds the strictest; the tolerance is rounding only.
     lowest = float(costs.min())

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.floating[Any]]
+# Scores that are divided into targets and non-targets at a time: few enough to stay in the cache.
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +59,28 @@ def rank(scores: ArrayLike, labels: ArrayLike) -> Ranked:
     NaN, a label is not 0 or 1, the lengths differ, or a class is missing.
     """
     values, targets = checked(scores, labels)
-    ranked = Ranked(np.sort(values[targets]), np.sort(values[~targets]))
+    ranked = Ranked(*_divided(values, targets))
+    ranked.targets.sort()
+    ranked.others.sort()
     # NaN sorts to the end, so that looking there is enough.
     if np.isnan(ranked.targets[-1]) or np.isnan(ranked.others[-1]):
         bad = np.flatnonzero(np.isnan(values))
         raise ValueError(f"{bad.size} of {values.size} scores are NaN, the first at index {bad[0]}")
     return ranked
+
+
+def _divided(values: Floats, targets: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """New arrays of the targets' and the non-targets' scores, by places in short pieces: half the time of masks."""
+    positive = int(np.count_nonzero(targets))
+    sides = np.empty(positive, values.dtype), np.empty(values.size - positive, values.dtype)
+    ends = [0, 0]
+    for start in range(0, values.size, CHUNK):
+        piece, chosen = values[start : start + CHUNK], targets[start : start + CHUNK]
+        for side, mask in enumerate((chosen, ~chosen)):
+            places = np.flatnonzero(mask)
+            sides[side][ends[side] : ends[side] + places.size] = piece[places]
+            ends[side] += places.size
+    return sides
 
 
 def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
@@ -87,12 +105,14 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.bo
 
 
 def as_floats(values: ArrayLike, name: str) -> Floats:
-    """A one-dimensional float array; float32 and float64 stay what they are, everything else becomes float64."""
+    """A one-dimensional float array: float32, float64 and wider stay what they are, everything else is float64."""
     found = array(values)
     if found.ndim != 1:
         raise ValueError(f"{name} must have one dimension, got shape {found.shape}")
-    if found.dtype in (np.float32, np.float64):
+    if found.dtype in (np.float32, np.float64, np.longdouble):
         return found
+    if found.dtype.kind not in "biufO":  # text, dates, complex numbers: NumPy would convert some of them
+        raise ValueError(f"{name} must be numbers, got {found.dtype}")
     try:
         return found.astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -25,7 +25,7 @@ class Value:
     clusters: int | None = None  # how many clusters were resampled
     cluster_by: str = "speaker"  # what a cluster is
     replicates: int | None = None  # bootstrap replicates
-    interval: Literal["", "percentile", "bca"] = ""  # how the interval was made; empty = unknown or none
+    interval: Literal["", "percentile", "bca", "bca_t"] = ""  # how the interval was made; empty = unknown or none
     threshold: float | None = None  # score at which the value was taken; equal scores are accepted
     reason: str = ""  # why there is no value or no interval
 

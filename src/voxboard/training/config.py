@@ -61,6 +61,14 @@ class Evaluation:
     """A longer utterance is embedded in equal chunks of at most this length, whose embeddings are averaged."""
     clamp_scores: bool = False
     """Clamp cosines to [0, 1] as UniPool-SV does (ties all negative scores)."""
+    score_norm: Literal["none", "z-norm", "t-norm", "s-norm", "as-norm"] = "none"
+    """Score normalisation against a cohort of training speakers."""
+    top_k: int = 300
+    """Cohort speakers, those most alike, that as-norm takes its statistics over."""
+    cohort_speakers: int = 0
+    """Training speakers in the cohort, drawn by the seed; 0 takes all."""
+    cohort_utterances: int = 10
+    """Utterances that are averaged into one cohort speaker, the first by name."""
     skip_bad_audio: bool = False
     """Leave out files that cannot be read instead of stopping; they are counted in the record."""
     replicates: int = 1_000

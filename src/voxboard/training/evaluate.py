@@ -6,25 +6,33 @@ import gzip
 import hashlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxboard import model, records
 from voxboard.backbones.base import BackboneSpec
 from voxboard.benchmarks import verification
-from voxboard.benchmarks.verification import Scored, TrialSet
+from voxboard.benchmarks.verification import Reference, Scored, TrialSet
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
+from voxboard.errors import UserError
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.subgroups import Group
 from voxboard.model import Network
 from voxboard.records import Record
+from voxboard.scoring.calibration import Calibration
+from voxboard.scoring.cohort import Cohort
 from voxboard.scoring.cosine import BLOCK
+from voxboard.scoring.portions import Portion
 from voxboard.systems import System
 from voxboard.training import folder
 from voxboard.training.config import Evaluation, RunConfig
 from voxboard.training.devices import device_of
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
 
 log = logging.getLogger("voxboard")
 
@@ -36,8 +44,9 @@ class Subject:
     network: Network
     system: System
     seed: int
-    threshold: float | None = None  # of the EER on the validation list
-    valid_digest: str = ""  # of that list
+    reference: Reference | None = None  # what validation fixed
+    home: Corpus | None = None  # whose training speakers scores may be normalised against
+    cohort: Cohort | None = None
     training: records.Training | None = None
     frozen: bool = False
     run: Path | None = None
@@ -78,8 +87,8 @@ def trained(config: RunConfig, run: Path, corpus: Corpus) -> Subject:
         network,
         config.system,
         config.general.seed,
-        threshold=meta["best"]["val_threshold"],
-        valid_digest=meta["valid_trials"],
+        reference=_reference(meta),
+        home=corpus,
         training=training,
         frozen=config.general.frz_pretrain,
         run=run,
@@ -88,14 +97,43 @@ def trained(config: RunConfig, run: Path, corpus: Corpus) -> Subject:
     )
 
 
-def untrained(system: System, seed: int, valid: TrialSet | None, setting: Setting) -> Subject:
-    """A system with the weights that it starts from; its threshold comes from the validation list too."""
-    subject = Subject(model.build(system, None, seed), system, seed)
-    if valid is None:
-        return subject
+def untrained(system: System, seed: int, corpus: Corpus) -> Subject:
+    """A system with the weights that it starts from."""
+    return Subject(model.build(system, None, seed), system, seed, home=corpus)
+
+
+def informed(subject: Subject, valid: TrialSet | None, setting: Setting) -> Subject:
+    """The subject with all that must be known before the test list is scored.
+
+    That is the cohort, where scores are normalised, and what the validation list fixes, scored the same way; a run
+    knows it from its best validation, which was not normalised.
+    """
+    evaluation = setting.evaluation
     subject.network.to(device_of(setting.device))
-    scored = verification.score(subject.network, valid, setting.evaluation, setting.show_progress)
-    return replace(subject, threshold=verification.operating_point(scored)[1], valid_digest=valid.digest)
+    if evaluation.score_norm != "none":
+        cuts = _cohort_cuts(subject)
+        cohort = verification.cohort_of(subject.network, cuts, evaluation, subject.seed, setting.show_progress)
+        subject = replace(subject, cohort=cohort, reference=None)
+    if subject.reference is None and valid is not None:
+        scored = verification.score(subject.network, valid, evaluation, subject.cohort, setting.show_progress)
+        subject = replace(subject, reference=verification.reference(scored))
+    return subject
+
+
+def _cohort_cuts(subject: Subject) -> Iterable[Cut]:
+    if subject.home is None or "train" not in subject.home.splits:
+        where = subject.home.name if subject.home else "nothing"
+        raise UserError(f"{where} has no training speakers to normalise scores with.", "Leave --score_norm out.")
+    return subject.home.cuts("train")
+
+
+def _reference(meta: Mapping[str, Any]) -> Reference | None:
+    """What the best validation of a run fixed; None for a run without a validation list, or of an older version."""
+    best = meta["best"]
+    if best.get("calibration") is None:
+        return None
+    calibration = Calibration.from_dict(best["calibration"])
+    return Reference(best["valid_eer"], best["val_threshold"], calibration, meta["valid_trials"])
 
 
 def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
@@ -103,28 +141,33 @@ def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
     network, evaluation = subject.network, setting.evaluation
     device = device_of(setting.device)
     network.to(device)
-    scored = verification.score(network, test, evaluation, setting.show_progress)
-    values = verification.measure(scored, subject.threshold, subject.seed, evaluation.replicates)
-    thresholds = verification.thresholds(scored, subject.threshold)
-    strata = verification.strata(scored, subject.threshold, subject.seed, evaluation.replicates)
+    scored = verification.score(network, test, evaluation, subject.cohort, setting.show_progress)
+    measured = verification.measure(scored, subject.reference, subject.seed, evaluation.replicates)
     if subject.run is not None:
         write_scores(subject.run / f"scores-{records.slug(test.corpus.name)}-{test.digest[:8]}.txt.gz", scored)
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
         benchmark=_benchmark(test.corpus, test.split),
-        protocol=_protocol(scored, evaluation),
-        values={name: _value(name, interval, thresholds.get(name)) for name, interval in values.items()},
-        strata=tuple(
-            records.Stratum(s.name, s.trials, s.targets, {n: _value(n, v) for n, v in s.values.items()}, s.reason)
-            for s in strata
+        protocol=_protocol(scored, evaluation, subject.cohort),
+        values={name: _value(name, value, measured.thresholds.get(name)) for name, value in measured.values.items()},
+        strata=tuple(_stratum(portion, group) for portion, group in measured.portions),
+        gaps=tuple(
+            records.Gap(label, name, gap.worst, gap.best, _value(name, gap.value)) for label, name, gap in measured.gaps
         ),
+        curves=records.Curves(**measured.curves),
         cost=_cost(subject, scored),
         provenance=_provenance(subject, scored, setting, str(device)),
     )
     path = records.save(record, setting.records)
-    error = 100 * values[verification.MAIN_METRIC].value
+    error = 100 * measured.values[verification.MAIN_METRIC].value
     log.info("%s on %s: EER %.2f %% → %s", subject.system.name, test.corpus.name, error, path.name)
     return record
+
+
+def _stratum(portion: Portion, group: Group) -> records.Stratum:
+    values = {name: _value(name, value) for name, value in group.values.items()}
+    counts = int(portion.inside.sum()), int(portion.targets)
+    return records.Stratum(portion.name, *counts, values, group.reason, portion.label)
 
 
 def failed(subject: Subject, corpus: Corpus, reason: str, setting: Setting) -> Record:
@@ -185,8 +228,9 @@ def _benchmark(corpus: Corpus, split: str) -> records.Benchmark:
     )
 
 
-def _protocol(scored: Scored, evaluation: Evaluation) -> records.Protocol:
+def _protocol(scored: Scored, evaluation: Evaluation, cohort: Cohort | None) -> records.Protocol:
     trials, skipped = scored.trial_set, scored.embeddings.skipped
+    top = {"top": verification.top_k(cohort, evaluation)} if cohort and evaluation.score_norm == "as-norm" else {}
     return records.Protocol(
         items=records.Items(
             digest=trials.digest,
@@ -197,7 +241,9 @@ def _protocol(scored: Scored, evaluation: Evaluation) -> records.Protocol:
         ),
         metrics=verification.METRICS,
         crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
-        scoring=records.Scoring("cosine", clamp=evaluation.clamp_scores),
+        scoring=records.Scoring(
+            "cosine", evaluation.clamp_scores, evaluation.score_norm, cohort.digest if cohort else "", top
+        ),
         # Without some utterances it is another list, and its numbers belong in another column.
         options={"left out": hashlib.sha256("\n".join(skipped).encode()).hexdigest()[:12]} if skipped else {},
     )
@@ -213,6 +259,7 @@ def _value(name: str, interval: Interval, threshold: float | None = None) -> rec
         level=interval.level,
         clusters=interval.clusters,
         replicates=interval.replicates,
+        interval=interval.method if bounded else "",
         threshold=threshold,
         reason="" if bounded else f"no interval: {interval.clusters} speakers are too few to resample",
     )
@@ -244,7 +291,7 @@ def _provenance(subject: Subject, scored: Scored, setting: Setting, device: str)
         digests={
             "weights": encoder.fingerprint(),
             "trials": scored.trial_set.digest,
-            "valid_trials": subject.valid_digest,
+            "valid_trials": subject.reference.digest if subject.reference else "",
             "audio": audio.audio_digest(scored.trial_set.cuts, scored.trial_set.corpus.folder / ".digests.json"),
         },
         skipped={where: count for where, count in _skipped(subject, scored).items() if count},

@@ -33,11 +33,12 @@ LOG_EVERY = 10
 
 @dataclass
 class Best:
-    """The best validation so far: its step, EER, and the threshold of that EER."""
+    """The best validation so far: its step, EER, the threshold of that EER, and the scores' calibration."""
 
     step: int = 0
     valid_eer: float | None = None
     val_threshold: float | None = None
+    calibration: dict[str, Any] | None = None  # as `scoring.calibration` keeps it
 
 
 class Step(nn.Module):
@@ -158,14 +159,14 @@ class Loop:
         if valid is None:
             self.best, better = Best(self.step), True
         else:
-            scored = verification.score(self.network, valid, self.config.evaluation, show_progress)
-            error, threshold = verification.operating_point(scored)
+            scored = verification.score(self.network, valid, self.config.evaluation, None, show_progress)
+            found = verification.reference(scored)
             # Of equal ones the later wins, as in UniPool-SV.
-            better = self.best.valid_eer is None or error <= self.best.valid_eer
+            better = self.best.valid_eer is None or found.eer <= self.best.valid_eer
             if better:
-                self.best = Best(self.step, error, threshold)
-            history.add(self.step, valid_eer=error, val_threshold=threshold)
-            log.info("step %d: validation EER %.2f %%%s", self.step, 100 * error, " (best)" if better else "")
+                self.best = Best(self.step, found.eer, found.threshold, found.calibration.to_dict())
+            history.add(self.step, valid_eer=found.eer, val_threshold=found.threshold)
+            log.info("step %d: validation EER %.2f %%%s", self.step, 100 * found.eer, " (best)" if better else "")
         if better:
             checkpoint.save(self.run / "best.safetensors", self.network.state(), self._meta())
         self._save()

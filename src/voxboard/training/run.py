@@ -67,18 +67,19 @@ def _carry_out(config: RunConfig, run: Path, corpus: Corpus, cuts: Sequence[Cut]
         if test is None:
             return None
         setting = Setting(evaluation, general.records, general.device, config.command(), show_progress)
-        return evaluate.evaluate(evaluate.trained(config, run, corpus), test, setting)
+        subject = evaluate.informed(evaluate.trained(config, run, corpus), valid, setting)
+        return evaluate.evaluate(subject, test, setting)
     finally:
         log.removeHandler(handler)
         handler.close()
 
 
 def _trials(config: RunConfig, corpus: Corpus, split: str, path: Path | None) -> verification.TrialSet | None:
-    if path is None and split not in corpus.splits:
-        if split == "valid":
-            return None
+    if split == "test" and path is None and split not in corpus.splits:
         raise UserError(f"{corpus.name} has no test split.", "Pass --test_trials FILE, or --skiptest.")
-    trials = verification.trial_set(corpus, split, path)
+    trials = _valid(corpus, path) if split == "valid" else verification.trial_set(corpus, split, path)
+    if trials is None:
+        return None
     return trials.first(QUICK_TRIALS) if config.general.quickrun else trials
 
 
@@ -108,7 +109,11 @@ def evaluate_run(data: str, run_name: str, options: Eval, settings: Evaluation) 
     if corpus.name == home.name or corpus.audio_root == home.audio_root:
         refuse_seen(test, folder.speakers_of(run))
     setting = Setting(settings, options.records, options.device)
-    return evaluate.evaluate(evaluate.trained(config, run, home), test, setting)
+    subject = evaluate.trained(config, run, home)
+    # The run's own validation holds for plain scores; normalised ones need theirs.
+    known = settings.score_norm == "none" and subject.reference is not None
+    valid = None if known else _valid(home, config.evaluation.valid_trials)
+    return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
 
 
 def evaluate_untrained(
@@ -118,9 +123,15 @@ def evaluate_untrained(
     systems.check(system)
     corpus = prepare.find_corpus(data, options.audio_root)
     test = verification.trial_set(corpus, "test", settings.test_trials)
-    has_valid = settings.valid_trials is not None or "valid" in corpus.splits
-    valid = verification.trial_set(corpus, "valid", settings.valid_trials) if has_valid else None
+    valid = _valid(corpus, settings.valid_trials)
     command = ["eval", data, system.name, "--seed", str(options.seed), *part_flags(system)]
     command += flags(asdict(settings), asdict(Evaluation()))
     setting = Setting(settings, options.records, options.device, command, show_progress)
-    return evaluate.evaluate(evaluate.untrained(system, options.seed, valid, setting), test, setting)
+    subject = evaluate.informed(evaluate.untrained(system, options.seed, corpus), valid, setting)
+    return evaluate.evaluate(subject, test, setting)
+
+
+def _valid(corpus: Corpus, path: Path | None) -> verification.TrialSet | None:
+    """The validation trials, None for a corpus that has none."""
+    has_valid = path is not None or "valid" in corpus.splits
+    return verification.trial_set(corpus, "valid", path) if has_valid else None

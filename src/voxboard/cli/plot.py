@@ -1,0 +1,121 @@
+"""`voxboard plot`: DET curves, score histograms, calibration and groups as PNG or SVG."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from voxboard.cli.parse import parse
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from voxboard.plots.sources import Subject
+
+Kind = Literal["det", "histogram", "calibration", "groups"]
+DESCRIPTION = """Draw records or score files as PNG or SVG.
+
+  voxboard plot det UniPool ECAPA-TDNN --corpus Vox1 --out det.svg     two systems by name, from results/records
+  voxboard plot det results/records --corpus VCTK --out det.svg        all systems that were evaluated on VCTK
+  voxboard plot histogram results/runs/RUN/scores-vox1-1a2b3c4d.txt.gz --out scores.png
+  voxboard plot groups UniPool --corpus VCTK --out groups.svg          speaker groups, the worst one, the gap
+
+Systems share a DET plot only under the same protocol. Lines are thinned to what is seen; the operating points on them
+are exact. The same input gives the same bytes."""
+
+
+@dataclass(frozen=True)
+class PlotArgs:
+    """What is drawn and where it goes."""
+
+    kind: tyro.conf.Positional[Kind]
+    """det: errors of several systems; histogram: scores of both classes; calibration: Bayes error rate over priors,
+    reading the scores of a file as natural-log likelihood ratios; groups: forest plot of speaker groups."""
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE ...")]
+    """Records (.json), folders of records, score files (label enrol test score, .gz or not), or names of systems."""
+    out: Path
+    """The file to write, .svg or .png."""
+    records: Path = Path("results/records")
+    """Where systems are looked for by name."""
+    corpus: str = ""
+    """Only records that were tested on this corpus."""
+    protocol: str = ""
+    """Only records of this protocol id; its first characters are enough."""
+    metric: str = ""
+    """Metric id of the groups, such as min_dcf@p=0.01. Default: the benchmark's main metric."""
+    threshold: float | None = None
+    """A score to mark: in histograms, and on the DET curves of score files. Default: that of the record."""
+    title: str = ""
+    """Above the plot. Default: the benchmark."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Draws what the flags ask for. Returns 0."""
+    return run(parse(PlotArgs, argv, prog="plot", description=DESCRIPTION))
+
+
+def run(args: PlotArgs) -> int:
+    """Draws, writes, and names the written file on stdout. Returns 0."""
+    from voxboard.errors import UserError
+    from voxboard.plots import save
+    from voxboard.plots.sources import collect
+
+    if not args.sources:
+        raise UserError("There is nothing to plot.", "Name a record, a score file, a folder of records, or a system.")
+    subjects = collect(args.sources, args.records, args.corpus, args.protocol)
+    try:
+        figure = _DRAWN[args.kind](args, subjects)
+    except ValueError as error:  # of the metrics: NaN, a class that is missing
+        raise UserError(f"{', '.join(args.sources)}: {error}.") from error
+    print(save(figure, args.out))
+    print(f"Drew {len(subjects)} system{'s' if len(subjects) > 1 else ''}.", file=sys.stderr)
+    return 0
+
+
+def _det(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+    from voxboard.plots import det
+    from voxboard.plots.sources import same_protocol
+
+    same_protocol(subjects)
+    points = {subject.name: subject.operating_point(args.threshold) for subject in subjects}
+    known = {name: point for name, point in points.items() if point}
+    return det({subject.name: subject.source for subject in subjects}, thresholds=known, title=_title(args, subjects))
+
+
+def _histogram(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+    from voxboard.plots import histogram
+
+    marks = {s.name: s.threshold() if args.threshold is None else args.threshold for s in subjects}
+    known = {name: mark for name, mark in marks.items() if mark is not None}
+    return histogram({subject.name: subject.source for subject in subjects}, known, _title(args, subjects))
+
+
+def _calibration(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+    from voxboard.plots import calibration
+
+    return calibration({subject.name: subject.likelihood_ratios for subject in subjects}, _title(args, subjects))
+
+
+def _groups(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+    from voxboard.errors import UserError
+    from voxboard.plots import forest
+
+    for subject in subjects:
+        if subject.record is None:
+            raise UserError(f"{subject.origin} holds scores, which know no groups.", "Pass a record.")
+    records = {subject.name: subject.record for subject in subjects if subject.record}
+    return forest(records, args.metric or None, _title(args, subjects))
+
+
+def _title(args: PlotArgs, subjects: Sequence[Subject]) -> str:
+    """What was asked for, else the benchmark that all systems share."""
+    benchmarks = {subject.record.benchmark.name if subject.record else "" for subject in subjects}
+    return args.title or (benchmarks.pop() if len(benchmarks) == 1 else "")
+
+
+_DRAWN = {"det": _det, "histogram": _histogram, "calibration": _calibration, "groups": _groups}

@@ -1,0 +1,182 @@
+"""What is plotted: records by path, folder or system name, and the score files that evaluations write."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from voxboard.errors import UserError, unknown
+from voxboard.plots.operating import Point
+from voxboard.plots.style import Source
+from voxboard.records import Curves, Filed, Record, read, scan
+
+_EVALUATE = "Evaluate again, or plot the score file of the run."
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A system with what there is to draw: its record, or its scores [n] with labels [n]."""
+
+    name: str
+    origin: str  # where it was found
+    record: Record | None = None
+    scores: Any = field(default=None, repr=False)
+    labels: Any = field(default=None, repr=False)
+    digest: str = ""  # of the trial list
+
+    @property
+    def protocol(self) -> str:
+        """What must be equal on one DET plot, in words."""
+        return f"protocol {self.record.protocol_id}" if self.record else f"list {self.digest[:12]}"
+
+    @property
+    def source(self) -> Source:
+        """Curves or scores. Raises `UserError` for a record that was written without curves."""
+        if self.record is None:
+            return self.scores, self.labels
+        if self.record.curves is None:
+            raise UserError(f"{self.origin} has no curves: it was written before records kept them.", _EVALUATE)
+        return self.record.curves
+
+    @property
+    def likelihood_ratios(self) -> Source:
+        """As `source`, with calibrated scores behind it."""
+        found = self.source
+        if isinstance(found, Curves) and not found.log_odds:
+            raise UserError(f"{self.origin} has no calibrated scores.", "They need a validation list to be made on.")
+        return found
+
+    def operating_point(self, threshold: float | None) -> Point | None:
+        """The (FAR, FRR) at a threshold, of a record at that of its validation list; None where it is not known."""
+        if self.record:
+            pair = [self.record.values.get(f"{name}@valid_threshold") for name in ("far", "frr")]
+            known = [value.value for value in pair if value and value.value is not None]
+            return (known[0], known[1]) if len(known) == 2 else None
+        if threshold is None:
+            return None
+        from voxboard.metrics.detection import far_frr
+
+        return far_frr(self.scores, self.labels, threshold)
+
+    def threshold(self) -> float | None:
+        """The score that decides: the validation list's, else that of the main metric."""
+        if self.record is None:
+            return None
+        for metric in ("far@valid_threshold", self.record.benchmark.main_metric):
+            value = self.record.values.get(metric)
+            if value and value.threshold is not None:
+                return value.threshold
+        return None
+
+
+def collect(words: Sequence[str], records: Path, corpus: str = "", protocol: str = "") -> list[Subject]:
+    """The systems that some words name: files, folders of records, or systems with a record below `records`.
+
+    `corpus` and `protocol` (the start of an id) choose among records; of repetitions the newest counts. Names are
+    made distinct. Raises `UserError` that says what was not found.
+    """
+    found = [subject for word in words for subject in _subjects(word, records, corpus, protocol)]
+    if not found:
+        where = f" on {corpus}" if corpus else ""
+        raise UserError(
+            f"{', '.join(words)} holds no record with numbers{where}.", "voxboard board lists what there is."
+        )
+    return _told_apart(found)
+
+
+def same_protocol(subjects: Sequence[Subject]) -> None:
+    """Raises `UserError` unless all systems were scored under one protocol, or on one list where only that is known."""
+    first, digests = subjects[0], {subject.digest for subject in subjects}
+    protocols = {subject.record.protocol_id for subject in subjects if subject.record}
+    if len(protocols) > 1 or len(digests) > 1:
+        other = next(s for s in subjects if (s.protocol, s.digest) != (first.protocol, first.digest))
+        raise UserError(
+            f"{first.name} has {first.protocol}, {other.name} has {other.protocol}: their errors cannot share a plot.",
+            "Choose one with --corpus or --protocol, or evaluate both on the same list.",
+        )
+
+
+def _subjects(word: str, records: Path, corpus: str, protocol: str) -> list[Subject]:
+    path = Path(word)
+    if path.is_dir():
+        return _of_records(_chosen(scan(path), corpus, protocol), word)
+    if path.suffix == ".json" and path.is_file():
+        return _of_records([Filed(word, read(path))], "")
+    if path.is_file():
+        return [_of_scores(path)]
+    if path.suffix in (".json", ".txt", ".gz") or len(path.parts) > 1:
+        raise UserError(f"There is no file {word}.", "Pass a record, a score file, a folder of records, or a system.")
+    filed = _chosen(scan(records), corpus, protocol)
+    named = [item for item in filed if item.record.system.name.casefold() == word.casefold()]
+    if not named:
+        raise unknown("system", word, {item.record.system.name for item in filed})
+    return _of_records(named, str(records))
+
+
+def _chosen(filed: Iterable[Filed], corpus: str, protocol: str) -> list[Filed]:
+    """The newest record with numbers of each cell, on one corpus and protocol where they are asked for."""
+    newest: dict[str, Filed] = {}
+    for item in sorted(filed, key=lambda item: (item.record.provenance.created, item.path)):
+        record = item.record
+        fits = not corpus or record.benchmark.corpus.casefold() == corpus.casefold()
+        if record.status != "failed" and fits and record.protocol_id.startswith(protocol):
+            newest[record.cell] = item
+    return sorted(newest.values(), key=lambda item: item.path)
+
+
+def _of_records(filed: Sequence[Filed], folder: str) -> list[Subject]:
+    subjects = []
+    for path, record in ((item.path, item.record) for item in filed):
+        if record.protocol is None:
+            raise UserError(f"{path} holds no numbers: {record.reason}.", "Evaluate again.")
+        origin, digest = str(Path(folder) / path), record.protocol.items.digest
+        subjects.append(Subject(record.system.name, origin, record, digest=digest))
+    return subjects
+
+
+def _of_scores(path: Path) -> Subject:
+    """`label enrol test score`, a line per trial, as evaluations write them."""
+    import pandas as pd
+
+    from voxboard.trials import Trials
+
+    kinds: dict[str, type] = {"label": int, "enrol": str, "test": str, "score": float}
+    try:
+        table = pd.read_csv(
+            path, sep=r"\s+", header=None, names=list(kinds), index_col=False, dtype=kinds,
+            na_filter=False, float_precision="round_trip", quoting=csv.QUOTE_NONE,
+        )  # fmt: skip
+        trials = Trials.of(table["label"].to_numpy(), table["enrol"].tolist(), table["test"].tolist())
+    except (ValueError, OverflowError, OSError, EOFError, zlib.error) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{path} is no score file ({reason}).", "Each line is: label enrol test score.") from error
+    name = path.name.removesuffix(".gz").removesuffix(".txt")
+    return Subject(name, str(path), None, table["score"].to_numpy(), trials.labels, trials.digest())
+
+
+def _told_apart(subjects: list[Subject]) -> list[Subject]:
+    """Namesakes get what differs: corpus trained on, benchmark, seed, or at last a number."""
+    names = [subject.name for subject in subjects]
+    told = [_longer(subject, [s for s in subjects if s.name == subject.name]) for subject in subjects]
+    for place, name in enumerate(told):
+        if told.count(name) > 1 and names.count(subjects[place].name) > 1:
+            told[place] = f"{name} #{1 + names[:place].count(names[place])}"
+    return [replace(subject, name=name) for subject, name in zip(subjects, told, strict=True)]
+
+
+def _longer(subject: Subject, twins: Sequence[Subject]) -> str:
+    features = [_features(twin) for twin in twins]
+    own = _features(subject)
+    apart = [text for place, text in enumerate(own) if len({other[place] for other in features}) > 1]
+    return f"{subject.name} ({', '.join(apart)})" if apart else subject.name
+
+
+def _features(subject: Subject) -> tuple[str, ...]:
+    if subject.record is None:
+        return Path(subject.origin).parent.name, "", ""
+    record = subject.record
+    return record.system.corpus or "untrained", f"on {record.benchmark.corpus}", f"seed {record.provenance.seed}"
