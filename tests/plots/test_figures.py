@@ -173,3 +173,11 @@ def test_a_cost_that_is_marked_is_the_lowest_on_the_line() -> None:
     assert equal_error(found) == pytest.approx(detection.eer(*simulated("x", 2.0, 500))[0], abs=1e-5)
     costs = [(0.05 * frr + 0.95 * far) / 0.05 for far, frr in zip(found.far, found.frr, strict=True)]
     assert marked[1] == pytest.approx(min(costs))
+
+
+def test_a_key_of_many_long_names_leaves_the_axes_their_size() -> None:
+    names = [f"a-backbone(layers=12, size=768, heads=12)+pooler-{n}(heads=16)+aam" for n in range(18)]
+    figure = plots.det(_curves({name: 1 + n / 10 for n, name in enumerate(names)}))
+    figure.draw_without_rendering()
+    axes = figure.axes[0].get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+    assert min(axes.width, axes.height) > 3.5

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from voxboard.board.names import without_options
 from voxboard.board.numbers import plain
 from voxboard.records import Benchmark, Filed, Protocol, System, Value
 
@@ -119,6 +119,6 @@ class Board:
 
 def brief(rows: Sequence[Row]) -> dict[str, str]:
     """Row id → label without the options of its parts, as long as that still tells all rows apart."""
-    short = {row.id: re.sub(r"\([^()]*\)", "", row.label).strip() or row.label for row in rows}
+    short = {row.id: without_options(row.label) for row in rows}
     told = {(short[row.id], row.trained_on, row.seed, row.variant) for row in rows}
     return short if len(told) == len(rows) else {row.id: row.label for row in rows}

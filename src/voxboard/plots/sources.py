@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from voxboard.board.names import without_options
 from voxboard.errors import UserError, unknown
 from voxboard.plots.operating import Point
 from voxboard.plots.style import Source
@@ -159,7 +160,13 @@ def _of_scores(path: Path) -> Subject:
 
 
 def _told_apart(subjects: list[Subject]) -> list[Subject]:
-    """Namesakes get what differs: corpus trained on, benchmark, seed, or at last a number."""
+    """Namesakes get what differs: corpus trained on, benchmark, seed, or at last a number.
+
+    Options of parts are left out where no two systems differ by them alone.
+    """
+    brief = {subject.name: without_options(subject.name) for subject in subjects if subject.record}
+    if len(set(brief.values())) == len(brief):
+        subjects = [replace(subject, name=brief.get(subject.name, subject.name)) for subject in subjects]
     names = [subject.name for subject in subjects]
     told = [_longer(subject, [s for s in subjects if s.name == subject.name]) for subject in subjects]
     for place, name in enumerate(told):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MARKERS = ("v", "^", "<", ">")  # of the lowest cost at each prior
 _NAMED_ALONG = 5  # systems; more get a key
+_SIZE = (4.9, 5.2)  # inches, without a key
 
 
 def det(
@@ -50,7 +51,7 @@ def det(
     with styled():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(4.9, 5.2), layout="constrained")
+        figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
         _frame(axes, axis, title, list(found.values()))
         lines = [
@@ -118,5 +119,10 @@ def _names(axes: Axes, lines: Sequence[Line2D], texts: Sequence[str]) -> None:
         line.set_label(text)
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.legend(handles=list(lines), loc="outside right upper", fontsize=7.5, title="System, EER", alignment="left")
-    figure.set_size_inches(6.9, 5.2)
+    key = figure.legend(
+        handles=list(lines), loc="outside right upper", fontsize=7.5, title="System, EER", alignment="left"
+    )
+    figure.draw_without_rendering()  # the key has a size once it is laid out; the axes keep theirs
+    needed = key.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
+    width, height = _SIZE
+    figure.set_size_inches(width + needed.width, max(height, needed.height + 0.4))
