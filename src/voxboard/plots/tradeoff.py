@@ -122,7 +122,8 @@ def _names(axes: Axes, lines: Sequence[Line2D], texts: Sequence[str]) -> None:
     key = figure.legend(
         handles=list(lines), loc="outside right upper", fontsize=7.5, title="System, EER", alignment="left"
     )
-    figure.draw_without_rendering()  # the key has a size once it is laid out; the axes keep theirs
+    figure.set_size_inches(60, 30)  # the key has a size once it is laid out, with room to spare
+    figure.draw_without_rendering()
     needed = key.get_window_extent().transformed(figure.dpi_scale_trans.inverted())
     width, height = _SIZE
     figure.set_size_inches(width + needed.width, max(height, needed.height + 0.4))
