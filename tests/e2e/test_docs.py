@@ -25,7 +25,13 @@ def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None
     assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/corpora.md"])
+def test_the_python_of_the_measuring_page_runs_from_top_to_bottom(here: Path) -> None:
+    code = "\n".join(_blocks("docs/measuring.md", "python"))
+    exec(compile(code, "docs/measuring.md", "exec"), {})
+    assert (here / "det.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/corpora.md", "docs/measuring.md"])
 def test_every_command_on_a_page_exists(page: str) -> None:
     for block in _blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
