@@ -39,11 +39,14 @@ BUILT_TRIALS = 10_000  # size of a list that is built because a corpus has none
 P_TARGETS = (0.01, 0.05)
 ACCEPT = {"accept": "score >= threshold"}
 COSTS = {"c_miss": 1, "c_fa": 1, "normalised": True}
+CALIBRATED = {"calibration": "logistic, on the validation list"}
 MAIN_METRIC = "eer@interpolated"
 # metric id → its name in `bootstrap.detection`, and the parameters that fix what it means
 _METRICS: dict[str, tuple[str, dict[str, Any]]] = {
     MAIN_METRIC: ("eer", {"ties": "blocks", **ACCEPT}),
     **{f"min_dcf@p={p:g}": (f"min_dcf_{p:g}", COSTS) for p in P_TARGETS},
+    **{f"act_dcf@p={p:g}": (f"act_dcf_{p:g}", COSTS | CALIBRATED) for p in P_TARGETS},
+    "cllr@valid_calibration": ("cllr", CALIBRATED),
     "far@valid_threshold": ("far", ACCEPT),
     "frr@valid_threshold": ("frr", ACCEPT),
     "hter@valid_threshold": ("half_total", ACCEPT),
@@ -231,10 +234,11 @@ class Measured:
 
 
 def measure(scored: Scored, known: Reference | None, seed: int, replicates: int) -> Measured:
-    """EER, minDCF and, with the threshold `known` from validation, FAR*, FRR* and EER*, with 95 % intervals."""
+    """EER, minDCF and, by what is `known` from validation, FAR*, FRR*, EER*, actual DCF and Cllr, with intervals."""
     trials, scores = scored.trial_set.trials, scored.scores
-    threshold = known.threshold if known else None
-    options: dict[str, Any] = {"p_targets": P_TARGETS, "threshold": threshold, "replicates": replicates, "seed": seed}
+    threshold, calibrated = (known.threshold, known.calibration.apply(scores)) if known else (None, None)
+    options: dict[str, Any] = {"p_targets": P_TARGETS, "threshold": threshold, "calibrated": calibrated}
+    options |= {"replicates": replicates, "seed": seed}
     # Numbers instead of names: four bytes a trial, however long the names are.
     speakers = np.unique(scored.trial_set.speakers, return_inverse=True)[1].astype(np.int32)
     data = (scores, trials.labels, speakers[trials.enrol], speakers[trials.test])
@@ -246,7 +250,6 @@ def measure(scored: Scored, known: Reference | None, seed: int, replicates: int)
         if label:  # strata by what the sides share are no groups of people: they have no best and worst
             gaps += [(label, name, found.gaps[short]) for name, short in _SHORT.items() if short in found.gaps]
     values = bootstrap.detection(*data, **options)
-    calibrated = known.calibration.apply(scores) if known else None
     return Measured(
         {name: values[short] for name, short in _SHORT.items() if short in values},
         portions,

@@ -6,6 +6,7 @@ import re
 
 _EXACT = {
     "eer@interpolated": "EER",
+    "cllr@valid_calibration": "Cllr",
     "far@valid_threshold": "FAR*",
     "frr@valid_threshold": "FRR*",
     "hter@valid_threshold": "EER*",
@@ -20,7 +21,7 @@ _NAMES = {
 _MEANINGS = {
     "EER": "Equal error rate: where as many impostors are accepted as true speakers are rejected.",
     "minDCF": "Normalised detection cost at the best threshold; in brackets the prior of a target trial.",
-    "actDCF": "Normalised detection cost at the threshold that the prior asks for, without tuning.",
+    "actDCF": "Normalised detection cost of scores calibrated on the validation list, at Bayes' threshold.",
     "Cllr": "Cost of the scores read as log-likelihood ratios, in bits.",
     "minCllr": "Cllr after the best monotonous calibration.",
     "FAR*": "False acceptances on test at the threshold found on the validation list.",

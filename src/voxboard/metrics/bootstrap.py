@@ -45,6 +45,7 @@ def detection(
     *,
     p_targets: Sequence[float] = (0.01, 0.05),
     threshold: float | None = None,
+    calibrated: ArrayLike | None = None,
     replicates: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -52,12 +53,13 @@ def detection(
 ) -> dict[str, Interval]:
     """Intervals of `eer`, `min_dcf_<p>` and, at a fixed threshold, `far`, `frr`, `half_total`, on the same resamples.
 
+    With `calibrated` natural-log likelihood ratios [n] of the same trials also `cllr` and `act_dcf_<p>`.
     Scores, labels and the speakers of either side: [n] each; speakers are names or integers. The resamples equal
     computing each metric on every resampled list, in O(n log n + n · replicates) byte operations and O(n) memory.
     Raises `ValueError` where `detection.rank` does, and when speakers are missing.
     """
     check_method(method)
-    trials = _trials(scores, labels, speakers_a, speakers_b, p_targets, threshold)
+    trials = _trials(scores, labels, speakers_a, speakers_b, p_targets, threshold, calibrated)
     found = trials.estimates(replicates, seed, method != "percentile")
     return {name: estimate.interval(trials.clusters.size, level, method) for name, estimate in found.items()}
 
@@ -92,9 +94,12 @@ def _trials(
     speakers_b: ArrayLike,
     p_targets: Sequence[float],
     threshold: float | None,
+    calibrated: ArrayLike | None = None,
 ) -> TrialEstimates:
     values, targets = checked(scores, labels)
-    return TrialEstimates(values, targets, Clusters.of(values.size, speakers_a, speakers_b), p_targets, threshold)
+    ratios = None if calibrated is None else checked(calibrated, labels)[0].astype(np.float64)
+    clusters = Clusters.of(values.size, speakers_a, speakers_b)
+    return TrialEstimates(values, targets, clusters, p_targets, threshold, ratios)
 
 
 def ratio(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,3 +68,24 @@ class Clusters:
         """The weight [n] of every row under one column of counts [size]: product of both sides, or the one side's."""
         one = counts[self.first].astype(np.int64)
         return np.where(self.first == self.second, one, one * counts[self.second])
+
+    def pairs(self, chosen: NDArray[np.bool_], values: NDArray[np.generic] | None = None) -> Any:
+        """Per pair of clusters the sum of the chosen rows' `values` [n] (default: their number).
+
+        A sparse upper triangle [size, size]; the diagonal holds the rows of a cluster with itself.
+        """
+        from scipy.sparse import csr_array
+
+        first, second = self.first[chosen], self.second[chosen]
+        summed = np.ones(first.size) if values is None else np.asarray(values[chosen], np.float64)
+        places = np.minimum(first, second), np.maximum(first, second)
+        return csr_array((summed, places), shape=(self.size, self.size))
+
+
+def totals(pairs: Any, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What sums per pair of clusters (`Clusters.pairs`) add up to in resamples with counts [size, r]: [r].
+
+    Equal to weighing every row as `Clusters.weights` does.
+    """
+    alone = pairs.diagonal()
+    return np.einsum("sr,sr->r", counts, pairs @ counts) - alone @ counts**2 + alone @ counts

@@ -72,6 +72,7 @@ def detection(
     *,
     p_targets: Sequence[float] = (0.01, 0.05),
     threshold: float | None = None,
+    calibrated: ArrayLike | None = None,
     replicates: int = 1000,
     level: float = 0.95,
     seed: int = 0,
@@ -85,6 +86,7 @@ def detection(
     """
     check_method(method)
     values, targets = checked(scores, labels)
+    ratios = None if calibrated is None else checked(calibrated, labels)[0].astype(np.float64)
     clusters = Clusters.of(values.size, speakers_a, speakers_b)
     found: dict[str, Group] = {}
     measured: dict[str, _Measured] = {}
@@ -97,7 +99,8 @@ def detection(
         if reason:
             found[name] = Group(*counts, reason=reason)
             continue
-        trials = TrialEstimates(values[rows], targets[rows], inside, p_targets, threshold)
+        given = None if ratios is None else ratios[rows]
+        trials = TrialEstimates(values[rows], targets[rows], inside, p_targets, threshold, given)
         estimates = trials.estimates(replicates, seed, method != "percentile")
         measured[name] = _Measured(speakers, estimates)
         intervals = {metric: estimate.interval(speakers.size, level, method) for metric, estimate in estimates.items()}

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.metrics.clusters import Clusters
+from voxboard.metrics import losses
+from voxboard.metrics.clusters import Clusters, totals
 from voxboard.metrics.detection import eer, far_frr, min_dcf, roc_convex_hull, weights
 from voxboard.metrics.estimates import Estimate, Influence
+from voxboard.metrics.losses import Loss, at_threshold
 from voxboard.metrics.ranked import Floats, Ranked, rank
 from voxboard.metrics.resampled import Resampled
 
 ENOUGH = 20_000  # scores of either class that tell the slope of the ROC
 
 
-class _Point(NamedTuple):
-    """A metric as a weighted sum of both error rates at a threshold: exact, or how it moves to first order."""
-
-    frr: float  # weight of FRR
-    far: float  # weight of FAR
-    threshold: float
-
-
 class TrialEstimates:
-    """EER, `min_dcf_<p>` and, at a fixed threshold, `far`, `frr` and `half_total` of scores [n] between clusters."""
+    """The metrics of scores [n] between clusters, by short names.
+
+    `eer` and `min_dcf_<p>`; at a fixed threshold `far`, `frr` and `half_total`; of `calibrated` log-likelihood ratios
+    [n] of the same trials `cllr` and `act_dcf_<p>`.
+    """
 
     def __init__(
         self,
@@ -35,6 +33,7 @@ class TrialEstimates:
         clusters: Clusters,
         p_targets: Sequence[float],
         threshold: float | None,
+        calibrated: Floats | None = None,
     ) -> None:
         self.ranked = rank(scores, targets)
         self.scores, self.targets, self.clusters = scores, targets, clusters
@@ -42,6 +41,8 @@ class TrialEstimates:
         self.costs = [weights(prior, 1.0, 1.0, True) for prior in self.priors]
         pairs = [(misses, alarms) for misses, alarms, _ in self.costs]
         self.resampled = Resampled(scores, targets, clusters, self.ranked, pairs, threshold)
+        self.sides = [(chosen, clusters.pairs(chosen)) for chosen in (targets, ~targets)]
+        self.losses = {} if calibrated is None else losses.calibrated(calibrated, targets, p_targets)
 
     def estimates(self, replicates: int, seed: int, influence: bool = True) -> dict[str, Estimate]:
         """Every metric with its resamples and, unless only percentiles are wanted, its influence."""
@@ -57,50 +58,69 @@ class TrialEstimates:
         if self.threshold is not None:
             far, frr = far_frr(self.ranked, None, self.threshold)
             found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
-        return found
+        return found | {name: loss.value(self.targets) for name, loss in self.losses.items()}
 
     def resamples(self, draws: Iterable[NDArray[np.uint8]]) -> dict[str, NDArray[np.float64]]:
         """The same metrics of every resample, [replicates] each, from chunks of counts [clusters, r]."""
-        table = np.concatenate([self.resampled.evaluate(counts) for counts in draws], axis=1)
+        sums = {name: self._sums(loss) for name, loss in self.losses.items()}
+        chunks = [
+            np.concatenate([self.resampled.evaluate(counts), self._means(sums, counts)], axis=0) for counts in draws
+        ]
+        table = np.concatenate(chunks, axis=1)
         found = {"eer": table[0]}
         for row, (prior, (_, _, divisor)) in enumerate(zip(self.priors, self.costs, strict=True), start=1):
             found[f"min_dcf_{prior:g}"] = table[row] / divisor
+        rates = 1 + len(self.priors)
         if self.threshold is not None:
-            far, frr = table[-2], table[-1]
+            far, frr = table[rates : rates + 2]
             found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
-        return found
+        return found | dict(zip(sums, table[rates + 2 :], strict=True))
 
     def influences(self) -> dict[str, Influence]:
         """How far every pair of speakers moves each metric, in O(n)."""
-        sides = [(chosen, self._pairs(chosen)) for chosen in (self.targets, ~self.targets)]
-        return {name: self._influence(point, sides) for name, point in self._points().items()}
+        return {name: self._influence(loss) for name, loss in self._slopes().items()}
 
-    def _points(self) -> dict[str, _Point]:
-        found = {"eer": _Point(*_slope(self.ranked), eer(self.ranked)[1])}
+    def _slopes(self) -> dict[str, Loss]:
+        """The losses whose means move as the metrics do: exactly, or to first order."""
+        scores, targets = self.scores, self.targets
+        found = {"eer": at_threshold(*_slope(self.ranked), scores, targets, eer(self.ranked)[1])}
         for prior, (misses, alarms, divisor) in zip(self.priors, self.costs, strict=True):
             threshold = min_dcf(self.ranked, None, prior)[1]
-            found[f"min_dcf_{prior:g}"] = _Point(misses / divisor, alarms / divisor, threshold)
+            share = misses / divisor, alarms / divisor
+            found[f"min_dcf_{prior:g}"] = at_threshold(*share, scores, targets, threshold)
         if self.threshold is not None:
-            shares = {"far": (0.0, 1.0), "frr": (1.0, 0.0), "half_total": (0.5, 0.5)}
-            found |= {name: _Point(*share, self.threshold) for name, share in shares.items()}
+            for name, share in {"far": (0.0, 1.0), "frr": (1.0, 0.0), "half_total": (0.5, 0.5)}.items():
+                found[name] = at_threshold(*share, scores, targets, self.threshold)
+        return found | self.losses
+
+    def _sums(self, loss: Loss) -> list[tuple[float, Any]]:
+        """Per class its weight, and the losses of each pair of clusters."""
+        if loss.losses.dtype == np.bool_:  # what costs nothing need not be added up
+            costs = [self.clusters.pairs(side & loss.losses) for side, _ in self.sides]
+        else:
+            costs = [self.clusters.pairs(side, loss.losses) for side, _ in self.sides]
+        return list(zip(loss[:2], costs, strict=True))
+
+    def _means(self, sums: dict[str, list[tuple[float, Any]]], counts: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The mean losses of resamples with counts [clusters, r]: [losses, r], NaN where a class has no trials."""
+        found = np.zeros((len(sums), counts.shape[1]))
+        if not sums:
+            return found
+        drawn = counts.astype(np.float64)
+        sizes = [totals(trials, drawn) for _, trials in self.sides]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for place, sides in enumerate(sums.values()):
+                for (weight, costs), size in zip(sides, sizes, strict=True):
+                    found[place] += weight * (totals(costs, drawn) / size)
         return found
 
-    def _influence(self, point: _Point, sides: Sequence[tuple[NDArray[np.bool_], Any]]) -> Influence:
-        """Of a rate e / n with pair counts of errors E and of trials N: (E − e/n · N) / n."""
-        accepted = self.scores >= np.float64(point.threshold)
+    def _influence(self, loss: Loss) -> Influence:
+        """Of a mean e / n with pair sums of losses E and of trials N: (E − e/n · N) / n."""
         moves = []
-        for weight, (chosen, trials), wrong in zip(point[:2], sides, (~accepted, accepted), strict=True):
-            errors, total = self._pairs(chosen & wrong), trials.sum()
-            moves.append(weight / total * (errors - errors.sum() / total * trials))
+        for (weight, costs), (_, trials) in zip(self._sums(loss), self.sides, strict=True):
+            size = trials.sum()
+            moves.append(weight / size * (costs - costs.sum() / size * trials))
         return Influence(moves[0] + moves[1])
-
-    def _pairs(self, chosen: NDArray[np.bool_]) -> Any:
-        """How many of the chosen trials each pair of clusters has: a sparse upper triangle [S, S]."""
-        from scipy.sparse import csr_array
-
-        first, second = self.clusters.first[chosen], self.clusters.second[chosen]
-        places = np.minimum(first, second), np.maximum(first, second)
-        return csr_array((np.ones(first.size), places), shape=(self.clusters.size, self.clusters.size))
 
 
 def _slope(ranked: Ranked) -> tuple[float, float]:

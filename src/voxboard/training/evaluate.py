@@ -253,7 +253,7 @@ def _value(name: str, interval: Interval, threshold: float | None = None) -> rec
     bounded = not math.isnan(interval.low)
     return records.Value(
         value=interval.value,
-        unit="cost" if name.startswith("min_dcf") else "fraction",
+        unit="cost" if name.startswith(("min_dcf", "act_dcf", "cllr")) else "fraction",
         low=interval.low if bounded else None,
         high=interval.high if bounded else None,
         level=interval.level,
