@@ -14,6 +14,7 @@ from voxboard.data.corpus import Corpus, attributes_of, speaker_of
 from voxboard.data.prepare import CORPORA, Options, find_corpus, prepare
 from voxboard.data.splits import check_disjoint
 from voxboard.errors import BadAudio, UserError
+from voxboard.trials import read, sidecar
 
 
 @pytest.fixture
@@ -138,8 +139,12 @@ def test_a_list_of_everybody_is_filtered_to_the_held_out_speakers_or_kept_whole(
     tested = speakers(corpus)["test"]
     assert {name.split("/")[0] for line in lines[1:] for name in line.split(",")[1:3]} == tested
     assert any("the 3 of 36 in all.txt within the split" in note for note in corpus.info.notes)
+    beside = sidecar.read(corpus.trials("test"))
+    assert beside["digest"] == read(corpus.trials("test")).digest()
+    assert beside["findings"]["training_trials"] == 0
     whole = prepare(str(folder), options=Options(test_trials=everybody, split="test"))
     assert whole.trials("test").read_bytes() == everybody.read_bytes()
+    assert sidecar.disagreement(whole.trials("test"), read(everybody)) is None
 
 
 @pytest.mark.parametrize(

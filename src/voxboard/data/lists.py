@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from voxboard.data.corpus import ATTRIBUTES
 from voxboard.data.scan import Utterance
 from voxboard.errors import UserError
 
@@ -62,12 +63,15 @@ def copy(
     utterances that are not there; one that the corpus brings along is then left out.
     """
     from voxboard import trials
+    from voxboard.records import write_atomically
+    from voxboard.trials import sidecar, table
 
     copied: dict[str, str] = {}
     notes: list[str] = []
     for split, path in lists.items():
         try:
-            listed = trials.resolve(trials.read(path), _names(utterances))
+            original = trials.read(path)
+            listed = trials.resolve(original, _names(utterances))
         except UserError as error:
             if path in (options.valid_trials, options.test_trials):
                 raise
@@ -77,13 +81,16 @@ def copy(
         keep = inside[listed.enrol] & inside[listed.test]
         if options.filter_trials:
             copied[split] = f"trials-{split}.csv.gz"
-            trials.write(_both(listed.select(keep), path, split), folder / copied[split])
+            kept = _both(listed.select(keep), path, split)
+            trials.write(kept, folder / copied[split], sidecar=_described(kept, kept, utterances, splits))
             notes.append(f"The {split} trials are the {keep.sum():,} of {len(keep):,} in {path.name} within the split.")
         else:
             copied[split] = f"trials-{split}{_suffix(path)}"
             part = folder / f".{copied[split]}.part"
             shutil.copyfile(path, part)
             part.replace(folder / copied[split])
+            beside = sidecar.render(_described(original, listed, utterances, splits), table.format_of(path))
+            write_atomically({sidecar.path_of(folder / copied[split]): beside})
             others = "" if keep.all() else f", {len(keep) - keep.sum():,} of them with utterances of another split"
             notes.append(f"The {split} trials are the {len(keep):,} in {path.name}{others}.")
     return copied, notes
@@ -94,6 +101,24 @@ def tidy(folder: Path, kept: Mapping[str, str]) -> None:
     for file in (file for split in SPLITS for file in folder.glob(f"trials-{split}.*")):
         if file.name.removesuffix(".json") not in kept.values():
             file.unlink()
+
+
+def _described(
+    original: Trials, listed: Trials, utterances: Sequence[Utterance], splits: Mapping[str, str]
+) -> dict[str, Any]:
+    """The sidecar of a list: its own digest, and what the corpus knows of its utterances and training speakers."""
+    from voxboard.trials import check, sidecar
+
+    training = {utterance.speaker for utterance in utterances if splits[utterance.id] == "train"}
+    labels: dict[str, dict[str, str]] = {}
+    for utterance in utterances:
+        known = {"gender": utterance.gender, "text": utterance.text, **utterance.custom}
+        for name in (*ATTRIBUTES, "session", "text"):
+            if known.get(name) not in (None, ""):
+                labels.setdefault(name, {})[utterance.id] = str(known[name])
+    speakers = {utterance.id: utterance.speaker for utterance in utterances}
+    findings = check(listed, speakers, training_speakers=training, **labels)  # type: ignore[arg-type]
+    return {**sidecar.of_list(listed, findings), "digest": original.digest()}
 
 
 def _both(kept: Trials, path: Path, split: str) -> Trials:
