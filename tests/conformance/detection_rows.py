@@ -11,10 +11,10 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import det_curve, roc_curve
-from speechbrain.utils.metric_stats import EER, minDCF
 from torchmetrics.functional.classification import binary_eer
 
 from tests.conformance.section import Answer, Row, Section, answer
+from tests.peers import EER, minDCF
 from voxboard.metrics import detection
 
 TEXT = """

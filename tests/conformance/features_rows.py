@@ -8,10 +8,10 @@ import kaldi_native_fbank
 import numpy as np
 import torch
 from lhotse.features.kaldi.extractors import Fbank, FbankConfig
-from speechbrain.lobes.features import Fbank as SpeechBrainFbank
 from torchaudio.compliance import kaldi
 
 from tests.conformance.section import Row, Section
+from tests.peers import Fbank as SpeechBrainFbank
 from voxboard.backbones.features import KaldiFbank
 
 TEXT = """

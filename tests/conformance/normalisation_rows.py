@@ -118,7 +118,7 @@ def _edges() -> Iterator[Row]:
 
 def _plda() -> Row:
     """The same µ, B and W in both."""
-    from speechbrain.processing.PLDA_LDA import Ndx, StatObject_SB, fast_PLDA_scoring
+    from tests.peers import Ndx, StatObject_SB, fast_PLDA_scoring
 
     draw = np.random.default_rng(0)
     names = np.repeat(np.arange(40), 5)

@@ -8,11 +8,11 @@ from functools import partial
 import jiwer
 import kaldialign
 import numpy as np
-from speechbrain.utils.metric_stats import ErrorRateStats
 from torchmetrics.functional.text import char_error_rate, word_error_rate
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from tests.conformance.section import Row, Section, answer
+from tests.peers import ErrorRateStats
 from voxboard.metrics import text
 
 TEXT = """

@@ -1,0 +1,20 @@
+"""SpeechBrain's parts that tests compare with: the one place that imports it.
+
+It registers stand-ins for modules that may not be installed (k2 …), which raise when anybody looks at them; hypothesis
+looks at every module. They are taken out again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from speechbrain.lobes.features import Fbank
+from speechbrain.processing.PLDA_LDA import Ndx, StatObject_SB, fast_PLDA_scoring
+from speechbrain.utils.importutils import LazyModule
+from speechbrain.utils.metric_stats import EER, ErrorRateStats, minDCF
+
+__all__ = ["EER", "ErrorRateStats", "Fbank", "Ndx", "StatObject_SB", "fast_PLDA_scoring", "minDCF"]
+
+for name, module in list(sys.modules.items()):
+    if isinstance(module, LazyModule):
+        del sys.modules[name]
