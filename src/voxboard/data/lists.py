@@ -117,7 +117,7 @@ def _described(
             if known.get(name) not in (None, ""):
                 labels.setdefault(name, {})[utterance.id] = str(known[name])
     speakers = {utterance.id: utterance.speaker for utterance in utterances}
-    findings = check(listed, speakers, training_speakers=training, **labels)  # type: ignore[arg-type]
+    findings = check(listed, speakers, training_speakers=training, **labels)
     return {**sidecar.of_list(listed, findings), "digest": original.digest()}
 
 
