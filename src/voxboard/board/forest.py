@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxboard.board.model import Cell, Panel, Row, brief
+from voxboard.board.model import Cell, Panel, Row, brief, hints
 from voxboard.board.numbers import number, scale
 from voxboard.records import Value
 
@@ -50,24 +50,13 @@ def forest(panel: Panel) -> Forest | None:
     shown = measured[:LONGEST]
     start, end, step = axis([end for _, _, reach in shown for end in reach])
     rows = [row for row, _, _ in shown]
-    labels, hints = brief(rows), _hints(rows)
+    labels, told = brief(rows), hints(rows)
     marks = []
     for index, (row, cell, reach) in enumerate(shown):
         low, value, high = (position(point, start, end) for point in reach)
-        marks.append(Mark(row, cell, labels[row.id], hints[row.id], (index + 0.5) * LINE, value, low, high))
+        marks.append(Mark(row, cell, labels[row.id], told[row.id], (index + 0.5) * LINE, value, low, high))
     ticks = tuple((position(point, start, end), text) for point, text in ticks_of(start, end, step))
     return Forest(tuple(marks), ticks, len(shown) * LINE, len(measured) - len(shown), shown_unit(column.unit))
-
-
-def _hints(rows: Sequence[Row]) -> dict[str, str]:
-    """Per row the corpus, seed and variant, as far as they tell it from its namesakes."""
-    hints = {}
-    for row in rows:
-        twins = [other for other in rows if other.label == row.label]
-        corpus = row.trained_on if len({other.trained_on for other in twins}) > 1 else ""
-        seed = f"seed {row.seed}" if len({other.seed for other in twins}) > 1 else ""
-        hints[row.id] = ", ".join(part for part in (corpus, seed, row.variant) if part)
-    return hints
 
 
 def ends(value: Value) -> tuple[float, float, float]:

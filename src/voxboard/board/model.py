@@ -122,3 +122,14 @@ def brief(rows: Sequence[Row]) -> dict[str, str]:
     short = {row.id: without_options(row.label) for row in rows}
     told = {(short[row.id], row.trained_on, row.seed, row.variant) for row in rows}
     return short if len(told) == len(rows) else {row.id: row.label for row in rows}
+
+
+def hints(rows: Sequence[Row]) -> dict[str, str]:
+    """Per row the corpus, seed and variant, as far as they tell it from its namesakes."""
+    found = {}
+    for row in rows:
+        twins = [other for other in rows if other.label == row.label]
+        corpus = row.trained_on if len({other.trained_on for other in twins}) > 1 else ""
+        seed = f"seed {row.seed}" if len({other.seed for other in twins}) > 1 else ""
+        found[row.id] = ", ".join(part for part in (corpus, seed, row.variant) if part)
+    return found
