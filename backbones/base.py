@@ -135,6 +135,11 @@ def silenced(x: Tensor, padded: Tensor | None) -> Tensor:
     return x if padded is None else x.masked_fill(padded[:, None, :], 0.0)
 
 
+def silent_picture(x: Tensor, padded: Tensor | None) -> Tensor:
+    """The same for `x` [B, C, T, F]."""
+    return x if padded is None else x.masked_fill(padded[:, None, :, None], 0.0)
+
+
 def pad_short(waveforms: Tensor, lengths: Tensor, minimum: int) -> tuple[Tensor, Tensor]:
     """Zeros past every utterance's length, which is made at least `minimum`. Lengths become int64."""
     lengths = lengths.to(device=waveforms.device, dtype=torch.int64)

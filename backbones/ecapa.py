@@ -47,6 +47,8 @@ class Ecapa(Backbone):
         """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC, every frame of unit length."""
         bins: int = 80
         """Mel bins, or cepstral coefficients, of the front-end."""
+        reference: bool = False
+        """The MFCC's top_db counts from the loudest of the whole batch as in UniPool-SV, not of each utterance."""
         augment: bool = False
         """SpecAugment in training: hides up to 4 frames and 9 bins of each utterance."""
 
@@ -56,7 +58,7 @@ class Ecapa(Backbone):
         if width % config.scale:
             raise UserError(f"ECAPA's channels {width} cannot be cut into {config.scale} groups.", "Change scale.")
         self.config = config
-        self.features = FrontEnd(config.features, config.bins, norm_for(config.features, NORMS))
+        self.features = FrontEnd(config.features, config.bins, norm_for(config.features, NORMS), config.reference)
         self.conv1 = nn.Conv1d(config.bins, width, 5, padding=2)
         self.bn1 = nn.BatchNorm1d(width)
         self.layer1, self.layer2, self.layer3 = (
@@ -87,7 +89,8 @@ class Ecapa(Backbone):
         return F.relu(self.layer4(torch.cat([x1, x2, x3], 1)))
 
     def preprocessing(self) -> dict[str, Any]:
-        return {"features": self.config.features, "bins": self.config.bins}
+        coupled = {"reference": True} if self.config.reference else {}
+        return {"features": self.config.features, "bins": self.config.bins, **coupled}
 
 
 class Res2Block(nn.Module):

@@ -17,7 +17,7 @@ PRE_EMPHASIS = 0.97
 CACHED_FRAMES = 256
 FLOOR = torch.finfo(torch.float32).eps  # Kaldi's floor of a mel energy
 
-Kind = Literal["fbank", "mfcc"]
+Kind = Literal["fbank", "mfcc", "logmel"]
 Norm = Literal["none", "mean", "mean-variance", "frame"]
 
 
@@ -30,15 +30,23 @@ def norm_for(kind: str, norms: Mapping[Kind, Norm]) -> Norm:
 
 
 class FrontEnd(nn.Module):
-    """Waveforms to normalised features: Kaldi's log-mel (`fbank`) or UniPool-SV's MFCC (`mfcc`)."""
+    """Waveforms to normalised features.
 
-    def __init__(self, kind: Kind, bins: int, norm: Norm) -> None:
+    Kaldi's log-mel (`fbank`), UniPool-SV's MFCC (`mfcc`) or the log-mel of double multi-head attention (`logmel`).
+    `reference` makes the MFCC depend on the batch as UniPool-SV's does.
+    """
+
+    def __init__(self, kind: Kind, bins: int, norm: Norm, reference: bool = False) -> None:
         super().__init__()
-        self.extract = KaldiFbank(bins) if kind == "fbank" else Mfcc(bins)
+        self.extract: nn.Module
+        if kind == "mfcc":
+            self.extract = Mfcc(bins, reference)
+        else:
+            self.extract = KaldiFbank(bins) if kind == "fbank" else LogMel(bins)
         self.norm = norm
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`waveforms` [B, N] in [-1, 1], zeros past `lengths` [B] ≥ 400 → [B, T, bins] and frames [B]."""
+        """`waveforms` [B, N] in [-1, 1], zeros past `lengths` [B] ≥ 400 (`logmel`: 512) → [B, T, bins], frames [B]."""
         features, frames = self.extract(waveforms, lengths)
         return normalise(features, frames, self.norm), frames
 
@@ -90,29 +98,32 @@ class KaldiFbank(nn.Module):
     window: Tensor
     mel: Tensor
 
-    def __init__(self, bins: int = 80) -> None:
+    def __init__(self, bins: int = 80, high: float = 8000.0) -> None:
         super().__init__()
         hann = torch.hann_window(WINDOW, periodic=False)
         self.register_buffer("window", hann.pow(0.85), persistent=False)  # "povey" window
-        self.register_buffer("mel", kaldi_triangles(bins).T.contiguous(), persistent=False)
+        self.register_buffer("mel", kaldi_triangles(bins, high=high).T.contiguous(), persistent=False)
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`waveforms` [B, N ≥ 400], `lengths` [B] ≥ 400 → [B, T, bins], frames [B].
-
-        Not differentiable. On a CPU every utterance is worked through alone, in blocks of frames that fit the cache:
-        faster than all at once, and no bit depends on batch mates.
-        """
-        frames = (waveforms.float() * 32768.0).unfold(-1, WINDOW, HOP)  # [B, T, 400]
+        """`waveforms` [B, N ≥ 400], `lengths` [B] ≥ 400 → [B, T, bins], frames [B]. Not differentiable."""
         counts = 1 + (lengths - WINDOW) // HOP
+        return self.log_mel((waveforms.float() * 32768.0).unfold(-1, WINDOW, HOP), counts), counts
+
+    def log_mel(self, frames: Tensor, counts: Tensor) -> Tensor:
+        """Raw frames [B, T, 400], of which `counts` [B] are valid, → [B, T, bins].
+
+        On a CPU every utterance is worked through alone, in blocks of frames that fit the cache: faster than all at
+        once, and no bit depends on batch mates.
+        """
         if frames.device.type != "cpu":
-            return self._energies(frames).clamp_(min=FLOOR).log_(), counts
+            return self._energies(frames).clamp_(min=FLOOR).log_()
         energies = frames.new_zeros(*frames.shape[:2], self.mel.shape[1])
         for utterance, into, count in zip(frames, energies, counts.tolist(), strict=True):
             pieces = zip(utterance[:count].split(CACHED_FRAMES), into[:count].split(CACHED_FRAMES), strict=True)
             for piece, place in pieces:
                 place.copy_(self._energies(piece))
-        return energies.clamp_(min=FLOOR).log_(), counts
+        return energies.clamp_(min=FLOOR).log_()
 
     def _energies(self, frames: Tensor) -> Tensor:
         """Raw frames [..., 400] → mel energies [..., bins].
@@ -133,8 +144,8 @@ class KaldiFbank(nn.Module):
 class Mfcc(nn.Module):
     """UniPool-SV's MFCC: pre-emphasis, centred Hamming frames, 80 HTK mels of 20 to 7600 Hz in dB, orthonormal DCT.
 
-    Values more than 80 dB below the utterance's own maximum are raised to it. (The reference takes the maximum of the
-    whole batch, so that a loud batch mate changes the features; alone, both are equal.)
+    Values more than 80 dB below the utterance's own maximum are raised to that level. `reference` takes the maximum
+    of the whole batch, as UniPool-SV does, so that a loud batch mate changes the features; alone, both are equal.
     """
 
     window: Tensor
@@ -142,10 +153,11 @@ class Mfcc(nn.Module):
     cosines: Tensor
     top_db = 80.0
 
-    def __init__(self, bins: int) -> None:
+    def __init__(self, bins: int, reference: bool = False) -> None:
         super().__init__()
+        self.reference = reference
         mels = 80
-        self.register_buffer("window", nn.functional.pad(torch.hamming_window(WINDOW), (56, 56)), persistent=False)
+        self.register_buffer("window", hamming(), persistent=False)
         self.register_buffer("mel", htk_triangles(mels, 20.0, 7600.0).T.contiguous(), persistent=False)
         angles = math.pi / mels * (torch.arange(mels, dtype=torch.float64) + 0.5)[:, None] * torch.arange(bins)
         scale = torch.where(torch.arange(bins) == 0, 1 / mels, 2 / mels).sqrt()
@@ -159,7 +171,8 @@ class Mfcc(nn.Module):
         decibel = 10.0 * energies.clamp(min=1e-10).log10()
         counts = lengths // HOP + 1
         outside = ~valid(counts, decibel.shape[1])[..., None]
-        loudest = decibel.masked_fill(outside, -math.inf).amax((1, 2), keepdim=True)
+        over = (0, 1, 2) if self.reference else (1, 2)
+        loudest = decibel.masked_fill(outside, -math.inf).amax(over, keepdim=True)
         return torch.maximum(decibel, loudest - self.top_db) @ self.cosines, counts
 
     def _emphasised(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
@@ -169,6 +182,36 @@ class Mfcc(nn.Module):
         at = torch.arange(-FFT // 2, waveforms.shape[1] + FFT // 2, device=waveforms.device).abs()[None]
         last = lengths[:, None] - 1
         return emphasised.gather(1, torch.where(at > last, 2 * last - at, at).clamp(min=0))
+
+
+class LogMel(nn.Module):
+    """The log-mel of double multi-head attention (India et al., arXiv 2007.13199): Slaney mels, ln(max(1, ·)).
+
+    Pre-emphasised at 16-bit scale, 25 ms Hamming windows inside frames of 512 samples that lie wholly inside their
+    utterance, so padding never reaches a valid frame.
+    """
+
+    window: Tensor
+    mel: Tensor
+
+    def __init__(self, bins: int = 80) -> None:
+        super().__init__()
+        self.register_buffer("window", hamming(), persistent=False)
+        self.register_buffer("mel", slaney_triangles(bins).T.contiguous(), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`waveforms` [B, N ≥ 512], `lengths` [B] ≥ 512 → [B, T, bins], frames [B]. Not differentiable."""
+        samples = waveforms.float() * 32768.0
+        previous = torch.cat([samples[:, :1], samples[:, :-1]], 1)  # a first sample precedes itself
+        frames = (samples - PRE_EMPHASIS * previous).unfold(-1, FFT, HOP) * self.window  # [B, T, 512]
+        magnitudes = torch.fft.rfft(frames).abs() @ self.mel
+        return magnitudes.clamp(min=1.0).log(), 1 + (lengths - FFT) // HOP
+
+
+def hamming() -> Tensor:
+    """A periodic Hamming window of 25 ms in the middle of a frame [512]."""
+    return nn.functional.pad(torch.hamming_window(WINDOW), ((FFT - WINDOW) // 2, (FFT - WINDOW) // 2))
 
 
 def kaldi_triangles(bins: int, low: float = 20.0, high: float = 8000.0) -> Tensor:
@@ -186,6 +229,19 @@ def htk_triangles(bins: int, low: float, high: float) -> Tensor:
     first, last = (2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high))
     edges = 700.0 * (10.0 ** (torch.linspace(first, last, bins + 2, dtype=torch.float64) / 2595.0) - 1.0)
     return triangles(edges, fft_hertz())
+
+
+def slaney_triangles(bins: int, low: float = 0.0, high: float = 8000.0) -> Tensor:
+    """Filters [bins, 257], equally spaced on Slaney's scale (linear to 1 kHz, then logarithmic) but linear in Hz."""
+    step, corner = 200.0 / 3.0, 1000.0  # Hz per mel below the corner
+    ratio = math.log(6.4) / 27.0  # growth per mel above it
+
+    def mel(hertz: float) -> float:
+        return hertz / step if hertz < corner else corner / step + math.log(hertz / corner) / ratio
+
+    mels = torch.linspace(mel(low), mel(high), bins + 2, dtype=torch.float64)
+    above = corner * torch.exp(ratio * (mels - corner / step))
+    return triangles(torch.where(mels < corner / step, step * mels, above), fft_hertz())
 
 
 def triangles(edges: Tensor, at: Tensor) -> Tensor:

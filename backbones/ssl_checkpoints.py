@@ -94,26 +94,28 @@ def from_scratch(config: SSL.Config) -> Any:
 
 def pretrained(config: SSL.Config) -> Any:
     """The published weights, in float32. Raises `UserError` when they are not there or do not fit."""
-    import transformers
-
     if any((config.layers, config.size, config.heads, config.ffn, config.conv_size)):
         raise UserError("A pretrained network keeps its sizes.", "Drop layers, size, heads, ffn and conv_size.")
-    shape = read_config(config.cfg)
-    family = getattr(transformers, FAMILIES[shape.model_type][1])
+    return load(config.cfg, read_config(config.cfg))
+
+
+def load(cfg: str, shape: Any, families: Mapping[str, tuple[str, str]] = FAMILIES) -> Any:
+    """A network of `shape` with the weights of a hub id or local folder; `families` has its class. Raises the same."""
+    import transformers
+
+    family = getattr(transformers, families[shape.model_type][1])
     try:
         model, report = family.from_pretrained(
-            folder(config.cfg), config=shape, dtype=torch.float32, output_loading_info=True, **hub()
+            folder(cfg), config=shape, dtype=torch.float32, output_loading_info=True, **hub()
         )
     except OSError as error:
-        raise unreachable(config.cfg, "weights") from error
+        raise unreachable(cfg, "weights") from error
     except (RuntimeError, ValueError, SafetensorError, UnpicklingError) as error:
-        raise UserError(
-            f"The weights in {config.cfg} cannot be loaded: {first_line(error)}", "Fetch them again."
-        ) from error
+        raise UserError(f"The weights in {cfg} cannot be loaded: {first_line(error)}", "Fetch them again.") from error
     absent = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
     if absent:
         raise UserError(
-            f"The weights in {config.cfg} lack {len(absent)} of the network's, e.g. {absent[0]}.",
+            f"The weights in {cfg} lack {len(absent)} of the network's, e.g. {absent[0]}.",
             f"They may belong to another family than {shape.model_type}.",
         )
     return model
@@ -129,7 +131,7 @@ def architecture(cfg: str) -> Any:
     return read_config(cfg)
 
 
-def read_config(cfg: str) -> Any:
+def read_config(cfg: str, families: Mapping[str, tuple[str, str]] = FAMILIES) -> Any:
     """The transformers config of a local folder or a hub id. Raises `UserError` for another family of models."""
     import transformers
 
@@ -137,8 +139,8 @@ def read_config(cfg: str) -> Any:
         shape = transformers.AutoConfig.from_pretrained(folder(cfg), **hub())
     except (OSError, ValueError) as error:
         raise unreachable(cfg, "config.json") from error
-    if shape.model_type not in FAMILIES:
-        raise UserError(f"{cfg} is a {shape.model_type} model.", f"These can be used: {', '.join(FAMILIES)}.")
+    if shape.model_type not in families:
+        raise UserError(f"{cfg} is a {shape.model_type} model.", f"These can be used: {', '.join(families)}.")
     return shape
 
 

@@ -38,11 +38,13 @@ class XVector(Backbone):
         """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC (24 bins), mean-variance normalised."""
         bins: int = 80
         """Mel bins, or cepstral coefficients, of the front-end."""
+        reference: bool = False
+        """The MFCC's top_db counts from the loudest of the whole batch as in UniPool-SV, not of each utterance."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.features = FrontEnd(config.features, config.bins, norm_for(config.features, NORMS))
+        self.features = FrontEnd(config.features, config.bins, norm_for(config.features, NORMS), config.reference)
         sizes = [config.bins, *[config.channels] * (len(CONTEXTS) - 1), config.frame_size]
         self.frame_level_layers = nn.ModuleList(
             TimeDelay(size, out, frames, dilation)
@@ -66,7 +68,8 @@ class XVector(Backbone):
         return x
 
     def preprocessing(self) -> dict[str, Any]:
-        return {"features": self.config.features, "bins": self.config.bins}
+        coupled = {"reference": True} if self.config.reference else {}
+        return {"features": self.config.features, "bins": self.config.bins, **coupled}
 
 
 class TimeDelay(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
-from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std, projection
+from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax, masked_std, projection
 
 FLOOR = 1e-4  # of a variance, as in ECAPA-TDNN's published code
 
@@ -36,11 +36,17 @@ class AttentiveStatistics(SingleLayer):
         """Batch norm inside the attention, after the pooling and after the linear map."""
         project: int = 0
         """Size of a linear map after the pooling; 0 leaves it out."""
+        last_norm: bool = True
+        """With `norm`: also the batch norm after the linear map."""
+        unbiased: bool = True
+        """The standard deviation that the attention sees divides by frames - 1."""
+        floor: float = FLOOR
+        """Least variance."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)
         size, hidden = spec.size, config.bottleneck
-        self.context = config.context
+        self.context, self.unbiased, self.floor = config.context, config.unbiased, config.floor
         self.attention = nn.Sequential(
             nn.Conv1d(3 * size if config.context else size, hidden, 1),
             nn.ReLU(),
@@ -51,20 +57,21 @@ class AttentiveStatistics(SingleLayer):
         self.norm = nn.BatchNorm1d(2 * size) if config.norm else nn.Identity()
         self.project = projection(2 * size, config.project)
         self.embedding_size = config.project or 2 * size
-        self.out_norm = nn.BatchNorm1d(self.embedding_size) if config.norm else nn.Identity()
+        last = config.norm and config.last_norm
+        self.out_norm = nn.BatchNorm1d(self.embedding_size) if last else nn.Identity()
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         weights = self._weights(x, mask)  # [B, T, D or 1], sums to 1 over time
         mean = (weights * x).sum(1)
         variance = (weights * (x - mean[:, None]).square()).sum(1)
-        pooled = concatenated(mean, variance.clamp(min=FLOOR).sqrt())
+        pooled = concatenated(mean, variance.clamp(min=self.floor).sqrt())
         return self.out_norm(self.project(self.norm(pooled)))
 
     def _weights(self, x: Tensor, mask: Tensor) -> Tensor:
         seen = x
         if self.context:
             mean = masked_mean(x, mask)
-            std = masked_std(x, mask, mean, floor=FLOOR**0.5)
+            std = masked_std(x, mask, mean, self.unbiased, self.floor**0.5)
             seen = torch.cat([x, mean[:, None].expand_as(x), std[:, None].expand_as(x)], -1)
         scores = self.attention(seen.transpose(1, 2)).transpose(1, 2)
-        return scores.masked_fill(~mask[..., None], torch.finfo(scores.dtype).min).softmax(1)
+        return masked_softmax(scores, mask)

@@ -29,15 +29,21 @@ class Pooler(nn.Module):
 class SingleLayer(Pooler):
     """A pooler over time of one layer; subclasses implement `pool`."""
 
-    def __init__(self, spec: FramesSpec, layer: int = -1) -> None:
-        """`layer` counts as in Python, -1 is the last. Raises `UserError` for one that is not there."""
+    def __init__(self, spec: FramesSpec, layer: int = -1, masked: bool = True) -> None:
+        """`layer` counts as in Python, -1 is the last. Raises `UserError` for one that is not there.
+
+        Not `masked`: padding counts as frames, as in references that know no lengths.
+        """
         super().__init__(spec)
         if not -spec.layers <= layer < spec.layers:
             raise UserError(f"There is no layer {layer}.", f"This backbone has layers 0 to {spec.layers - 1}.")
         self.layer = layer
+        self.masked = masked
 
     def forward(self, frames: Frames) -> Tensor:
         mask = frames.mask
+        if not self.masked:
+            return self.pool(frames.states[:, self.layer], torch.ones_like(mask))
         # A choice, not a product: padding may hold anything, NaN included.
         x = frames.states[:, self.layer].masked_fill(~mask[..., None], 0.0)
         return self.pool(x, mask)
@@ -60,6 +66,12 @@ def masked_std(x: Tensor, mask: Tensor, mean: Tensor, unbiased: bool = True, flo
     centred = (x - mean[:, None]).masked_fill(~mask[..., None], 0.0)
     count = (mask.sum(1) - int(unbiased)).clamp(min=1)
     return (centred.square().sum(1) / count[:, None]).clamp(min=floor**2).sqrt()
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Scores [B, T, …] → weights [B, T, …] that sum to 1 over the frames where `mask` [B, T] is true, 0 elsewhere."""
+    outside = ~mask.reshape(*mask.shape, *(1 for _ in scores.shape[2:]))
+    return scores.masked_fill(outside, torch.finfo(scores.dtype).min).softmax(1)
 
 
 def projection(size: int, project: int) -> nn.Module:

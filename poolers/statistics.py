@@ -21,12 +21,15 @@ class Statistics(SingleLayer):
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
         project: int = 0
         """Size of a linear map after the pooling (the x-vector's 512); 0 leaves it out."""
+        shift: float = 0.0
+        """Added to every standard deviation; SpeechBrain's x-vector has 1e-5."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)
+        self.shift = config.shift
         self.project = projection(2 * spec.size, config.project)
         self.embedding_size = config.project or 2 * spec.size
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         mean = masked_mean(x, mask)
-        return self.project(concatenated(mean, masked_std(x, mask, mean)))
+        return self.project(concatenated(mean, masked_std(x, mask, mean) + self.shift))

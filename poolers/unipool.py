@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from voxboard.backbones.base import Frames, FramesSpec
 from voxboard.errors import UserError
-from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_std
+from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_softmax, masked_std
 from voxboard.poolers.d3net import D3Net, xavier
 
 LAYER_HEADS = 4
@@ -123,8 +123,7 @@ class TimePool(nn.Module):
         deviation = masked_std(x, mask, mean, unbiased)
         context = torch.cat([x, mean[:, None].expand_as(x), deviation[:, None].expand_as(x)], -1)
         scores = self.attention(context.transpose(1, 2)).transpose(1, 2)
-        scores = scores.masked_fill(~mask[..., None], torch.finfo(scores.dtype).min)
-        weights = self.dropout(scores.softmax(1))
+        weights = self.dropout(masked_softmax(scores, mask))
         mu = (weights * x).sum(1)
         variance = (weights * x.square()).sum(1) - mu.square()
         pooled = concatenated(mu, variance.clamp(min=1e-4).sqrt())

@@ -40,6 +40,17 @@ def classes_last(weight: Tensor) -> Tensor:
     return weight[None]
 
 
+def by_biased_deviation(weight: Tensor) -> Tensor:
+    """A layer norm's weights [E] for the unbiased deviation → those for torch's, which is biased and smaller."""
+    size = len(weight)
+    return weight * ((size - 1) / size) ** 0.5
+
+
+def matrix(tensor: Tensor) -> Tensor:
+    """A convolution over one frame [out, in, 1] → a linear map [out, in]; a bias as it is."""
+    return tensor.flatten(1) if tensor.ndim == 3 else tensor
+
+
 # Of all prefixes that match a key the longest counts; a rule without a part names keys that nothing here needs.
 LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "unipool": (
@@ -66,15 +77,59 @@ LAYOUTS: dict[str, tuple[Rule, ...]] = {
         Rule("speaker_encoder.bn7.", "head", "hidden.4."),
         Rule("loss_head.fc.", "head", "output."),
     ),
+    "sincnet": (
+        Rule("sincnet.", "backbone", "sincnet."),
+        Rule("sincnet.bn.", ""),
+        Rule("dnn1.", "backbone", "dnn1."),
+        Rule("dnn1.ln.", ""),
+        Rule("dnn2.", ""),
+        Rule("dnn2.ln0.gamma", "head", "norm.weight", by_biased_deviation),
+        Rule("dnn2.ln0.beta", "head", "norm.bias"),
+        Rule("dnn2.wx.0.", "head", "output."),
+    ),
+    "zipformer": (Rule("", "backbone"),),
+    "frontend": (Rule("", "backbone"),),
+    "double-mha": (
+        Rule("front_end.", "backbone"),
+        Rule("front_end.fc.", ""),
+        Rule("poolingLayer.", "pooler", "pooler."),
+        Rule("fc1.", "pooler", "fc1."),
+        Rule("fc2.", "pooler", "fc2."),
+        Rule("b1.", ""),
+        Rule("b2.", "pooler", "b2."),
+        Rule("b3.", ""),
+        Rule("preLayer.", "head", "linear."),
+        Rule("predictionLayer.W", "head", "weight", classes_last),
+    ),
+    "speechbrain-ecapa": (
+        Rule("", "backbone", "network."),
+        Rule("asp.tdnn.conv.conv.", "pooler", "attention.0."),
+        Rule("asp.tdnn.norm.norm.", "pooler", "attention.2."),
+        Rule("asp.conv.conv.", "pooler", "attention.4."),
+        Rule("asp_bn.norm.", "pooler", "norm."),
+        Rule("fc.conv.", "pooler", "project.", matrix),
+    ),
+    "speechbrain-xvector": (Rule("", "backbone", "network."), Rule("blocks.16.w.", "pooler", "project.")),
     "aam": (Rule("", "head", "", classes_first),),
     "aam-columns": (Rule("", "head", "", classes_last),),
     "multi-head-aam": (Rule("", "head"),),
+    "am": (Rule("W", "head", "weight", classes_last),),
+    "ge2e": (Rule("similarity_", "head", "similarity_"), Rule("", "")),
+    "auden-voice": (
+        Rule("encoder.", "backbone"),
+        Rule("classifier_id.1.", "head", "parts.speaker.output."),
+        Rule("classifier_emotion.1.", "head", "parts.emotion.output."),
+        Rule("classifier_gender.1.", "head", "parts.gender.output."),
+        Rule("classifier_age.1.", "head", "parts.age.output."),
+    ),
 }
 # torch renamed the parts of a weight-normed convolution.
 RENAMED = {
     ".conv.weight_g": ".conv.parametrizations.weight.original0",
     ".conv.weight_v": ".conv.parametrizations.weight.original1",
 }
+# What training counts along: a checkpoint of a reference need not have it.
+COUNTED = ("num_batches_tracked", "centroids")
 WRAPPERS = ("model_state", "model_state_dict", "state_dict", "model")
 
 
@@ -156,7 +211,7 @@ def _renamed(name: str) -> str:
 def _misfits(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     """What of `state` does not fit the module, in words."""
     wanted = module.state_dict()
-    problems = [f"missing {key}" for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    problems = [f"missing {key}" for key in wanted if key not in state and not key.endswith(COUNTED)]
     for key, value in state.items():
         if key not in wanted:
             problems.append(f"unexpected {key}")

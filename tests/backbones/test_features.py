@@ -7,8 +7,9 @@ import torch
 import torchaudio
 from torch import Tensor
 
+from voxboard import backbones
 from voxboard.backbones.ecapa import Ecapa
-from voxboard.backbones.features import FrontEnd, KaldiFbank, Mfcc, normalise, spec_augment
+from voxboard.backbones.features import FrontEnd, KaldiFbank, LogMel, Mfcc, normalise, spec_augment
 
 
 def noise(samples: int, seed: int = 0) -> Tensor:
@@ -58,7 +59,7 @@ def test_mfcc_is_torchaudios() -> None:
     assert float((found[0] - expected).abs().max()) < 1e-2
 
 
-@pytest.mark.parametrize("kind", ["fbank", "mfcc"])
+@pytest.mark.parametrize("kind", ["fbank", "mfcc", "logmel"])
 @pytest.mark.parametrize("norm", ["none", "mean", "mean-variance", "frame"])
 def test_a_loud_and_longer_batch_mate_changes_nothing(kind: str, norm: str) -> None:
     quiet, loud = 1e-3 * noise(5_000), 100 * noise(9_000, seed=1)
@@ -71,10 +72,44 @@ def test_a_loud_and_longer_batch_mate_changes_nothing(kind: str, norm: str) -> N
     assert not together[0, int(count) :].any()
 
 
+def test_the_references_mfcc_hears_a_loud_batch_mate() -> None:
+    batch, lengths = torch.cat([1e-5 * noise(5_000), noise(5_000, seed=1)]), torch.tensor([5_000, 5_000])
+    own, _ = Mfcc(24)(batch, lengths)
+    coupled, _ = Mfcc(24, reference=True)(batch, lengths)
+    assert torch.equal(coupled[1], own[1]), "the loudest is what it was"
+    assert float((coupled[0] - own[0]).abs().max()) > 1.0
+    alone, _ = Mfcc(24, reference=True)(batch[:1], lengths[:1])
+    assert torch.allclose(alone, own[:1], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ecapa", "xvector"])
+def test_networks_follow_the_references_mfcc_where_asked(name: str) -> None:
+    batch, lengths = torch.cat([1e-5 * noise(8_000), noise(8_000, seed=1)]), torch.tensor([8_000, 8_000])
+    found = {}
+    for reference in (False, True):
+        torch.manual_seed(0)
+        options = {"channels": 16, "frame_size": 24, "features": "mfcc", "reference": reference}
+        network = backbones.create(name, **options).eval()
+        with torch.no_grad():
+            found[reference] = network(batch, lengths).states
+        assert ("reference" in network.preprocessing()) == reference
+    assert not torch.allclose(found[True][0], found[False][0], atol=1e-3)
+    assert torch.allclose(found[True][1], found[False][1], atol=1e-5)
+
+
+def test_the_log_mel_starts_at_one_and_is_loud_where_the_tone_is() -> None:
+    tone = torch.sin(2 * torch.pi * 1_000 * torch.arange(16_000) / 16_000)
+    found, frames = LogMel(80)(torch.stack([tone, 1e-9 * tone]), torch.tensor([16_000, 511 + 160]))
+    assert frames.tolist() == [97, 1]
+    assert not found[1].any()
+    # 1 kHz is 15 of the 45.25 Slaney mels up to 8 kHz: 15 / 45.25 · 81 = 26.9: the 27th of the filters.
+    assert set(found[0].argmax(-1).tolist()) == {26}
+
+
 def test_silence_gives_finite_features() -> None:
-    for kind in ("fbank", "mfcc"):
+    for kind in ("fbank", "mfcc", "logmel"):
         for norm in ("none", "mean", "mean-variance", "frame"):
-            features, _ = FrontEnd(kind, 24, norm)(torch.zeros(1, 400), torch.tensor([400]))  # type: ignore[arg-type]
+            features, _ = FrontEnd(kind, 24, norm)(torch.zeros(1, 512), torch.tensor([512]))  # type: ignore[arg-type]
             assert torch.isfinite(features).all()
 
 

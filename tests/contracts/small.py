@@ -12,14 +12,44 @@ from voxboard.backbones.base import Frames, FramesSpec
 
 TRANSFORMER = {"layers": 2, "size": 32, "heads": 4, "ffn": 48, "conv_size": 16}
 
+WHISPER = {"layers": 2, "size": 32, "heads": 4, "ffn": 48, "seconds": 1}
+
+ZIPFORMER: dict[str, Any] = {
+    "num_encoder_layers": (1,),
+    "downsampling_factor": (1, 4, 2),
+    "encoder_dim": (16, 32, 24),
+    "feedforward_dim": (32,),
+    "encoder_unmasked_dim": (12,),
+    "num_heads": (2,),
+    "query_head_dim": (4,),
+    "value_head_dim": (4,),
+    "cnn_module_kernel": (7, 5, 7),
+    "pos_dim": 8,
+}
+
 BACKBONES: dict[str, dict[str, Any]] = {
+    "zipformer": ZIPFORMER,
+    "zipformer-large": ZIPFORMER,
+    "zipformer-causal": ZIPFORMER,
     "ecapa": {"channels": 16, "frame_size": 24, "scale": 4, "squeeze": 8, "bottleneck": 8, "embedding": 12},
     "xvector": {"channels": 16, "frame_size": 24, "embedding": 12},
+    "speechbrain-ecapa": {"channels": 16, "frame_size": 24, "scale": 4, "squeeze": 8, "bottleneck": 8, "embedding": 12},
+    "speechbrain-xvector": {"channels": 16, "frame_size": 24, "embedding": 12},
+    "vgg": {"channels": 16},
+    "vgg3l": {"channels": 16},
+    "resnet": {"channels": 32},
+    "sincnet": {"window_ms": 40.0, "filters": (8, 6, 6), "kernels": (31, 5, 5), "dense": (24, 20, 16)},
 }
 POOLERS: dict[str, dict[str, Any]] = {
     "unipool": {"conv_dim": 8, "pool_dim": 12},
     "asp": {"bottleneck": 8},
     "ecapa-asp": {"bottleneck": 8, "project": 12},
+    "speechbrain-asp": {"bottleneck": 8, "project": 12},
+    "self-attentive": {"hidden": 8, "hops": 2},
+    "mha": {"heads": 4},
+    "double-mha": {"heads": 4},
+    "mqmha": {"heads": 4, "queries": 2, "hidden": 3},
+    "weighted": {"pooler": "asp(bottleneck=8)", "normalize": True},
 }
 HEADS: dict[str, dict[str, Any]] = {}
 
@@ -33,6 +63,8 @@ def backbone(name: str, seed: int = 0) -> backbones.base.Backbone:
     """A small backbone with weights from a seed, in evaluation mode."""
     torch.manual_seed(seed)
     options = BACKBONES.get(name.removesuffix("-1024"))
+    if options is None and name.startswith("whisper"):
+        options = WHISPER
     if options is None and backbones.REGISTRY.resolve(name)[0].__name__ == "SSL":
         options = TRANSFORMER
     return backbones.create(name, **(options or {})).eval()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_curve
 
 from voxboard.metrics import detection, reference
 
@@ -41,3 +42,13 @@ def test_the_grid_charges_separated_scores() -> None:
 
 def test_without_a_grid_threshold_below_the_crossing_there_is_no_value() -> None:
     assert np.isnan(reference.double_mha_eer([-3.0, -2.0], [1, 0]))
+
+
+@given(SCORES)
+def test_ge2es_cutoff_is_the_one_of_scikit_learns_roc(scores: list[float]) -> None:
+    labels = np.arange(len(scores)) % 2
+    fpr, tpr, thresholds = roc_curve(labels, scores)
+    value, cutoff = reference.ge2e_eer(scores, labels)
+    assert cutoff == thresholds[np.abs(tpr - (1 - fpr)).argmin()]
+    # The ROC passes 1 − FPR = TPR at the EER; where it is vertical there, anywhere between its ends.
+    assert np.interp(value - 1e-9, fpr, tpr) - 1e-6 <= 1 - value <= np.interp(value + 1e-9, fpr, tpr) + 1e-6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.parity.adapters import ADAPTERS
+from tests.parity.adapters import ADAPTERS, UNDOCUMENTED
 from tests.parity.reference_fixture import OWN, ROOT, Fixture, variants
 
 VARIANTS = variants()
@@ -19,9 +19,11 @@ def test_matches_the_reference(fixture: Fixture) -> None:
         pytest.skip(f"no adapter for {fixture.component} yet")
     with torch.no_grad():
         found = ADAPTERS[fixture.component](fixture)
-    absent = sorted(set(fixture.outputs) - set(found))
+    compared = set(fixture.outputs) - UNDOCUMENTED.get(fixture.component, set())
+    absent = sorted(compared - set(found))
     assert not absent, f"the adapter does not produce {absent}"
-    for name, expected in fixture.outputs.items():
+    for name in sorted(compared):
+        expected = fixture.outputs[name]
         value = np.asarray(torch.as_tensor(found[name]).detach(), dtype=np.float64)
         # The reference drops batch axes of one.
         assert np.squeeze(value).shape == np.squeeze(expected).shape, name
@@ -31,7 +33,33 @@ def test_matches_the_reference(fixture: Fixture) -> None:
 
 
 @pytest.mark.parametrize(
-    "component", ["unipool_backend", "unipool_full", "aam_softmax", "multihead_aam", "eer_mindcf", "retrieval_metrics"]
+    "component",
+    [
+        "unipool_backend",
+        "unipool_full",
+        "aam_softmax",
+        "multihead_aam",
+        "eer_mindcf",
+        "retrieval_metrics",
+        "attention_pooling",
+        "mha_pooling",
+        "dmha_pooling",
+        "zipformer_ops",
+        "zipformer_layer",
+        "zipformer_encoder",
+        "auden_fbank",
+        "sincnet",
+        "vgg_frontend",
+        "dmha_logmel",
+        "dmha_resnet",
+        "dmha_model",
+        "am_softmax_dmha",
+        "am_softmax_explore",
+        "ge2e_softmax",
+        "ge2e_contrast",
+        "ge2e_eer",
+        "ordinal_losses",
+    ],
 )
 def test_is_compared_at_all(component: str) -> None:
     if ROOT == OWN:

@@ -36,15 +36,43 @@ def test_statistics_are_mean_and_unbiased_deviation() -> None:
     assert torch.allclose(found[1], torch.cat([x.mean(0), x.std(0)]), atol=1e-6)
 
 
+def test_max_is_the_largest_valid_value_even_where_all_are_negative() -> None:
+    frames = batch()
+    frames.states.sub_(50.0)
+    found = poolers.create("max", SPEC, layer=1)(frames)
+    assert torch.equal(found[1], frames.states[1, 1, :5].amax(0))
+
+
+def test_token_is_the_first_or_the_last_valid_frame() -> None:
+    frames = batch()
+    first, last = (poolers.create("token", SPEC, position=position)(frames) for position in ("first", "last"))
+    assert torch.equal(first, frames.states[:, -1, 0])
+    assert torch.equal(last, torch.stack([frames.states[0, -1, 8], frames.states[1, -1, 4]]))
+
+
 def test_one_frame_has_no_deviation() -> None:
     found = poolers.create("statistics", SPEC)(batch((1,)))
     assert torch.allclose(found[0, SPEC.size :], torch.zeros(SPEC.size), atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "size"), [("mean", 6), ("statistics", 12), ("asp", 12)])
-def test_projection_sets_the_embedding_size(name: str, size: int) -> None:
-    assert poolers.create(name, SPEC).embedding_size == size
-    pooler = poolers.create(name, SPEC, project=5)
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("mean", 6, {}),
+        ("max", 6, {}),
+        ("token", 6, {}),
+        ("statistics", 12, {}),
+        ("asp", 12, {}),
+        ("self-attentive", 12, {"hops": 2}),
+        ("mha", 6, {"heads": 3}),
+        ("double-mha", 2, {"heads": 3}),
+        ("mqmha", 48, {"heads": 2, "queries": 4}),
+        ("mqmha", 24, {"heads": 2, "queries": 4, "deviation": False}),
+    ],
+)
+def test_projection_sets_the_embedding_size(name: str, size: int, options: dict[str, Any]) -> None:
+    assert poolers.create(name, SPEC, **options).embedding_size == size
+    pooler = poolers.create(name, SPEC, project=5, **options)
     assert pooler.embedding_size == 5
     assert pooler(batch()).shape == (2, 5)
 
@@ -82,6 +110,11 @@ def test_plain_sizes_are_enough_to_build_a_pooler() -> None:
         ("statistic", {}, "Did you mean statistics"),
         ("unipool", {"n_layers": 4}, "cannot use 4 layers"),
         ("native", {}, "a pooling of its own"),
+        ("mha", {"heads": 4}, "4 heads do not divide 6 features. Use heads of .1, 2, 3, 6"),
+        ("double-mha", {"heads": 3, "mask_prob": 1.0}, "mask_prob=1.0"),
+        ("token", {"position": "lasst"}, "Did you mean last"),
+        ("weighted", {"pooler": "statistic"}, "Did you mean statistics"),
+        ("weighted", {"pooler": "asp(bottle=3)"}, "Did you mean bottleneck"),
     ],
 )
 def test_mistakes_are_explained(name: str, options: dict[str, Any], words: str) -> None:
@@ -141,3 +174,26 @@ def test_unipool_has_the_published_number_of_weights() -> None:
     for layers, size, blocks, count in ((13, 768, 1, 2_869_476), (25, 1024, 1, 3_008_936), (13, 768, 3, 5_841_692)):
         pooler = poolers.create("unipool", FramesSpec(layers, size, input_layer=True), n_blocks=blocks)
         assert sum(parameter.numel() for parameter in pooler.parameters()) == count
+
+
+def test_unipool_over_one_layer_is_a_net_over_time_with_a_gate() -> None:
+    """Without neighbours in depth only the kernels' middle rows see anything, and no layer competes with another."""
+    torch.manual_seed(0)
+    pooler = poolers.create("unipool", (1, 6), conv_dim=4, pool_dim=8).eval()
+    frames = batch((9, 5)).layers(slice(1))
+    expected = pooler(frames)
+    kernels = [module.weight for module in pooler.modules() if getattr(module, "kernel_size", None) == (3, 3)]
+    for score in pooler.d3net.vadnet[0].superb:
+        torch.nn.init.constant_(score.score_vector, 7.0)
+    with torch.no_grad():
+        for weight in kernels:
+            weight[:, :, (0, 2)] = 99.0
+        assert torch.allclose(pooler(frames), expected, atol=1e-6)
+        for weight in kernels:
+            weight[:, :, 1] *= 2.0
+        assert not torch.allclose(pooler(frames), expected, atol=1e-3)
+    gates: list[Tensor] = []
+    pooler.l_pool.dropout.register_forward_hook(lambda *call: gates.append(call[2]))
+    pooler(frames)
+    assert gates[0].shape == (2, 4, 1, 9)
+    assert bool(((gates[0] > 0) & (gates[0] < 1)).all())

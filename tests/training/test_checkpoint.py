@@ -9,6 +9,7 @@ import torch
 
 from voxboard.errors import UserError
 from voxboard.training import checkpoint
+from voxboard.training.scaled_adam import ScaledAdam
 
 
 def _stepped(kind: type[torch.optim.Optimizer], **options: float) -> tuple[torch.nn.Linear, torch.optim.Optimizer]:
@@ -36,6 +37,7 @@ def test_tensors_and_meta_come_back_as_they_were(tmp_path: Path) -> None:
         (torch.optim.Adam, {}),
         (torch.optim.AdamW, {"weight_decay": 0.1}),
         (torch.optim.SGD, {"momentum": 0.9}),
+        (ScaledAdam, {"clipping_scale": 2.0}),
     ],
 )
 def test_an_optimiser_goes_on_as_if_never_stopped(kind: type, options: dict[str, float], tmp_path: Path) -> None:

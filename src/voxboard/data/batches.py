@@ -50,6 +50,43 @@ def shuffled(count: int, batch_size: int, seed: int) -> Plan:
     return plan
 
 
+def by_speaker(labels: Sequence[int], speakers: int, utterances: int, seed: int) -> Plan:
+    """The plan of batches of `speakers` × `utterances`, speaker-major, as GE2E wants them (Wan et al. 2018, section 2).
+
+    An epoch goes once through the speakers in a new order; those left over from whole batches sit it out. From epoch
+    to epoch a speaker gives other utterances until too few are left for a batch, then they are drawn anew; one with
+    fewer than `utterances` gives them more than once. Raises `UserError` when there are too few speakers.
+    """
+    own: dict[int, list[int]] = {}
+    for index, label in enumerate(labels):
+        own.setdefault(label, []).append(index)
+    pool = sorted(own)
+    if len(pool) < speakers:
+        raise UserError(
+            f"A batch of {speakers} speakers × {utterances} utterances cannot be made: there are {len(pool)} speakers.",
+            f"Ask for at most {len(pool)} speakers per batch.",
+        )
+    per_epoch = len(pool) // speakers
+
+    @lru_cache(maxsize=2)
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, epoch, 2)).permutation(pool)
+
+    def draw(speaker: int, epoch: int) -> list[int]:
+        indices = own[speaker]
+        visits = max(len(indices) // utterances, 1)
+        shuffle = np.random.default_rng((seed, epoch // visits, speaker, 3)).permutation(indices)
+        start = epoch % visits * utterances
+        return [int(index) for index in np.resize(shuffle, max(len(shuffle), utterances))[start : start + utterances]]
+
+    def plan(step: int) -> list[int]:
+        epoch, place = divmod(step, per_epoch)
+        chosen = order(epoch)[place * speakers : (place + 1) * speakers]
+        return [index for speaker in chosen for index in draw(int(speaker), epoch)]
+
+    return plan
+
+
 class Steps(Sampler[list[Item]]):
     """The batches of steps `start` … `stop` − 1 of a plan."""
 
@@ -65,7 +102,10 @@ class Steps(Sampler[list[Item]]):
 
 
 class Crops(Dataset[Any]):
-    """Random crops of a fixed length; an utterance that is shorter is repeated."""
+    """Random crops of a fixed length; an utterance that is shorter is repeated.
+
+    With `skip_bad` any other utterance stands in for one that cannot be read, with `keep_label` one of the same label.
+    """
 
     def __init__(
         self,
@@ -75,10 +115,11 @@ class Crops(Dataset[Any]):
         sample_rate: int,
         seed: int,
         skip_bad: bool,
+        keep_label: bool = False,
     ) -> None:
         self.cuts, self.labels = cuts, labels
         self.samples, self.sample_rate = samples, sample_rate
-        self.seed, self.skip_bad = seed, skip_bad
+        self.seed, self.skip_bad, self.keep_label = seed, skip_bad, keep_label
 
     def __len__(self) -> int:
         return len(self.cuts)
@@ -95,7 +136,12 @@ class Crops(Dataset[Any]):
                 skipped.append(self.cuts[index].id)
                 if not self.skip_bad or len(skipped) > 100:
                     return error
-                index = int(random.integers(len(self.cuts)))
+                index = self._stand_in(index, random)
+
+    def _stand_in(self, index: int, random: np.random.Generator) -> int:
+        if not self.keep_label:
+            return int(random.integers(len(self.cuts)))
+        return int(random.choice([other for other, label in enumerate(self.labels) if label == self.labels[index]]))
 
     def _crop(self, cut: Cut, random: np.random.Generator) -> np.ndarray:
         total = audio.num_samples(cut, self.sample_rate)

@@ -12,8 +12,21 @@ if TYPE_CHECKING:
 REGISTRY = Registry(
     "head",
     {
-        "aam": Entry("voxboard.heads.aam:AAM", "additive angular margin softmax, also multi-head"),
-        "softmax": Entry("voxboard.heads.softmax:Softmax", "linear classifier with cross entropy"),
+        "aam": Entry("voxboard.heads.aam:AAM", "additive angular margin softmax, also multi-head and sub-center"),
+        "am": Entry("voxboard.heads.am:AM", "additive margin softmax, also annealed"),
+        "ge2e": Entry("voxboard.heads.ge2e:GE2E", "generalised end-to-end loss, softmax"),
+        "ge2e-contrast": Entry(
+            "voxboard.heads.ge2e:GE2E", "generalised end-to-end loss, contrast", {"form": "contrast"}
+        ),
+        "multi-task": Entry(
+            "voxboard.heads.multitask:MultiTask", "weighted sum of classifications, labels may be missing"
+        ),
+        "ordinal": Entry("voxboard.heads.ordinal:Ordinal", "linear classifier of ordered classes, cumulative"),
+        "ordinal-distance": Entry(
+            "voxboard.heads.ordinal:Ordinal", "linear classifier of ordered classes, by distance", {"form": "distance"}
+        ),
+        "regression": Entry("voxboard.heads.regression:Regression", "linear map to numbers, squared or absolute error"),
+        "softmax": Entry("voxboard.heads.softmax:Softmax", "linear classifier with cross entropy, weighted or focal"),
     },
 )
 

@@ -1,4 +1,4 @@
-"""Additive angular margin softmax, with one cosine per head for UniPool."""
+"""Additive angular margin softmax: with a cosine per head for UniPool, sub-centers, and a penalty on the nearest."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from voxboard.errors import UserError
-from voxboard.heads.base import Head
+from voxboard.heads.margin import MarginSoftmax
 
 # Below any 1 - cos² that float32 can tell from 0: keeps the square root's gradient finite at a cosine of ±1.
 TINY = 1e-12
 
 
-class AAM(Head):
-    """AAM-softmax (Deng et al., ArcFace, CVPR 2019, equation 3), averaged over `heads`.
-
-    `weight` [heads, E / heads, C] holds a direction per class; only angles matter, not lengths.
-    """
+class AAM(MarginSoftmax):
+    """AAM-softmax (Deng et al., ArcFace, CVPR 2019, equation 3), averaged over `heads`."""
 
     @dataclass(frozen=True)
     class Config:
@@ -34,41 +29,36 @@ class AAM(Head):
         """Apply the margin only within 90 degrees of the true class."""
         heads: int = 1
         """Cut embeddings into this many pieces with cosines of their own (UniPool)."""
+        centers: int = 1
+        """Directions per class, of which the nearest counts (sub-center ArcFace): 3 where labels are noisy."""
+        top_k: int = 0
+        """Penalise so many of the nearest wrong classes (inter-top-k, Zhao et al., ICASSP 2022: 5); 0 is none."""
+        top_margin: float = 0.06
+        """Angle, in radians, that is taken off the angle to each of them."""
 
     def __init__(self, embedding_size: int, n_classes: int, config: Config) -> None:
-        super().__init__()
-        if embedding_size % config.heads:
-            raise UserError(f"{config.heads} heads do not divide an embedding of {embedding_size}.")
+        super().__init__(embedding_size, n_classes, config.scale, config.heads, config.centers)
         self.config = config
-        self.heads = config.heads
-        self.weight = nn.Parameter(torch.empty(config.heads, embedding_size // config.heads, n_classes))
-        for directions in self.weight:
-            nn.init.xavier_uniform_(directions)
-
-    def cosines(self, embeddings: Tensor) -> Tensor:
-        """[B, E] → cosines [B, heads, C]."""
-        # Margins in half precision would round cosines to a few hundred values.
-        pieces = F.normalize(torch.unflatten(embeddings.float(), -1, (self.heads, -1)), dim=-1)
-        return torch.einsum("bhd,hdc->bhc", pieces, F.normalize(self.weight.float(), dim=1))
-
-    def margin_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """[B, E] and classes [B] → [B, heads, C]: scaled cosines, the true class's with the margin."""
-        cosines = self.cosines(embeddings)
-        target = labels[:, None, None].expand(-1, self.heads, 1)
-        return self.config.scale * cosines.scatter(2, target, self._pushed(cosines.gather(2, target)))
 
     def _pushed(self, cosine: Tensor) -> Tensor:
         """cos(θ + m); where θ + m passes π, a straight line that keeps falling."""
         m = self.config.margin
-        sine = (1.0 - cosine.square()).clamp(min=TINY).sqrt()
-        pushed = cosine * math.cos(m) - sine * math.sin(m)
+        pushed = cosine * math.cos(m) - _sine(cosine) * math.sin(m)
         if self.config.easy_margin:
             return torch.where(cosine > 0, pushed, cosine)
         return torch.where(cosine > math.cos(math.pi - m), pushed, cosine - m * math.sin(math.pi - m))
 
-    def loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        logits = self.margin_logits(embeddings, labels)
-        return F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(self.heads))
+    def _others(self, cosines: Tensor, target: Tensor) -> Tensor:
+        """cos(θ − m') for the `top_k` nearest wrong classes; where θ < m', a straight line that keeps rising."""
+        count = min(self.config.top_k, cosines.shape[-1] - 1)
+        if count <= 0:
+            return cosines
+        nearest = cosines.detach().scatter(2, target, -math.inf).topk(count, dim=2).indices
+        cosine, m = cosines.gather(2, nearest), self.config.top_margin
+        raised = cosine * math.cos(m) + _sine(cosine) * math.sin(m)
+        return cosines.scatter(2, nearest, torch.where(cosine < math.cos(m), raised, cosine + 1.0 - math.cos(m)))
 
-    def predict(self, embeddings: Tensor) -> Tensor:
-        return self.config.scale * self.cosines(embeddings).mean(1)
+
+def _sine(cosine: Tensor) -> Tensor:
+    """The sine of an angle between 0 and π."""
+    return (1.0 - cosine.square()).clamp(min=TINY).sqrt()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from voxboard.metrics import detection
 from voxboard.metrics.ranked import Ranked, rank
 
 
@@ -47,6 +48,24 @@ def double_mha_eer(scores: ArrayLike, labels: ArrayLike) -> float:
     far, frr = np.array([_at(ranked, step / 100 - 1) for step in range(200)]).T
     above = np.flatnonzero(far > frr)
     return float((far[above[-1]] + frr[above[-1]]) * 50) if above.size else float("nan")
+
+
+def ge2e_eer(scores: ArrayLike, labels: ArrayLike) -> tuple[float, float]:
+    """(EER, cutoff) of the GE2E reference: its EER is ours; the cutoff is the threshold with |FRR − FAR| smallest.
+
+    Of all thresholds it sees the ROC's corners only, as scikit-learn's `roc_curve` leaves out points between two others
+    in equal steps; a cutoff of inf rejects everything.
+    """
+    ranked = rank(scores, labels)
+    distinct = ranked.distinct()[::-1]
+    accepted = ranked.targets.size - np.searchsorted(ranked.targets, distinct, side="left")
+    alarms = ranked.others.size - np.searchsorted(ranked.others, distinct, side="left")
+    if distinct.size > 2:
+        corner = np.r_[True, (np.diff(alarms, 2) != 0) | (np.diff(accepted, 2) != 0), True]
+        distinct, accepted, alarms = distinct[corner], accepted[corner], alarms[corner]
+    tpr, fpr = (np.r_[0.0, count / count[-1]] for count in (accepted, alarms))
+    best = int(np.abs(tpr - (1.0 - fpr)).argmin())
+    return detection.eer(scores, labels)[0], float(np.r_[np.inf, distinct][best])
 
 
 def _at(ranked: Ranked, threshold: float) -> tuple[float, float]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from voxboard import systems
 from voxboard.errors import UserError, unknown
 from voxboard.systems import System
+
+OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
+ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]
+_POSITIVE = ("eden_batches", "eden_epochs", "plateau_factor")
 
 
 @dataclass(frozen=True)
@@ -24,29 +28,81 @@ class Training:
     """Steps between two validations."""
     train_max_sec: float = 3.0
     """Seconds of every training crop; a shorter utterance is repeated to that length."""
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    """Optimiser."""
-    schedule: Literal["constant", "one-cycle", "cyclic"] = "one-cycle"
-    """Learning-rate schedule: constant; one cycle with cosine annealing; cyclic (triangular2)."""
+    optimizer: OptimizerName = "adam"
+    """Optimiser. scaled-adam takes relative steps: its usual max_lr is 0.045, with the eden schedule."""
+    schedule: ScheduleName = "one-cycle"
+    """Learning-rate schedule: constant; one cycle with cosine annealing; cyclic (triangular2); tri-stage (warm-up,
+    plateau, exponential decay); eden; plateau (drops when the validation EER has stopped falling)."""
     max_lr: float = 0.003
     """Highest learning rate (the learning rate, when it is constant)."""
     base_lr: float = 1e-8
-    """Lowest learning rate of the cyclic schedule."""
+    """Lowest learning rate of the cyclic and the plateau schedule."""
     pct_start: float = 0.1
-    """Share of the steps in which one-cycle warms up."""
+    """Share of the steps in which one-cycle and tri-stage warm up."""
     cycles: int = 4
     """Cycles of the cyclic schedule."""
+    pct_hold: float = 0.4
+    """Share of the steps that tri-stage holds the highest learning rate; it decays in the rest."""
+    initial_lr: float = 5e-6
+    """First learning rate of tri-stage."""
+    final_lr: float = 5e-6
+    """Last learning rate of tri-stage."""
+    eden_batches: float = 7500.0
+    """Steps after which eden's learning rate falls."""
+    eden_epochs: float = 3.5
+    """Epochs after which eden's learning rate falls, where eden_epoch_steps is given."""
+    eden_epoch_steps: float = 0.0
+    """Steps that eden counts as an epoch (its third form); 0 leaves epochs out (its second form)."""
+    eden_warmup: float = 500.0
+    """Steps in which eden rises from half its learning rate."""
+    plateau_factor: float = 0.6
+    """What the plateau schedule multiplies the learning rate by."""
+    plateau_patience: int = 3
+    """Validations without a lower EER that the plateau schedule waits for; one more and it acts."""
     weight_decay: float = 0.0
     """Weight decay of the encoder."""
     head_weight_decay: float = 0.0
     """Weight decay of the head."""
     grad_clip: float = 5.0
-    """Largest norm of the gradient; 0 turns clipping off."""
+    """Largest norm of the gradient; 0 turns clipping off. scaled-adam clips by clipping_scale instead."""
+    clipping_scale: float = 2.0
+    """Largest gradient that scaled-adam takes, in multiples of the median of the last steps; 0 turns clipping off."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "nb_total_step", "nb_steps_eval", "train_max_sec", "max_lr"):
-            if getattr(self, name) <= 0:
-                raise UserError(f"--{name} is {getattr(self, name)}.", "Give a number above 0.")
+        for name in ("batch_size", "nb_total_step", "nb_steps_eval", "train_max_sec", "max_lr", *_POSITIVE):
+            self._require(getattr(self, name) > 0, name, "Give a number above 0.")
+        for name in ("eden_epoch_steps", "eden_warmup", "plateau_patience", "clipping_scale"):
+            self._require(getattr(self, name) >= 0, name, "Give 0 or a number above it.")
+        # A card's words have been read by no parser.
+        for name, kind in (("optimizer", OptimizerName), ("schedule", ScheduleName)):
+            if getattr(self, name) not in get_args(kind):
+                raise unknown(name, getattr(self, name), get_args(kind))
+        self._require(self.plateau_factor < 1, "plateau_factor", "Give a number between 0 and 1.")
+        if self.schedule == "tri-stage":
+            self._check_tri_stage()
+        if self.optimizer == "scaled-adam" and max(self.weight_decay, self.head_weight_decay) > 0:
+            raise UserError("scaled-adam has no weight decay.", "Pass --weight_decay 0 --head_weight_decay 0.")
+
+    def _check_tri_stage(self) -> None:
+        for name in ("pct_start", "pct_hold"):
+            self._require(0 <= getattr(self, name) <= 1, name, "Give a share between 0 and 1.")
+        if self.pct_start + self.pct_hold > 1 + 1e-9:
+            raise UserError(
+                f"--pct_start {self.pct_start} and --pct_hold {self.pct_hold} are more than all steps.",
+                "Give shares whose sum is at most 1.",
+            )
+        for name in ("initial_lr", "final_lr"):
+            advice = f"Give a number above 0 and at most --max_lr, which is {self.max_lr}."
+            self._require(0 < getattr(self, name) <= self.max_lr, name, advice)
+
+    def _require(self, fulfilled: bool, name: str, advice: str) -> None:
+        if not fulfilled:
+            raise UserError(f"--{name} is {getattr(self, name)}.", advice)
+
+    @property
+    def max_norm(self) -> float:
+        """The norm that the loop clips gradients at, 0 where it leaves them alone."""
+        return 0.0 if self.optimizer == "scaled-adam" else self.grad_clip
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from voxboard import progress
 from voxboard.benchmarks import verification
-from voxboard.data.batches import Batch, Crops, batches, shuffled
+from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, shuffled
 from voxboard.data.corpus import speaker_of
 from voxboard.errors import UserError
 from voxboard.model import Network, parameters
@@ -66,7 +66,7 @@ class Loop:
         network.to(self.fabric.device)
         self.optimizer = optimisation.optimizer(network, config.training)
         # The schedule sets the learning rate of step 0, so it is made before a checkpoint's is loaded.
-        self.scheduler = optimisation.schedule(self.optimizer, config.training)
+        self.schedule = optimisation.schedule(self.optimizer, config.training)
         self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, set[str]()
         if (run / "last.safetensors").is_file():
             self._restore()
@@ -74,23 +74,37 @@ class Loop:
         self.valid_digest = ""
         self.crops, self.plan = self._data(train_cuts)
 
-    def _data(self, cuts: Sequence[Cut]) -> tuple[Crops, Any]:
+    def _data(self, cuts: Sequence[Cut]) -> tuple[Crops, Plan]:
         training, general = self.config.training, self.config.general
         classes = {speaker: index for index, speaker in enumerate(folder.speakers_of(self.run))}
         rate = self.network.encoder.backbone.spec.sample_rate
+        labels = [classes[speaker_of(cut)] for cut in cuts]
+        # Speakers × utterances, for a head that compares the utterances of a batch.
+        shape: tuple[int, int] | None = getattr(self.network.head, "batches", None)
         crops = Crops(
             cuts,
-            [classes[speaker_of(cut)] for cut in cuts],
+            labels,
             samples=max(round(training.train_max_sec * rate), 1),
             sample_rate=rate,
             seed=general.seed,
             skip_bad=self.config.evaluation.skip_bad_audio,
+            keep_label=shape is not None,
         )
-        return crops, shuffled(len(cuts), training.batch_size, general.seed)
+        plan = (
+            by_speaker(labels, *shape, general.seed)
+            if shape
+            else shuffled(len(cuts), training.batch_size, general.seed)
+        )
+        return crops, plan
 
     def fit(self, valid: verification.TrialSet | None, show_progress: bool = True) -> Best:
         """Trains to the last step. Raises `UserError` when the loss stops being a number."""
         training, general = self.config.training, self.config.general
+        if valid is None and training.schedule == "plateau":
+            raise UserError(
+                "The plateau schedule follows the validation EER, and there are no validation trials.",
+                "Pass --valid_trials FILE, or another --schedule.",
+            )
         self.valid_digest = valid.digest if valid else ""
         total = training.nb_total_step
         size = parameters(self.network.encoder)
@@ -135,12 +149,10 @@ class Loop:
         device = self.fabric.device
         loss: Tensor = self.module(batch.waveforms.to(device), batch.labels.to(device))
         self.fabric.backward(loss)
-        if self.config.training.grad_clip > 0:
-            self.fabric.clip_gradients(
-                self.module, self.wrapped, max_norm=self.config.training.grad_clip, error_if_nonfinite=False
-            )
+        if (largest := self.config.training.max_norm) > 0:
+            self.fabric.clip_gradients(self.module, self.wrapped, max_norm=largest, error_if_nonfinite=False)
         self.wrapped.step()
-        self.scheduler.step()
+        self.schedule.after_step()
         self.step += 1
         self.skipped.update(batch.skipped)
         return loss.detach()
@@ -165,6 +177,7 @@ class Loop:
             better = self.best.valid_eer is None or found.eer <= self.best.valid_eer
             if better:
                 self.best = Best(self.step, found.eer, found.threshold, found.calibration.to_dict())
+            self.schedule.after_validation(found.eer)
             history.add(self.step, valid_eer=found.eer, val_threshold=found.threshold)
             log.info("step %d: validation EER %.2f %%%s", self.step, 100 * found.eer, " (best)" if better else "")
         if better:
@@ -183,7 +196,11 @@ class Loop:
     def _save(self) -> None:
         tensors, scalars = checkpoint.pack_optimizer(self.optimizer.state_dict())
         state = self.network.state() | {f"optimizer.{key}": value for key, value in tensors.items()}
-        checkpoint.save(self.run / "last.safetensors", state, {**self._meta(), "optimizer": scalars})
+        checkpoint.save(
+            self.run / "last.safetensors",
+            state,
+            {**self._meta(), "optimizer": scalars, "schedule": self.schedule.state()},
+        )
 
     def _restore(self) -> None:
         tensors, meta = folder.state_of(self.run, "last")
@@ -192,4 +209,4 @@ class Loop:
         self.optimizer.load_state_dict(checkpoint.unpack_optimizer(packed, meta["optimizer"]))
         self.step, self.best = int(meta["step"]), Best(**meta["best"])
         self.seconds, self.skipped = float(meta["seconds"]), set(meta["skipped"])
-        self.scheduler = optimisation.schedule_at(self.scheduler, self.step)
+        self.schedule.restore(self.step, meta.get("schedule", {}))

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CyclicLR, LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CyclicLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from voxboard.model import Network
 from voxboard.training.config import Training
+from voxboard.training.scaled_adam import ScaledAdam
+from voxboard.training.schedules import Eden, TriStage
+
+OPTIMIZERS: dict[str, Any] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+    "scaled-adam": ScaledAdam,
+}
 
 
 def optimizer(network: Network, training: Training) -> Optimizer:
@@ -20,9 +31,16 @@ def optimizer(network: Network, training: Training) -> Optimizer:
         {"params": trainable(network.head), "weight_decay": training.head_weight_decay},
     ]
     groups = [group for group in groups if group["params"]]
-    kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    extra = {"momentum": 0.9, "nesterov": True} if training.optimizer == "sgd" else {}
-    return kinds[training.optimizer](groups, lr=training.max_lr, **extra)
+    extra: dict[str, Any] = {}
+    if training.optimizer == "sgd":
+        extra = {"momentum": 0.9, "nesterov": True}
+    elif training.optimizer == "rmsprop":
+        extra = {"alpha": 0.95, "eps": 1e-7}  # SincNet's
+    elif training.optimizer == "scaled-adam":
+        groups = [{"params": group["params"]} for group in groups]  # it knows no weight decay
+        extra = {"clipping_scale": training.clipping_scale or None}
+    made: Optimizer = OPTIMIZERS[training.optimizer](groups, lr=training.max_lr, **extra)
+    return made
 
 
 def trainable(module: nn.Module | None) -> list[nn.Parameter]:
@@ -30,8 +48,66 @@ def trainable(module: nn.Module | None) -> list[nn.Parameter]:
     return [] if module is None else [p for p in module.parameters() if p.requires_grad]
 
 
-def schedule(optimizer: Optimizer, training: Training) -> LRScheduler:
+class Schedule:
+    """A learning rate that is a function of the step, which is all there is to keep of it."""
+
+    def __init__(self, scheduler: LRScheduler) -> None:
+        self.scheduler = scheduler
+
+    def after_step(self) -> None:
+        """Sets the learning rate of the next step."""
+        self.scheduler.step()
+
+    def after_validation(self, eer: float) -> None:
+        """Nothing: the schedule does not look at the validation."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint has to keep besides the step and the optimiser, JSON-able."""
+        return {}
+
+    def restore(self, step: int, state: Mapping[str, Any]) -> None:
+        """Goes on after `step` steps, with what `state` gave then."""
+        self.scheduler.last_epoch = step
+
+
+class Plateau(Schedule):
+    """A learning rate that drops when the validation EER has stopped falling.
+
+    It depends on what the validations found, so a checkpoint keeps their best and its counters; the rate itself is
+    kept by the optimiser.
+    """
+
+    kept = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
+
+    def __init__(self, optimizer: Optimizer, training: Training) -> None:
+        self.plateau = ReduceLROnPlateau(
+            optimizer,
+            factor=training.plateau_factor,
+            patience=training.plateau_patience,
+            min_lr=min(training.base_lr, training.max_lr),
+        )
+
+    def after_step(self) -> None:
+        """Nothing: the rate stays until the next validation."""
+
+    def after_validation(self, eer: float) -> None:
+        """Lowers the rate after `plateau_patience` validations without a lower EER."""
+        self.plateau.step(eer)
+
+    def state(self) -> dict[str, Any]:
+        """The best EER and the counters."""
+        return {name: getattr(self.plateau, name) for name in self.kept}
+
+    def restore(self, step: int, state: Mapping[str, Any]) -> None:
+        """Goes on with the best EER and the counters that `state` gave."""
+        for name in self.kept:
+            setattr(self.plateau, name, state[name])
+
+
+def schedule(optimizer: Optimizer, training: Training) -> Schedule:
     """The learning-rate schedule at its first step."""
+    if training.schedule == "plateau":
+        return Plateau(optimizer, training)
     scheduler: LRScheduler
     if training.schedule == "one-cycle":
         total = training.nb_total_step
@@ -39,12 +115,32 @@ def schedule(optimizer: Optimizer, training: Training) -> LRScheduler:
     elif training.schedule == "cyclic":
         up = max(training.nb_total_step // (2 * training.cycles), 1)
         scheduler = CyclicLR(optimizer, training.base_lr, training.max_lr, up, mode="triangular2", cycle_momentum=False)
+    elif training.schedule == "tri-stage":
+        scheduler = LambdaLR(optimizer, tri_stage(training).factor)
+    elif training.schedule == "eden":
+        scheduler = LambdaLR(optimizer, eden(training).factor)
     else:
         scheduler = LambdaLR(optimizer, lambda step: 1.0)
-    return scheduler
+    return Schedule(scheduler)
 
 
-def schedule_at(scheduler: LRScheduler, step: int) -> LRScheduler:
-    """The schedule `step` steps further. All schedules here are functions of the step: it is all there is to keep."""
-    scheduler.last_epoch = step
-    return scheduler
+def tri_stage(training: Training) -> TriStage:
+    """The tri-stage schedule that the settings describe: the decay takes what warm-up and plateau leave."""
+    return TriStage(
+        training.nb_total_step,
+        warmup=training.pct_start,
+        hold=training.pct_hold,
+        decay=round(1.0 - training.pct_start - training.pct_hold, 9),
+        initial=training.initial_lr / training.max_lr,
+        final=training.final_lr / training.max_lr,
+    )
+
+
+def eden(training: Training) -> Eden:
+    """The Eden schedule that the settings describe."""
+    return Eden(
+        training.eden_batches,
+        training.eden_epochs,
+        training.eden_warmup,
+        steps_per_epoch=training.eden_epoch_steps,
+    )

@@ -1,0 +1,175 @@
+"""Zipformer: an encoder whose stacks work at different frame rates, in plain torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding
+from voxboard.backbones.zipformer_checkpoints import described, load
+from voxboard.backbones.zipformer_encoder import Chunks, Encoder
+from voxboard.backbones.zipformer_fbank import AudenFbank
+from voxboard.backbones.zipformer_subsampling import Conv2dSubsampling, subsampled
+from voxboard.backbones.zipformer_training import Rates, shared_dropout
+from voxboard.errors import UserError
+
+NOTHING = Rates()
+MIN_SAMPLES = 1360  # 9 frames of log-mel, the first embedding's receptive field
+HOP = 0.02  # of the embeddings
+
+
+class Zipformer(Backbone):
+    """Zipformer frames [B, 1, T, widest stack] every 40 ms (Yao et al., ICLR 2024, arXiv 2310.11230).
+
+    The layout is the one of icefall and Auden, whose weights load by their own names. Frames do not depend on batch
+    mates unless `reference` asks for it. Training drops and skips as icefall does; it has no balancers or whitening.
+    """
+
+    model_batch_count: Tensor
+
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `zipformer`; the defaults are Auden's 512-dimensional encoder."""
+
+        checkpoint: str = ""
+        """A folder with config.json and weights, which decides all sizes, or a file of weights alone; empty: random."""
+        stacks: bool = False
+        """Return the output of every stack as a layer of its own, zeros in absent channels, before the last layer."""
+        reference: bool = False
+        """Let padding into the frames as the published code does; then only equal lengths may share a batch."""
+        schedules: bool = True
+        """Dropout, skipped layers and masked channels in training, strong in its first 20,000 batches."""
+        causal: bool = False
+        """Convolutions and attention that can be streamed in chunks."""
+        chunk_size: tuple[int, ...] = ()
+        """Chunks in frames of 20 ms, -1 for all: training draws one, evaluation takes the last. Empty: as trained."""
+        left_context_frames: tuple[int, ...] = ()
+        """Frames before a chunk that it may see, -1 for all; drawn and taken likewise."""
+        feature_dim: int = 80
+        """Mel bins."""
+        output_downsampling_factor: int = 2
+        """Frames of 20 ms in a frame of the output."""
+        num_encoder_layers: tuple[int, ...] = (2, 2, 3, 4, 3, 2)
+        """Layers of each stack; of this and the following, one value holds for all stacks."""
+        downsampling_factor: tuple[int, ...] = (1, 2, 4, 8, 4, 2)
+        """Frames of 20 ms in a frame of each stack."""
+        encoder_dim: tuple[int, ...] = (192, 256, 384, 512, 384, 256)
+        """Size of each stack's frames; gives the number of stacks."""
+        feedforward_dim: tuple[int, ...] = (576, 768, 1152, 1536, 1152, 768)
+        """Hidden size of the feed-forward modules (3/4, 1 and 5/4 of it)."""
+        encoder_unmasked_dim: tuple[int, ...] = (192, 192, 256, 256, 256, 192)
+        """Channels of each stack that training never masks."""
+        num_heads: tuple[int, ...] = (4, 4, 4, 8, 4, 4)
+        """Attention heads."""
+        query_head_dim: tuple[int, ...] = (32,)
+        """Size of queries and keys per head."""
+        value_head_dim: tuple[int, ...] = (12,)
+        """Size of values per head."""
+        pos_head_dim: tuple[int, ...] = (4,)
+        """Size of projected relative positions per head."""
+        pos_dim: int = 48
+        """Size of the relative positions' features."""
+        cnn_module_kernel: tuple[int, ...] = (31, 31, 15, 15, 15, 31)
+        """Kernels of the convolution modules."""
+
+        def __post_init__(self) -> None:
+            stacks = len(self.encoder_dim)
+            for name, value in vars(self).items():
+                if isinstance(value, list):  # as JSON has them
+                    object.__setattr__(self, name, tuple(value))
+            for name in PER_STACK:
+                given = len(getattr(self, name))
+                if given not in (1, stacks):
+                    raise UserError(f"{name} has {given} values for {stacks} stacks.", f"Give one or {stacks}.")
+            factors = self.downsampling_factor
+            if self.causal and any(
+                chunk > 0 and any(chunk % factor for factor in factors) for chunk in self.chunk_size
+            ):
+                raise UserError(f"A chunk of {self.chunk_size} is no multiple of {factors}.", "Change chunk_size.")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        if config.checkpoint:
+            config = described(config)
+        self.config = config
+        self.features = AudenFbank(config.feature_dim)
+        self.encoder_embed = Conv2dSubsampling(config.feature_dim, config.encoder_dim[0])
+        self.encoder = Encoder(config)
+        self.register_buffer("model_batch_count", torch.tensor(0.0))  # in every checkpoint: batches trained on
+        layers = len(config.encoder_dim) + 1 if config.stacks else 1
+        hop = HOP * config.output_downsampling_factor
+        self.spec = BackboneSpec(
+            FramesSpec(layers, max(config.encoder_dim), hop, native=("mean", {})),
+            min_samples=MIN_SAMPLES,
+            parameters=sum(p.numel() for p in self.parameters()),
+            batching="equal-length" if config.reference else "exact",
+            weights_licence="see the checkpoint's card" if config.checkpoint else "none (random initialisation)",
+            source="Yao et al., Zipformer, ICLR 2024, arXiv 2310.11230",
+        )
+        if config.checkpoint:
+            load(self, config.checkpoint)
+
+    def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        layers, steps = self.frames(*self.features(waveforms, lengths))
+        return Frames(layers if self.config.stacks else layers[:, -1:], steps, self.spec.frames.hop)
+
+    def frames(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel [B, T, bins], `lengths` [B] → layers [B, stacks + 1, T', widest stack] and their lengths [B].
+
+        A layer per stack, then the output, which combines them.
+        """
+        trained = self._trained()
+        x, steps = self.embed(features, lengths, NOTHING if trained is None else Rates.after(trained))
+        outputs = self.encoder(x, steps, self.chunks(), trained)
+        widest = max(self.config.encoder_dim)
+        layers = [F.pad(output, (0, widest - output.shape[2])) for output in outputs] if self.config.stacks else []
+        slow = [self.encoder.slow(layer, steps) for layer in [*layers, self.encoder.combine(outputs)]]
+        return torch.stack(slow, 1), -(-steps // self.config.output_downsampling_factor)
+
+    def _trained(self) -> float | None:
+        """Batches trained on, of which this is one; None where nothing is to be left out of them."""
+        if not (self.training and self.config.schedules):
+            return None
+        if torch.is_grad_enabled():
+            self.model_batch_count += 1.0
+        return float(self.model_batch_count)
+
+    def embed(self, features: Tensor, lengths: Tensor, rates: Rates = NOTHING) -> tuple[Tensor, Tensor]:
+        """Log-mel [B, T, bins], `lengths` [B] → embeddings at 50 Hz [B, T', first stack], their lengths [B]."""
+        steps = subsampled(lengths)
+        longest = int(lengths.max())
+        padded = None if self.config.reference else padding(steps, int(steps.max()))
+        x = self.encoder_embed(features[:, :longest], padded, rates.convnext)
+        return shared_dropout(x, rates.dropout), steps
+
+    def chunks(self) -> Chunks:
+        """What an utterance may see: drawn anew for every training batch, the last choice in evaluation."""
+        if not self.config.causal:
+            return Chunks()
+        choices = self.config.chunk_size or (16, 32, 64, -1), self.config.left_context_frames or (64, 128, 256, -1)
+        size, left = (
+            values[int(torch.randint(len(values), ()))] if self.training else values[-1] for values in choices
+        )
+        return Chunks(size, left)
+
+    def preprocessing(self) -> dict[str, Any]:
+        # The sizes that no weight's shape tells, and what the options change.
+        names = ("reference", "stacks", "num_heads", "downsampling_factor", "chunk_size", "left_context_frames")
+        return {name: getattr(self.config, name) for name in names}
+
+
+PER_STACK = (
+    "num_encoder_layers",
+    "downsampling_factor",
+    "feedforward_dim",
+    "encoder_unmasked_dim",
+    "num_heads",
+    "query_head_dim",
+    "value_head_dim",
+    "pos_head_dim",
+    "cnn_module_kernel",
+)

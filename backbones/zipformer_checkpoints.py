@@ -1,0 +1,78 @@
+"""Zipformer checkpoints of icefall and Auden: config.json for the sizes, weights by their published names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from voxboard.checkpoints import load_reference, read_weights
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from voxboard.backbones.zipformer import Zipformer
+
+WEIGHTS = ("pretrained.safetensors", "model.safetensors", "pretrained.pt", "model.pt")
+OUTER = ("audio_encoder", "speech_encoder", "encoder")  # what larger models call the encoder inside them
+OURS = {"checkpoint", "stacks", "reference", "schedules"}  # options that a config.json cannot set
+STREAMING = {"chunk_size", "left_context_frames"}  # options that may differ from the checkpoint's
+TRAINED = 100_000.0  # batches, where a checkpoint does not say
+
+
+def described(config: Zipformer.Config) -> Zipformer.Config:
+    """The options with the sizes of the checkpoint's config.json; unchanged where there is none.
+
+    Raises `UserError` for a path that is not there, or a model that is no Zipformer.
+    """
+    path = located(config.checkpoint)
+    file = (path if path.is_dir() else path.parent) / "config.json"
+    if not file.is_file():
+        return config
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file} is no JSON: {error}", "Fetch it again.") from error
+    content = next((content[f"{name}_config"] for name in OUTER if content.get(f"{name}_config")), content)
+    if content.get("model_type", "zipformer") != "zipformer":
+        raise UserError(f"{file} describes a {content['model_type']} model.", "It needs to be a zipformer.")
+    chosen = {name for name in STREAMING if getattr(config, name)}
+    return replace(config, **{key: value for key, value in sizes(config, content).items() if key not in chosen})
+
+
+def sizes(config: Zipformer.Config, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a config.json that are options here; the others belong to training."""
+    known = {field.name for field in fields(config)} - OURS
+    return {key: value for key, value in content.items() if key in known}
+
+
+def load(backbone: Zipformer, checkpoint: str) -> None:
+    """Loads the encoder's weights, strictly; a decoder's, a joiner's or a classifier's are left alone."""
+    file = weights_file(located(checkpoint))
+    weights = {key.removeprefix("module."): value for key, value in read_weights(file).items()}
+    inside = next((f"{name}." for name in OUTER if f"{name}.encoder_embed.out.weight" in weights), "")
+    mine = tuple(inside + name for name in ("encoder_embed.", "encoder.", "model_batch_count"))
+    state = {key.removeprefix(inside): value for key, value in weights.items() if key.startswith(mine)}
+    state.setdefault("model_batch_count", torch.tensor(TRAINED))
+    load_reference("zipformer", state, backbone=backbone)
+
+
+def located(checkpoint: str) -> Path:
+    """The folder or file. Raises `UserError` where there is neither."""
+    path = Path(checkpoint).expanduser()
+    if not path.exists():
+        raise UserError(f"There is no folder or file {checkpoint}.", "Pass a folder with config.json and weights.")
+    return path
+
+
+def weights_file(path: Path) -> Path:
+    """The file itself, or the first of the published names in a folder."""
+    if path.is_file():
+        return path
+    found = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
+    if found is None:
+        raise UserError(f"The folder {path} has no weights.", f"They are looked for as {', '.join(WEIGHTS)}.")
+    return found

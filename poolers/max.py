@@ -1,0 +1,32 @@
+"""The maximum over time: what fired at least once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from voxboard.backbones.base import FramesSpec
+from voxboard.poolers.base import SingleLayer, projection
+
+
+class Max(SingleLayer):
+    """Maximum over the valid frames of one layer, per feature: [B, D], or [B, project]."""
+
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `max`."""
+
+        layer: int = -1
+        """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
+        project: int = 0
+        """Size of a linear map after the pooling; 0 leaves it out."""
+
+    def __init__(self, spec: FramesSpec, config: Config) -> None:
+        super().__init__(spec, config.layer)
+        self.project = projection(spec.size, config.project)
+        self.embedding_size = config.project or spec.size
+
+    def pool(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.project(x.masked_fill(~mask[..., None], torch.finfo(x.dtype).min).amax(1))
