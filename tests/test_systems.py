@@ -55,3 +55,12 @@ def test_unknown_parts_and_options_get_the_nearest_name() -> None:
         systems.check(systems.parse("ekapa+mean"))
     with pytest.raises(UserError, match="margin"):
         systems.check(systems.parse("ecapa+mean+aam(margn=1)"))
+
+
+@pytest.mark.parametrize(
+    "spec", ["fbank+weighted(pooler='asp(bottleneck=16)')+am", 'vgg+mlp(pooler="double-mha(heads=8)")+aam(centers=2)']
+)
+def test_a_part_may_name_another_part_with_options(spec: str) -> None:
+    system = systems.parse(spec)
+    assert system.pooler.options["pooler"] in ("asp(bottleneck=16)", "double-mha(heads=8)")
+    assert systems.parse(system.spec).pooler == system.pooler
