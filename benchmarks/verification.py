@@ -250,12 +250,13 @@ def measure(scored: Scored, known: Reference | None, seed: int, replicates: int)
         if label:  # strata by what the sides share are no groups of people: they have no best and worst
             gaps += [(label, name, found.gaps[short]) for name, short in _SHORT.items() if short in found.gaps]
     values = bootstrap.detection(*data, **options)
+    ranked = detection.rank(scores, trials.labels)
     return Measured(
         {name: values[short] for name, short in _SHORT.items() if short in values},
         portions,
         gaps,
-        _thresholds(scored, threshold),
-        curves.curves(scores, trials.labels, calibrated),
+        _thresholds(ranked, threshold),
+        curves.curves(ranked, trials.labels, calibrated),
     )
 
 
@@ -273,8 +274,8 @@ def _named(group: Group) -> Group:
     return replace(group, values={name: group.values[short] for name, short in _SHORT.items() if short in group.values})
 
 
-def _thresholds(scored: Scored, validation: float | None) -> dict[str, float]:
-    found = {MAIN_METRIC: detection.eer(scored.scores, scored.trial_set.trials.labels)[1]}
+def _thresholds(ranked: detection.Ranked, validation: float | None) -> dict[str, float]:
+    found = {MAIN_METRIC: detection.eer(ranked)[1]}
     if validation is not None:
         found |= {name: validation for name in METRICS if name.endswith("@valid_threshold")}
     return {name: place for name, place in found.items() if np.isfinite(place)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from voxboard.metrics.losses import Loss, at_threshold
 from voxboard.metrics.ranked import Floats, Ranked, rank
 from voxboard.metrics.resampled import Resampled
 
+Sums = list[tuple[float, Any]]  # per class its weight, and what each pair of clusters adds up to
 ENOUGH = 20_000  # scores of either class that tell the slope of the ROC
 
 
@@ -41,8 +43,17 @@ class TrialEstimates:
         self.costs = [weights(prior, 1.0, 1.0, True) for prior in self.priors]
         pairs = [(misses, alarms) for misses, alarms, _ in self.costs]
         self.resampled = Resampled(scores, targets, clusters, self.ranked, pairs, threshold)
-        self.sides = [(chosen, clusters.pairs(chosen)) for chosen in (targets, ~targets)]
         self.losses = {} if calibrated is None else losses.calibrated(calibrated, targets, p_targets)
+
+    @cached_property
+    def sides(self) -> list[tuple[NDArray[np.bool_], Any]]:
+        """Per class its trials, and how many each pair of clusters has."""
+        return [(chosen, self.clusters.pairs(chosen)) for chosen in (self.targets, ~self.targets)]
+
+    @cached_property
+    def sums(self) -> dict[str, Sums]:
+        """Of every loss its sums over pairs of clusters: resamples and influences both follow from them."""
+        return {name: self._sums(loss) for name, loss in self.losses.items()}
 
     def estimates(self, replicates: int, seed: int, influence: bool = True) -> dict[str, Estimate]:
         """Every metric with its resamples and, unless only percentiles are wanted, its influence."""
@@ -62,10 +73,7 @@ class TrialEstimates:
 
     def resamples(self, draws: Iterable[NDArray[np.uint8]]) -> dict[str, NDArray[np.float64]]:
         """The same metrics of every resample, [replicates] each, from chunks of counts [clusters, r]."""
-        sums = {name: self._sums(loss) for name, loss in self.losses.items()}
-        chunks = [
-            np.concatenate([self.resampled.evaluate(counts), self._means(sums, counts)], axis=0) for counts in draws
-        ]
+        chunks = [np.concatenate([self.resampled.evaluate(counts), self._means(counts)], axis=0) for counts in draws]
         table = np.concatenate(chunks, axis=1)
         found = {"eer": table[0]}
         for row, (prior, (_, _, divisor)) in enumerate(zip(self.priors, self.costs, strict=True), start=1):
@@ -74,14 +82,15 @@ class TrialEstimates:
         if self.threshold is not None:
             far, frr = table[rates : rates + 2]
             found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
-        return found | dict(zip(sums, table[rates + 2 :], strict=True))
+        return found | dict(zip(self.losses, table[rates + 2 :], strict=True))
 
     def influences(self) -> dict[str, Influence]:
         """How far every pair of speakers moves each metric, in O(n)."""
-        return {name: self._influence(loss) for name, loss in self._slopes().items()}
+        slopes = {name: self._sums(loss) for name, loss in self._slopes().items()}
+        return {name: self._influence(sums) for name, sums in (slopes | self.sums).items()}
 
     def _slopes(self) -> dict[str, Loss]:
-        """The losses whose means move as the metrics do: exactly, or to first order."""
+        """The losses whose means move as the error rates do: exactly, or to first order."""
         scores, targets = self.scores, self.targets
         found = {"eer": at_threshold(*_slope(self.ranked), scores, targets, eer(self.ranked)[1])}
         for prior, (misses, alarms, divisor) in zip(self.priors, self.costs, strict=True):
@@ -91,9 +100,9 @@ class TrialEstimates:
         if self.threshold is not None:
             for name, share in {"far": (0.0, 1.0), "frr": (1.0, 0.0), "half_total": (0.5, 0.5)}.items():
                 found[name] = at_threshold(*share, scores, targets, self.threshold)
-        return found | self.losses
+        return found
 
-    def _sums(self, loss: Loss) -> list[tuple[float, Any]]:
+    def _sums(self, loss: Loss) -> Sums:
         """Per class its weight, and the losses of each pair of clusters."""
         if loss.losses.dtype == np.bool_:  # what costs nothing need not be added up
             costs = [self.clusters.pairs(side & loss.losses) for side, _ in self.sides]
@@ -101,23 +110,23 @@ class TrialEstimates:
             costs = [self.clusters.pairs(side, loss.losses) for side, _ in self.sides]
         return list(zip(loss[:2], costs, strict=True))
 
-    def _means(self, sums: dict[str, list[tuple[float, Any]]], counts: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def _means(self, counts: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The mean losses of resamples with counts [clusters, r]: [losses, r], NaN where a class has no trials."""
-        found = np.zeros((len(sums), counts.shape[1]))
-        if not sums:
+        found = np.zeros((len(self.sums), counts.shape[1]))
+        if not self.sums:
             return found
         drawn = counts.astype(np.float64)
         sizes = [totals(trials, drawn) for _, trials in self.sides]
         with np.errstate(divide="ignore", invalid="ignore"):
-            for place, sides in enumerate(sums.values()):
+            for place, sides in enumerate(self.sums.values()):
                 for (weight, costs), size in zip(sides, sizes, strict=True):
                     found[place] += weight * (totals(costs, drawn) / size)
         return found
 
-    def _influence(self, loss: Loss) -> Influence:
+    def _influence(self, sums: Sums) -> Influence:
         """Of a mean e / n with pair sums of losses E and of trials N: (E − e/n · N) / n."""
         moves = []
-        for (weight, costs), (_, trials) in zip(self._sums(loss), self.sides, strict=True):
+        for (weight, costs), (_, trials) in zip(sums, self.sides, strict=True):
             size = trials.sum()
             moves.append(weight / size * (costs - costs.sum() / size * trials))
         return Influence(moves[0] + moves[1])
