@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
-from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax, masked_std, projection
+from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax, masked_std
 
 FLOOR = 1e-4  # of a variance, as in ECAPA-TDNN's published code
 
@@ -55,8 +55,7 @@ class AttentiveStatistics(SingleLayer):
             nn.Conv1d(hidden, size if config.per_channel else 1, 1),
         )
         self.norm = nn.BatchNorm1d(2 * size) if config.norm else nn.Identity()
-        self.project = projection(2 * size, config.project)
-        self.embedding_size = config.project or 2 * size
+        self.end_with(2 * size, config.project)
         last = config.norm and config.last_norm
         self.out_norm = nn.BatchNorm1d(self.embedding_size) if last else nn.Identity()
 

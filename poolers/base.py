@@ -48,6 +48,11 @@ class SingleLayer(Pooler):
         x = frames.states[:, self.layer].masked_fill(~mask[..., None], 0.0)
         return self.pool(x, mask)
 
+    def end_with(self, size: int, project: int) -> None:
+        """Sets `project`, a linear map from `size` values to so many (none for 0), and with it the embedding size."""
+        self.project: nn.Module = nn.Linear(size, project) if project else nn.Identity()
+        self.embedding_size = project or size
+
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         """One layer's frames [B, T, D], zeros on padding, and their mask [B, T] → embeddings [B, E]."""
         raise NotImplementedError
@@ -72,11 +77,6 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Scores [B, T, …] → weights [B, T, …] that sum to 1 over the frames where `mask` [B, T] is true, 0 elsewhere."""
     outside = ~mask.reshape(*mask.shape, *(1 for _ in scores.shape[2:]))
     return scores.masked_fill(outside, torch.finfo(scores.dtype).min).softmax(1)
-
-
-def projection(size: int, project: int) -> nn.Module:
-    """A linear map to `project` values, or the identity for 0."""
-    return nn.Linear(size, project) if project else nn.Identity()
 
 
 def concatenated(mean: Tensor, deviation: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from voxboard.backbones.base import FramesSpec
-from voxboard.poolers.base import SingleLayer, projection
+from voxboard.poolers.base import SingleLayer
 
 
 class Max(SingleLayer):
@@ -25,8 +25,7 @@ class Max(SingleLayer):
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)
-        self.project = projection(spec.size, config.project)
-        self.embedding_size = config.project or spec.size
+        self.end_with(spec.size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         return self.project(x.masked_fill(~mask[..., None], torch.finfo(x.dtype).min).amax(1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from voxboard.backbones.base import FramesSpec
-from voxboard.poolers.base import SingleLayer, masked_mean, projection
+from voxboard.poolers.base import SingleLayer, masked_mean
 
 
 class Mean(SingleLayer):
@@ -24,8 +24,7 @@ class Mean(SingleLayer):
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)
-        self.project = projection(spec.size, config.project)
-        self.embedding_size = config.project or spec.size
+        self.end_with(spec.size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         return self.project(masked_mean(x, mask))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
 from voxboard.errors import UserError
-from voxboard.poolers.base import SingleLayer, masked_softmax, projection
+from voxboard.poolers.base import SingleLayer, masked_softmax
 from voxboard.poolers.selfattentive import SelfAttentive
 
 
@@ -39,8 +39,7 @@ class MultiHead(SingleLayer):
         self.heads = heads
         self.scale = (heads if config.reference else size) ** -0.5
         self.query = nn.Parameter(nn.init.xavier_normal_(torch.empty(size, heads)))
-        self.project = projection(spec.size, config.project)
-        self.embedding_size = config.project or spec.size
+        self.end_with(spec.size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         return self.project(self.contexts(x, mask).flatten(1))
@@ -89,8 +88,7 @@ class DoubleMultiHead(SingleLayer):
         # The heads of an utterance are to this one what its frames are to the first.
         over_heads = SelfAttentive.Config(hidden=0, reference=reference)
         self.headsAttention = SelfAttentive(FramesSpec(1, size), over_heads)
-        self.project = projection(size, config.project)
-        self.embedding_size = config.project or size
+        self.end_with(size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         contexts = self.utteranceAttention.contexts(x, mask)  # [B, H, d]

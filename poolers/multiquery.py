@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
-from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax, projection
+from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax
 from voxboard.poolers.multihead import slice_size, slices
 
 FLOOR = 1e-4  # of a variance
@@ -47,8 +47,7 @@ class MultiQuery(SingleLayer):
         # No bias: the softmax over time would not notice it.
         self.attention = nn.Sequential(*before, nn.Conv1d(hidden, heads * config.queries, 1, groups=heads, bias=False))
         size = (1 + config.deviation) * config.queries * spec.size
-        self.project = projection(size, config.project)
-        self.embedding_size = config.project or size
+        self.end_with(size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         weights = slices(masked_softmax(self.attention(x.transpose(1, 2)).transpose(1, 2), mask), self.heads)

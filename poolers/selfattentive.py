@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
-from voxboard.poolers.base import SingleLayer, masked_softmax, projection
+from voxboard.poolers.base import SingleLayer, masked_softmax
 
 
 class SelfAttentive(SingleLayer):
@@ -39,8 +39,7 @@ class SelfAttentive(SingleLayer):
         self.reference = config.reference
         self.hidden = nn.Sequential(nn.Linear(size, hidden), nn.Tanh()) if hidden else nn.Identity()
         self.att = nn.Parameter(nn.init.xavier_normal_(torch.empty(hidden or size, config.hops)))
-        self.project = projection(config.hops * size, config.project)
-        self.embedding_size = config.project or config.hops * size
+        self.end_with(config.hops * size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         means = torch.einsum("bth,btd->bhd", self.weights(x, mask), x)

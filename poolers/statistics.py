@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from voxboard.backbones.base import FramesSpec
-from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std, projection
+from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_std
 
 
 class Statistics(SingleLayer):
@@ -27,8 +27,7 @@ class Statistics(SingleLayer):
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)
         self.shift = config.shift
-        self.project = projection(2 * spec.size, config.project)
-        self.embedding_size = config.project or 2 * spec.size
+        self.end_with(2 * spec.size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         mean = masked_mean(x, mask)

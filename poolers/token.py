@@ -10,7 +10,7 @@ from torch import Tensor
 
 from voxboard.backbones.base import FramesSpec
 from voxboard.errors import unknown
-from voxboard.poolers.base import SingleLayer, projection
+from voxboard.poolers.base import SingleLayer
 
 Position = Literal["first", "last"]
 
@@ -38,8 +38,7 @@ class Token(SingleLayer):
         if config.position not in (known := get_args(Position)):
             raise unknown("position", config.position, known)
         self.last = config.position == "last"
-        self.project = projection(spec.size, config.project)
-        self.embedding_size = config.project or spec.size
+        self.end_with(spec.size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         last = (mask.sum(1) - 1).clamp(min=0)

@@ -80,7 +80,8 @@ class Loop:
         rate = self.network.encoder.backbone.spec.sample_rate
         labels = [classes[speaker_of(cut)] for cut in cuts]
         # Speakers × utterances, for a head that compares the utterances of a batch.
-        shape: tuple[int, int] | None = getattr(self.network.head, "batches", None)
+        assert self.network.head is not None
+        shape = self.network.head.batches
         crops = Crops(
             cuts,
             labels,
