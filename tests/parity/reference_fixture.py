@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,3 +76,9 @@ def variants() -> list[Fixture]:
 def _read(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as content:
         return {name: content[name] for name in content.files}
+
+
+def number(pattern: str, text: str, default: float) -> float:
+    """The number that a pattern finds in a text."""
+    found = re.search(pattern, text)
+    return float(found.group(1)) if found else default
