@@ -60,6 +60,9 @@ REGISTRY = Registry(
         "unipool": Entry(
             "voxboard.poolers.unipool:UniPool", "all layers: dense net over (layer, time), then attention"
         ),
+        "frames": Entry(
+            "voxboard.poolers.mean:Mean", "no pooling, for heads that read frames; as an embedding, their mean"
+        ),
         "native": Entry("voxboard.poolers.native:Native", "the pooling that the backbone was published with"),
     },
 )

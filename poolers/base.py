@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,16 @@ class Pooler(nn.Module):
         """`Frames` [B, L, T, D] → embeddings [B, E]."""
         raise NotImplementedError
 
+    def sequence(self, frames: Frames) -> Frames:
+        """What this pooler pools over time, for heads that read frames: [B, 1, T, D] of the spec's size D.
+
+        Raises `UserError` for a pooler that does not go through such a sequence.
+        """
+        raise UserError(
+            f"A head that reads frames cannot stand behind {type(self).__name__}.",
+            "Write backbone+frames+head, or backbone+weighted(pooler=frames)+head for a sum over the layers.",
+        )
+
 
 class SingleLayer(Pooler):
     """A pooler over time of one layer; subclasses implement `pool`."""
@@ -41,12 +53,16 @@ class SingleLayer(Pooler):
         self.masked = masked
 
     def forward(self, frames: Frames) -> Tensor:
-        mask = frames.mask
         if not self.masked:
-            return self.pool(frames.states[:, self.layer], torch.ones_like(mask))
-        # A choice, not a product: padding may hold anything, NaN included.
-        x = frames.states[:, self.layer].masked_fill(~mask[..., None], 0.0)
-        return self.pool(x, mask)
+            return self.pool(frames.states[:, self.layer], torch.ones_like(frames.mask))
+        return self.pool(self._silenced(frames), frames.mask)
+
+    def sequence(self, frames: Frames) -> Frames:
+        return replace(frames, states=self._silenced(frames)[:, None])
+
+    def _silenced(self, frames: Frames) -> Tensor:
+        """The layer [B, T, D] with zeros on padding. A choice, not a product: padding may hold anything, NaN too."""
+        return frames.states[:, self.layer].masked_fill(~frames.mask[..., None], 0.0)
 
     def end_with(self, size: int, project: int) -> None:
         """Sets `project`, a linear map from `size` values to so many (none for 0), and with it the embedding size."""

@@ -40,6 +40,13 @@ class Weighted(Pooler):
         self.embedding_size = self.pooler.embedding_size
 
     def forward(self, frames: Frames) -> Tensor:
+        return self.pooler(self._sum(frames))
+
+    def sequence(self, frames: Frames) -> Frames:
+        return self.pooler.sequence(self._sum(frames))
+
+    def _sum(self, frames: Frames) -> Frames:
+        """[B, L, T, D] → [B, 1, T, D]."""
         states, mask = frames.states, frames.mask
         if not bool(mask.all()):
             # A choice, not a product: padding may hold NaN, which would reach the weights' gradient.
@@ -47,4 +54,4 @@ class Weighted(Pooler):
         if self.normalize:
             states = F.layer_norm(states, states.shape[-1:])
         summed = torch.einsum("l,bltd->btd", self.weights.softmax(0), states)
-        return self.pooler(replace(frames, states=summed[:, None]))
+        return replace(frames, states=summed[:, None])
