@@ -71,6 +71,7 @@ class BackboneSpec:
     `batching` is "exact" when an embedding does not depend on its batch mates, padded or not (tested), and
     "equal-length" when only utterances of the same number of samples may share a batch in official numbers.
     `min_samples` is the receptive field: a shorter utterance gives no frame.
+    `exports` tells how the network becomes a program without its Python code: "torch.export", "torchscript" (tested).
     """
 
     frames: FramesSpec
@@ -82,6 +83,7 @@ class BackboneSpec:
     weights_licence: str = "none (random initialisation)"
     trained_on: tuple[str, ...] = ()
     source: str = ""
+    exports: tuple[str, ...] = ()
 
 
 class Backbone(nn.Module):
@@ -127,6 +129,8 @@ def valid(lengths: Tensor, steps: int) -> Tensor:
 def padding(lengths: Tensor, steps: int) -> Tensor | None:
     """[B, steps] bool, true on padding, or None when no row is padded and masking can be skipped."""
     mask = valid(lengths, steps)
+    if torch.compiler.is_exporting():  # a program cannot branch on values
+        return ~mask
     return None if bool(mask.all()) else ~mask
 
 

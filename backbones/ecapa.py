@@ -71,6 +71,7 @@ class Ecapa(Backbone):
             min_samples=WINDOW,
             parameters=sum(p.numel() for p in self.parameters()),
             source="Desplanques et al., ECAPA-TDNN, Interspeech 2020, arXiv 2005.07143",
+            exports=("torch.export",),
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:

@@ -32,6 +32,7 @@ class Fbank(Backbone):
             min_samples=features.WINDOW,
             weights_licence="none (no weights)",
             source="Kaldi, compute-fbank-feats",
+            exports=("torch.export",),
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:

@@ -116,7 +116,7 @@ class KaldiFbank(nn.Module):
         On a CPU every utterance is worked through alone, in blocks of frames that fit the cache: faster than all at
         once, and no bit depends on batch mates.
         """
-        if frames.device.type != "cpu":
+        if frames.device.type != "cpu" or torch.compiler.is_exporting():
             return self._energies(frames).clamp_(min=FLOOR).log_()
         energies = frames.new_zeros(*frames.shape[:2], self.mel.shape[1])
         for utterance, into, count in zip(frames, energies, counts.tolist(), strict=True):
@@ -138,7 +138,7 @@ class KaldiFbank(nn.Module):
         torch.mul(centred[..., :-1], PRE_EMPHASIS, out=emphasised[..., 1:])
         torch.sub(centred, emphasised, out=emphasised).mul_(self.window)
         spectrum = torch.fft.rfft(x)
-        return spectrum.mul_(spectrum.conj()).real @ self.mel  # abs() alone takes longer than all the rest
+        return spectrum.mul_(spectrum.conj()).real.contiguous() @ self.mel  # abs() alone takes longer than all the rest
 
 
 class Mfcc(nn.Module):

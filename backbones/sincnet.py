@@ -16,7 +16,8 @@ from voxboard.errors import UserError, unknown
 
 SAMPLE_RATE = 16_000
 LOWEST_EDGE, NARROWEST_BAND = 50.0, 50.0  # Hz
-WINDOWS_AT_ONCE = 64  # in evaluation: bounds the memory that a long utterance takes
+WINDOWS_AT_ONCE = 16  # through the convolutions: larger tensors leave the cache and cost twice the time
+DENSE_AT_ONCE = 256  # windows, in evaluation: bounds the memory that a long utterance takes
 ACTIVATIONS: dict[str, nn.Module] = {
     "relu": nn.ReLU(),
     "leaky_relu": nn.LeakyReLU(0.2),
@@ -96,8 +97,12 @@ class SincNet(Backbone):
     def embed(self, windows: Tensor) -> Tensor:
         """[B, window] → [B, dense[-1]], not normalised. The filters are built once."""
         filters = self.sincnet.filters()
-        pieces = [windows] if self.training else torch.split(windows, WINDOWS_AT_ONCE)
-        return torch.cat([self.dnn1(self.sincnet(piece, filters)) for piece in pieces])
+        groups = [windows] if self.training else torch.split(windows, DENSE_AT_ONCE)
+        return torch.cat([self.dnn1(self._convolved(group, filters)) for group in groups])
+
+    def _convolved(self, windows: Tensor, filters: Tensor) -> Tensor:
+        """[B, window] → [B, size], piece by piece: the convolutions know of no other window, unlike batch norms."""
+        return torch.cat([self.sincnet(piece, filters) for piece in torch.split(windows, WINDOWS_AT_ONCE)])
 
     def preprocessing(self) -> dict[str, Any]:
         return {"windows": self.config.windows, "shift_ms": self.config.shift_ms, "window_ms": self.config.window_ms}
@@ -137,11 +142,23 @@ class Convolutions(nn.Module):
 
     def forward(self, windows: Tensor, filters: Tensor) -> Tensor:
         """Windows [B, N] and the first layer's kernels → [B, size]."""
-        x = self.ln0(windows)[:, None]
-        for index, (conv, norm) in enumerate(zip(self.conv, self.ln, strict=True)):
-            x = conv(x) if index else F.conv1d(x, filters).abs()
-            x = self.activations[index](norm(F.max_pool1d(x, self.pools[index])))
+        x = self._bands(self.ln0(windows)[:, None], filters)
+        for index, norm in enumerate(self.ln):
+            if index:
+                x = F.max_pool1d(self.conv[index](x), self.pools[index])
+            x = self.activations[index](norm(x))
         return x.flatten(1)
+
+    def _bands(self, x: Tensor, filters: Tensor) -> Tensor:
+        """[B, 1, N] → largest magnitude of every band in every pool [B, filters, pools].
+
+        Convolved from pool to pool with the filters delayed by 0, 1, … samples, so that the places of a pool are
+        channels and the maximum runs along time.
+        """
+        last = self.pools[0] - 1
+        delayed = torch.cat([F.pad(filters, (place, last - place)) for place in range(last + 1)])
+        found = torch.unflatten(F.conv1d(x, delayed, stride=self.pools[0]), 1, (self.pools[0], -1))
+        return found.abs().max(1).values
 
 
 class Dense(nn.Module):
@@ -204,7 +221,7 @@ class LayerNorm(nn.Module):
         centred = x - x.mean(-1, keepdim=True)
         variance = centred.square().sum(-1, keepdim=True) / (x.shape[-1] - 1)
         deviation = variance.clamp(min=1e-24).sqrt()  # a root of zero has no finite gradient
-        return self.gamma * (centred / (deviation + 1e-6)) + self.beta
+        return torch.addcmul(self.beta, self.gamma, centred * (deviation + 1e-6).reciprocal())
 
 
 def activations(names: tuple[str, ...]) -> list[nn.Module]:

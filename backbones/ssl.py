@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,8 +13,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced, valid
+from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, valid
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
+from voxboard.backbones.ssl_heads import load_head, native_head
+from voxboard.backbones.ssl_masking import masked_positions, masked_statistics
+from voxboard.errors import UserError
+from voxboard.poolers.base import Pooler
 
 # transformers' WavLM hands torch a bool and a float mask, which torch announces once per process.
 warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
@@ -37,7 +42,7 @@ class SSL(Backbone):
         normalize: Literal["auto", "yes", "no"] = "auto"
         """Bring each utterance to zero mean and unit variance; auto does what the checkpoint was trained with."""
         layers: int = 0
-        """Transformer layers; 0 keeps the checkpoint's. This and the following are for random weights only."""
+        """Transformer layers; 0 keeps the checkpoint's. This and the next four are for random weights only."""
         size: int = 0
         """Hidden size; 0 keeps the checkpoint's."""
         heads: int = 0
@@ -46,18 +51,35 @@ class SSL(Backbone):
         """Feed-forward size; 0 keeps the checkpoint's."""
         conv_size: int = 0
         """Channels of the convolutional extractor; 0 keeps the checkpoint's."""
+        depth: int = 0
+        """Keep only the first so many transformer layers, of published weights too; 0 keeps all."""
+        cls_token: bool = False
+        """Put a frame of ones in front of the projected features, for the pooler `token`."""
+        final_norm: bool = False
+        """Take the last layer after the final layer norm of large networks, as their last_hidden_state does."""
+        augment: bool = True
+        """Mask stretches of time in training, as much as the checkpoint says (SpecAugment)."""
+        frozen_extractor: bool = False
+        """Never train the convolutional extractor."""
+        frozen_projection: bool = False
+        """Never train the extractor, nor the projection of its features."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.model: Any = pretrained(config) if config.use_pretrain else from_scratch(config)
         shape = self.model.config
+        self.model.encoder.layers = first(self.model.encoder.layers, config.depth)
+        native = native_head(shape)
+        # A head that reads one layer was trained on the normed one.
+        self.final_norm = config.final_norm or (native is not None and not native[1]["weighted"])
         self.normalize = wants_normalised(config)
         self.kernels = list(zip(shape.conv_kernel, shape.conv_stride, strict=True))
         known = KNOWN.get(config.cfg)
         hop = math.prod(shape.conv_stride) / 16_000
+        layers = len(self.model.encoder.layers) + 1
         spec = BackboneSpec(
-            FramesSpec(shape.num_hidden_layers + 1, shape.hidden_size, hop, input_layer=True),
+            FramesSpec(layers, shape.hidden_size, hop, input_layer=True, native=native),
             min_samples=receptive_field(self.kernels),
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
@@ -69,43 +91,80 @@ class SSL(Backbone):
         self.spec = spec
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        hidden, steps = self.projected(waveforms, lengths)
+        if self.config.cls_token:
+            token = torch.ones_like(hidden[:, :1])
+            hidden, steps = torch.cat([token, hidden], 1), steps + 1
+        return Frames(self.states(hidden, steps), steps, self.spec.frames.hop)
+
+    def projected(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What `encode` gets → projected features [B, T, D], with time masks in training, and their lengths [B]."""
         if self.normalize:
             waveforms = unit_variance(waveforms, lengths)
-        features = self._features(waveforms, lengths)  # [B, T, C]
         steps = frame_counts(lengths, self.kernels)
-        projected = self.model.feature_projection(features)
-        hidden = projected[0] if isinstance(projected, tuple) else projected  # [B, T, D]
-        padded = padding(steps, hidden.shape[1])
-        mask = None if padded is None else ~padded
+        with constant(self.config.frozen_extractor or self.config.frozen_projection):
+            features = self._features(waveforms, lengths)  # [B, T, C]
+        with constant(self.config.frozen_projection):
+            found = self.model.feature_projection(features)
+        hidden = found[0] if isinstance(found, tuple) else found  # [B, T, D]
         if self.training and hidden.shape[1] >= self.model.config.mask_time_length:
             # transformers' SpecAugment refuses an input that is shorter than one mask.
-            hidden = self.model._mask_hidden_states(hidden, attention_mask=mask)
-        return Frames(self._states(hidden, mask), steps, self.spec.frames.hop)
+            padded = padding(steps, hidden.shape[1])
+            hidden = self.model._mask_hidden_states(hidden, attention_mask=None if padded is None else ~padded)
+        return hidden, steps
 
     def _features(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """[B, N] → [B, T, C]; the convolutions are unpadded, so valid frames never see what lies beyond the lengths."""
-        first = frame_counts(lengths, self.kernels[:1])
-        with masked_statistics(self.model.feature_extractor, first):
+        with masked_statistics(self.model.feature_extractor, frame_counts(lengths, self.kernels[:1])):
             return self.model.feature_extractor(waveforms).transpose(1, 2)
 
-    def _states(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+    def states(self, hidden: Tensor, steps: Tensor) -> Tensor:
         """Projected features [B, T, D] → the input of the first layer and the output of each, [B, L, T, D].
 
         A layer that LayerDrop leaves out passes its input on, so there are always as many states.
         """
         encoder = self.model.encoder
+        padded = padding(steps, hidden.shape[1])
+        mask = None if padded is None else ~padded
         with recorded(encoder.layers) as seen, masked_positions(encoder.pos_conv_embed, mask):
             last = encoder(hidden, attention_mask=mask).last_hidden_state
         states = [seen.get(-1, last)]
         for index in range(len(encoder.layers)):
             states.append(seen.get(index, states[-1]))
+        if self.final_norm:
+            states[-1] = last
         return torch.stack(states, 1)
+
+    def native_pooler(self) -> Pooler | None:
+        pooler = super().native_pooler()
+        if pooler is not None and self.config.use_pretrain:
+            load_head(self.config.cfg, self.model.config, pooler)
+        return pooler
+
+    def leaves_out(self, key: str) -> bool:
+        """Whether a weight of the whole network is one that `depth` has dropped."""
+        layer = re.match(r"model\.encoder\.layers\.(\d+)\.", key)
+        return layer is not None and 0 < self.config.depth <= int(layer.group(1))
 
     def preprocessing(self) -> dict[str, Any]:
         shape = self.model.config
         # What the weights do not tell: a checkpoint's folder may move, its network stays the same.
         names = ("model_type", "num_attention_heads", "do_stable_layer_norm", "feat_extract_norm", "conv_stride")
-        return {"normalize": self.normalize, **{name: getattr(shape, name, None) for name in names}}
+        found = {"normalize": self.normalize, **{name: getattr(shape, name, None) for name in names}}
+        own = {"cls_token": self.config.cls_token, "final_norm": self.final_norm}
+        return found | {name: value for name, value in own.items() if value}
+
+
+def first(layers: nn.ModuleList, depth: int) -> nn.ModuleList:
+    """The first `depth` layers, all for 0. Raises `UserError` where there are not so many."""
+    if not 0 <= depth <= len(layers):
+        raise UserError(f"There is no layer {depth}.", f"This backbone has {len(layers)}; depth 0 keeps all.")
+    return layers[:depth] if depth else layers
+
+
+def constant(frozen: bool) -> torch.set_grad_enabled:
+    """A context in which, where `frozen`, no gradient is computed."""
+    return torch.set_grad_enabled(torch.is_grad_enabled() and not frozen)
 
 
 @contextmanager
@@ -121,44 +180,6 @@ def recorded(layers: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
 
             hooks.callback(layer.register_forward_hook(keep).remove)
         yield seen
-
-
-@contextmanager
-def masked_statistics(extractor: nn.Module, lengths: Tensor) -> Iterator[None]:
-    """Lets a group norm over time see the valid frames only: the one place where a base model's extractor sees padding.
-
-    `lengths` [B] are the frames that reach it, after the first convolution.
-    """
-
-    def normalise(norm: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        assert isinstance(norm, nn.GroupNorm)
-        (x,) = inputs  # [B, C, T]
-        outside = padding(lengths, x.shape[2])
-        if outside is None:
-            return output
-        outside = outside[:, None, None]
-        grouped = x.reshape(len(x), norm.num_groups, -1, x.shape[2])  # [B, G, C/G, T]
-        count = (lengths * grouped.shape[2])[:, None, None, None].to(x.dtype)
-        mean = grouped.masked_fill(outside, 0.0).sum((2, 3), keepdim=True) / count
-        centred = (grouped - mean).masked_fill(outside, 0.0)
-        scaled = (centred * (centred.square().sum((2, 3), keepdim=True) / count + norm.eps).rsqrt()).flatten(1, 2)
-        return scaled * norm.weight[:, None] + norm.bias[:, None]
-
-    with ExitStack() as hooks:
-        for module in extractor.modules():
-            if isinstance(module, nn.GroupNorm):
-                hooks.callback(module.register_forward_hook(normalise).remove)
-        yield
-
-
-@contextmanager
-def masked_positions(positions: nn.Module, mask: Tensor | None) -> Iterator[None]:
-    """Zeroes padding before every positional convolution: data2vec has five in a row, and HuBERT may norm first."""
-    with ExitStack() as hooks:
-        for module in positions.modules():
-            if mask is not None and isinstance(module, nn.Conv1d):
-                hooks.callback(module.register_forward_pre_hook(lambda _, inputs: (silenced(inputs[0], ~mask),)).remove)
-        yield
 
 
 def unit_variance(waveforms: Tensor, lengths: Tensor) -> Tensor:

@@ -34,6 +34,8 @@ LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16
 STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
 LIBRISPEECH = ("LibriSpeech 960 h",)
 LIBRI_LIGHT = ("Libri-Light 60,000 h",)
+XVECTOR = {"architectures": ["WavLMForXVector"], "use_weighted_layer_sum": True}
+VOXCELEB1 = "VoxCeleb1 dev"
 WAVLM_94K = ("Libri-Light 60,000 h", "GigaSpeech 10,000 h", "VoxPopuli 24,000 h")
 
 
@@ -63,6 +65,12 @@ KNOWN = {
     "facebook/hubert-large-ll60k": Checkpoint("hubert", {**LARGE, **STABLE, "conv_bias": True}, trained_on=LIBRI_LIGHT),
     "microsoft/wavlm-base": Checkpoint("wavlm", normalize=False, licence="CC-BY-SA-3.0"),
     "microsoft/wavlm-base-plus": Checkpoint("wavlm", normalize=False, licence="CC-BY-SA-3.0", trained_on=WAVLM_94K),
+    "microsoft/wavlm-base-sv": Checkpoint(
+        "wavlm", XVECTOR, normalize=False, licence="CC-BY-SA-3.0", trained_on=(*LIBRISPEECH, VOXCELEB1)
+    ),
+    "microsoft/wavlm-base-plus-sv": Checkpoint(
+        "wavlm", XVECTOR, normalize=False, licence="CC-BY-SA-3.0", trained_on=(*WAVLM_94K, VOXCELEB1)
+    ),
     "microsoft/wavlm-large": Checkpoint("wavlm", {**LARGE, **STABLE}, licence="CC-BY-SA-3.0", trained_on=WAVLM_94K),
     "facebook/data2vec-audio-base": Checkpoint("data2vec-audio"),
     "facebook/data2vec-audio-large": Checkpoint("data2vec-audio", LARGE, trained_on=LIBRI_LIGHT),
@@ -87,7 +95,7 @@ def from_scratch(config: SSL.Config) -> Any:
     if config.size:
         shape.num_conv_pos_embedding_groups = math.gcd(shape.num_conv_pos_embedding_groups, config.size)
     try:
-        return getattr(transformers, FAMILIES[shape.model_type][1])(shape)
+        return getattr(transformers, FAMILIES[shape.model_type][1])(masked_as_told(shape, config))
     except ValueError as error:
         raise UserError(f"Such a network cannot be built: {first_line(error)}", "Change its sizes.") from error
 
@@ -96,7 +104,14 @@ def pretrained(config: SSL.Config) -> Any:
     """The published weights, in float32. Raises `UserError` when they are not there or do not fit."""
     if any((config.layers, config.size, config.heads, config.ffn, config.conv_size)):
         raise UserError("A pretrained network keeps its sizes.", "Drop layers, size, heads, ffn and conv_size.")
-    return load(config.cfg, read_config(config.cfg))
+    return load(config.cfg, masked_as_told(read_config(config.cfg), config))
+
+
+def masked_as_told(shape: Any, config: SSL.Config) -> Any:
+    """The config of a network that masks nothing in training, where the user says so."""
+    if not config.augment:
+        shape.apply_spec_augment, shape.mask_time_prob, shape.mask_feature_prob = False, 0.0, 0.0
+    return shape
 
 
 def load(cfg: str, shape: Any, families: Mapping[str, tuple[str, str]] = FAMILIES) -> Any:
@@ -150,7 +165,7 @@ def wants_normalised(config: SSL.Config) -> bool:
         raise unknown("value of normalize", str(config.normalize), ("auto", "yes", "no"))
     if config.normalize != "auto":
         return config.normalize == "yes"
-    if config.cfg in KNOWN:
+    if config.cfg in KNOWN and not Path(config.cfg).is_dir():
         return KNOWN[config.cfg].normalize
     import transformers
 

@@ -55,6 +55,7 @@ class XVector(Backbone):
             min_samples=WINDOW + SHRINKS * HOP,
             parameters=sum(p.numel() for p in self.parameters()),
             source="Snyder et al., X-vectors, ICASSP 2018",
+            exports=("torch.export",),
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding
@@ -14,10 +14,9 @@ from voxboard.backbones.zipformer_checkpoints import described, load
 from voxboard.backbones.zipformer_encoder import Chunks, Encoder
 from voxboard.backbones.zipformer_fbank import AudenFbank
 from voxboard.backbones.zipformer_subsampling import Conv2dSubsampling, subsampled
-from voxboard.backbones.zipformer_training import Rates, shared_dropout
+from voxboard.backbones.zipformer_training import NOTHING, Rates, shared_dropout
 from voxboard.errors import UserError
 
-NOTHING = Rates()
 MIN_SAMPLES = 1360  # 9 frames of log-mel, the first embedding's receptive field
 HOP = 0.02  # of the embeddings
 
@@ -26,7 +25,11 @@ class Zipformer(Backbone):
     """Zipformer frames [B, 1, T, widest stack] every 40 ms (Yao et al., ICLR 2024, arXiv 2310.11230).
 
     The layout is the one of icefall and Auden, whose weights load by their own names. Frames do not depend on batch
-    mates unless `reference` asks for it. Training drops and skips as icefall does; it has no balancers or whitening.
+    mates: whatever would read past an utterance's end finds there what it would find alone, so any lengths may share a
+    batch in official numbers (`spec.batching` is "exact"). With `reference` the published code's numbers come back,
+    where padding enters the ConvNeXt, the down-sampled groups and the last frames; then only equal lengths may
+    ("equal-length"), which gives what the published code gives for an utterance alone. Training drops and skips as
+    icefall does, by the batches counted in the checkpoint; it has no balancers or whitening.
     """
 
     model_batch_count: Tensor
@@ -43,6 +46,8 @@ class Zipformer(Backbone):
         """Let padding into the frames as the published code does; then only equal lengths may share a batch."""
         schedules: bool = True
         """Dropout, skipped layers and masked channels in training, strong in its first 20,000 batches."""
+        augment: bool = False
+        """Mask and warp the log-mel in training as Auden-Voice does, through Lhotse's SpecAugment."""
         causal: bool = False
         """Convolutions and attention that can be streamed in chunks."""
         chunk_size: tuple[int, ...] = ()
@@ -110,11 +115,15 @@ class Zipformer(Backbone):
             weights_licence="see the checkpoint's card" if config.checkpoint else "none (random initialisation)",
             source="Yao et al., Zipformer, ICLR 2024, arXiv 2310.11230",
         )
+        self.spec_augment = spec_augment() if config.augment else None
         if config.checkpoint:
             load(self, config.checkpoint)
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
-        layers, steps = self.frames(*self.features(waveforms, lengths))
+        features, lengths = self.features(waveforms, lengths)
+        if self.training and self.spec_augment is not None:
+            features = self.spec_augment(features)
+        layers, steps = self.frames(features, lengths)
         return Frames(layers if self.config.stacks else layers[:, -1:], steps, self.spec.frames.hop)
 
     def frames(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,7 +152,7 @@ class Zipformer(Backbone):
         steps = subsampled(lengths)
         longest = int(lengths.max())
         padded = None if self.config.reference else padding(steps, int(steps.max()))
-        x = self.encoder_embed(features[:, :longest], padded, rates.convnext)
+        x = self.encoder_embed(features[:, :longest], padded, rates)
         return shared_dropout(x, rates.dropout), steps
 
     def chunks(self) -> Chunks:
@@ -160,6 +169,24 @@ class Zipformer(Backbone):
         # The sizes that no weight's shape tells, and what the options change.
         names = ("reference", "stacks", "num_heads", "downsampling_factor", "chunk_size", "left_context_frames")
         return {name: getattr(self.config, name) for name in names}
+
+
+def spec_augment() -> nn.Module:
+    """Auden's settings: time warp 80, two masks of at most 27 bins, ten of at most 100 frames but 15 % in all, p 0.9.
+
+    Lhotse draws from the global streams of Python, NumPy and torch, which training seeds at every step.
+    """
+    from lhotse.dataset.signal_transforms import SpecAugment
+
+    return SpecAugment(
+        time_warp_factor=80,
+        num_feature_masks=2,
+        features_mask_size=27,
+        num_frame_masks=10,
+        frames_mask_size=100,
+        max_frames_mask_fraction=0.15,
+        p=0.9,
+    )
 
 
 PER_STACK = (

@@ -16,7 +16,7 @@ from voxboard.backbones.zipformer_ops import (
     swoosh_l,
     swoosh_r,
 )
-from voxboard.backbones.zipformer_training import Rates, kept, shared_dropout, skipped
+from voxboard.backbones.zipformer_training import Rates, kept, penalised, shared_dropout, skipped
 
 MASKED = -1000.0  # finite: a padded frame may have nothing that it is allowed to see
 
@@ -110,6 +110,7 @@ class AttentionWeights(nn.Module):
         )
         table = self.linear_pos(context.positions).unflatten(-1, (self.heads, -1)).permute(1, 2, 0)  # [heads, d, 2T-1]
         scores = query @ key.transpose(-2, -1) + skipped(by_offset(position @ table), context.rates.placeless)
+        scores = penalised(scores, context.rates.penalised)
         if context.blocked is not None:
             scores = scores.masked_fill(context.blocked[:, None], MASKED)
         return scores.softmax(-1)

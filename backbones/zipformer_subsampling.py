@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.zipformer_ops import BiasNorm, scaled, swoosh_l, swoosh_r
-from voxboard.backbones.zipformer_training import skipped
+from voxboard.backbones.zipformer_training import NOTHING, Rates, damped, skipped
 
 CHANNELS = 128
 
@@ -33,14 +33,15 @@ class Conv2dSubsampling(nn.Module):
         self.out = nn.Linear(CHANNELS * (((features - 1) // 2 - 1) // 2), size)
         self.out_norm = BiasNorm(size)
 
-    def forward(self, x: Tensor, padded: Tensor | None = None, skip: float = 0.0) -> Tensor:
+    def forward(self, x: Tensor, padded: Tensor | None = None, rates: Rates = NOTHING) -> Tensor:
         """`x` [B, T, features]; `padded` [B, (T - 7) // 2] true on frames that count as zeros, or None."""
-        return self.out_norm(self.project(self.convnext(self.convolve(x), padded, skip)))
+        return self.out_norm(self.project(self.convnext(self.convolve(x, rates.damped), padded, rates.convnext)))
 
-    def convolve(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, spared: float = 0.0) -> Tensor:
         """[B, T, features] → [B, 128, (T - 7) // 2, bands]; unpadded in time."""
-        x = x[:, None]
-        for convolution in self.conv.values():
+        first, *others = self.conv.values()
+        x = swoosh_r(damped(first(x[:, None]), spared))
+        for convolution in others:
             x = swoosh_r(convolution(x))
         return x
 
@@ -63,4 +64,5 @@ class ConvNeXt(nn.Module):
         """[B, C, T, bands] → the same. Some sequences `skip` the convolutions in training."""
         if padded is not None:
             x = x.masked_fill(padded[:, None, :, None], 0.0)
-        return x + skipped(self.pointwise_conv2(swoosh_l(self.pointwise_conv1(self.depthwise_conv(x)))), skip)
+        hidden = swoosh_l(self.pointwise_conv1(self.depthwise_conv(x)))
+        return x + skipped(self.pointwise_conv2(hidden), skip)

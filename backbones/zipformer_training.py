@@ -1,7 +1,6 @@
 """What the Zipformer does in training only: dropout and skipping, strong at first (icefall's schedules).
 
-Left out of icefall's recipe: balancers, whitening, the penalty on large attention scores, and the gradient scale
-after the first convolution. They matter for large training runs from scratch with ScaledAdam.
+Left out of icefall's recipe: balancers and whitening. They matter for large training runs from scratch with ScaledAdam.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 
 WARMUP = 4000.0  # batches until no layer is skipped more often than at the end
 MASKED_CHANNELS = 0.125
+LARGEST_SCORE, PENALTY = 25.0, 1e-4  # of attention, before the softmax; the penalty is per unit beyond it
 
 
 def schedule(count: float, *points: tuple[float, float]) -> float:
@@ -30,7 +30,11 @@ def schedule(count: float, *points: tuple[float, float]) -> float:
 
 @dataclass(frozen=True)
 class Rates:
-    """Probabilities, all zero in evaluation; `floor` is the least that a bypass lets through."""
+    """Probabilities, all zero in evaluation.
+
+    `floor` is the least that a bypass lets through, `damped` the share of its gradient that the first convolution is
+    spared, which in half precision could overflow.
+    """
 
     dropout: float = 0.0
     positions: float = 0.0
@@ -40,6 +44,8 @@ class Rates:
     convnext: float = 0.0
     uniform: float = 0.0
     placeless: float = 0.0
+    penalised: float = 0.0
+    damped: float = 0.0
     floor: float | None = None
 
     @staticmethod
@@ -54,8 +60,13 @@ class Rates:
             convnext=schedule(count, (0, 0.2), (20_000, 0.015)),
             uniform=schedule(count, (0, 0.25), (4_000, 0.025)),
             placeless=schedule(count, (0, 0.5), (4_000, 0.0)),
+            penalised=0.1,
+            damped=0.8,
             floor=schedule(count, (0, 0.9), (20_000, 0.2)),
         )
+
+
+NOTHING = Rates()  # is left out in evaluation
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,22 @@ def skipped(x: Tensor, rate: float) -> Tensor:
 def shared_dropout(x: Tensor, rate: float) -> Tensor:
     """Dropout on [B, T, C] that leaves the same channels out of all frames of a sequence."""
     return x if rate == 0.0 else x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), rate)
+
+
+def penalised(scores: Tensor, rate: float) -> Tensor:
+    """The same scores; in some batches those beyond ±25 get a gradient that pulls them back, whatever the loss."""
+    if rate == 0.0 or float(torch.rand(())) >= rate or not scores.requires_grad:
+        return scores
+    pull = PENALTY * torch.where(scores.detach().abs() > LARGEST_SCORE, scores.detach().sign(), 0.0)
+    scores.register_hook(lambda gradient: gradient + pull)  # type: ignore[no-untyped-call]
+    return scores
+
+
+def damped(x: Tensor, share: float) -> Tensor:
+    """The same values, through which this share of the gradient does not pass."""
+    if share and x.requires_grad:
+        x.register_hook(lambda gradient: gradient * (1.0 - share))  # type: ignore[no-untyped-call]
+    return x
 
 
 def within(scale: Tensor, floor: float | None, ceiling: float) -> Tensor:

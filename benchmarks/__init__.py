@@ -1,0 +1,76 @@
+"""The catalogue of benchmarks: what is measured. Code is imported on first use.
+
+A card (`cards/*.toml`) names a corpus, a task and its settings; DATA on the command line is a corpus or a card.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from voxboard.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from voxboard.benchmarks.base import Benchmark
+
+DEFAULT_TASK = "verification"
+
+REGISTRY = Registry(
+    "benchmark",
+    {
+        "verification": Entry(
+            "voxboard.benchmarks.verification:Verification", "do two utterances have the same speaker?"
+        ),
+        "identification": Entry(
+            "voxboard.benchmarks.identification:Identification", "which of the speakers of training is it?"
+        ),
+        "attributes": Entry(
+            "voxboard.benchmarks.attributes:Attributes", "gender, age group, emotion, accent … of unseen speakers"
+        ),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """A corpus, and the task that it is used for."""
+
+    name: str
+    corpus: str
+    task: str = DEFAULT_TASK
+    options: Mapping[str, Any] = field(default_factory=dict)
+    summary: str = ""
+    source: str = ""
+
+
+@cache
+def cards() -> dict[str, Card]:
+    """The shipped cards, in name order."""
+    found = {}
+    for file in resources.files("voxboard.benchmarks").joinpath("cards").iterdir():
+        if file.name.endswith(".toml"):
+            card = Card(**tomllib.loads(file.read_text(encoding="utf-8")))
+            found[card.name] = card
+    return dict(sorted(found.items()))
+
+
+def card(data: str, task: str = "") -> Card:
+    """The card that DATA names, or the corpus DATA under a task (default: verification)."""
+    folded = {name.lower(): found for name, found in cards().items()}
+    if not task and data.lower() in folded:
+        return folded[data.lower()]
+    return Card(data, data, task or DEFAULT_TASK)
+
+
+def create(name: str, **options: Any) -> Benchmark:
+    """Builds a benchmark by the name of its task."""
+    return REGISTRY.create(name, **options)
+
+
+def names() -> list[str]:
+    """All registered tasks, plugins included."""
+    return REGISTRY.names()

@@ -15,14 +15,30 @@ ATTENTIVE = "voxboard.poolers.attentive:AttentiveStatistics"
 REGISTRY = Registry(
     "pooler",
     {
-        "mean": Entry("voxboard.poolers.mean:Mean", "mean over time of one layer"),
-        "max": Entry("voxboard.poolers.max:Max", "maximum over time of one layer"),
-        "statistics": Entry("voxboard.poolers.statistics:Statistics", "mean and standard deviation over time"),
-        "asp": Entry(ATTENTIVE, "attentive statistics: weighted mean and deviation, one weight per frame"),
+        "mean": Entry(
+            "voxboard.poolers.mean:Mean",
+            "mean over time of one layer",
+            source="arithmetic mean; ExploreWV2 of UniPool-SV pools so",
+            parity=("explorewv2",),
+        ),
+        "max": Entry("voxboard.poolers.max:Max", "maximum over time of one layer", source="arithmetic maximum"),
+        "statistics": Entry(
+            "voxboard.poolers.statistics:Statistics",
+            "mean and standard deviation over time",
+            source="Snyder et al., X-vectors, ICASSP 2018, section 2",
+            parity=("xvector",),
+        ),
+        "asp": Entry(
+            ATTENTIVE,
+            "attentive statistics: weighted mean and deviation, one weight per frame",
+            source="Okabe et al., Attentive Statistics Pooling, Interspeech 2018, equations 2 to 6",
+        ),
         "ecapa-asp": Entry(
             ATTENTIVE,
             "ECAPA-TDNN's pooling: a weight per channel, which sees the whole utterance's statistics",
             {"per_channel": True, "context": True, "bottleneck": 256, "norm": True, "project": 192},
+            source="Desplanques et al., ECAPA-TDNN, Interspeech 2020, section 3.1, arXiv 2005.07143",
+            parity=("ecapa",),
         ),
         "speechbrain-asp": Entry(
             ATTENTIVE,
@@ -37,33 +53,77 @@ REGISTRY = Registry(
                 "floor": 1e-12,
                 "project": 192,
             },
+            source="Desplanques et al., ECAPA-TDNN, Interspeech 2020, section 3.1, as in SpeechBrain",
+            parity=("ge2e_ecapa",),
         ),
         "self-attentive": Entry(
-            "voxboard.poolers.selfattentive:SelfAttentive", "weighted mean: a small network scores the frames"
+            "voxboard.poolers.selfattentive:SelfAttentive",
+            "weighted mean: a small network scores the frames",
+            source="Cai et al., Odyssey 2018; several hops: Lin et al., ICLR 2017, equations 5 and 6",
         ),
         "attention": Entry(
-            "voxboard.poolers.selfattentive:SelfAttentive", "weighted mean: one vector scores the frames", {"hidden": 0}
+            "voxboard.poolers.selfattentive:SelfAttentive",
+            "weighted mean: one vector scores the frames",
+            {"hidden": 0},
+            source="the attention baseline of India et al., Double Multi-Head Attention, ICASSP 2021, arXiv 2007.13199",
+            parity=("attention_pooling", "dmha_model"),
         ),
-        "mha": Entry("voxboard.poolers.multihead:MultiHead", "multi-head attention: a query per slice of the features"),
+        "mha": Entry(
+            "voxboard.poolers.multihead:MultiHead",
+            "multi-head attention: a query per slice of the features",
+            source="India et al., Double Multi-Head Attention, ICASSP 2021, arXiv 2007.13199",
+            parity=("mha_pooling", "dmha_model", "dmha_resnet"),
+        ),
         "double-mha": Entry(
-            "voxboard.poolers.multihead:DoubleMultiHead", "double multi-head attention: over time, then over the heads"
+            "voxboard.poolers.multihead:DoubleMultiHead",
+            "double multi-head attention: over time, then over the heads",
+            source="India et al., Double Multi-Head Attention, ICASSP 2021, arXiv 2007.13199",
+            parity=("dmha_pooling", "dmha_model", "dmha_resnet"),
         ),
         "mqmha": Entry(
             "voxboard.poolers.multiquery:MultiQuery",
             "multi-query multi-head attention: weighted statistics per slice of the features and query",
+            source="Zhao et al., Multi-query Multi-head Attention Pooling, ICASSP 2022, arXiv 2110.05042",
         ),
-        "token": Entry("voxboard.poolers.token:Token", "one frame of one layer: the first (CLS) or the last"),
+        "token": Entry(
+            "voxboard.poolers.token:Token",
+            "one frame of one layer: the first (CLS) or the last",
+            source="Vaessen & van Leeuwen, Fine-tuning wav2vec2 for Speaker Recognition, ICASSP 2022",
+            parity=("finetunewv2",),
+        ),
+        "xvector-head": Entry(
+            "voxboard.poolers.xvector_head:XVectorHead",
+            "TDNN, statistics and a linear map: the head of WavLM's speaker verification checkpoints",
+            source="Yang et al., SUPERB, Interspeech 2021, section 3, in the layout of transformers' WavLMForXVector",
+            parity=("ge2e_wavlm",),
+        ),
         "weighted": Entry(
-            "voxboard.poolers.weighted:Weighted", "learned weighted sum of all layers, then any pooler of one layer"
+            "voxboard.poolers.weighted:Weighted",
+            "learned weighted sum of all layers, then any pooler of one layer",
+            source="Yang et al., SUPERB, Interspeech 2021, section 3",
         ),
-        "mlp": Entry("voxboard.poolers.mlp:MLP", "any pooler, then two dense layers and a batch norm"),
+        "mlp": Entry(
+            "voxboard.poolers.mlp:MLP",
+            "any pooler, then two dense layers and a batch norm",
+            source="India et al., Double Multi-Head Attention, ICASSP 2021, section 4, arXiv 2007.13199",
+            parity=("dmha_model", "dmha_resnet"),
+        ),
         "unipool": Entry(
-            "voxboard.poolers.unipool:UniPool", "all layers: dense net over (layer, time), then attention"
+            "voxboard.poolers.unipool:UniPool",
+            "all layers: dense net over (layer, time), then attention",
+            source="Kim et al., Universal Pooling Method of Multi-layer Features, arXiv 2409.07770",
+            parity=("unipool_backend", "unipool_full"),
         ),
         "frames": Entry(
-            "voxboard.poolers.mean:Mean", "no pooling, for heads that read frames; as an embedding, their mean"
+            "voxboard.poolers.mean:Mean",
+            "no pooling, for heads that read frames; as an embedding, their mean",
+            source="no pooling",
         ),
-        "native": Entry("voxboard.poolers.native:Native", "the pooling that the backbone was published with"),
+        "native": Entry(
+            "voxboard.poolers.native:Native",
+            "the pooling that the backbone was published with",
+            source="the backbone's publication",
+        ),
     },
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from voxboard.backbones.base import FramesSpec
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax, masked_std
@@ -67,10 +68,25 @@ class AttentiveStatistics(SingleLayer):
         return self.out_norm(self.project(self.norm(pooled)))
 
     def _weights(self, x: Tensor, mask: Tensor) -> Tensor:
-        seen = x
+        first, *others = self.attention.children()
+        assert isinstance(first, nn.Conv1d)
+        context = []
         if self.context:
             mean = masked_mean(x, mask)
-            std = masked_std(x, mask, mean, self.unbiased, self.floor**0.5)
-            seen = torch.cat([x, mean[:, None].expand_as(x), std[:, None].expand_as(x)], -1)
-        scores = self.attention(seen.transpose(1, 2)).transpose(1, 2)
-        return masked_softmax(scores, mask)
+            context = [mean, masked_std(x, mask, mean, self.unbiased, self.floor**0.5)]
+        scores = beside(first, x.transpose(1, 2), *context)
+        for layer in others:
+            scores = layer(scores)
+        return masked_softmax(scores.transpose(1, 2), mask)
+
+
+def beside(convolution: nn.Conv1d, x: Tensor, *context: Tensor) -> Tensor:
+    """A convolution over one frame on [B, C, T] that reads vectors [B, ...] beside every frame: [B, out, T].
+
+    The vectors' share of the product is the same for all frames and is computed once.
+    """
+    weight = convolution.weight[:, : x.shape[1]]
+    if not context:
+        return F.conv1d(x, weight, convolution.bias)
+    same = F.linear(torch.cat(context, 1), convolution.weight[:, x.shape[1] :, 0], convolution.bias)
+    return F.conv1d(x, weight) + same[..., None]

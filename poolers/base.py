@@ -15,9 +15,11 @@ class Pooler(nn.Module):
     """Frames to embeddings. Subclasses set `embedding_size` and implement `forward`.
 
     Mask-aware: padding changes no embedding by more than 1e-5. Built as `Class(spec, Config(...))`.
+    `exports` tells how it becomes a program without its Python code: "torch.export", "torchscript" (tested).
     """
 
     embedding_size: int
+    exports: tuple[str, ...] = ()
 
     def __init__(self, spec: FramesSpec) -> None:
         super().__init__()
@@ -40,6 +42,8 @@ class Pooler(nn.Module):
 
 class SingleLayer(Pooler):
     """A pooler over time of one layer; subclasses implement `pool`."""
+
+    exports = ("torch.export",)
 
     def __init__(self, spec: FramesSpec, layer: int = -1, masked: bool = True) -> None:
         """`layer` counts as in Python, -1 is the last. Raises `UserError` for one that is not there.

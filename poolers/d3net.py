@@ -1,8 +1,8 @@
 """UniPool's dense net over the plane of layers and time (arXiv 2409.07770).
 
-Tensors are [B, C, L, T]: the convolutions' two axes are the layer and the time. `mask` [B, T] is true on valid frames,
-or None when nothing is padded. `exact` keeps padding out of every convolution and pooling; the reference, whose
-padding leaks, only silences the speech scores of padded frames.
+Tensors are [B, C, L, T], the channels last in memory: the convolutions' axes are the layer and the time.
+`mask` [B, T] is true on valid frames, or None when nothing is padded. `exact` keeps padding out of every convolution
+and pooling; the reference, whose padding leaks, only silences the speech scores of padded frames.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class D3Net(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
         """Hidden states [B, L, T, D] → [B, 4c · blocks, L, T]."""
-        x = self.projection(states.permute(0, 3, 1, 2))
+        project, norm = self.projection.children()
+        x = norm(pointwise(project, states.permute(0, 3, 1, 2)))
         done = []
         for scale, dense in zip(self.vadnet, self.densenet, strict=True):
             x = scale(x, mask)
@@ -53,11 +54,12 @@ class SpeechScale(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """[B, C, L, T] → [B, C, L, T], zeros on padding."""
         mix = torch.stack([layer() for layer in self.superb])  # [target, source]
-        x = torch.einsum("ij,bcjt->bcit", mix, x)
-        logits = torch.einsum("lc,bclt->blt", self.weight[..., 0], x) + self.bias[..., 0]
+        frames = x.permute(0, 2, 3, 1)  # [B, L, T, C], as it lies in memory
+        frames = (mix @ frames.flatten(2)).view(frames.shape)
+        logits = (frames @ self.weight).squeeze(-1) + self.bias[..., 0]
         if mask is not None:
             logits = logits.masked_fill(~mask[:, None], torch.finfo(logits.dtype).min)
-        return x * logits.sigmoid()[:, None]
+        return (frames * logits.sigmoid()[..., None]).permute(0, 3, 1, 2)
 
 
 class LayerMix(nn.Module):
@@ -95,7 +97,7 @@ class Dense(nn.Module):
         self.dense = nn.ModuleList(Stage(conv_dim, branches) for branches in (1, 2, 3))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        done = [self.projection(x)]
+        done = [pointwise(self.projection, x)]
         for stage in self.dense:
             done.append(stage(done, mask))
         return torch.cat(done, 1)
@@ -148,6 +150,12 @@ def squeeze(width: int, hidden: int) -> nn.Sequential:
         nn.BatchNorm2d(hidden),
         xavier(nn.Conv2d(hidden, width, 1)),
     )
+
+
+def pointwise(convolution: nn.Module, x: Tensor) -> Tensor:
+    """A 1 × 1 convolution on [B, C, L, T] whose channels are last in memory, as a product without a copy."""
+    assert isinstance(convolution, nn.Conv2d)
+    return F.linear(x.permute(0, 2, 3, 1), convolution.weight[:, :, 0, 0], convolution.bias).permute(0, 3, 1, 2)
 
 
 def convolution(channels: int, dilation: int) -> nn.Conv2d:

@@ -9,19 +9,15 @@ from torch import Tensor
 
 from voxboard.backbones.base import FramesSpec
 from voxboard.poolers.base import SingleLayer
+from voxboard.poolers.mean import Mean
 
 
 class Max(SingleLayer):
     """Maximum over the valid frames of one layer, per feature: [B, D], or [B, project]."""
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(Mean.Config):
         """Options of `max`."""
-
-        layer: int = -1
-        """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        project: int = 0
-        """Size of a linear map after the pooling; 0 leaves it out."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)

@@ -40,7 +40,7 @@ class MLP(Pooler):
         self.fc2 = nn.Linear(config.size, config.size)
         self.b2 = nn.BatchNorm1d(config.size)
         self.dropout = nn.Dropout(config.dropout)
-        self.embedding_size = config.size
+        self.embedding_size, self.exports = config.size, self.pooler.exports
 
     def forward(self, frames: Frames) -> Tensor:
         inside = self.dropout(F.relu(self.fc1(self.pooler(frames))))

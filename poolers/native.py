@@ -26,7 +26,10 @@ class Native(Pooler):
             raise UserError("This backbone was published without a pooling of its own.", "Name one, e.g. statistics.")
         name, options = spec.native
         self.pooler = poolers.create(name, spec, **options)
-        self.embedding_size = self.pooler.embedding_size
+        self.embedding_size, self.exports = self.pooler.embedding_size, self.pooler.exports
 
     def forward(self, frames: Frames) -> Tensor:
         return self.pooler(frames)
+
+    def sequence(self, frames: Frames) -> Frames:
+        return self.pooler.sequence(frames)

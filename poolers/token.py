@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from voxboard.backbones.base import FramesSpec
 from voxboard.errors import unknown
 from voxboard.poolers.base import SingleLayer
+from voxboard.poolers.mean import Mean
 
 Position = Literal["first", "last"]
 
@@ -23,15 +23,11 @@ class Token(SingleLayer):
     """
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(Mean.Config):
         """Options of `token`."""
 
         position: Position = "first"
         """Which valid frame: the first, where a CLS token stands, or the last."""
-        layer: int = -1
-        """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        project: int = 0
-        """Size of a linear map after the pooling; 0 leaves it out."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)
@@ -41,6 +37,7 @@ class Token(SingleLayer):
         self.end_with(spec.size, config.project)
 
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
+        if not self.last:
+            return self.project(x[:, 0])
         last = (mask.sum(1) - 1).clamp(min=0)
-        frame = last if self.last else torch.zeros_like(last)
-        return self.project(x[torch.arange(len(x), device=x.device), frame])
+        return self.project(x.gather(1, last[:, None, None].expand(-1, 1, x.shape[2]))[:, 0])

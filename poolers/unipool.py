@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from voxboard.backbones.base import Frames, FramesSpec
 from voxboard.errors import UserError
+from voxboard.poolers.attentive import beside
 from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_softmax, masked_std
-from voxboard.poolers.d3net import D3Net, xavier
+from voxboard.poolers.d3net import D3Net, pointwise, xavier
 
 LAYER_HEADS = 4
 DROPOUT = 0.1
@@ -23,6 +24,8 @@ class UniPool(Pooler):
     the unbiased one throughout. `reference=True` masks as the published training does: whenever something is padded,
     and always in training, with the biased deviation. A single layer (L = 1) works: the layer attention becomes a gate.
     """
+
+    exports = ("torch.export",)
 
     @dataclass(frozen=True)
     class Config:
@@ -55,7 +58,7 @@ class UniPool(Pooler):
 
     def forward(self, frames: Frames) -> Tensor:
         states, mask = frames.states[:, self.used], frames.mask
-        padded = not bool(mask.all())
+        padded = torch.compiler.is_exporting() or not bool(mask.all())
         if self.config.reference:
             return self.pool(states, mask if padded or self.training else None)
         if not padded:
@@ -86,14 +89,16 @@ class LayerPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, 4c · blocks, L, T] → [B, 4c, T]."""
-        heads = self.in_projection(x).unflatten(1, (LAYER_HEADS, -1))  # [B, H, C / H, L, T]
-        scores = self._mlp(heads.mean(2)) + self._mlp(heads.amax(2))  # [B, H, L, T]
+        norm, project = self.in_projection.children()
+        last = pointwise(project, norm(x)).permute(0, 2, 3, 1)  # [B, L, T, C]
+        heads = torch.unflatten(last, -1, (LAYER_HEADS, -1))  # [B, L, T, H, C / H]
+        scores = self._mlp(heads.mean(-1)) + self._mlp(heads.amax(-1))  # [B, H, L, T]
         weights = self.dropout(scores.sigmoid())
-        return self.out_projection((heads * weights[:, :, None]).amax(3).flatten(1, 2))
+        return self.out_projection((heads * weights.permute(0, 2, 3, 1)[..., None]).amax(1).flatten(2).transpose(1, 2))
 
     def _mlp(self, described: Tensor) -> Tensor:
-        """[B, H, L, T] → [B, H, L, T], along the layers."""
-        hidden = torch.relu(described.transpose(2, 3) @ self.W1 + self.b1)
+        """[B, L, T, H] → [B, H, L, T], along the layers."""
+        hidden = torch.relu(described.permute(0, 3, 2, 1) @ self.W1 + self.b1)
         return (hidden @ self.W2 + self.b2).transpose(2, 3)
 
 
@@ -121,8 +126,12 @@ class TimePool(nn.Module):
         x = x.masked_fill(~mask[..., None], 0.0)
         mean = masked_mean(x, mask)
         deviation = masked_std(x, mask, mean, unbiased)
-        context = torch.cat([x, mean[:, None].expand_as(x), deviation[:, None].expand_as(x)], -1)
-        scores = self.attention(context.transpose(1, 2)).transpose(1, 2)
+        first, *others = self.attention.children()
+        assert isinstance(first, nn.Conv1d)
+        scores = beside(first, x.transpose(1, 2), mean, deviation)
+        for layer in others:
+            scores = layer(scores)
+        scores = scores.transpose(1, 2)
         weights = self.dropout(masked_softmax(scores, mask))
         mu = (weights * x).sum(1)
         variance = (weights * x.square()).sum(1) - mu.square()

@@ -37,7 +37,7 @@ class Weighted(Pooler):
         self.normalize = config.normalize
         self.weights = nn.Parameter(torch.zeros(spec.layers))
         self.pooler = poolers.create(inner.name, replace(spec, layers=1, input_layer=False), **inner.options)
-        self.embedding_size = self.pooler.embedding_size
+        self.embedding_size, self.exports = self.pooler.embedding_size, self.pooler.exports
 
     def forward(self, frames: Frames) -> Tensor:
         return self.pooler(self._sum(frames))
@@ -48,7 +48,7 @@ class Weighted(Pooler):
     def _sum(self, frames: Frames) -> Frames:
         """[B, L, T, D] → [B, 1, T, D]."""
         states, mask = frames.states, frames.mask
-        if not bool(mask.all()):
+        if torch.compiler.is_exporting() or not bool(mask.all()):
             # A choice, not a product: padding may hold NaN, which would reach the weights' gradient.
             states = states.masked_fill(~mask[:, None, :, None], 0.0)
         if self.normalize:

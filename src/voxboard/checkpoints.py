@@ -51,6 +51,15 @@ def matrix(tensor: Tensor) -> Tensor:
     return tensor.flatten(1) if tensor.ndim == 3 else tensor
 
 
+def torchaudio_wav2vec2(name: str) -> tuple[Rule, ...]:
+    """torchaudio's wav2vec 2.0 under `name` → transformers', whose modules have the same names in other places."""
+    return (
+        Rule(f"{name}.feature_extractor.", "backbone", "model.feature_extractor."),
+        Rule(f"{name}.encoder.feature_projection.", "backbone", "model.feature_projection."),
+        Rule(f"{name}.encoder.transformer.", "backbone", "model.encoder."),
+    )
+
+
 # Of all prefixes that match a key the longest counts; a rule without a part names keys that nothing here needs.
 LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "unipool": (
@@ -115,6 +124,34 @@ LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "multi-head-aam": (Rule("", "head"),),
     "am": (Rule("W", "head", "weight", classes_last),),
     "ge2e": (Rule("similarity_", "head", "similarity_"), Rule("", "")),
+    "explorewv2": (
+        *torchaudio_wav2vec2("w2v_encoder"),
+        Rule("masked_spec_embed", ""),  # for the extractor's features, where voxboard masks the projected ones
+        Rule("amsoftmax_loss.W", "head", "weight", classes_last),
+    ),
+    "finetunewv2": (
+        *torchaudio_wav2vec2("w2v_model"),
+        Rule("masked_spec_embed", "backbone", "model.masked_spec_embed"),
+        Rule("training_head.", "head", "output."),
+        Rule("training_head.fc.", "head", "output."),
+        Rule("training_head.fc_weights", "head", "weight", classes_first),
+    ),
+    "ge2e-wavlm": (
+        Rule("wavlm.", "backbone", "model."),
+        Rule("layer_weights", "pooler", "layer_weights"),
+        Rule("projector.", "pooler", "projector."),
+        Rule("tdnn.", "pooler", "tdnn."),
+        Rule("feature_extractor.", "pooler", "feature_extractor."),
+        Rule("classifier.", ""),
+        Rule("objective.", ""),
+        Rule("similarity_", "head", "similarity_"),
+    ),
+    "whisper-intensity": (
+        Rule("model.encoder.", "backbone", "encoder."),
+        Rule("model.decoder.", "head", "decoder.network."),
+        Rule("proj_out.", ""),  # the token embeddings once more
+        Rule("intensity_head.", "head", "intensity."),
+    ),
     "auden-voice": (
         Rule("encoder.", "backbone"),
         Rule("classifier_id.1.", "head", "parts.speaker.output."),
@@ -128,8 +165,8 @@ RENAMED = {
     ".conv.weight_g": ".conv.parametrizations.weight.original0",
     ".conv.weight_v": ".conv.parametrizations.weight.original1",
 }
-# What training counts along: a checkpoint of a reference need not have it.
-COUNTED = ("num_batches_tracked", "centroids")
+# What only training uses: a checkpoint of a reference need not have it.
+OPTIONAL = ("num_batches_tracked", "centroids", "masked_spec_embed")
 WRAPPERS = ("model_state", "model_state_dict", "state_dict", "model")
 
 
@@ -137,7 +174,7 @@ def load_reference(layout: str, weights: Mapping[str, Any], **parts: nn.Module |
     """Loads a reference's weights into `backbone=`, `pooler=` and `head=`; a part that is not given is left out.
 
     `weights` maps the reference's key names to tensors or arrays. Strict: raises `UserError` that lists the keys which
-    are missing, unexpected or of another shape; then nothing has been changed. Batch counters may be absent.
+    are missing, unexpected or of another shape; then nothing has been changed. What only training uses may be absent.
     """
     if layout not in LAYOUTS:
         raise unknown("checkpoint layout", layout, LAYOUTS)
@@ -149,8 +186,9 @@ def load_reference(layout: str, weights: Mapping[str, Any], **parts: nn.Module |
         if rule is None:
             unexpected.append(key)
         elif rule.part in modules:
-            name = rule.target + key.removeprefix("module.").removeprefix(rule.prefix)
-            states[rule.part][_renamed(name)] = rule.change(torch.as_tensor(value))
+            name = _renamed(rule.target + key.removeprefix("module.").removeprefix(rule.prefix))
+            if not _left_out(modules[rule.part], name):
+                states[rule.part][name] = rule.change(torch.as_tensor(value))
     problems = [f"unexpected {key}" for key in unexpected]
     for name, module in modules.items():
         problems += [f"{problem} ({name})" for problem in _misfits(module, states[name])]
@@ -201,6 +239,12 @@ def _unwrapped(module: nn.Module) -> nn.Module:
     return module.pooler if isinstance(module, Native) else module
 
 
+def _left_out(module: nn.Module, name: str) -> bool:
+    """Whether the module says that it has dropped this weight on purpose."""
+    leaves_out = getattr(module, "leaves_out", None)
+    return leaves_out is not None and bool(leaves_out(name))
+
+
 def _renamed(name: str) -> str:
     for old, new in RENAMED.items():
         if name.endswith(old):
@@ -211,7 +255,7 @@ def _renamed(name: str) -> str:
 def _misfits(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     """What of `state` does not fit the module, in words."""
     wanted = module.state_dict()
-    problems = [f"missing {key}" for key in wanted if key not in state and not key.endswith(COUNTED)]
+    problems = [f"missing {key}" for key in wanted if key not in state and not key.endswith(OPTIONAL)]
     for key, value in state.items():
         if key not in wanted:
             problems.append(f"unexpected {key}")

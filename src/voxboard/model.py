@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard import backbones, heads, poolers
-from voxboard.backbones.base import Backbone, weights_digest
+from voxboard.backbones.base import Backbone, Frames, weights_digest
 from voxboard.errors import UserError
 from voxboard.heads.base import Head
 from voxboard.poolers.base import Pooler
 from voxboard.systems import System
+
+if TYPE_CHECKING:
+    from voxboard.data.targets import Targets
 
 
 class Encoder(nn.Module):
@@ -26,7 +32,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.pooler = pooler
-        self.frozen = frozen
+        self.frozen = frozen  # training may lift it, unless it is for good
         if frozen:
             backbone.requires_grad_(False)
             backbone.eval()
@@ -39,9 +45,15 @@ class Encoder(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """`waveforms` [B, N], `lengths` [B] samples → embeddings [B, E], not normalised."""
+        return self.pooler(self._frames(waveforms, lengths))
+
+    def sequence(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        """The same input → what the pooler pools, [B, 1, T, D], for heads that read frames."""
+        return self.pooler.sequence(self._frames(waveforms, lengths))
+
+    def _frames(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            frames = self.backbone(waveforms, lengths)
-        return self.pooler(frames)
+            return self.backbone(waveforms, lengths)
 
     def fingerprint(self) -> str:
         """sha256 of all weights and of the preprocessing."""
@@ -54,6 +66,26 @@ class Network:
 
     encoder: Encoder
     head: Head | None
+    targets: Targets | None = None  # what the head was trained to predict
+
+    def training_output(self, waveforms: Tensor, lengths: Tensor) -> Any:
+        """What the head reads: embeddings [B, E], or `Frames`."""
+        reads_frames = self.head is not None and self.head.reads == "frames"
+        return (self.encoder.sequence if reads_frames else self.encoder)(waveforms, lengths)
+
+    def class_scores(self, embeddings: np.ndarray, task: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Embeddings [U, E] as the encoder gives them → scores [U, C] of a task's classes, and their names."""
+        assert self.head is not None
+        assert self.targets is not None
+        classes = self.targets.classes(task)
+        assert classes is not None
+        device = next(self.head.parameters()).device
+        self.head.eval()
+        with torch.inference_mode():
+            rows = torch.from_numpy(embeddings).to(device)
+            several = getattr(self.head, "predict_tasks", None)
+            scores = several(rows)[task] if several else self.head.predict(rows)
+        return scores.float().cpu().numpy(), classes.names
 
     @property
     def score_heads(self) -> int:
@@ -81,14 +113,19 @@ class Network:
                 module.load_state_dict(part)
 
 
-def build(system: System, classes: int | None, seed: int, frozen: bool = False) -> Network:
-    """Builds a system with weights drawn from `seed`; `classes` None leaves the head out (evaluation only)."""
+def build(system: System, classes: int | Mapping[str, int] | None, seed: int, frozen: bool = False) -> Network:
+    """Builds a system with weights drawn from `seed`; `classes` (per task, for a head of several tasks) sizes the head.
+
+    `classes` None leaves the head out (evaluation only).
+    """
     torch.manual_seed(seed)
     backbone = backbones.create(system.backbone.name, **system.backbone.options)
     pooler = _pooler(system, backbone)
     head = None
     if classes is not None:
-        head = heads.create(system.head.name, pooler.embedding_size, classes, **system.head.options)
+        reads = heads.REGISTRY.resolve(system.head.name)[0].reads
+        size = backbone.spec.frames.size if reads == "frames" else pooler.embedding_size
+        head = heads.create(system.head.name, size, classes, **system.head.options)
     return Network(Encoder(backbone, pooler, frozen), head)
 
 

@@ -10,9 +10,10 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,16 @@ from voxboard.errors import UserError, unknown
 
 @dataclass(frozen=True)
 class Entry:
-    """One catalogue line: where the class is, what it is for, and the options that this name fixes."""
+    """One catalogue line: where the class is, what it is for, the options that this name fixes, where it comes from."""
 
     target: str  # "package.module:Class"
     summary: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""  # paper and section or equation, or the reference that the code follows
+    parity: tuple[str, ...] = ()  # the reference's fixtures that pin its numbers: folders of tests/parity/fixtures
+    weights: str = ""  # licence of the published weights that it can load; empty: none are known
 
-    def load(self) -> type:
+    def load(self) -> type[Any]:
         module, _, attribute = self.target.partition(":")
         return getattr(importlib.import_module(module), attribute)
 
@@ -61,7 +65,11 @@ class Registry:
         point = self._plugins[name]
         return f"plugin {point.value}"
 
-    def resolve(self, name: str) -> tuple[type, dict[str, Any]]:
+    def entry(self, name: str) -> Entry | None:
+        """The catalogue line of a name; None for a plugin's."""
+        return self._catalogue.get(name)
+
+    def resolve(self, name: str) -> tuple[type[Any], dict[str, Any]]:
         """The class behind a name and the options that the name fixes. Raises `UserError` for an unknown name."""
         if name in self._catalogue:
             entry = self._catalogue[name]
@@ -78,11 +86,11 @@ class Registry:
     def config(self, name: str, **options: Any) -> Any:
         """The `Config` that a name and options give. Raises `UserError` for an option that it does not have."""
         cls, fixed = self.resolve(name)
-        known = {f.name for f in fields(cls.Config)}  # type: ignore[attr-defined]
+        known = {f.name for f in fields(cls.Config)}
         for option in options:
             if option not in known:
                 raise unknown(f"option of {self.kind} {name}", option, known)
-        return cls.Config(**{**fixed, **options})  # type: ignore[attr-defined]
+        return cls.Config(**{**fixed, **options})
 
     def create(self, name: str, *args: Any, **options: Any) -> Any:
         """Builds a part: `args` are what its kind needs (sizes, number of classes), `options` fill its `Config`."""
@@ -90,7 +98,31 @@ class Registry:
         return cls(*args, self.config(name, **options))
 
 
-def _load_file(kind: str, name: str) -> type:
+def option_docs(config: type) -> dict[str, str]:
+    """The string under each field of a `Config`, its parents' included: what `--help` says of an option.
+
+    A class whose source is not at hand (a plugin's may not be) has none.
+    """
+    import ast
+    import inspect
+    import textwrap
+
+    found: dict[str, str] = {}
+    for cls in reversed(config.__mro__):
+        if not is_dataclass(cls):
+            continue
+        try:
+            (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        except (OSError, TypeError):
+            continue
+        assert isinstance(node, ast.ClassDef)
+        for field_, text in pairwise(node.body):
+            if isinstance(field_, ast.AnnAssign) and isinstance(field_.target, ast.Name) and isinstance(text, ast.Expr):
+                found[field_.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return found
+
+
+def _load_file(kind: str, name: str) -> type[Any]:
     """`path/to/file.py:Class`: code that the user named explicitly on the command line."""
     location, _, attribute = name.rpartition(":")
     path = Path(location)

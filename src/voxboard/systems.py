@@ -72,6 +72,7 @@ class System:
     summary: str = ""
     source: str = ""
     changed: str = ""  # what differs from the published system, and why
+    head_given: bool = True  # false where MODEL named none
 
     @property
     def spec(self) -> str:
@@ -125,10 +126,8 @@ def parse(model: str) -> System:
         raise unknown("MODEL", model, [*named(), "backbone+pooler+head"])
     if len(pieces) > len(KINDS):
         raise UserError(f"{model!r} has {len(pieces)} parts.", "Write backbone+pooler+head.")
-    if len(pieces) == 2:
-        pieces.append(DEFAULT_HEAD)
-    backbone, pooler, head = map(Part.parse, pieces)
-    return System(model, backbone, pooler, head)
+    backbone, pooler, head = map(Part.parse, [*pieces, DEFAULT_HEAD][: len(KINDS)])
+    return System(model, backbone, pooler, head, head_given=len(pieces) == len(KINDS))
 
 
 def _split(model: str) -> list[str]:

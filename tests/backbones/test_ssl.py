@@ -57,6 +57,16 @@ def test_reads_sizes_and_preprocessing_from_the_folder(tmp_path: Path) -> None:
     assert not backbones.create(f"hf:{tmp_path}", normalize="no").normalize
 
 
+def test_a_folder_with_a_known_name_is_read_like_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone of the hub's repository, from the folder in which it lies; its own files count."""
+    monkeypatch.chdir(tmp_path)
+    tiny("wavlm-base").model.save_pretrained("microsoft/wavlm-base")
+    Path("microsoft/wavlm-base/preprocessor_config.json").write_text('{"do_normalize": true}')
+    found = backbones.create("wavlm-base")
+    assert found.normalize
+    assert found.spec.frames.size == 32
+
+
 def test_a_checkpoint_keeps_its_fingerprint_when_its_folder_moves(tmp_path: Path) -> None:
     source = tiny("wavlm-base")
     prints = set()

@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.contracts import small
 from voxboard import backbones
 from voxboard.backbones.zipformer import Zipformer
+from voxboard.backbones.zipformer_checkpoints import WEIGHTS
 from voxboard.backbones.zipformer_encoder import Encoder
 from voxboard.backbones.zipformer_fbank import PADDING, AudenFbank
 from voxboard.backbones.zipformer_subsampling import Conv2dSubsampling
@@ -59,13 +60,39 @@ def test_opens_the_published_layouts(tmp_path: Path) -> None:
             "pretrained.pt",
             {**inside, "classifier_id.1.weight": torch.zeros(3, 32)},
         ),
-        "icefall": (SIZES, "pretrained.pt", {"model": {**older, "decoder.embedding.weight": torch.zeros(2, 2)}}),
+        "speech": (
+            {"model_type": "lalm", "speech_encoder_config": plain},
+            "pretrained.safetensors",
+            {**{f"speech_encoder.{key}": value for key, value in state.items()}, "llm.weight": torch.zeros(2)},
+        ),
+        "audio": (
+            {"audio_encoder_config": plain},
+            "model.pt",
+            {"state_dict": {f"module.audio_encoder.{key}": value for key, value in state.items()}},
+        ),
+        "icefall": (
+            SIZES,
+            "pretrained.pt",
+            {"model": {**older, "decoder.embedding.weight": torch.zeros(2, 2), "joiner.output.bias": torch.zeros(2)}},
+        ),
     }
     for name, (config, file, weights) in layouts.items():
         (tmp_path / name).mkdir()
         opened = backbones.create("zipformer", checkpoint=folder(tmp_path / name, config, file, weights)).eval()
         assert torch.equal(output(opened), output(source)), name
         assert float(opened.model_batch_count) == (100_000.0 if name == "icefall" else 0.0)
+
+
+def test_the_first_of_the_published_names_is_opened(tmp_path: Path) -> None:
+    for seed, name in enumerate(WEIGHTS):
+        folder(tmp_path, SIZES, name, dict(network(seed).state_dict()))
+    for seed, name in enumerate(WEIGHTS):
+        opened = backbones.create("zipformer", checkpoint=str(tmp_path)).eval()
+        assert torch.equal(output(opened), output(network(seed))), name
+        explicit = backbones.create("zipformer", checkpoint=str(tmp_path / WEIGHTS[-1])).eval()
+        assert torch.equal(output(explicit), output(network(len(WEIGHTS) - 1)))
+        if name != WEIGHTS[-1]:
+            (tmp_path / name).unlink()
 
 
 def test_a_file_of_weights_alone_takes_its_sizes_from_the_options(tmp_path: Path) -> None:

@@ -13,14 +13,17 @@ import pytest
 from tests.cuts import noise_cuts
 from voxboard import trials as trial_lists
 from voxboard.benchmarks import verification
-from voxboard.benchmarks.verification import Reference, Scored, TrialSet
+from voxboard.benchmarks.base import Portion
+from voxboard.benchmarks.trial_sets import TrialSet, trial_set
+from voxboard.benchmarks.verification import Reference, Scored, Verification
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
 from voxboard.scoring.calibration import Calibration
-from voxboard.scoring.embed import Embeddings
+from voxboard.scoring.embed import Spent
 from voxboard.trials import Trials
 
 GENDERS = ("female", "male")
+PLAIN = Verification(Verification.Config())
 
 
 def _scored(count: int = 400, seed: int = 0) -> Scored:
@@ -47,8 +50,8 @@ def _scored(count: int = 400, seed: int = 0) -> Scored:
         name="made up",
     )
     corpus: Any = SimpleNamespace(name="made up")
-    embeddings = Embeddings(ids=(), matrix=np.zeros((0, 1)))
-    return Scored(TrialSet(corpus, "test", trials, cuts, "digest"), labels + random.standard_normal(count), embeddings)
+    items = TrialSet(corpus, "test", cuts, "digest", trials)
+    return Scored(items, Spent(), labels + random.standard_normal(count))
 
 
 def _known(threshold: float) -> Reference:
@@ -56,7 +59,7 @@ def _known(threshold: float) -> Reference:
 
 
 def test_numbers_carry_their_ids_and_their_speakers() -> None:
-    values = verification.measure(_scored(), _known(0.5), seed=0, replicates=100).values
+    values = PLAIN.measure(_scored(), _known(0.5), seed=0, replicates=100).values
     assert set(values) == set(verification.METRICS)
     assert all(interval.clusters == 20 for interval in values.values())
     assert all(interval.low <= interval.value <= interval.high for interval in values.values())
@@ -65,39 +68,39 @@ def test_numbers_carry_their_ids_and_their_speakers() -> None:
 
 
 def test_without_a_validation_list_there_are_no_starred_numbers() -> None:
-    measured = verification.measure(_scored(), None, seed=0, replicates=20)
+    measured = PLAIN.measure(_scored(), None, seed=0, replicates=20)
     assert not [name for name in measured.values if "valid" in name]
     assert not measured.curves["actual"]
 
 
 def test_strata_follow_the_match_columns_and_skip_continuous_ones() -> None:
     scored = _scored()
-    measured = verification.measure(scored, None, seed=0, replicates=20)
-    (crossed, group), (same, _) = [pair for pair in measured.portions if not pair[0].label]
+    measured = PLAIN.measure(scored, None, seed=0, replicates=20)
+    crossed, same = [portion for portion in measured.portions if not portion.label]
     assert crossed.name == "GENDER_MATCH=0, against all targets"
     assert crossed.targets == 0
     assert same.name == "GENDER_MATCH=1"
-    assert crossed.inside.sum() + same.inside.sum() == 400
-    column = scored.trial_set.trials.matches["GENDER_MATCH"]
-    labels = scored.trial_set.trials.labels
+    assert crossed.count + same.count == 400
+    column = scored.items.trials.matches["GENDER_MATCH"]
+    labels = scored.items.trials.labels
     inside = (column == 0) | (labels == 1)
     expected = verification.detection.eer(scored.scores[inside], labels[inside])[0]
-    assert group.values[verification.MAIN_METRIC].value == pytest.approx(expected)
+    assert crossed.values[verification.MAIN_METRIC].value == pytest.approx(expected)
 
 
 def test_groups_of_speakers_have_numbers_and_a_gap() -> None:
     scored = _scored(4000)
-    measured = verification.measure(scored, None, seed=0, replicates=20)
-    groups = {portion.name: group for portion, group in measured.portions if portion.label == "gender"}
+    measured = PLAIN.measure(scored, None, seed=0, replicates=20)
+    groups: dict[str, Portion] = {part.name: part for part in measured.portions if part.label == "gender"}
     assert set(groups) == {"gender=female", "gender=male"}
-    gap = next(gap for label, name, gap in measured.gaps if (label, name) == ("gender", verification.MAIN_METRIC))
+    gap = next(gap for gap in measured.gaps if (gap.label, gap.metric) == ("gender", verification.MAIN_METRIC))
     worst, best = (groups[name].values[verification.MAIN_METRIC].value for name in (gap.worst, gap.best))
     assert gap.value.value == pytest.approx(worst - best)
 
 
 def test_a_stratum_that_is_too_small_says_so() -> None:
-    measured = verification.measure(_scored(count=60), None, seed=0, replicates=20)
-    assert all("fewer than 30" in group.reason and not group.values for _, group in measured.portions)
+    measured = PLAIN.measure(_scored(count=60), None, seed=0, replicates=20)
+    assert all("fewer than 30" in part.reason and not part.values for part in measured.portions)
     assert not measured.gaps
 
 
@@ -106,15 +109,15 @@ def test_the_cohort_is_of_training_speakers_and_depends_on_the_seed_alone(corpus
     from voxboard.training.config import Evaluation
 
     network = model.build(systems.parse("fbank+statistics"), None, 0)
-    settings = Evaluation(score_norm="as-norm", cohort_speakers=2)
+    benchmark = Verification(Verification.Config(score_norm="as-norm", cohort_speakers=2))
     cuts = list(corpus.cuts("test"))
-    cohort = verification.cohort_of(network, cuts, settings, seed=1, show_progress=False)
-    again = verification.cohort_of(network, cuts[::-1], settings, seed=1, show_progress=False)
-    assert cohort.matrix.shape[0] == verification.top_k(cohort, settings) == 2
+    cohort = benchmark.cohort(network, cuts, Evaluation(), seed=1, show_progress=False)
+    again = benchmark.cohort(network, cuts[::-1], Evaluation(), seed=1, show_progress=False)
+    assert cohort.matrix.shape[0] == benchmark.top(cohort) == 2
     assert cohort.digest == again.digest
     assert np.array_equal(cohort.matrix, again.matrix)
     with pytest.raises(UserError, match="--cohort_speakers"):
-        verification.cohort_of(network, cuts, replace(settings, cohort_speakers=99), seed=1)
+        Verification(replace(benchmark.config, cohort_speakers=99)).cohort(network, cuts, Evaluation(), seed=1)
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 def test_a_given_list_is_resolved_by_file_name(corpus: Corpus, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("1 0.wav 1.wav\n0 2.wav 0.wav\n")
-    found = verification.trial_set(corpus, "test", tmp_path / "list.txt")
+    found = trial_set(corpus, "test", tmp_path / "list.txt")
     assert [cut.id for cut in found.cuts] == list(found.trials.utterances) == ["u0", "u1", "u2"]
     assert found.digest == trial_lists.read(tmp_path / "list.txt").digest()
     assert len(found.first(1).trials.labels) == 2
@@ -132,4 +135,4 @@ def test_a_given_list_is_resolved_by_file_name(corpus: Corpus, tmp_path: Path) -
 
 def test_speakers_without_a_second_utterance_give_no_list(corpus: Corpus) -> None:
     with pytest.raises(UserError, match="--test_trials"):
-        verification.trial_set(corpus, "test")
+        trial_set(corpus, "test")

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from voxboard import backbones
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.contracts import inputs, measures
+from voxboard.contracts.inputs import audio, frames, settle
+
+__all__ = ["audio", "frames", "settle"]
 
 TRANSFORMER = {"layers": 2, "size": 32, "heads": 4, "ffn": 48, "conv_size": 16}
 
@@ -49,70 +52,38 @@ POOLERS: dict[str, dict[str, Any]] = {
     "mha": {"heads": 4},
     "double-mha": {"heads": 4},
     "mqmha": {"heads": 4, "queries": 2, "hidden": 3},
+    "xvector-head": {"weighted": True, "channels": (8, 8, 8, 8, 12), "embedding": 10},
     "weighted": {"pooler": "asp(bottleneck=8)", "normalize": True},
 }
 HEADS: dict[str, dict[str, Any]] = {}
 
-SPECS = {
-    "one layer": FramesSpec(1, 24, hop=0.01, native=("statistics", {"project": 8})),
-    "all layers": FramesSpec(4, 24, input_layer=True, native=("mean", {})),
-}
+FRAME_SIZE = 24
+SPECS = inputs.specs(FRAME_SIZE)
+
+
+def options(kind: str, name: str) -> dict[str, Any]:
+    """The options that make a part small."""
+    if kind != "backbone":
+        return {"pooler": POOLERS, "head": HEADS}[kind].get(name, {})
+    found = BACKBONES.get(name.removesuffix("-1024"))
+    if found is None and name.startswith("whisper"):
+        found = WHISPER
+    if found is None and backbones.REGISTRY.resolve(name)[0].__name__ == "SSL":
+        found = TRANSFORMER
+    return found or {}
 
 
 def backbone(name: str, seed: int = 0) -> backbones.base.Backbone:
     """A small backbone with weights from a seed, in evaluation mode."""
     torch.manual_seed(seed)
-    options = BACKBONES.get(name.removesuffix("-1024"))
-    if options is None and name.startswith("whisper"):
-        options = WHISPER
-    if options is None and backbones.REGISTRY.resolve(name)[0].__name__ == "SSL":
-        options = TRANSFORMER
-    return backbones.create(name, **(options or {})).eval()
+    return backbones.create(name, **options("backbone", name)).eval()
 
 
-def audio(*lengths: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Noise that swells and fades [B, N], NaN past each length, and the lengths."""
-    generator = torch.Generator().manual_seed(seed)
-    waveforms = torch.full((len(lengths), max(lengths)), torch.nan)
-    for row, length in enumerate(lengths):
-        swell = torch.linspace(0, 9, length).sin()
-        waveforms[row, :length] = 0.1 * swell * torch.randn(length, generator=generator)
-    return waveforms, torch.tensor(lengths)
-
-
-def frames(spec: FramesSpec, *lengths: int, padding: float = 0.0, seed: int = 0) -> Frames:
-    """Random frames of a spec; `padding` fills what lies past the lengths."""
-    generator = torch.Generator().manual_seed(seed)
-    states = torch.full((len(lengths), spec.layers, max(lengths), spec.size), padding)
-    for row, length in enumerate(lengths):
-        states[row, :, :length] = torch.randn(spec.layers, length, spec.size, generator=generator)
-    return Frames(states, torch.tensor(lengths), spec.hop)
-
-
-def settle(module: nn.Module) -> nn.Module:
-    """Gives every batch norm statistics that are not its initial ones, so that tests in evaluation mode see them."""
-    generator = torch.Generator().manual_seed(5)
-    for norm in module.modules():
-        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            norm.running_mean.normal_(0.0, 0.3, generator=generator)
-            norm.running_var.uniform_(0.5, 2.0, generator=generator)
-    return module.eval()
-
-
-def assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
+def assert_close(found: Tensor, expected: Tensor, tolerance: float = measures.TOLERANCE) -> None:
     """The largest difference, relative to the largest value, is within the tolerance."""
-    assert found.shape == expected.shape
-    scale = max(1.0, float(expected.abs().max()))
-    assert torch.isfinite(found).all()
-    assert float((found - expected).abs().max()) <= tolerance * scale
+    assert measures.difference(found, expected) <= tolerance
 
 
 def assert_finite_gradients(module: nn.Module, loss: Tensor) -> None:
     """Every weight that the loss reaches gets a finite gradient, and the loss reaches some."""
-    assert torch.isfinite(loss)
-    loss.backward()
-    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
-    assert gradients
-    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    measures.require_finite_gradients(module, loss, "of the batch", "")

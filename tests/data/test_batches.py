@@ -12,6 +12,7 @@ from lhotse import MonoCut
 
 from tests.cuts import noise_cuts
 from voxboard.data.batches import Crops, batches, by_speaker, shuffled
+from voxboard.data.targets import Targets, learn
 from voxboard.errors import BadAudio, UserError
 
 
@@ -62,14 +63,20 @@ def test_too_few_speakers_for_a_batch_are_refused() -> None:
 def test_a_file_that_cannot_be_read_is_replaced_by_one_of_its_speaker(tmp_path: Path) -> None:
     cuts = noise_cuts(tmp_path, [0.6] * 6)
     (tmp_path / "1.wav").write_bytes(b"")
-    crops = Crops(cuts, [0, 1, 0, 1, 0, 0], 8_000, 16_000, seed=3, skip_bad=True, keep_label=True)
+    for cut, speaker in zip(cuts, "010100", strict=True):
+        cut.supervisions[0].speaker = speaker
+    crops = Crops(cuts, _targets(cuts), 8_000, 16_000, seed=3, skip_bad=True, keep="speaker")
     (batch,) = batches(crops, lambda step: [1, 0, 1, 1], 0, 1, workers=0)
-    assert batch.labels.tolist() == [1, 0, 1, 1]
+    assert batch.labels["speaker"].tolist() == [1, 0, 1, 1]
     assert set(batch.skipped) == {"u1"}
 
 
 def _crops(cuts: list[MonoCut], skip_bad: bool = False) -> Crops:
-    return Crops(cuts, list(range(len(cuts))), 8_000, 16_000, seed=3, skip_bad=skip_bad)
+    return Crops(cuts, _targets(cuts), 8_000, 16_000, seed=3, skip_bad=skip_bad)
+
+
+def _targets(cuts: list[MonoCut]) -> Targets:
+    return learn({"speaker": "classes"}, cuts, pytest.fail)
 
 
 def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
@@ -80,7 +87,7 @@ def test_workers_and_interruptions_change_nothing(tmp_path: Path) -> None:
     later = list(batches(crops, plan, 4, 6, workers=0))
     for a, b in [*zip(alone, helped, strict=True), *zip(alone[4:], later, strict=True)]:
         assert torch.equal(a.waveforms, b.waveforms)
-        assert torch.equal(a.labels, b.labels)
+        assert torch.equal(a.labels["speaker"], b.labels["speaker"])
     assert alone[0].waveforms.shape == (3, 8_000)
 
 
@@ -99,4 +106,14 @@ def test_an_unreadable_file_stops_or_is_counted(tmp_path: Path, workers: int) ->
         list(batches(_crops(cuts), shuffled(2, 2, 0), 0, 1, workers))
     (batch,) = batches(_crops(cuts, skip_bad=True), shuffled(2, 2, 0), 0, 1, workers)
     assert set(batch.skipped) == {"u1"}
-    assert batch.labels.tolist() == [0, 0]
+    assert batch.labels["speaker"].tolist() == [0, 0]
+
+
+def test_whole_utterances_are_padded_and_carry_their_lengths(tmp_path: Path) -> None:
+    cuts = noise_cuts(tmp_path, [0.2, 0.5])
+    crops = Crops(cuts, _targets(cuts), 0, 16_000, seed=3, skip_bad=False)
+    (batch,) = batches(crops, lambda step: [0, 1], 0, 1, workers=0)
+    assert batch.lengths.tolist() == [3_200, 8_000]
+    assert batch.waveforms.shape == (2, 8_000)
+    assert not batch.waveforms[0, 3_200:].any()
+    assert batch.waveforms[0, :3_200].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -31,7 +32,18 @@ def test_the_python_of_the_measuring_page_runs_from_top_to_bottom(here: Path) ->
     assert (here / "det.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/corpora.md", "docs/measuring.md"])
+def test_the_first_command_of_the_training_page_trains_a_classifier(here: Path) -> None:
+    (command,) = _blocks("docs/training.md", "sh")
+    assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
+    (record,) = (json.loads(path.read_text()) for path in here.glob("results/records/**/*.json"))
+    assert record["benchmark"]["name"] == "Voices gender"
+    assert record["protocol"]["options"]["classifier"] == "head"
+    assert sum(map(sum, record["confusion"]["counts"])) == record["protocol"]["items"]["count"]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/index.md", "docs/corpora.md", "docs/measuring.md", "docs/training.md"]
+)
 def test_every_command_on_a_page_exists(page: str) -> None:
     for block in _blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():

@@ -40,7 +40,7 @@ def test_a_run_leaves_everything_that_it_promises(here: Path, capsys: pytest.Cap
     assert _train("--nb_total_step", "6", "--nb_steps_eval", "3", "--seed", "3") == 0
     run = _only_run(here)
     names = {path.name for path in run.iterdir()}
-    assert {"config.json", "training.log", "metrics.jsonl", "speakers.json"} <= names
+    assert {"config.json", "training.log", "metrics.jsonl", "speakers.json", "labels.json"} <= names
     assert {"best.safetensors", "best.json", "last.safetensors", "last.json"} <= names
     assert any(name.startswith("events.out") for name in names)
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -57,7 +57,7 @@ def test_a_run_leaves_everything_that_it_promises(here: Path, capsys: pytest.Cap
         lines = [line.split() for line in file]
     assert record.protocol is not None
     assert len(lines) == record.protocol.items.count
-    far = np.mean([float(s) >= meta["best"]["val_threshold"] for label, _, _, s in lines if label == "0"])
+    far = np.mean([float(s) >= meta["best"]["fixed"]["threshold"] for label, _, _, s in lines if label == "0"])
     assert record.values["far@valid_threshold"].value == pytest.approx(far)
     assert main(["board"]) == 0
     assert "synthetic" in (here / "results" / "board" / "index.html").read_text()
@@ -186,3 +186,16 @@ def test_unipool_learns_on_a_frozen_checkpoint_of_a_local_folder(here: Path) -> 
     assert record.system.pretrained
     assert record.cost.trainable_parameters is not None
     assert record.cost.trainable_parameters < (record.cost.parameters or 0)
+
+
+def test_an_average_of_kept_checkpoints_is_evaluated(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--average_period 1 --keep_checkpoints 3 --nb_total_step 3 --nb_steps_eval 1 --skiptest"
+    assert _train(*shlex.split(words)) == 0
+    evaluation = ["eval", "_", "_", "--eval_path", str(_only_run(here)), "--replicates", "20", "--iter", "3", "--avg"]
+    assert main([*evaluation, "2"]) == 0
+    (record,) = records.load(here / "results" / "records")
+    assert record.system.training is not None
+    assert record.system.training.steps == 3
+    assert record.system.training.hyperparameters["avg"] == 2
+    assert main([*evaluation, "3"]) == 2
+    assert "1 older one(s) are missing" in capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_distance_costs_more_the_farther_off_but_for_the_references_next_class()
 def test_ordinal_heads_predict_classes(name: str) -> None:
     torch.manual_seed(0)
     head = heads.create(name, 5, 4)
-    assert head.label == "age"
+    assert head.needs(head.config) == {"age_group": "classes"}
     embeddings = torch.randn(3, 5)
     scores = head.predict(embeddings)
     logits = torch.nn.functional.linear(embeddings, head.output.weight, head.output.bias)

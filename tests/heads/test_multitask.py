@@ -9,21 +9,26 @@ import torch
 from torch.nn import functional as F
 
 from voxboard import heads
+from voxboard.data.classes import Classes
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
-from voxboard.heads.labels import Labels
 from voxboard.heads.multitask import MultiTask
 
-GENDER = Labels(["female", "male"])
+GENDER = Classes(["female", "male"])
+CLASSES = {"speaker": 5, "gender": 2}
 UNLABELLED = [None, "null", "Null", "NULL", "None", "none", "", " ", math.nan, "unknown", "Female?", 7]
 
 
 def multitask(**options: object) -> MultiTask:
     torch.manual_seed(0)
-    given = {"tasks": ("speaker", "gender"), "classes": (2,), "weights": (1.0, 3.0), "dropout": 0.0, **options}
-    head = heads.create("multi-task", 6, 5, **given)
+    given = {"tasks": ("speaker", "gender"), "weights": (1.0, 3.0), "dropout": 0.0, **options}
+    head = heads.create("multi-task", 6, CLASSES, **given)
     assert isinstance(head, MultiTask)
     return head
+
+
+def labelled(speakers: list[int], genders: list[int]) -> dict[str, torch.Tensor]:
+    return {"speaker": torch.tensor(speakers), "gender": torch.tensor(genders)}
 
 
 def batch() -> torch.Tensor:
@@ -33,13 +38,13 @@ def batch() -> torch.Tensor:
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_loss_is_the_weighted_sum_over_labelled_utterances(reduction: str) -> None:
     head = multitask(reduction=reduction)
-    labels = torch.tensor([[0, 1], [4, MISSING], [MISSING, 0], [2, 1]])
+    labels = labelled([0, 4, MISSING, 2], [1, MISSING, 0, 1])
     scores = head.predict_tasks(batch())
     speaker = F.cross_entropy(scores["speaker"][[0, 1, 3]], torch.tensor([0, 4, 2]), reduction=reduction)
     gender = F.cross_entropy(scores["gender"][[0, 2, 3]], torch.tensor([1, 0, 1]), reduction=reduction)
     assert torch.allclose(head.loss(batch(), labels), speaker + 3 * gender)
     assert torch.equal(head.predict(batch()), scores["speaker"])
-    assert head.tasks == ("speaker", "gender")
+    assert MultiTask.needs(head.config) == {"speaker": "classes", "gender": "classes"}
 
 
 @pytest.mark.parametrize("name", UNLABELLED)
@@ -47,23 +52,25 @@ def test_no_missing_or_unknown_label_trains_a_class(name: object) -> None:
     head = multitask()
     genders = [GENDER.index(name)] * 4
     embeddings = batch().requires_grad_()
-    head.loss(embeddings, torch.tensor([[0, 1, 2, 3], genders]).T).backward()
+    head.loss(embeddings, labelled([0, 1, 2, 3], genders)).backward()
     assert head.parts["gender"].output.weight.grad is None
     assert head.parts["speaker"].output.weight.grad.any()
 
 
 def test_a_batch_without_any_label_costs_nothing_and_can_be_differentiated() -> None:
     head = multitask()
-    loss = head.loss(batch(), torch.full((4, 2), MISSING))
+    loss = head.loss(batch(), labelled([MISSING] * 4, [MISSING] * 4))
     loss.backward()
     assert loss == 0
     assert all(p.grad is None or not p.grad.any() for p in head.parameters())
 
 
-def test_labels_of_the_first_task_alone_train_it_alone() -> None:
-    head, labels = multitask(), torch.tensor([0, 1, 2, MISSING])
-    both = torch.stack([labels, torch.full_like(labels, MISSING)], 1)
-    assert torch.equal(head.loss(batch(), labels), head.loss(batch(), both))
+def test_a_task_without_classes_trains_nothing() -> None:
+    torch.manual_seed(0)
+    head = heads.create("multi-task", 6, {"speaker": 5, "gender": 0}, tasks=("speaker", "gender"), dropout=0.0)
+    labels = labelled([0, 1, 2, MISSING], [MISSING] * 4)
+    assert set(head.predict_tasks(batch())) == {"speaker"}
+    assert torch.equal(head.loss(batch(), labels), multitask(weights=(1.0, 9.0)).loss(batch(), labels))
 
 
 def test_the_first_task_can_have_any_head() -> None:
@@ -71,8 +78,8 @@ def test_the_first_task_can_have_any_head() -> None:
     head = multitask(main="aam")
     alone = heads.create("aam", 6, 5)
     alone.load_state_dict(head.parts["speaker"].state_dict())
-    labels = torch.tensor([0, 1, 2, 3])
-    assert torch.allclose(head.loss(batch(), labels), alone.loss(batch(), labels))
+    labels = labelled([0, 1, 2, 3], [MISSING] * 4)
+    assert torch.allclose(head.loss(batch(), labels), alone.loss(batch(), labels["speaker"]))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,7 @@ def test_the_first_task_can_have_any_head() -> None:
     [
         ({"tasks": ()}, "needs tasks"),
         ({"tasks": ("age", "age")}, "each named once"),
-        ({"classes": (2, 4)}, "2 numbers of classes for the 1 tasks after speaker"),
+        ({"tasks": ("speaker", "age")}, "classes for speaker, gender, and the tasks are speaker, age"),
         ({"weights": (1.0,)}, "1 weights for 2 tasks"),
         ({"reduction": "median"}, "no reduction 'median'"),
     ],
@@ -90,21 +97,16 @@ def test_options_that_do_not_fit_together_are_errors(options: dict[str, object],
         multitask(**options)
 
 
-def test_columns_must_be_the_tasks() -> None:
-    with pytest.raises(UserError, match="3 labels per utterance for 2 tasks"):
-        multitask().loss(batch(), torch.zeros(4, 3, dtype=torch.long))
-
-
 def test_names_become_their_indices() -> None:
     assert [GENDER.index(name) for name in ("female", "male")] == [0, 1]
     assert len(GENDER) == 2
     # A JSON object's keys are text, whose order is not the numbers'.
     names = {str(index): f"speaker{index}" for index in (10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)}
-    assert Labels(names).names[2] == "speaker2"
-    assert Labels(["1001", "1002"]).index(1002) == 1
+    assert Classes(names).names[2] == "speaker2"
+    assert Classes(["1001", "1002"]).index(1002) == 1
 
 
 @pytest.mark.parametrize("names", [["a", "a"], ["a", "null"], {"0": "a", "2": "b"}, {"1": "a"}])
 def test_label_maps_with_holes_twins_or_missing_names_are_errors(names: object) -> None:
     with pytest.raises(UserError):
-        Labels(names)  # type: ignore[arg-type]
+        Classes(names)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.parity import head_adapters, training_adapters, zipformer_adapters
+from tests.parity import head_adapters, network_adapters, ssl_adapters, training_adapters, zipformer_adapters
 from tests.parity.reference_fixture import Fixture, number
 from voxboard import backbones, heads, poolers
 from voxboard.backbones.base import Frames, FramesSpec, valid
@@ -218,54 +218,6 @@ def pooled(fixture: Fixture, name: str, inside: Callable[[Any, Tensor, Tensor], 
     return {"output": pooler(Frames(x[:, None], mask.sum(1), 0.01)), **inside(pooler, x, mask)}
 
 
-def sincnet(fixture: Fixture) -> Outputs:
-    """Windows → filters, convolutions, embedding and classifier; two utterances → their trial score."""
-    given = fixture.ctor
-    backbone = backbones.create(
-        "sincnet",
-        window_ms=given["cw_len"],
-        windows=given["nb_eval_samples"],
-        shift_ms=given["cw_shift"],
-        filters=tuple(given["cnn_N_filt"]),
-        kernels=tuple(given["cnn_len_filt"]),
-        pools=tuple(given["cnn_max_pool_len"]),
-        dense=tuple(given["fc_lay"]),
-        conv_activations=tuple(given["cnn_act"]),
-        dense_activations=tuple(given["fc_act"]),
-    ).eval()
-    size = given["fc_lay"][-1]
-    head = heads.create("softmax", size, given["nb_class_train"], norm=True).eval()
-    load_reference("sincnet", fixture.weights, backbone=backbone, head=head)
-    windows, label = fixture.inputs["window"], fixture.inputs["label"]
-    filters = backbone.sincnet.filters()
-    frames = backbone(windows, torch.full(windows.shape[:1], windows.shape[1])).states[:, 0, 0]
-    logits = head.predict(frames)
-    found = {
-        "filters": filters,
-        "cnn": backbone.sincnet(windows, filters),
-        "embedding": frames,
-        "log_softmax": logits.log_softmax(-1),
-        "loss": head.loss(frames, label),
-    }
-    scores = []
-    for pair in trials(fixture):
-        one, other = (backbone(x[None], torch.tensor([len(x)])).states[0, 0] for x in pair)
-        scores.append((one @ other.T).clamp(0.0, 1.0).mean())
-    return found | {name: torch.stack(scores) for name in fixture.outputs if "score" in name}
-
-
-def trials(fixture: Fixture) -> list[list[Tensor]]:
-    """The pairs of utterances that the config words as (row0,row1[:12345]), or else the inputs that come in pairs."""
-    audio = {name: value for name, value in fixture.inputs.items() if name not in ("window", "label", "lengths")}
-    side = r"row(\d+)(?:\[:(\d+)\])?"
-    (rows, *_) = (value for value in (*audio.values(), fixture.inputs["window"]) if value.ndim == 2)
-    pairs = re.findall(rf"\({side}, ?{side}\)", fixture.notes)
-    if pairs:
-        return [[rows[int(a), : int(m or 1e9)], rows[int(b), : int(n or 1e9)]] for a, m, b, n in pairs]
-    single = [row for value in audio.values() for row in value.reshape(-1, value.shape[-1])]
-    return [list(pair) for pair in zip(single[::2], single[1::2], strict=False)]
-
-
 def dmha_logmel(fixture: Fixture) -> Outputs:
     """Waveform → log-mel [bins, T], and [T, bins] minus its mean."""
     waveforms = fixture.inputs["waveform"].reshape(1, -1)
@@ -359,12 +311,13 @@ ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {
     "attention_pooling": attention_pooling,
     "mha_pooling": mha_pooling,
     "dmha_pooling": dmha_pooling,
-    "sincnet": sincnet,
     "dmha_logmel": dmha_logmel,
     "vgg_frontend": vgg_frontend,
     "dmha_model": dmha_model,
     "dmha_resnet": dmha_model,
     **head_adapters.ADAPTERS,
+    **ssl_adapters.ADAPTERS,
+    **network_adapters.ADAPTERS,
     **training_adapters.ADAPTERS,
     **zipformer_adapters.ADAPTERS,
 }

@@ -17,9 +17,9 @@ from voxboard.backbones.base import valid
 from voxboard.backbones.zipformer import Zipformer
 from voxboard.backbones.zipformer_checkpoints import sizes
 from voxboard.checkpoints import load_reference
+from voxboard.data.classes import Classes
 from voxboard.heads import losses
 from voxboard.heads.base import MISSING
-from voxboard.heads.labels import Labels
 from voxboard.metrics import reference
 
 Outputs = Mapping[str, Any]
@@ -150,7 +150,7 @@ def ordinal_losses(fixture: Fixture) -> Outputs:
 
 def auden_voice_heads(fixture: Fixture) -> Outputs:
     """Log-mel and labels → frames, logits, losses, top-k and embedding of the multi-task model."""
-    maps = {"speaker" if task == "id" else task: Labels(names) for task, names in fixture.config["id2label"].items()}
+    maps = {"speaker" if task == "id" else task: Classes(names) for task, names in fixture.config["id2label"].items()}
     tags, stated = fixture.config["tags"], fixture.config["task_weights"]
     given = {"speaker" if task == "id" else task: value for task, value in tags.items()}
     stated_sizes = sizes(Zipformer.Config(), fixture.config["encoder_config"])
@@ -158,9 +158,8 @@ def auden_voice_heads(fixture: Fixture) -> Outputs:
     head = heads.create(
         "multi-task",
         backbone.spec.frames.size,
-        len(maps["speaker"]),
+        {task: len(classes) for task, classes in maps.items()},
         tasks=tuple(maps),
-        classes=tuple(map(len, list(maps.values())[1:])),
         weights=tuple(stated.values()),
         reduction="sum",
     ).eval()
@@ -168,7 +167,7 @@ def auden_voice_heads(fixture: Fixture) -> Outputs:
     layers, steps = backbone.frames(fixture.inputs["x"], fixture.inputs["x_lens"])
     frames = layers[:, -1]
     embeddings = torch.where(valid(steps, frames.shape[1])[..., None], frames, 0.0).sum(1) / steps[:, None]
-    labels = torch.tensor([[maps[task].index(tag) for tag in given[task]] for task in maps]).T
+    labels = {task: torch.tensor([as_labelled(maps[task], tag) for tag in given[task]]) for task in maps}
     found: dict[str, Any] = {
         "encoder_out": zipformer_adapters.where_valid(fixture, "encoder_out", frames, steps),
         "encoder_out_lens": steps,
@@ -177,8 +176,8 @@ def auden_voice_heads(fixture: Fixture) -> Outputs:
         "utt_embedding_l2": F.normalize(embeddings, dim=-1),
     }
     losses_of, logits_of = head.losses(embeddings, labels), head.predict_tasks(embeddings)
-    for column, (task, logits) in enumerate(logits_of.items()):
-        name, label = "id" if task == "speaker" else task, labels[:, column]
+    for task, logits in logits_of.items():
+        name, label = "id" if task == "speaker" else task, labels[task]
         found |= {f"logits_{name}": logits, f"loss_{name}": losses_of[task]}
         ranked = logits.argsort(-1, descending=True)
         for k in (1, 5):
@@ -190,6 +189,12 @@ def auden_voice_heads(fixture: Fixture) -> Outputs:
         names = [[maps[task].names[index] for index in row] for row in ranked[:, :count].tolist()]
         assert names == fixture.config["generate_labels"][name]
     return found
+
+
+def as_labelled(classes: Classes, tag: str | None) -> int:
+    """The class index of a tag; where voxboard takes an unknown name for a missing one, the reference takes class 0."""
+    index = classes.index(tag)
+    return 0 if index == MISSING and tag not in (None, "", "None", "Null") else index
 
 
 ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {

@@ -59,6 +59,9 @@ def test_matches_the_reference(fixture: Fixture) -> None:
         "ge2e_contrast",
         "ge2e_eer",
         "ordinal_losses",
+        "explorewv2",
+        "finetunewv2",
+        "ge2e_wavlm",
     ],
 )
 def test_is_compared_at_all(component: str) -> None:

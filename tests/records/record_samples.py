@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from voxboard.records import (
     Benchmark,
+    Confusion,
     Cost,
     Crop,
     Curves,
@@ -118,6 +119,14 @@ def _curves(draw: st.DrawFn) -> Curves:
 
 
 @st.composite
+def _confusions(draw: st.DrawFn) -> Confusion:
+    """A square table of counts."""
+    classes = draw(st.lists(_names, min_size=1, max_size=3))
+    rows = st.lists(st.integers(0, 10**6), min_size=len(classes), max_size=len(classes))
+    return Confusion(tuple(classes), tuple(tuple(draw(rows)) for _ in classes))
+
+
+@st.composite
 def any_record(draw: st.DrawFn) -> Record:
     """Any valid record: odd names, huge numbers, every optional field with and without a value."""
     metrics = draw(st.dictionaries(_names, _options, min_size=1, max_size=3))
@@ -141,6 +150,7 @@ def any_record(draw: st.DrawFn) -> Record:
         tuple(draw(st.lists(strata, max_size=2))),
         tuple(draw(st.lists(gaps, max_size=2))),
         draw(st.none() | _curves()),
+        draw(st.none() | _confusions()),
         draw(st.builds(Cost, parameters=_counts, wall_seconds=st.none() | _numbers)),
         draw(st.sampled_from(["ok", "imported"])),
     )

@@ -85,7 +85,7 @@ def test_unreadable_audio_stops_or_is_left_out(tmp_path: Path) -> None:
     with pytest.raises(BadAudio, match=r"2\.wav"):
         embed(_encoder(), cuts, show_progress=False)
     found = embed(_encoder(), cuts, skip_bad_audio=True, show_progress=False)
-    assert found.skipped == ("u2",)
+    assert found.spent.skipped == ("u2",)
     assert len(found.ids) == len(cuts) - 1
     with pytest.raises(UserError, match="No utterance"):
         embed(_encoder(), cuts[2:3], skip_bad_audio=True, show_progress=False)

@@ -8,24 +8,36 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from lhotse import MonoCut
 
 from tests.cuts import noise_cuts
 from voxboard import model
-from voxboard.benchmarks import verification
+from voxboard.benchmarks.base import Benchmark
 from voxboard.cli.train import read
-from voxboard.data.corpus import speaker_of
+from voxboard.data import targets
 from voxboard.errors import UserError
 from voxboard.model import Network
-from voxboard.training import checkpoint, folder
+from voxboard.training import averaging, checkpoint, folder
 from voxboard.training.loop import Loop
 
-SMALL = (
-    "--channels 8 --frame_size 16 --batch_size 4 --train_max_sec 0.2 --workers 0 --device cpu --max_lr 0.01 "
-    "--nb_total_step 12 --nb_steps_eval 2"
-)
+ECAPA = "ecapa(channels=8, frame_size=16)+statistics+softmax"
+SMALL = "--batch_size 4 --train_max_sec 0.2 --workers 0 --device cpu --max_lr 0.01 --nb_total_step 12 --nb_steps_eval 2"
 PLATEAU = "--optimizer sgd --schedule plateau --plateau_patience 2 --plateau_factor 0.1"
-TRIALS: Any = SimpleNamespace(digest="sha256:none")
+ITEMS: Any = SimpleNamespace(digest="sha256:none")
+
+
+class Flat(Benchmark):
+    """Validation finds the same error every time."""
+
+    task = "nothing"
+    main_metric = "error"
+
+    def run(self, *_: Any, **__: Any) -> Any:
+        return None
+
+    def fix(self, outputs: Any) -> Any:
+        return SimpleNamespace(error=0.25, to_dict=dict, logged=lambda: {"valid_error": 0.25})
 
 
 @pytest.fixture
@@ -33,21 +45,12 @@ def cuts(tmp_path: Path) -> list[MonoCut]:
     return noise_cuts(tmp_path, [0.3] * 6)
 
 
-@pytest.fixture(autouse=True)
-def _flat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Validation finds the same EER every time."""
-    calibration = SimpleNamespace(to_dict=dict)
-    found = SimpleNamespace(eer=0.25, threshold=0.5, calibration=calibration)
-    monkeypatch.setattr(verification, "score", lambda *_: None)
-    monkeypatch.setattr(verification, "reference", lambda *_: found)
-
-
-def _loop(run: Path, cuts: list[MonoCut], words: str, spec: str = "ecapa+statistics+softmax") -> Loop:
+def _loop(run: Path, cuts: list[MonoCut], words: str, spec: str = ECAPA) -> Loop:
     config = read(["Voices", spec, *SMALL.split(), *words.split()])
     run.mkdir(exist_ok=True)
-    speakers = sorted({speaker_of(cut) for cut in cuts})
-    (run / "speakers.json").write_text(json.dumps(speakers))
-    return Loop(config, run, model.build(config.system, len(speakers), seed=0), cuts)
+    learned = targets.learn({"speaker": "classes"}, cuts, pytest.fail)
+    network = model.build(config.system, learned.sizes, seed=0)
+    return Loop(config, run, network, cuts, learned, Flat(None))
 
 
 def _rates(run: Path) -> list[float]:
@@ -61,13 +64,15 @@ def _rates(run: Path) -> list[float]:
         PLATEAU,
         "--optimizer scaled-adam --schedule eden --eden_batches 4 --eden_warmup 3",
         "--optimizer adamw --schedule tri-stage",
+        "--average_period 2 --accumulate 2 --frozen_share 0.6",
+        "--early_stop 4 --train_max_sec 0",
     ],
-    ids=["plateau", "scaled-adam", "tri-stage"],
+    ids=["plateau", "scaled-adam", "tri-stage", "averaged", "early"],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(
     words: str, tmp_path: Path, cuts: list[MonoCut], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _loop(tmp_path / "whole", cuts, words).fit(TRIALS, show_progress=False)
+    _loop(tmp_path / "whole", cuts, words).fit(ITEMS, show_progress=False)
     going = Loop._one
 
     def dies(self: Loop, batch: Any) -> Any:
@@ -79,10 +84,10 @@ def test_an_interrupted_run_ends_with_the_same_bits(
         patch.setattr(Loop, "_one", dies)
         killed = _loop(tmp_path / "cut", cuts, words)
         with pytest.raises(KeyboardInterrupt):
-            killed.fit(TRIALS, show_progress=False)
+            killed.fit(ITEMS, show_progress=False)
     resumed = _loop(tmp_path / "cut", cuts, words)
     assert resumed.step == 4
-    resumed.fit(TRIALS, show_progress=False)
+    resumed.fit(ITEMS, show_progress=False)
     whole, _ = folder.state_of(tmp_path / "whole", "last")
     cut, _ = folder.state_of(tmp_path / "cut", "last")
     assert checkpoint.same(cut, whole)
@@ -90,7 +95,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 
 
 def test_a_plateau_lowers_the_rate_of_the_run(tmp_path: Path, cuts: list[MonoCut]) -> None:
-    _loop(tmp_path / "run", cuts, PLATEAU).fit(TRIALS, show_progress=False)
+    _loop(tmp_path / "run", cuts, PLATEAU).fit(ITEMS, show_progress=False)
     rates = _rates(tmp_path / "run")
     assert rates[0] == 0.01
     assert rates[-1] == pytest.approx(0.001)
@@ -99,7 +104,7 @@ def test_a_plateau_lowers_the_rate_of_the_run(tmp_path: Path, cuts: list[MonoCut
 
 
 def test_a_plateau_needs_a_validation(tmp_path: Path, cuts: list[MonoCut]) -> None:
-    with pytest.raises(UserError, match="no validation trials"):
+    with pytest.raises(UserError, match="nothing to validate on"):
         _loop(tmp_path / "run", cuts, PLATEAU).fit(None, show_progress=False)
 
 
@@ -119,3 +124,74 @@ def test_a_head_says_how_it_wants_its_batches(
     loop = _loop(tmp_path / "run", cuts, "--schedule constant")
     assert len(set(loop.plan(0))) == distinct
     assert len(loop.plan(0)) == (6 if batches else 4)
+
+
+def _weights(run: Path, which: str = "last") -> dict[str, Any]:
+    tensors, _ = folder.state_of(run, which)
+    return {key: value for key, value in tensors.items() if key.startswith(("encoder.", "head."))}
+
+
+def test_two_batches_of_half_the_size_make_one_step(tmp_path: Path, cuts: list[MonoCut]) -> None:
+    """fbank has no dropout and no batch norm: the mean of two halves' gradients is the whole's."""
+    words = "--optimizer sgd --schedule constant --nb_total_step 3"
+    spec = "fbank+statistics(project=4)+softmax"
+    whole = _loop(tmp_path / "whole", cuts, f"{words} --batch_size 6", spec)
+    halves = _loop(tmp_path / "halves", cuts, f"{words} --batch_size 3 --accumulate 2", spec)
+    # The same crops in both: the second half of the batch is a batch of its own.
+    halves.crops = _Halves(whole.crops)  # type: ignore[assignment]
+    for loop in (whole, halves):
+        loop.fit(None, show_progress=False)
+    one, other = _weights(tmp_path / "whole"), _weights(tmp_path / "halves")
+    assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
+
+
+class _Halves:
+    """Crops as a plan of twice the batch size numbers them."""
+
+    def __init__(self, crops: Any) -> None:
+        self.crops = crops
+
+    def __getitem__(self, item: tuple[int, int, int]) -> Any:
+        step, place, index = item
+        return self.crops[step // 2, place + 3 * (step % 2), index]
+
+
+def test_a_backbone_can_stay_frozen_at_first(tmp_path: Path, cuts: list[MonoCut]) -> None:
+    words = "--optimizer sgd --schedule constant --nb_total_step 4 --nb_steps_eval 2 --keep_checkpoints 2"
+    loop = _loop(tmp_path / "run", cuts, f"{words} --frozen_share 0.5")
+    first = {key: value.clone() for key, value in loop.network.encoder.backbone.state_dict().items()}
+    loop.fit(ITEMS, show_progress=False)
+    middle, _ = checkpoint.load(tmp_path / "run" / "checkpoint-2.safetensors")
+    last = _weights(tmp_path / "run")
+    assert all(torch.equal(middle[f"encoder.backbone.{key}"], value) for key, value in first.items())
+    assert not torch.equal(last["encoder.backbone.conv1.weight"], first["conv1.weight"])
+    assert not torch.equal(middle["head.output.weight"], last["head.output.weight"])
+
+
+def test_training_ends_early_when_the_error_stays(tmp_path: Path, cuts: list[MonoCut]) -> None:
+    class Rising(Flat):
+        error = 0.0
+
+        def fix(self, outputs: Any) -> Any:
+            self.error += 0.1
+            return SimpleNamespace(error=self.error, to_dict=dict, logged=dict)
+
+    loop = _loop(tmp_path / "run", cuts, "--schedule constant --early_stop 2")
+    loop.benchmark = Rising(None)
+    best = loop.fit(ITEMS, show_progress=False)
+    assert (best.step, loop.step) == (2, 6)
+
+
+def test_an_average_of_a_run_is_the_mean_of_its_weights(tmp_path: Path, cuts: list[MonoCut]) -> None:
+    words = "--schedule constant --average_period 1 --keep_checkpoints 9 --nb_steps_eval 1 --nb_total_step 6"
+    _loop(tmp_path / "run", cuts, words).fit(ITEMS, show_progress=False)
+    found = averaging.average_until_step(tmp_path / "run", 6, avg=2)
+    each = [checkpoint.load(tmp_path / "run" / f"checkpoint-{step}.safetensors")[0] for step in (5, 6)]
+    key = "head.output.weight"
+    assert torch.allclose(found[key].float(), (each[0][key] + each[1][key]) / 2, atol=1e-6)
+
+
+def test_kept_checkpoints_are_the_latest(tmp_path: Path, cuts: list[MonoCut]) -> None:
+    _loop(tmp_path / "run", cuts, "--schedule constant --keep_checkpoints 2").fit(ITEMS, show_progress=False)
+    assert sorted(averaging.checkpoints(tmp_path / "run")) == [10, 12]
+    assert not (tmp_path / "run" / "checkpoint-8.json").exists()

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": ("voxboard.cli.demo", "the whole way on synthetic voices, in minutes"),
     "list": ("voxboard.cli.list", "backbones, poolers, heads, systems, corpora"),
     "show": ("voxboard.cli.show", "one part, system or run in detail"),
+    "doctor": ("voxboard.cli.doctor", "does the installation work, does a part keep its contract"),
 }
 EXAMPLES = """\
 start here:
@@ -34,7 +35,7 @@ start here:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one subcommand. Returns the exit code: 0 done, 2 a mistake of the user's, 130 interrupted."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a subcommand's module once it was imported
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0

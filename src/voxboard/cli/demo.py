@@ -142,6 +142,8 @@ def _run(cell: Cell, grid: Grid, args: Demo, trained: bool) -> tuple[bool, str]:
 
     A cell that fails is recorded with its reason and does not stop the others.
     """
+    from voxboard.benchmarks import DEFAULT_TASK
+    from voxboard.systems import Part
     from voxboard.training.config import Evaluation, General, RunConfig, training_of
 
     general = General(
@@ -152,7 +154,7 @@ def _run(cell: Cell, grid: Grid, args: Demo, trained: bool) -> tuple[bool, str]:
         records=args.out / "records",
         description=f"{grid.name} grid",
     )
-    config = RunConfig(grid.data, cell.system, general, training_of(cell.system), Evaluation())
+    config = RunConfig(grid.data, Part(DEFAULT_TASK), cell.system, general, training_of(cell.system), Evaluation())
     word = "trained  " if trained else "untrained"
     try:
         record = _evaluated(config, trained)
@@ -174,11 +176,13 @@ def _evaluated(config: RunConfig, trained: bool) -> Record:
         return record
     general = config.general
     options = Eval(device=general.device, seed=general.seed, records=general.records)
-    return run.evaluate_untrained(config.data, config.system, options, config.evaluation, show_progress=False)
+    return run.evaluate_untrained(
+        config.data, config.benchmark, config.system, options, config.evaluation, show_progress=False
+    )
 
 
 def _record_failure(config: RunConfig, trained: bool, reason: str) -> None:
-    from voxboard import model
+    from voxboard import benchmarks, model
     from voxboard.data.prepare import find_corpus
     from voxboard.records import Training
     from voxboard.training import evaluate
@@ -187,5 +191,6 @@ def _record_failure(config: RunConfig, trained: bool, reason: str) -> None:
     training = Training(corpus.name, hyperparameters=asdict(config.training)) if trained else None
     network = model.build(config.system, None, config.general.seed)
     subject = evaluate.Subject(network, config.system, config.general.seed, training=training)
-    setting = evaluate.Setting(config.evaluation, config.general.records, arguments=config.command())
+    benchmark = benchmarks.create(config.benchmark.name, **config.benchmark.options)
+    setting = evaluate.Setting(benchmark, config.evaluation, config.general.records, arguments=config.command())
     evaluate.failed(subject, corpus, reason, setting)

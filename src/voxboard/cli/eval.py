@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxboard import systems
+from voxboard import benchmarks, systems
 from voxboard.cli.parse import combine, parse, qualify
-from voxboard.cli.train import changed
+from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
-from voxboard.training.config import Evaluation
+from voxboard.systems import Part
+from voxboard.training.config import Evaluation, Weights
 
 DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 
@@ -52,7 +53,15 @@ class Eval:
 
 def main(argv: Sequence[str]) -> int:
     """Parses, evaluates and prints. Returns 0."""
-    flat: dict[str, Any] = {"eval": Eval(), "evaluation": Evaluation()}
+    task = chosen(argv)
+    config = benchmarks.REGISTRY.config(task.name, **task.options)
+    flat: dict[str, Any] = {
+        "eval": Eval(),
+        "task": Task(task.name),
+        "benchmark": config,
+        "weights": Weights(),
+        "evaluation": Evaluation(),
+    }
     model = argv[1] if len(argv) > 1 and not argv[1].startswith("-") else "_"
     parts: dict[str, Any] = {}
     if model != "_":
@@ -64,14 +73,18 @@ def main(argv: Sequence[str]) -> int:
     data = options.eval_data or args.data
     from voxboard.training import run
 
+    task = Part(task.name, changed(args.benchmark))
     if options.eval_path:
-        record = run.evaluate_run(data, options.eval_path, options, args.evaluation)
+        # Without a word about the task, a run is evaluated by its own.
+        said = word_after(argv, "--task") or data in benchmarks.cards() or task.options
+        given = task if said else None
+        record = run.evaluate_run(data, given, options.eval_path, options, args.evaluation, args.weights)
     elif model == "_" or data == "_":
         raise UserError("`_` stands for what a run was trained with.", "Add --eval_path RUN, or name DATA and MODEL.")
     else:
         for part in parts:
             system = system.with_options(part, changed(getattr(args, part)))
-        record = run.evaluate_untrained(data, system, options, args.evaluation)
+        record = run.evaluate_untrained(data, task, system, options, args.evaluation)
     _show(record, options.json)
     return 0
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from voxboard.cli.parse import parse
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from voxboard.catalogue import Line
 
 Kind = Literal["all", "backbones", "poolers", "heads", "systems", "corpora"]
 
@@ -24,7 +29,7 @@ class List:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints names and one-line summaries; imports no network code."""
+    """Prints a table per kind: names, what they are, sizes, costs and parity; imports no network code."""
     # `voxboard list backbones` reads better than --kind.
     words = ["--kind", *argv] if argv and not argv[0].startswith("-") else argv
     args = parse(List, words, prog="list", description="List backbones, poolers, heads, systems and corpora.")
@@ -34,30 +39,56 @@ def main(argv: Sequence[str]) -> int:
         print()
         return 0
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     for kind, rows in found.items():
-        table = Table(title=kind, title_justify="left", box=None, show_header=False, padding=(0, 2))
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column()
-        for name, summary in rows.items():
-            table.add_row(Text(name), Text(summary))
-        Console().print(table, "")
+        Console().print(_table(kind, rows), "")
     return 0
 
 
-def catalogue() -> dict[str, dict[str, str]]:
-    """Kind → name → summary."""
+def catalogue() -> dict[str, dict[str, dict[str, Any]]]:
+    """Kind → name → what is known of it."""
     from voxboard import systems
+    from voxboard.catalogue import KINDS, line, names
 
-    found: dict[str, dict[str, str]] = {}
-    for kind in systems.KINDS:
-        registry = systems.registry(kind)
-        found[f"{kind}s"] = {name: registry.summary(name) for name in registry.names()}
-    found["systems"] = {name: f"{system.summary} [{system.spec}]" for name, system in systems.named().items()}
-    found["corpora"] = _corpora()
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for kind in KINDS:
+        lines = [line(kind, name) for name in names(kind)]
+        found[f"{kind}s"] = {item.name: _known(item) for item in lines}
+    for name, system in systems.named().items():
+        found["systems"][name]["spec"] = system.spec
+    found["corpora"] = {name: {"summary": summary} for name, summary in _corpora().items()}
     return found
+
+
+def _known(item: Line) -> dict[str, Any]:
+    costs = {key: item.size.get(key) for key in ("parameters", "multiply_adds")}
+    pinned = {} if item.kind == "system" else {"parity": list(item.parity)}
+    return {"summary": item.summary, **costs, **pinned, "source": item.source}
+
+
+def _table(kind: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from voxboard.catalogue import UNKNOWN
+    from voxboard.catalogue.render import GIVEN, billions, shortened
+
+    measured, pinned = (any(key in row for row in rows.values()) for key in ("multiply_adds", "parity"))
+    table = Table(title=kind, title_justify="left", box=None, show_header=measured, padding=(0, 2, 0, 0))
+    table.add_column("name", style="bold", no_wrap=True)
+    table.add_column("what it is")
+    for title in ["parameters", "G", *(["parity"] if pinned else [])] if measured else []:
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, row in rows.items():
+        cells = [name, row["summary"]]
+        if measured:
+            cells += [shortened(row["parameters"]), billions(row["multiply_adds"])]
+        if pinned:
+            cells.append("yes" if row["parity"] else UNKNOWN)
+        table.add_row(*map(Text, cells))
+    if measured:
+        table.caption, table.caption_justify = f"G: 10⁹ multiply-adds {GIVEN[kind.removesuffix('s')]}", "left"
+    return table
 
 
 def _corpora() -> dict[str, str]:

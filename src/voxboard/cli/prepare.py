@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 SUMMARY = "make manifests of a corpus that you have"
 DESCRIPTION = """Make manifests of a corpus: which files there are, who speaks, and who is trained and tested on.
 
-DATA is LibriSpeech, VCTK, Vox1, Vox2 (with --data_path), Voices, or a folder that has a table of its files. The corpus
-is written to $VOXBOARD_CORPORA/NAME, or ./data/NAME; the audio stays where it is.
+DATA is LibriSpeech, VCTK, Vox1, Vox2, AMI, VoxConverse (with --data_path), Voices, or a folder that has a table of its
+files or, for diarization, an RTTM. The corpus is written to $VOXBOARD_CORPORA/NAME, or ./data/NAME; the audio stays
+where it is.
 
   voxboard prepare LibriSpeech --data_path /data/LibriSpeech
-  voxboard prepare my-speech --metadata metadata.csv --columns file=clip speaker=who --split test"""
+  voxboard prepare my-speech --metadata metadata.csv --columns file=clip speaker=who --split test
+  voxboard prepare my-meetings --rttm rttm --uem uem --valid_recordings 'dev*'"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Prepare:
     """What is prepared, and how."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """LibriSpeech, VCTK, Vox1, Vox2, Voices, or a folder."""
+    """LibriSpeech, VCTK, Vox1, Vox2, AMI, VoxConverse, Voices, or a folder."""
     data_path: Path | None = None
     """Folder with the corpus's audio (with --download: where it goes)."""
     out: Path | None = None
@@ -64,6 +66,12 @@ class Prepare:
     """Speakers of Voices."""
     utterances: int | None = None
     """Utterances per speaker of Voices."""
+    rttm: Path | None = None
+    """Who speaks when in a folder of recordings: an RTTM file, or a folder of them."""
+    uem: Path | None = None
+    """What is scored of the recordings: a UEM file, or a folder of them (default: all)."""
+    valid_recordings: tuple[str, ...] = ()
+    """Names of the recordings for validation, * for any letters; the others are for the test."""
     json: bool = False
     """Print the counts as JSON."""
 
@@ -91,6 +99,9 @@ def run(args: Prepare) -> int:
         download=args.download,
         speakers=args.speakers,
         utterances=args.utterances,
+        rttm=args.rttm,
+        uem=args.uem,
+        valid_recordings=args.valid_recordings,
     )
     corpus = prepare(args.data, args.data_path, args.out, options)
     for note in corpus.info.notes:
@@ -116,6 +127,7 @@ def described(corpus: Corpus) -> Mapping[str, object]:
     info = corpus.info
     return {
         "name": info.name,
+        "kind": info.kind,
         "folder": str(corpus.folder),
         "audio_root": str(corpus.audio_root),
         "version": info.version,
@@ -137,17 +149,14 @@ def _print_table(corpus: Corpus) -> None:
     console.print(f"{corpus.name}{version} → {corpus.folder}", soft_wrap=True, markup=False, highlight=False)
     table = Table()
     table.add_column("split")
-    for column in ("speakers", "utterances", "hours"):
+    columns = ("speakers", "utterances") if corpus.info.kind == "utterances" else ("speakers", "recordings", "turns")
+    for column in (*columns, "hours"):
         table.add_column(column, justify="right")
-    table.add_column("trials")
+    if corpus.info.kind == "utterances":
+        table.add_column("trials")
     for split in corpus.splits:
         counts = corpus.info.counts.get(split, {})
-        listed = corpus.info.trials.get(split, "")
-        table.add_row(
-            split,
-            f"{counts.get('speakers', 0):,}",
-            f"{counts.get('utterances', 0):,}",
-            f"{counts.get('hours', 0.0):,.2f}",
-            listed,
-        )
+        cells = [*(f"{counts.get(column, 0):,}" for column in columns), f"{counts.get('hours', 0.0):,.2f}"]
+        listed = [corpus.info.trials.get(split, "")] if corpus.info.kind == "utterances" else []
+        table.add_row(split, *cells, *listed)
     console.print(table)

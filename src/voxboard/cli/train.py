@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
-from voxboard import systems
+from voxboard import benchmarks, systems
 from voxboard.cli.parse import combine, parse, qualify
+from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
+from voxboard.systems import Part, System
 from voxboard.training.config import Evaluation, General, RunConfig, Training, training_of
 
 DESCRIPTION = """Train MODEL on DATA, validate as it goes, and test the best checkpoint.
@@ -17,6 +20,14 @@ DATA is VCTK, LibriSpeech, Vox1, Vox2, Voices, … (see voxboard list corpora) o
 named system (UniPool, ECAPA-TDNN, X-vector) or backbone+pooler+head. With both named, --help shows the options of
 the model too."""
 POSITIONALS = (("data", "corpus or prepared folder"), ("model", "named system, or backbone+pooler+head"))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured."""
+
+    task: str = benchmarks.DEFAULT_TASK
+    """What the system is validated and tested by (voxboard list benchmarks); a card as DATA says it itself."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +60,19 @@ def main(argv: Sequence[str]) -> int:
 def read(argv: Sequence[str]) -> RunConfig:
     """The configuration that the words of a command line describe."""
     named = len(argv) > 1 and not any(word.startswith("-") for word in argv[:2])
+    benchmark = chosen(argv)
     flat: dict[str, Any] = {
+        "task": Task(benchmark.name),
+        "benchmark": benchmarks.REGISTRY.config(benchmark.name, **benchmark.options),
         "general": General(),
         "training": Training(),
+        "augmentation": Augmentation(),
         "evaluation": Evaluation(),
         "going_on": Resume(),
     }
     parts: dict[str, Any] = {}
     if named:
-        system = systems.parse(argv[1])
+        system = fitted(systems.parse(argv[1]), benchmark)
         flat["training"] = training_of(system)
         parts = {kind: systems.registry(kind).config(part.name, **part.options) for kind, part in system.parts()}
     kind = combine("Train", POSITIONALS, flat, parts)
@@ -66,22 +81,47 @@ def read(argv: Sequence[str]) -> RunConfig:
         raise UserError("DATA and MODEL come first.", "Write: voxboard train DATA MODEL [--flags]")
     for part in parts:
         system = system.with_options(part, changed(getattr(args, part)))
-    config = RunConfig(args.data, system, args.general, args.training, args.evaluation)
+    benchmark = Part(benchmark.name, changed(args.benchmark))
+    config = RunConfig(args.data, benchmark, system, args.general, args.training, args.evaluation, args.augmentation)
     return config.quick() if args.general.quickrun else config
 
 
+def chosen(argv: Sequence[str]) -> Part:
+    """The benchmark that the words ask for: `--task`, else the one of DATA's card, else verification."""
+    data = argv[0] if argv and not argv[0].startswith("-") else ""
+    found = benchmarks.card(data, word_after(argv, "--task") or "")
+    return Part(found.task, dict(found.options))
+
+
+def fitted(system: System, benchmark: Part) -> System:
+    """The system as the benchmark trains it: its head's label, where the words say nothing else."""
+    made = benchmarks.create(benchmark.name, **benchmark.options)
+    if system.head.name == systems.DEFAULT_HEAD and not system.head_given:
+        system = replace(system, head=Part(made.default_head))
+    known = {f.name for f in fields(systems.registry("head").resolve(system.head.name)[0].Config)}
+    wanted = {key: value for key, value in made.head_options().items() if key in known}
+    return system.with_options("head", {**wanted, **system.head.options})
+
+
 def changed(config: Any) -> dict[str, Any]:
-    """The options of a part that differ from its defaults."""
-    return {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
+    """The options that differ from their defaults, paths as words."""
+    values = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
 def _resumed(argv: Sequence[str]) -> str | None:
     """The run that `--resume RUN` or `--resume=RUN` names."""
+    found = word_after(argv, "--resume")
+    if found == "":
+        raise UserError("--resume needs the name of a run.", "Write: voxboard train _ _ --resume RUN")
+    return found
+
+
+def word_after(argv: Sequence[str], flag: str) -> str | None:
+    """What `--flag VALUE` or `--flag=VALUE` gives; None without the flag, "" without a value."""
     for number, word in enumerate(argv):
-        if word.startswith("--resume="):
+        if word.startswith(f"{flag}="):
             return word.partition("=")[2]
-        if word == "--resume":
-            if number + 1 == len(argv):
-                raise UserError("--resume needs the name of a run.", "Write: voxboard train _ _ --resume RUN")
-            return argv[number + 1]
+        if word == flag:
+            return argv[number + 1] if number + 1 < len(argv) else ""
     return None

@@ -7,7 +7,7 @@ makes a resumed run equal to an uninterrupted one bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,24 +15,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voxboard.data import audio
+from voxboard.data.classes import MISSING
+from voxboard.data.labels import label_of
 from voxboard.errors import BadAudio, UserError
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
+    from voxboard.data.augment import Augmenter
+    from voxboard.data.augment import Drawn as Changes
+    from voxboard.data.targets import Targets
+
 Plan = Callable[[int], Sequence[int]]
 Item = tuple[int, int, int]  # step, place in the batch, index of the cut
+Drawn = tuple[np.ndarray, dict[str, np.ndarray], tuple[str, ...]]  # waveform [N], labels, files that were replaced
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`waveforms` [B, N] float32, `labels` [B] int64; `skipped` names files that were replaced."""
+    """`waveforms` [B, N] float32, zeros past each of `lengths` [B]; `labels`: task → tensor of B rows.
+
+    `skipped` names files that were replaced.
+    """
 
     waveforms: Tensor
-    labels: Tensor
+    lengths: Tensor
+    labels: Mapping[str, Tensor]
     skipped: tuple[str, ...] = ()
 
 
@@ -102,62 +114,93 @@ class Steps(Sampler[list[Item]]):
 
 
 class Crops(Dataset[Any]):
-    """Random crops of a fixed length; an utterance that is shorter is repeated.
+    """Random crops of `samples`, an utterance that is shorter repeated; whole utterances where `samples` is 0.
 
-    With `skip_bad` any other utterance stands in for one that cannot be read, with `keep_label` one of the same label.
+    With `skip_bad` any other utterance stands in for one that cannot be read, with `keep` one of the same class of
+    that task.
     """
 
     def __init__(
         self,
         cuts: Sequence[Cut],
-        labels: Sequence[int],
+        targets: Targets,
         samples: int,
         sample_rate: int,
         seed: int,
         skip_bad: bool,
-        keep_label: bool = False,
+        keep: str = "",
+        augment: Augmenter | None = None,
     ) -> None:
-        self.cuts, self.labels = cuts, labels
+        self.cuts, self.targets = cuts, targets
         self.samples, self.sample_rate = samples, sample_rate
-        self.seed, self.skip_bad, self.keep_label = seed, skip_bad, keep_label
+        self.seed, self.skip_bad, self.keep, self.augment = seed, skip_bad, keep, augment
 
     def __len__(self) -> int:
         return len(self.cuts)
 
-    def __getitem__(self, item: Item) -> tuple[np.ndarray, int, tuple[str, ...]] | BadAudio:
+    def __getitem__(self, item: Item) -> Drawn | BadAudio:
         step, place, index = item
         random = np.random.default_rng((self.seed, step, place, 1))
         skipped: list[str] = []
         # An exception that crosses a worker's border loses its type, so the error travels as a value.
         while True:
+            cut = self.cuts[index]
+            changes = self._changes(cut, step, place)
             try:
-                return self._crop(self.cuts[index], random), self.labels[index], tuple(skipped)
+                wave = self._crop(cut, changes.needed if changes else self._samples(cut), random)
             except BadAudio as error:
-                skipped.append(self.cuts[index].id)
+                skipped.append(cut.id)
                 if not self.skip_bad or len(skipped) > 100:
                     return error
-                index = self._stand_in(index, random)
+                index = self._stand_in(cut, random)
+                continue
+            try:
+                heard = self.augment.apply(wave, changes) if self.augment and changes else wave
+            except BadAudio as error:  # a file of noise, for which no utterance stands in
+                return error
+            return heard, self.targets.of(cut, heard, self.sample_rate), tuple(skipped)
 
-    def _stand_in(self, index: int, random: np.random.Generator) -> int:
-        if not self.keep_label:
+    def _samples(self, cut: Cut) -> int:
+        return self.samples or audio.num_samples(cut, self.sample_rate)
+
+    def _changes(self, cut: Cut, step: int, place: int) -> Changes | None:
+        """What augmentation does, from a stream of its own: crops are the same with it and without."""
+        if self.augment is None:
+            return None
+        random = np.random.default_rng((self.seed, step, place, 4))
+        return (self.augment.plan if self.samples else self.augment.plan_whole)(random, self._samples(cut))
+
+    def _stand_in(self, bad: Cut, random: np.random.Generator) -> int:
+        if not self.keep:
             return int(random.integers(len(self.cuts)))
-        return int(random.choice([other for other, label in enumerate(self.labels) if label == self.labels[index]]))
+        wanted = label_of(bad, self.keep)
+        return int(random.choice([n for n, other in enumerate(self.cuts) if label_of(other, self.keep) == wanted]))
 
-    def _crop(self, cut: Cut, random: np.random.Generator) -> np.ndarray:
+    def _crop(self, cut: Cut, samples: int, random: np.random.Generator) -> np.ndarray:
         total = audio.num_samples(cut, self.sample_rate)
-        start = int(random.integers(max(total - self.samples, 0) + 1))
-        wave = audio.window(cut, start, min(self.samples, total), self.sample_rate)
-        return wave if len(wave) == self.samples else np.pad(wave, (0, self.samples - len(wave)), mode="wrap")
+        start = int(random.integers(max(total - samples, 0) + 1))
+        wave = audio.window(cut, start, min(samples, total), self.sample_rate)
+        return wave if len(wave) == samples else np.pad(wave, (0, samples - len(wave)), mode="wrap")
 
 
-def _collate(items: list[tuple[np.ndarray, int, tuple[str, ...]] | BadAudio]) -> Batch | BadAudio:
+def _collate(items: list[Drawn | BadAudio]) -> Batch | BadAudio:
     good = []
     for item in items:
         if isinstance(item, BadAudio):
             return item
         good.append(item)
     waves, labels, skipped = zip(*good, strict=True)
-    return Batch(torch.from_numpy(np.stack(waves)), torch.tensor(labels), tuple(s for some in skipped for s in some))
+    return Batch(
+        padded([torch.from_numpy(wave) for wave in waves], 0.0),
+        torch.tensor([len(wave) for wave in waves]),
+        {task: padded([torch.from_numpy(found[task]) for found in labels], MISSING) for task in labels[0]},
+        tuple(name for some in skipped for name in some),
+    )
+
+
+def padded(rows: Sequence[Tensor], value: float) -> Tensor:
+    """Rows [n] of unlike lengths, or scalars → one tensor [B, longest], or [B]."""
+    return pad_sequence(list(rows), batch_first=True, padding_value=value) if rows[0].ndim else torch.stack(list(rows))
 
 
 def batches(dataset: Crops, plan: Plan, start: int, stop: int, workers: int) -> Iterator[Batch]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxboard.data.corpus import DESCRIPTION, Corpus
+from voxboard.data.manifest import Kind
 from voxboard.errors import UserError, unknown
 
 
@@ -16,10 +17,11 @@ class Known:
     """A corpus that voxboard knows by name: what reads it, and where it comes from."""
 
     summary: str
-    scan: str = ""  # "module:function" of (folder, options) -> Scan; empty: it is made, not read
+    scan: str = ""  # "module:function" of (folder, options) -> Scan or Recordings; empty: it is made, not read
     aliases: tuple[str, ...] = ()
     licence: str = "unknown"
     source: str = ""  # where it is downloaded or registered for
+    kind: Kind = "utterances"  # what its cuts are
     download: bool = False  # openly licensed: --download fetches it
 
 
@@ -54,6 +56,20 @@ CORPORA: Mapping[str, Known] = {
         aliases=("VoxCeleb2",),
         licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
         source=VOXCELEB,
+    ),
+    "AMI": Known(
+        "meetings of four, mixed from headsets, 100 h, for diarization",
+        "voxboard.data.meetings:ami",
+        licence="CC-BY-4.0",
+        source="https://groups.inf.ed.ac.uk/ami/corpus/",
+        kind="recordings",
+    ),
+    "VoxConverse": Known(
+        "debates and news on video, 1 to 21 speakers, 64 h, for diarization",
+        "voxboard.data.meetings:voxconverse",
+        licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
+        source="https://www.robots.ox.ac.uk/~vgg/data/voxconverse/",
+        kind="recordings",
     ),
 }
 

@@ -4,9 +4,10 @@
     <folder>/{train,valid,test}.jsonl.gz   Lhotse cuts; paths relative to `audio_root`
     <folder>/trials-{valid,test}.csv.gz    trial lists, where the corpus has or was given one
 
-Every cut has exactly one supervision, which carries the speaker and, as far as the corpus documents them, gender,
-text and language; `custom` carries age, accent, region, nationality and session (chapter, video). A manifest is data:
-loading one never runs anything, and its paths cannot leave `audio_root`.
+A corpus of utterances has cuts with exactly one supervision, which carries the speaker and, as far as the corpus documents them, gender,
+text and language; `custom` carries age, accent, region, nationality and session (chapter, video). A corpus of recordings has cuts with
+one supervision per turn, and under `custom` the `uem`: what is scored, (start, end) in seconds, else all. A manifest is
+data: loading one never runs anything, and its paths cannot leave `audio_root`.
 """
 
 from __future__ import annotations
@@ -17,20 +18,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from voxboard.data.manifest import inside, read_cuts, write_cuts
+from voxboard.data.manifest import Kind, inside, read_cuts, write_cuts
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from lhotse import CutSet
     from lhotse.cut import Cut
 
-__all__ = ["ATTRIBUTES", "DESCRIPTION", "SPLITS", "Corpus", "CorpusInfo", "attributes_of", "inside", "speaker_of"]
+__all__ = ["ATTRIBUTES", "DESCRIPTION", "SPLITS", "Corpus", "CorpusInfo", "attributes_of", "inside", "speaker_of", "speakers_of"]
 
 SPLITS = ("train", "valid", "test")
 ATTRIBUTES = ("gender", "age", "accent", "region", "nationality", "language")
 DESCRIPTION = "corpus.json"
+_OTHER: Mapping[Kind, str] = {
+    "utterances": "Name a corpus of recordings with turns, such as AMI or VoxConverse.",
+    "recordings": "Use it with --task diarization, or name a corpus of utterances.",
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,14 @@ class CorpusInfo:
     """`corpus.json`: what a corpus is and where its audio lies."""
 
     name: str
+    kind: Kind = "utterances"
     audio_root: str = "."  # absolute, or relative to the folder of corpus.json
     version: str = ""
     licence: str = "unknown"
     source: str = ""
     synthetic: bool = False
     trials: Mapping[str, str] = field(default_factory=dict)  # split → file name inside the folder
-    counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # split → utterances, speakers, hours
+    counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # split → speakers, hours, utterances …
     notes: tuple[str, ...] = ()  # what is missing or was changed, one sentence each
     skipped: int = 0  # audio files that could not be read and were left out on request
 
@@ -72,14 +78,26 @@ class Corpus:
         return _absolute(self.folder / self.info.audio_root)
 
     def cuts(self, split: str) -> CutSet:
-        """The cuts of a split with absolute audio paths. Raises `UserError` when the corpus has no such split."""
+        """The utterances of a split with absolute audio paths.
+
+        Raises `UserError` when the corpus has no such split, or holds recordings.
+        """
+        return self._read(split, "utterances")
+
+    def recordings(self, split: str) -> CutSet:
+        """The recordings of a split, a supervision per turn. Raises `UserError` as `cuts` does."""
+        return self._read(split, "recordings")
+
+    def _read(self, split: str, kind: Kind) -> CutSet:
+        if self.info.kind != kind:
+            raise UserError(f"{self.name} holds {self.info.kind}, not {kind}.", _OTHER[self.info.kind])
         if split not in self._manifests:
             raise UserError(
                 f"{self.name} has no {split} split.",
                 f"It has {', '.join(self.splits) or 'none'}; prepare it again or name another corpus.",
             )
         if split not in self._cuts:
-            self._cuts[split] = read_cuts(self._manifests[split], self.audio_root)
+            self._cuts[split] = read_cuts(self._manifests[split], self.audio_root, kind)
         return self._cuts[split]
 
     def all_cuts(self) -> list[Cut]:
@@ -133,11 +151,11 @@ class Corpus:
             ordered = sorted(cuts, key=lambda cut: cut.id)
             if not ordered:
                 continue
-            _check_new(ordered, seen)
+            _check_new(ordered, seen, info.kind)
             manifests[split] = folder / f"{split}.jsonl.gz"
             parts[manifests[split]] = folder / f".{split}.jsonl.gz.part"
             write_cuts(parts[manifests[split]], ordered, root)
-            counts[split] = _counts(ordered)
+            counts[split] = _counts(ordered, info.kind)
         info = replace(info, counts=counts, audio_root=_stored(root, _absolute(folder)))
         description = folder / f".{DESCRIPTION}.part"
         description.write_text(json.dumps(asdict(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -150,8 +168,13 @@ class Corpus:
 
 
 def speaker_of(cut: Cut) -> str:
-    """The speaker of a cut."""
+    """The speaker of an utterance."""
     return str(cut.supervisions[0].speaker)
+
+
+def speakers_of(cut: Cut) -> list[str]:
+    """All speakers of an utterance or recording, sorted."""
+    return sorted({str(supervision.speaker) for supervision in cut.supervisions})
 
 
 def attributes_of(cut: Cut) -> dict[str, Any]:
@@ -169,11 +192,11 @@ def _absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _check_new(cuts: Sequence[Cut], seen: set[str]) -> None:
+def _check_new(cuts: Sequence[Cut], seen: set[str], kind: Kind) -> None:
     """Adds the ids of cuts to `seen`. Raises `UserError` for one that is there already."""
     for cut in cuts:
         if cut.id in seen:
-            raise UserError(f"Two utterances have the id {cut.id}.", "Give every utterance an id of its own.")
+            raise UserError(f"Two {kind} have the id {cut.id}.", f"Give every {kind[:-1]} an id of its own.")
         seen.add(cut.id)
 
 
@@ -182,10 +205,12 @@ def _stored(root: Path, folder: Path) -> str:
     return str(root.relative_to(folder)) if root.is_relative_to(folder) else str(root)
 
 
-def _counts(cuts: Sequence[Cut]) -> dict[str, float]:
+def _counts(cuts: Sequence[Cut], kind: Kind) -> dict[str, float]:
+    turns = {"turns": sum(len(cut.supervisions) for cut in cuts)} if kind == "recordings" else {}
     return {
-        "utterances": len(cuts),
-        "speakers": len({speaker_of(cut) for cut in cuts}),
+        kind: len(cuts),
+        **turns,
+        "speakers": len({speaker for cut in cuts for speaker in speakers_of(cut)}),
         "hours": round(sum(cut.duration for cut in cuts) / 3600, 4),
     }
 
@@ -196,7 +221,10 @@ def _info(description: Path) -> CorpusInfo:
         for key in content:
             if key not in CorpusInfo.__dataclass_fields__:
                 raise unknown(f"key in {description}", key, CorpusInfo.__dataclass_fields__)
-        return CorpusInfo(**{**content, "notes": tuple(content.get("notes", ()))})
+        info = CorpusInfo(**{**content, "notes": tuple(content.get("notes", ()))})
+        if info.kind not in get_args(Kind):
+            raise unknown(f"kind in {description}", info.kind, get_args(Kind))
+        return info
     except (ValueError, TypeError) as error:
         raise UserError(f"{description} cannot be read: {error}.", "Prepare the corpus again.") from error
 

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from voxboard.errors import UserError
 from voxboard.progress import bar
@@ -15,6 +15,8 @@ from voxboard.progress import bar
 if TYPE_CHECKING:
     from lhotse import CutSet
     from lhotse.cut import Cut
+
+Kind = Literal["utterances", "recordings"]  # one supervision per cut, or a turn per supervision
 
 MANY = 10_000  # cuts whose writing takes long enough to show
 
@@ -53,7 +55,7 @@ def _relative(cut: dict[str, Any], root: Path) -> dict[str, Any]:
     return cut
 
 
-def read_cuts(manifest: Path, audio_root: Path) -> CutSet:
+def read_cuts(manifest: Path, audio_root: Path, kind: Kind = "utterances") -> CutSet:
     """The cuts of a manifest with absolute audio paths. Raises `UserError` for one that is not what a corpus holds."""
     from lhotse import CutSet
 
@@ -62,21 +64,23 @@ def read_cuts(manifest: Path, audio_root: Path) -> CutSet:
     except Exception as error:
         raise UserError(f"{manifest} is not a Lhotse cut manifest: {error}", "Prepare the corpus again.") from error
     for cut in cuts:
-        _check(cut, manifest)
+        _check(cut, manifest, kind)
         for source in cut.recording.sources:
             source.source = str(inside(audio_root, source.source))
     return cuts
 
 
-def _check(cut: Cut, manifest: Path) -> None:
-    """Raises `UserError` for a cut that is not one utterance of one speaker in plain audio files."""
+def _check(cut: Cut, manifest: Path, kind: Kind) -> None:
+    """Raises `UserError` for a cut that is not one utterance of one speaker, or a recording of any turns, in files."""
     from lhotse.cut.data import DataCut
 
     supervisions = getattr(cut, "supervisions", [])
-    if not isinstance(cut, DataCut) or not cut.has_recording or len(supervisions) != 1 or not supervisions[0].speaker:
+    whole = isinstance(cut, DataCut) and cut.has_recording
+    if not whole or (kind == "utterances" and len(supervisions) != 1) or not all(one.speaker for one in supervisions):
+        due = "one supervision with a speaker" if kind == "utterances" else "a speaker in every supervision"
         raise UserError(
-            f"Cut {cut.id} of {manifest} does not have one recording and one supervision with a speaker.",
-            "Trim the cuts to supervisions with Lhotse first.",
+            f"Cut {cut.id} of {manifest} does not have one recording and {due}.",
+            "Trim the cuts to supervisions with Lhotse first, or prepare whole recordings with --rttm.",
         )
     if cut.recording.transforms:
         raise UserError(

@@ -17,9 +17,17 @@ from voxboard.errors import UserError, unknown
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
+    from voxboard.data.manifest import Kind
+    from voxboard.data.recordings import Recordings
     from voxboard.data.scan import Scan, Utterance
 
 __all__ = ["CORPORA", "Options", "corpora_root", "find_corpus", "prepare"]
+
+# What is said about one kind of corpus only, and refused of the other.
+_ONLY: Mapping[Kind, tuple[str, ...]] = {
+    "recordings": ("metadata", "columns", "subsets", "valid_trials", "test_trials", "filter_trials", "seed"),
+    "utterances": ("rttm", "uem", "valid_recordings"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,9 @@ class Options:
     download: bool = False
     speakers: int | None = None  # of Voices
     utterances: int | None = None  # of Voices, per speaker
+    rttm: Path | None = None  # of a folder of recordings: who speaks when
+    uem: Path | None = None  # what is scored of them; None: all
+    valid_recordings: tuple[str, ...] = ()  # patterns of the names of those for validation
 
 
 def prepare(
@@ -60,15 +71,22 @@ def prepare(
     if name is None:
         return _prepare_folder(data, data_path, out, options)
     known = CORPORA[name]
+    _check_kind(name, known.kind, options)
+    if known.kind == "recordings" and (options.rttm or options.uem or options.valid_recordings or options.split):
+        raise UserError(
+            f"{name} brings its annotation and its splits along.",
+            "Leave --rttm, --uem, --split and --valid_recordings out.",
+        )
     folder = _audio_folder(name, known, data_path, options)
     module, _, function = known.scan.partition(":")
-    scan: Scan = getattr(importlib.import_module(module), function)(folder, _located(options, folder))
+    scan: Scan | Recordings = getattr(importlib.import_module(module), function)(folder, _located(options, folder))
     info = CorpusInfo(_checked(options.name or name), version=scan.version, licence=known.licence, source=known.source)
     return _write(scan, info, out, options)
 
 
 def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     from voxboard.data import folder as tables
+    from voxboard.data import recordings
 
     folder = Path(os.path.abspath(data))
     if not folder.is_dir():
@@ -85,8 +103,18 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
             f"{data} has the name of a corpus that voxboard knows.",
             f"Run: voxboard prepare {known_name(name)} --data_path {data} (or choose another --name).",
         )
-    scan = tables.scan(folder, _located(options, folder))
+    _check_kind(data, "recordings" if options.rttm else "utterances", options)
+    options = _located(options, folder)
+    scan = recordings.scan(folder, options) if options.rttm else tables.scan(folder, options)
     return _write(scan, CorpusInfo(name, source=str(folder)), out, options)
+
+
+def _check_kind(data: str, kind: Kind, options: Options) -> None:
+    """Raises `UserError` for what says nothing about a corpus of this kind."""
+    for name in _ONLY[kind]:
+        if getattr(options, name):
+            advice = "Leave it out." if kind == "recordings" else "Leave it out, or pass --rttm for recordings."
+            raise UserError(f"--{name} says nothing about {kind}, which {data} holds.", advice)
 
 
 def _voices(data_path: Path | None, out: Path | None, options: Options) -> Corpus:
@@ -118,13 +146,17 @@ def _audio_folder(name: str, known: Known, data_path: Path | None, options: Opti
 
 
 def _located(options: Options, folder: Path) -> Options:
-    """The options with the table found: relative to the folder, else to where the user is."""
-    if options.metadata is None:
-        return options
-    for place in (folder / options.metadata, options.metadata):
-        if place.is_file():
-            return replace(options, metadata=place)
-    raise UserError(f"There is no table {options.metadata}, neither here nor in {folder}.", "Check --metadata.")
+    """The options with their files found: relative to the folder, else to where the user is."""
+    for name in ("metadata", "rttm", "uem"):
+        given = getattr(options, name)
+        if given is None:
+            continue
+        found = next((place for place in (folder / given, given) if place.exists()), None)
+        if found is None or (name == "metadata" and not found.is_file()):
+            what = "table" if name == "metadata" else name.upper()
+            raise UserError(f"There is no {what} {given}, neither here nor in {folder}.", f"Check --{name}.")
+        options = replace(options, **{name: found})
+    return options
 
 
 def _checked(name: str) -> str:
@@ -133,10 +165,13 @@ def _checked(name: str) -> str:
     return name
 
 
-def _write(scan: Scan, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
+def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
-    from voxboard.data import lists
+    from voxboard.data import lists, recordings
     from voxboard.data.scan import to_cuts
+
+    if isinstance(scan, recordings.Recordings):
+        return recordings.write(scan, info, out or corpora_root() / info.name, options)
 
     cuts, bad = to_cuts(scan.utterances, options.skip_bad_audio)
     readable = {cut.id for cut in cuts}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from voxboard.heads.base import Labelled
 from voxboard.heads.margin import MarginSoftmax
 
 # Below any 1 - cos² that float32 can tell from 0: keeps the square root's gradient finite at a cosine of ±1.
@@ -17,8 +18,10 @@ TINY = 1e-12
 class AAM(MarginSoftmax):
     """AAM-softmax (Deng et al., ArcFace, CVPR 2019, equation 3), averaged over `heads`."""
 
+    exports = ("torch.export",)
+
     @dataclass(frozen=True)
-    class Config:
+    class Config(Labelled):
         """Options of `aam`."""
 
         margin: float = 0.2

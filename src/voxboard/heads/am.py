@@ -8,14 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.heads import losses
+from voxboard.heads.base import Labelled
 from voxboard.heads.margin import MarginSoftmax
 
 
 class AM(MarginSoftmax):
     """AM-softmax (Wang et al., Additive Margin Softmax for Face Verification, 2018, arXiv 1801.05599)."""
 
+    exports = ("torch.export",)
+
     @dataclass(frozen=True)
-    class Config:
+    class Config(Labelled):
         """Options of `am`."""
 
         margin: float = 0.4

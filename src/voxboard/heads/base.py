@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
-# The class index of an utterance whose label is not known (torch's `ignore_index`): it trains nothing.
-MISSING = -100
+from voxboard.data import classes
+
+MISSING = classes.MISSING  # an utterance without this label trains nothing
+Kind = Literal["classes", "values", "tokens", "vectors", "texts"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Options of every head of one label."""
+
+    label: str = "speaker"
+    """What is learned: speaker, or another label of the utterances (gender, emotion, age_group, …)."""
 
 
 class Head(nn.Module):
@@ -16,25 +28,30 @@ class Head(nn.Module):
     `reads` is "embedding" for a head of embeddings [B, E], and "frames" for one of a sequence [B, 1, T, D], which is
     what the pooler pools (`Pooler.sequence`); `size` is E or D.
 
-    `label` names the supervision it needs ("speaker", "gender", …). A head of several tasks lists theirs in `tasks`,
-    its own `label` first; every other head has one.
-
-    `targets` is what labels are: "classes" (indices [B]), "values" (numbers [B] or [B, n]; `n_classes` is n), or
-    "tokens" (indices [B, U], padded with `MISSING`; `n_classes` is the size of the vocabulary).
+    `targets` is what labels are: "classes" (indices [B]), "values" (numbers [B] or [B, n]; `n_classes` is n),
+    "tokens" (indices [B, U], padded with `MISSING`; `n_classes` is the size of the vocabulary), "vectors" (what a
+    sentence encoder makes of each of an utterance's texts [B, K, D], NaN where there is none; `n_classes` is D and the
+    `Config` has a `sentence_encoder`), or "texts" (code points [B, U], padded with `MISSING`).
 
     `batches` is None for shuffled utterances, or (N, M) where a batch has to be N classes × M utterances each: then
     every class of a batch is in it as often as the others and at least twice, in any order.
+
+    `exports` tells how `predict` becomes a program without its Python code: "torch.export", "torchscript" (tested).
+
+    `label` names the supervision ("speaker", "gender", …) where the `Config` has no `label` of its own. A head of
+    several tasks says so in `needs`, its main one first; then `n_classes` and labels are mappings from task.
     """
 
     label: str = "speaker"
     reads: str = "embedding"
-    targets: str = "classes"
+    targets: Kind = "classes"
     batches: tuple[int, int] | None = None
+    exports: tuple[str, ...] = ()
 
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """The labels that `loss` needs."""
-        return (self.label,)
+    @classmethod
+    def needs(cls, config: Any) -> Mapping[str, Kind]:
+        """The labels that a head of such a `Config` is trained with, and what they are."""
+        return {getattr(config, "label", cls.label): cls.targets}
 
     def loss(self, embeddings: Any, labels: Any) -> Tensor:
         """Embeddings [B, E], or the `Frames` of a sequence, and their labels → scalar loss.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.errors import UserError
-from voxboard.heads.base import Head
+from voxboard.heads.base import Head, Labelled
 
 SMALLEST = 1e-6
 
@@ -21,8 +21,10 @@ class GE2E(Head):
     centroid that each class had in its latest training batch. Raises `UserError` for batches of another form.
     """
 
+    exports = ("torch.export",)
+
     @dataclass(frozen=True)
-    class Config:
+    class Config(Labelled):
         """Options of `ge2e`."""
 
         form: str = "softmax"

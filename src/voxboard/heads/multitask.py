@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,26 +10,26 @@ from torch import Tensor, nn
 
 from voxboard import heads
 from voxboard.errors import UserError
-from voxboard.heads.base import MISSING, Head
+from voxboard.heads.base import MISSING, Head, Kind
 
 
 class MultiTask(Head):
     """Weighted sum of one loss per task; an utterance without a task's label does not train that task.
 
-    Labels are [B, tasks] with `MISSING` where unknown (`heads.labels` makes them from names), or [B] when only the
-    first task has labels, whose class scores `predict` gives.
+    Labels are one tensor [B] per task, with `MISSING` where unknown (`data.classes` makes them from names); a task
+    without classes has no weights and no loss. `predict` gives the class scores of the first task.
     """
+
+    exports = ("torch.export",)
 
     @dataclass(frozen=True)
     class Config:
         """Options of `multi-task`."""
 
-        tasks: tuple[str, ...] = ("speaker",)
-        """Labels to train; the classes of the first are those of the training set."""
-        classes: tuple[int, ...] = ()
-        """Number of classes of every task but the first."""
+        tasks: tuple[str, ...] = ("speaker", "gender")
+        """Labels to train."""
         weights: tuple[float, ...] = ()
-        """Weight per task (Auden: 1, 2.5, 3 and 3 for speaker, emotion, gender, age); all 1 when left out."""
+        """Weight per task (Auden: 1, 2.5, 3 and 3 for speaker, emotion, gender, age group); all 1 when left out."""
         main: str = "softmax"
         """Head of the first task; the others are linear classifiers."""
         dropout: float = 0.1
@@ -36,39 +37,36 @@ class MultiTask(Head):
         reduction: str = "mean"
         """`mean` over the utterances that have the label, or their `sum` (Auden)."""
 
-    def __init__(self, embedding_size: int, n_classes: int, config: Config) -> None:
+    def __init__(self, embedding_size: int, n_classes: Mapping[str, int], config: Config) -> None:
         super().__init__()
-        _check(config)
+        _check(config, n_classes)
         self.config = config
         self.label = config.tasks[0]
-        self.weights = config.weights or (1.0,) * len(config.tasks)
+        self.weights = dict(zip(config.tasks, config.weights or (1.0,) * len(config.tasks), strict=True))
         self.parts = nn.ModuleDict()
-        for task, classes in zip(config.tasks, (n_classes, *config.classes), strict=True):
+        for task in config.tasks:
             name = config.main if task == self.label else "softmax"
             options = {"dropout": config.dropout} if name == "softmax" else {}
-            self.parts[task] = heads.create(name, embedding_size, classes, **options)
+            if n_classes[task]:
+                self.parts[task] = heads.create(name, embedding_size, n_classes[task], **options)
+        self.batches = self._part(self.label).batches if self.label in self.parts else None
 
-        self.batches = self._part(self.label).batches
+    @classmethod
+    def needs(cls, config: Config) -> Mapping[str, Kind]:
+        return dict.fromkeys(config.tasks, "classes")
 
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        return self.config.tasks
-
-    def loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, embeddings: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
         found = self.losses(embeddings, labels)
-        return torch.stack([weight * found[task] for weight, task in zip(self.weights, self.tasks, strict=True)]).sum()
+        return torch.stack([self.weights[task] * loss for task, loss in found.items()]).sum()
 
-    def losses(self, embeddings: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def losses(self, embeddings: Tensor, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The loss of every task, not weighted; 0 for a task that no utterance has a label of."""
-        columns = labels[:, None] if labels.ndim == 1 else labels
-        if labels.ndim > 1 and columns.shape[1] != len(self.tasks):
-            raise UserError(f"There are {columns.shape[1]} labels per utterance for {len(self.tasks)} tasks.")
-        found = {task: embeddings.new_zeros((), dtype=torch.float32) for task in self.tasks}
-        for task, column in zip(self.tasks, columns.unbind(1), strict=False):
-            known = column != MISSING
+        found = {task: embeddings.new_zeros((), dtype=torch.float32) for task in self.config.tasks}
+        for task in self.parts:
+            known = labels[task] != MISSING
             count = int(known.sum())
             if count:
-                mean = self._part(task).loss(embeddings[known], column[known])
+                mean = self._part(task).loss(embeddings[known], labels[task][known])
                 found[task] = mean * count if self.config.reduction == "sum" else mean
         if not any(loss.requires_grad for loss in found.values()):
             found[self.label] = found[self.label] + 0.0 * sum(p.sum() for p in self.parameters())
@@ -78,8 +76,8 @@ class MultiTask(Head):
         return self._part(self.label).predict(embeddings)
 
     def predict_tasks(self, embeddings: Tensor) -> dict[str, Tensor]:
-        """[B, E] → class scores [B, C] of every task."""
-        return {task: self._part(task).predict(embeddings) for task in self.tasks}
+        """[B, E] → class scores [B, C] of every task that has classes."""
+        return {task: self._part(task).predict(embeddings) for task in self.parts}
 
     def _part(self, task: str) -> Head:
         part = self.parts[task]
@@ -87,14 +85,14 @@ class MultiTask(Head):
         return part
 
 
-def _check(config: MultiTask.Config) -> None:
+def _check(config: MultiTask.Config, n_classes: Mapping[str, int]) -> None:
     tasks = len(config.tasks)
     if not tasks or len(set(config.tasks)) != tasks:
         raise UserError("A multi-task head needs tasks, each named once.", "E.g. tasks=('speaker', 'gender').")
-    if len(config.classes) != tasks - 1:
+    if set(n_classes) != set(config.tasks):
         raise UserError(
-            f"There are {len(config.classes)} numbers of classes for the {tasks - 1} tasks after {config.tasks[0]}.",
-            "Give one for every task but the first, e.g. classes=(2,).",
+            f"There are numbers of classes for {', '.join(n_classes)}, and the tasks are {', '.join(config.tasks)}.",
+            "Give one for every task.",
         )
     if config.weights and len(config.weights) != tasks:
         raise UserError(f"There are {len(config.weights)} weights for {tasks} tasks.", "Give one per task.")

@@ -15,12 +15,14 @@ from voxboard.heads.base import Head
 class Ordinal(Head):
     """A linear map with the ordinal losses of the Double-MHA age classifier; `MISSING` labels are skipped."""
 
-    label = "age"
+    exports = ("torch.export",)
 
     @dataclass(frozen=True)
     class Config:
         """Options of `ordinal`."""
 
+        label: str = "age_group"
+        """What is learned: a label with ordered classes."""
         form: str = "cumulative"
         """`cumulative`: one sigmoid per class for "at least this class"; `distance`: a softmax, dearer when far off."""
         class_weights: tuple[float, ...] = ()

@@ -1,7 +1,8 @@
-"""A linear map to numbers: age in years, intensity in dB."""
+"""A map to numbers, linear or with a hidden layer: age in years, intensity in dB."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,35 +21,52 @@ class Regression(Head):
     n = 1.
     """
 
-    label = "age"
     targets = "values"
+    exports = ("torch.export",)
 
     @dataclass(frozen=True)
     class Config:
         """Options of `regression`."""
 
+        label: str = "age"
+        """What is learned: a number of the utterances (age), or of the waveform (rms_dbfs, lufs)."""
         error: str = "mse"
         """`mse`, the squared error, or `l1`, the absolute error, which outliers move less."""
         center: float = 0.0
         """What is predicted before training: the mean of the targets, when it is known."""
+        hidden: int = 0
+        """Size of a hidden layer with a GELU, behind a layer norm; 0 leaves both out."""
+        dropout: float = 0.0
+        """Share of the first linear map's input that is dropped in training."""
 
     def __init__(self, embedding_size: int, n_values: int, config: Config) -> None:
         super().__init__()
         if config.error not in ERRORS:
             raise UserError(f"regression has no error {config.error!r}.", f"Known: {', '.join(ERRORS)}.")
         self.error = ERRORS[config.error]
-        self.output = nn.Linear(embedding_size, n_values)
+        self.hidden: nn.Module = nn.Dropout(config.dropout)
+        if config.hidden:
+            norm, first = nn.LayerNorm(embedding_size), nn.Linear(embedding_size, config.hidden)
+            self.hidden = nn.Sequential(norm, nn.Dropout(config.dropout), first, nn.GELU())
+        self.output = nn.Linear(config.hidden or embedding_size, n_values)
         nn.init.constant_(self.output.bias, config.center)
 
     def loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        found = self.predict(embeddings).float()
-        targets = labels[:, None] if labels.ndim == 1 else labels
-        if targets.shape != found.shape:
-            raise UserError(f"There are targets {list(labels.shape)} for predictions {list(found.shape)}.")
-        known = ~targets.isnan()
-        # Before the difference: NaN times a gradient of zero would be NaN.
-        errors = self.error(found - torch.where(known, targets, 0.0).float())
-        return torch.where(known, errors, 0.0).sum() / known.sum().clamp(min=1)
+        return masked_error(self.predict(embeddings).float(), labels, self.error)
 
     def predict(self, embeddings: Tensor) -> Tensor:
-        return self.output(embeddings)
+        return self.output(self.hidden(embeddings))
+
+
+def masked_error(found: Tensor, labels: Tensor, error: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean error of predictions [B, n] from labels [B, n], or [B] when n = 1, that are not NaN; 0 where all are.
+
+    Raises `UserError` for labels of another shape.
+    """
+    targets = labels[:, None] if labels.ndim == 1 else labels
+    if targets.shape != found.shape:
+        raise UserError(f"There are targets {list(labels.shape)} for predictions {list(found.shape)}.")
+    known = ~targets.isnan()
+    # Before the difference: NaN times a gradient of zero would be NaN.
+    errors = error(found - torch.where(known, targets, 0.0).float())
+    return torch.where(known, errors, 0.0).sum() / known.sum().clamp(min=1)

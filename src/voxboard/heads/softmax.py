@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from voxboard.heads import losses
-from voxboard.heads.base import Head
+from voxboard.heads.base import Head, Labelled
 
 
 class Softmax(Head):
     """Cross entropy over a linear map of the embedding; `MISSING` labels are skipped."""
 
+    exports = ("torch.export",)
+
     @dataclass(frozen=True)
-    class Config:
+    class Config(Labelled):
         """Options of `softmax`."""
 
         hidden: int = 0

@@ -5,13 +5,14 @@ from voxboard.records.migrations import SCHEMA
 from voxboard.records.portable import portable
 from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
-from voxboard.records.result import Cost, Curves, Gap, Stratum, Value
+from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
 from voxboard.records.store import Filed, load, read, save, scan, slug, validate, write_atomically
 from voxboard.records.system import Part, System, Training
 
 __all__ = [
     "SCHEMA",
     "Benchmark",
+    "Confusion",
     "Cost",
     "Crop",
     "Curves",

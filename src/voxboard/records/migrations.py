@@ -11,13 +11,14 @@ from typing import Any
 
 from voxboard.errors import UserError
 
-SCHEMA = 2
+SCHEMA = 3
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 # version → the step from it to the next
 STEPS: dict[int, Step] = {
     1: dict,  # 2 added gaps, curves, a stratum's label and how an interval was made: all optional
+    2: dict,  # 3 added confusion: optional
 }
 
 

@@ -12,7 +12,7 @@ from voxboard.records.benchmark import Benchmark, Protocol
 from voxboard.records.codec import decode, encode, short_digest
 from voxboard.records.migrations import SCHEMA, migrate
 from voxboard.records.provenance import Provenance
-from voxboard.records.result import Cost, Curves, Gap, Stratum, Value
+from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
 from voxboard.records.system import System
 
 
@@ -28,6 +28,7 @@ class Record:
     strata: tuple[Stratum, ...] = ()  # by what a pair shares, and by who the speakers are
     gaps: tuple[Gap, ...] = ()
     curves: Curves | None = None
+    confusion: Confusion | None = None
     cost: Cost = field(default_factory=Cost)
     status: Literal["ok", "failed", "imported"] = "ok"  # imported = scores that voxboard did not compute
     reason: str = ""  # why it failed, or where it was imported from
@@ -110,8 +111,9 @@ class Record:
             if gap.metric not in protocol.metrics:
                 raise unknown("metric in gaps (protocol.metrics lacks it)", gap.metric, protocol.metrics)
             gap.value.validate(f"gaps[{gap.label}].{gap.metric}")
-        if self.curves:
-            self.curves.validate()
+        for table in (self.curves, self.confusion):
+            if table:
+                table.validate()
         for stratum in self.strata:
             if not stratum.name.strip() or stratum.count < 0:
                 raise UserError(f"strata has a part named {stratum.name!r} with {stratum.count} items.")

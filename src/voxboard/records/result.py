@@ -93,6 +93,20 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Confusion:
+    """How often each true class was taken for each class."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]  # [true][predicted]
+
+    def validate(self) -> None:
+        """Raises `UserError` for a table that is not square over its classes."""
+        size = len(self.classes)
+        if len(self.counts) != size or any(len(row) != size for row in self.counts):
+            raise UserError(f"confusion is not a table of {size} × {size} classes.")
+
+
+@dataclass(frozen=True)
 class Cost:
     """What the numbers cost. None = not measured."""
 

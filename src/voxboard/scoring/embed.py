@@ -30,17 +30,28 @@ AHEAD = 8  # batches of audio that are read while the network works
 
 
 @dataclass(frozen=True)
-class Embeddings:
-    """`matrix` [U, E] float32, rows normalised so that a dot product is the score; `ids` names the rows."""
+class Spent:
+    """What computing something took: how many utterances, how they were batched, audio and wall seconds, memory."""
 
-    ids: tuple[str, ...]
-    matrix: np.ndarray
-    heads: int = 1
-    skipped: tuple[str, ...] = ()
+    utterances: int = 0
     batching: str = "one by one"
     audio_seconds: float = 0.0
     wall_seconds: float = 0.0
     peak_mib: float = 0.0
+    skipped: tuple[str, ...] = ()  # utterances whose audio could not be read
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """`matrix` [U, E] float32; `ids` names the rows.
+
+    Rows are normalised so that a dot product is the score, unless `embed` was asked to leave them as they are.
+    """
+
+    ids: tuple[str, ...]
+    matrix: np.ndarray
+    heads: int = 1
+    spent: Spent = Spent()
 
     def rows(self) -> dict[str, int]:
         """Row number of every utterance."""
@@ -56,6 +67,7 @@ def embed(
     batch_seconds: float | None = None,
     skip_bad_audio: bool = False,
     show_progress: bool = True,
+    normalised: bool = True,
 ) -> Embeddings:
     """Embeds whole utterances under inference mode; one that is longer than `max_seconds` in equal chunks.
 
@@ -81,7 +93,7 @@ def embed(
                         raise wave
                     skipped.append(cut.id)
             if usable:
-                pooled = _forward(encoder, [wave for _, wave in usable], max_seconds, heads, device)
+                pooled = _forward(encoder, [wave for _, wave in usable], max_seconds, heads, device, normalised)
                 rows.update(zip([cut.id for cut, _ in usable], pooled, strict=True))
             advance(len(group))
     ids = tuple(cut.id for cut in cuts if cut.id in rows)
@@ -91,11 +103,14 @@ def embed(
         ids=ids,
         matrix=torch.stack([rows[name] for name in ids]).numpy(),
         heads=heads,
-        skipped=tuple(sorted(skipped)),
-        batching=f"up to {batch_seconds:g} s of audio" if batch_seconds else "one by one",
-        audio_seconds=sum(cut.duration for cut in cuts if cut.id in rows),
-        wall_seconds=time.perf_counter() - started,
-        peak_mib=peak_memory_mib(),
+        spent=Spent(
+            utterances=len(ids),
+            batching=f"up to {batch_seconds:g} s of audio" if batch_seconds else "one by one",
+            audio_seconds=sum(cut.duration for cut in cuts if cut.id in rows),
+            wall_seconds=time.perf_counter() - started,
+            peak_mib=peak_memory_mib(),
+            skipped=tuple(sorted(skipped)),
+        ),
     )
 
 
@@ -149,22 +164,30 @@ def _load(cut: Cut, sample_rate: int) -> np.ndarray | BadAudio:
         return error
 
 
-def _forward(encoder: Encoder, waves: list[np.ndarray], max_seconds: float, heads: int, device: torch.device) -> Tensor:
-    """[B, E] normalised embeddings of whole utterances, on the CPU."""
+def _forward(
+    encoder: Encoder, waves: list[np.ndarray], max_seconds: float, heads: int, device: torch.device, normalised: bool
+) -> Tensor:
+    """[B, E] embeddings of whole utterances, on the CPU."""
+
+    def batch(some: list[np.ndarray]) -> Tensor:
+        found = encoder(*padded(some, device)).float()
+        return (normalise(found, heads) if normalised else found).cpu()
+
     limit = int(max_seconds * encoder.backbone.spec.sample_rate)
     if len(waves) == 1 and len(waves[0]) > limit:
         pieces = np.array_split(waves[0], -(-len(waves[0]) // limit))
-        mean = torch.stack([_batch(encoder, [piece], heads, device)[0] for piece in pieces]).mean(0)
-        return normalise(mean[None], heads)
-    return _batch(encoder, waves, heads, device)
+        mean = torch.stack([batch([piece])[0] for piece in pieces]).mean(0)[None]
+        return normalise(mean, heads) if normalised else mean
+    return batch(waves)
 
 
-def _batch(encoder: Encoder, waves: list[np.ndarray], heads: int, device: torch.device) -> Tensor:
+def padded(waves: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Waveforms [N] of unlike lengths → [B, longest] with zeros at the ends, and their lengths [B]."""
     lengths = torch.tensor([len(wave) for wave in waves])
-    padded = torch.zeros(len(waves), int(lengths.max()))
-    for row, wave in zip(padded, waves, strict=True):
+    together = torch.zeros(len(waves), int(lengths.max()))
+    for row, wave in zip(together, waves, strict=True):
         row[: len(wave)] = torch.from_numpy(wave)
-    return normalise(encoder(padded.to(device), lengths.to(device)).float(), heads).cpu()
+    return together.to(device), lengths.to(device)
 
 
 def peak_memory_mib() -> float:

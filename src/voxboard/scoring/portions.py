@@ -60,7 +60,7 @@ def speaker_groups(trials: Trials, cuts: Sequence[Cut]) -> Iterator[Portion]:
     """
     labels = [attributes_of(cut) for cut in cuts]
     for label in ATTRIBUTES:
-        values = np.array([_group(label, known.get(label)) for known in labels], dtype=object)
+        values = np.array([group_of(label, known.get(label)) for known in labels], dtype=object)
         for value in sorted({value for value in values if value}):
             members = values == value
             inside = members[trials.enrol] & members[trials.test]
@@ -79,7 +79,7 @@ def _portion(name: str, label: str, trials: Trials, inside: Mask, measured: Mask
     return Portion(name, label, inside, inside if measured is None else measured, targets)
 
 
-def _group(label: str, value: Any) -> str:
+def group_of(label: str, value: Any) -> str:
     """The group of a label's value: decades for ages in years, else the value itself."""
     text = "" if value is None else str(value)
     if label == "age" and text.replace(".", "", 1).isdigit():

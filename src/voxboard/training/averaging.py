@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from voxboard.errors import UserError
+from voxboard.training import checkpoint
 
 State = Mapping[str, Tensor]
 
@@ -38,6 +39,14 @@ class RunningAverage:
         for key, value in state.items():
             wide = _wide(value)
             self._mean[key] = self._mean[key] * (1 - share) + wide * share if wide.is_floating_point() else wide
+
+    def exact(self) -> dict[str, Tensor]:
+        """The average as it is kept, in float64."""
+        return dict(self._mean)
+
+    def restore(self, mean: State) -> None:
+        """Goes on with what `exact` gave."""
+        self._mean = dict(mean)
 
     def state(self) -> dict[str, Tensor]:
         """The average in float32."""
@@ -68,21 +77,21 @@ def between(end: State, end_step: int, start: State, start_step: int) -> dict[st
 def average_until_step(folder: Path, step: int, avg: int) -> dict[str, Tensor]:
     """`checkpoint.iter=step avg=K` of icefall: the average since the K-th checkpoint before the newest up to `step`.
 
-    It takes K + 1 files `checkpoint-<step>.pt`. With `avg` 0 it is what `checkpoint-<step>.pt` alone has averaged, or
-    its weights where it has no average. Raises `UserError` that says which files are missing.
+    It takes K + 1 files `checkpoint-<step>.pt`, or `.safetensors` of a run's folder. With `avg` 0 it is what the one of
+    `step` has averaged, or its weights where it has no average. Raises `UserError` that says which files are missing.
     """
     _check_count(avg)
     if avg == 0:
-        return _average_of(_read(folder / f"checkpoint-{step}.pt"))
-    steps = sorted((found for found in _steps(folder) if found <= step), reverse=True)
-    if len(steps) <= avg:
-        there = ", ".join(f"checkpoint-{found}.pt" for found in steps) or "none"
+        return _average_of(_read(checkpoints(folder).get(step, folder / f"checkpoint-{step}.pt")))
+    there = [path for found, path in sorted(checkpoints(folder).items(), reverse=True) if found <= step]
+    if len(there) <= avg:
+        listed = ", ".join(path.name for path in there) or "none"
         raise UserError(
-            f"An average of {avg} up to step {step} takes {avg + 1} files checkpoint-*.pt; {folder} has "
-            f"{len(steps)} ({there}), so {avg + 1 - len(steps)} older one(s) are missing.",
-            f"Ask for an average of at most {len(steps) - 1}." if steps else "Name the folder of a training run.",
+            f"An average of {avg} up to step {step} takes {avg + 1} files checkpoint-*; {folder} has "
+            f"{len(there)} ({listed}), so {avg + 1 - len(there)} older one(s) are missing.",
+            f"Ask for an average of at most {len(there) - 1}." if there else "Name the folder of a training run.",
         )
-    return _between_files(folder / f"checkpoint-{steps[0]}.pt", folder / f"checkpoint-{steps[avg]}.pt")
+    return _between_files(there[0], there[avg])
 
 
 def average_until_epoch(folder: Path, epoch: int, avg: int) -> dict[str, Tensor]:
@@ -108,7 +117,10 @@ def _between_files(end: Path, start: Path) -> dict[str, Tensor]:
     contents = [_read(path) for path in (end, start)]
     for path, content in zip((end, start), contents, strict=True):
         if not isinstance(content.get("model_avg"), Mapping) or "batch_idx_train" not in content:
-            raise UserError(f"{path} has no running average.", "Average over 0 checkpoints, or name another.")
+            raise UserError(
+                f"{path} has no running average.",
+                "Average over 0 checkpoints, name another, or train with --average_period 200.",
+            )
     last, first = contents
     return between(last["model_avg"], last["batch_idx_train"], first["model_avg"], first["batch_idx_train"])
 
@@ -117,13 +129,24 @@ def _average_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return dict(content.get("model_avg") or content.get("model") or content)
 
 
-def _steps(folder: Path) -> list[int]:
-    names = (re.fullmatch(r"checkpoint-(\d+)\.pt", path.name) for path in folder.glob("checkpoint-*.pt"))
-    return [int(match.group(1)) for match in names if match]
+def checkpoints(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a folder by their steps."""
+    names = {
+        path: re.fullmatch(r"checkpoint-(\d+)\.(pt|safetensors)", path.name) for path in folder.glob("checkpoint-*")
+    }
+    return {int(match.group(1)): path for path, match in names.items() if match}
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a training checkpoint holds; nothing in it is executed."""
+    """What a training checkpoint holds, in icefall's layout; nothing in it is executed."""
+    if path.suffix == ".safetensors":
+        tensors, meta = checkpoint.load(path)
+        average = checkpoint.prefixed(tensors, "average.")
+        return {
+            "model": checkpoint.without(tensors, "average."),
+            "model_avg": average or None,
+            "batch_idx_train": int(meta["step"]),
+        }
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:

@@ -102,6 +102,11 @@ def prefixed(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
+def without(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """All but the tensors below a prefix."""
+    return {key: value for key, value in tensors.items() if not key.startswith(prefix)}
+
+
 def same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     """Whether two states are equal bit for bit."""
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

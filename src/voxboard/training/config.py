@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from voxboard import systems
+from voxboard import benchmarks, systems
+from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
-from voxboard.systems import System
+from voxboard.systems import Part, System
 
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
 ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]
-_POSITIVE = ("eden_batches", "eden_epochs", "plateau_factor")
+_POSITIVE = (
+    *("batch_size", "accumulate", "nb_total_step", "nb_steps_eval", "max_lr"),
+    *("eden_batches", "eden_epochs", "plateau_factor"),
+)
+_NOT_NEGATIVE = (
+    *("train_max_sec", "eden_epoch_steps", "eden_warmup", "plateau_patience", "clipping_scale"),
+    *("early_stop", "frozen_share", "average_period", "keep_checkpoints"),
+)
+_NAMED = {"optimizer": OptimizerName, "schedule": ScheduleName, "anneal_strategy": Literal["cos", "linear"]}
 
 
 @dataclass(frozen=True)
@@ -26,19 +35,29 @@ class Training:
     """Steps of training."""
     nb_steps_eval: int = 1_000
     """Steps between two validations."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged into one step."""
     train_max_sec: float = 3.0
-    """Seconds of every training crop; a shorter utterance is repeated to that length."""
+    """Seconds of every training crop; a shorter utterance is repeated to that length. 0 takes whole utterances."""
+    label_maps: Path | None = None
+    """Folder with id2label_<task>.json files that fix classes and their order (default: those of the training set)."""
+    vocabulary: str = "characters"
+    """Tokens of a head that writes text: characters or bpe:SIZE of the training texts, or wav2vec2, its letters."""
+    text_normalizer: str = "basic"
+    """What is done to training texts before they become tokens: none, basic, whisper-en."""
     optimizer: OptimizerName = "adam"
     """Optimiser. scaled-adam takes relative steps: its usual max_lr is 0.045, with the eden schedule."""
     schedule: ScheduleName = "one-cycle"
-    """Learning-rate schedule: constant; one cycle with cosine annealing; cyclic (triangular2); tri-stage (warm-up,
-    plateau, exponential decay); eden; plateau (drops when the validation EER has stopped falling)."""
+    """Learning-rate schedule: constant; one cycle; cyclic (triangular2); tri-stage (warm-up, plateau, exponential
+    decay); eden; plateau (drops when the validation error has stopped falling)."""
     max_lr: float = 0.003
     """Highest learning rate (the learning rate, when it is constant)."""
     base_lr: float = 1e-8
     """Lowest learning rate of the cyclic and the plateau schedule."""
     pct_start: float = 0.1
     """Share of the steps in which one-cycle and tri-stage warm up."""
+    anneal_strategy: Literal["cos", "linear"] = "cos"
+    """How one-cycle falls."""
     cycles: int = 4
     """Cycles of the cyclic schedule."""
     pct_hold: float = 0.4
@@ -58,7 +77,15 @@ class Training:
     plateau_factor: float = 0.6
     """What the plateau schedule multiplies the learning rate by."""
     plateau_patience: int = 3
-    """Validations without a lower EER that the plateau schedule waits for; one more and it acts."""
+    """Validations without a lower error that the plateau schedule waits for; one more and it acts."""
+    early_stop: int = 0
+    """Validations without a lower error after which training ends; 0 goes on to the last step."""
+    frozen_share: float = 0.0
+    """Share of the steps in which the backbone stays frozen; 1 is --frz_pretrain."""
+    average_period: int = 0
+    """Steps between the weights that a running average of them takes in (icefall 200); 0 keeps none."""
+    keep_checkpoints: int = 0
+    """Validations whose weights are kept in checkpoint-STEP.safetensors, the latest; 0 keeps the best and last only."""
     weight_decay: float = 0.0
     """Weight decay of the encoder."""
     head_weight_decay: float = 0.0
@@ -69,12 +96,14 @@ class Training:
     """Largest gradient that scaled-adam takes, in multiples of the median of the last steps; 0 turns clipping off."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "nb_total_step", "nb_steps_eval", "train_max_sec", "max_lr", *_POSITIVE):
+        if self.label_maps is not None:  # a word, as a card or a run's file has it
+            object.__setattr__(self, "label_maps", Path(self.label_maps))
+        for name in _POSITIVE:
             self._require(getattr(self, name) > 0, name, "Give a number above 0.")
-        for name in ("eden_epoch_steps", "eden_warmup", "plateau_patience", "clipping_scale"):
+        for name in _NOT_NEGATIVE:
             self._require(getattr(self, name) >= 0, name, "Give 0 or a number above it.")
         # A card's words have been read by no parser.
-        for name, kind in (("optimizer", OptimizerName), ("schedule", ScheduleName)):
+        for name, kind in _NAMED.items():
             if getattr(self, name) not in get_args(kind):
                 raise unknown(name, getattr(self, name), get_args(kind))
         self._require(self.plateau_factor < 1, "plateau_factor", "Give a number between 0 and 1.")
@@ -107,28 +136,24 @@ class Training:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How utterances become embeddings and trials become numbers."""
+    """How utterances go through the network, and how numbers get their intervals; a benchmark has more settings."""
 
-    valid_trials: Path | None = None
-    """Trial list for validation (default: the corpus's own, else one built from its validation speakers)."""
-    test_trials: Path | None = None
-    """Trial list for the test (default: the corpus's own, else one built from its test speakers)."""
     max_seconds: float = 120.0
     """A longer utterance is embedded in equal chunks of at most this length, whose embeddings are averaged."""
-    clamp_scores: bool = False
-    """Clamp cosines to [0, 1] as UniPool-SV does (ties all negative scores)."""
-    score_norm: Literal["none", "z-norm", "t-norm", "s-norm", "as-norm"] = "none"
-    """Score normalisation against a cohort of training speakers."""
-    top_k: int = 300
-    """Cohort speakers, those most alike, that as-norm takes its statistics over."""
-    cohort_speakers: int = 0
-    """Training speakers in the cohort, drawn by the seed; 0 takes all."""
-    cohort_utterances: int = 10
-    """Utterances that are averaged into one cohort speaker, the first by name."""
     skip_bad_audio: bool = False
     """Leave out files that cannot be read instead of stopping; they are counted in the record."""
     replicates: int = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which weights of a run are evaluated: those of the best validation, or an average up to a checkpoint."""
+
+    iter: int = 0
+    """Step up to which checkpoints are averaged; 0 takes the best validation."""
+    avg: int = 0
+    """Checkpoints before that step whose weights are averaged; 0 takes what that checkpoint has averaged itself."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +186,13 @@ class General:
 class RunConfig:
     """The resolved configuration of a run: `config.json` in its folder."""
 
-    data: str
+    data: str  # a corpus, a card, or a folder
+    benchmark: Part  # what the run is validated and tested by
     system: System
     general: General
     training: Training
     evaluation: Evaluation
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def to_dict(self) -> dict[str, Any]:
         content = asdict(self)
@@ -175,20 +202,28 @@ class RunConfig:
     def from_dict(cls, content: dict[str, Any]) -> RunConfig:
         return cls(
             data=content["data"],
+            benchmark=Part(**content["benchmark"]),
             system=System.from_dict(content["system"]),
             general=_typed(General, content["general"]),
             training=_typed(Training, content["training"]),
             evaluation=_typed(Evaluation, content["evaluation"]),
+            augmentation=_typed(Augmentation, content["augmentation"]),
         )
+
+    @property
+    def corpus(self) -> str:
+        """The name or folder of the corpus that DATA means."""
+        return benchmarks.card(self.data).corpus
 
     def command(self) -> list[str]:
         """The words after `voxboard` that give this run again: everything that differs from the defaults."""
         card = systems.parse(self.system.name)
-        words = ["train", self.data, self.system.name]
+        words = ["train", self.data, self.system.name, *task_flags(self.data, self.benchmark)]
         pairs: list[tuple[Any, Any]] = [
             (self.general, General()),
             (self.training, training_of(card)),
             (self.evaluation, Evaluation()),
+            (self.augmentation, Augmentation()),
         ]
         for section, default in pairs:
             words += flags(asdict(section), asdict(default))
@@ -213,6 +248,13 @@ def training_of(system: System) -> Training:
         if key not in known:
             raise unknown(f"training setting of {system.name}", key, known)
     return Training(**system.training)
+
+
+def task_flags(data: str, benchmark: Part) -> list[str]:
+    """The flags that make the benchmark out of what DATA alone gives: `--task`, and settings that were changed."""
+    card = benchmarks.card(data)
+    words = [] if benchmark.name == card.task else ["--task", benchmark.name]
+    return words + flags(benchmark.options, card.options if benchmark.name == card.task else {})
 
 
 def part_flags(system: System) -> list[str]:
@@ -247,5 +289,12 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(kind: type, content: dict[str, Any]) -> Any:
-    paths = {f.name for f in fields(kind) if "Path" in str(f.type)}
-    return kind(**{key: Path(value) if key in paths and value is not None else value for key, value in content.items()})
+    """A dataclass from JSON, which knows neither paths nor tuples."""
+    types = {f.name: str(f.type) for f in fields(kind)}
+    made = {}
+    for key, value in content.items():
+        if value is not None and "Path" in types[key]:
+            made[key] = tuple(map(Path, value)) if isinstance(value, list) else Path(value)
+        else:
+            made[key] = tuple(value) if isinstance(value, list) else value
+    return kind(**made)

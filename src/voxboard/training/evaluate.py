@@ -1,38 +1,27 @@
-"""From weights and a trial list to a record: the last hops of every run."""
+"""From weights and the items of a benchmark to a record: the last hops of every run."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from voxboard import model, records
 from voxboard.backbones.base import BackboneSpec
-from voxboard.benchmarks import verification
-from voxboard.benchmarks.verification import Reference, Scored, TrialSet
+from voxboard.benchmarks.base import Benchmark, Fixed, Items, Outputs, Portion
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
-from voxboard.errors import UserError
 from voxboard.metrics.bootstrap import Interval
-from voxboard.metrics.subgroups import Group
 from voxboard.model import Network
 from voxboard.records import Record
-from voxboard.scoring.calibration import Calibration
-from voxboard.scoring.cohort import Cohort
-from voxboard.scoring.cosine import BLOCK
-from voxboard.scoring.portions import Portion
 from voxboard.systems import System
-from voxboard.training import folder
-from voxboard.training.config import Evaluation, RunConfig
+from voxboard.training import averaging, checkpoint, folder
+from voxboard.training.config import Evaluation, RunConfig, Weights
 from voxboard.training.devices import device_of
-
-if TYPE_CHECKING:
-    from lhotse.cut import Cut
 
 log = logging.getLogger("voxboard")
 
@@ -44,9 +33,9 @@ class Subject:
     network: Network
     system: System
     seed: int
-    reference: Reference | None = None  # what validation fixed
-    home: Corpus | None = None  # whose training speakers scores may be normalised against
-    cohort: Cohort | None = None
+    fixed: Fixed | None = None  # by validation
+    home: Corpus | None = None  # whose training split scoring may learn from
+    learned: Any = None  # from that split
     training: records.Training | None = None
     frozen: bool = False
     run: Path | None = None
@@ -58,6 +47,7 @@ class Subject:
 class Setting:
     """How it is evaluated and where the record goes; `arguments` is the command that reproduces it."""
 
+    benchmark: Benchmark
     evaluation: Evaluation
     records: Path
     device: str = "auto"
@@ -65,29 +55,34 @@ class Setting:
     show_progress: bool = True
 
 
-def trained(config: RunConfig, run: Path, corpus: Corpus) -> Subject:
-    """The best checkpoint of a run; `corpus` is the one it was trained on."""
+def trained(config: RunConfig, run: Path, corpus: Corpus, benchmark: Benchmark, weights: Weights) -> Subject:
+    """A run with the weights that are asked for; `corpus` is the one it was trained on."""
     tensors, meta = folder.state_of(run, "best")
-    speakers = folder.speakers_of(run)
-    network = model.build(config.system, len(speakers), config.general.seed, config.general.frz_pretrain)
-    network.load(tensors)
+    if weights.iter:
+        tensors = averaging.average_until_step(run, weights.iter, weights.avg)
+    targets, speakers = folder.targets_of(run), folder.speakers_of(run)
+    network = model.build(config.system, targets.sizes, config.general.seed, config.general.frz_pretrain)
+    network.load(checkpoint.without(tensors, "average."))
+    network.targets = targets
+    chosen = {name: value for name, value in asdict(weights).items() if weights.iter}
     training = records.Training(
         corpus=corpus.name,
         digest=_manifest_digest(corpus),
         licence=corpus.info.licence,
-        steps=int(meta["step"]),
-        hyperparameters=asdict(config.training) | {"speakers": len(speakers)},
+        steps=weights.iter or int(meta["step"]),
+        hyperparameters=_plain(asdict(config.training)) | {"speakers": len(speakers)} | chosen,
     )
     cost = {
         "training_seconds": meta["seconds"],
         "training_steps": meta["step"],
         "trainable_parameters": sum(p.numel() for p in network.encoder.parameters() if p.requires_grad),
     }
+    best = meta["best"]["fixed"]
     return Subject(
         network,
         config.system,
         config.general.seed,
-        reference=_reference(meta),
+        fixed=benchmark.fixed_from(best) if best and not weights.iter else None,
         home=corpus,
         training=training,
         frozen=config.general.frz_pretrain,
@@ -102,80 +97,68 @@ def untrained(system: System, seed: int, corpus: Corpus) -> Subject:
     return Subject(model.build(system, None, seed), system, seed, home=corpus)
 
 
-def informed(subject: Subject, valid: TrialSet | None, setting: Setting) -> Subject:
-    """The subject with all that must be known before the test list is scored.
+def forgetful(subject: Subject) -> Subject:
+    """The subject without what its own validations fixed."""
+    return replace(subject, fixed=None)
 
-    That is the cohort, where scores are normalised, and what the validation list fixes, scored the same way; a run
-    knows it from its best validation, which was not normalised.
+
+def informed(subject: Subject, valid: Items | None, setting: Setting) -> Subject:
+    """The subject with all that must be known before the test items are scored.
+
+    That is what scoring learns from the training split, and what the validation items fix, scored the same way.
     """
-    evaluation = setting.evaluation
+    benchmark, evaluation, show = setting.benchmark, setting.evaluation, setting.show_progress
     subject.network.to(device_of(setting.device))
-    if evaluation.score_norm != "none":
-        cuts = _cohort_cuts(subject)
-        cohort = verification.cohort_of(subject.network, cuts, evaluation, subject.seed, setting.show_progress)
-        subject = replace(subject, cohort=cohort, reference=None)
-    if subject.reference is None and valid is not None:
-        scored = verification.score(subject.network, valid, evaluation, subject.cohort, setting.show_progress)
-        subject = replace(subject, reference=verification.reference(scored))
+    learned = benchmark.learn(subject.network, subject.home, evaluation, subject.seed, show)
+    if learned is not None:
+        subject = replace(subject, learned=learned)
+    if not benchmark.reusable():
+        subject = replace(subject, fixed=None)
+    if subject.fixed is None and valid is not None:
+        outputs = benchmark.run(subject.network, valid, evaluation, learned, show_progress=show)
+        subject = replace(subject, fixed=benchmark.fix(outputs))
     return subject
 
 
-def _cohort_cuts(subject: Subject) -> Iterable[Cut]:
-    if subject.home is None or "train" not in subject.home.splits:
-        where = subject.home.name if subject.home else "nothing"
-        raise UserError(f"{where} has no training speakers to normalise scores with.", "Leave --score_norm out.")
-    return subject.home.cuts("train")
-
-
-def _reference(meta: Mapping[str, Any]) -> Reference | None:
-    """What the best validation of a run fixed; None for a run without a validation list, or of an older version."""
-    best = meta["best"]
-    if best.get("calibration") is None:
-        return None
-    calibration = Calibration.from_dict(best["calibration"])
-    return Reference(best["valid_eer"], best["val_threshold"], calibration, meta["valid_trials"])
-
-
-def evaluate(subject: Subject, test: TrialSet, setting: Setting) -> Record:
-    """Scores the trials, measures, and saves the record (and, for a run, the scores)."""
-    network, evaluation = subject.network, setting.evaluation
+def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
+    """Runs the network over the test items, measures, and saves the record (and, for a run, the raw outputs)."""
+    network, evaluation, benchmark = subject.network, setting.evaluation, setting.benchmark
     device = device_of(setting.device)
     network.to(device)
-    scored = verification.score(network, test, evaluation, subject.cohort, setting.show_progress)
-    measured = verification.measure(scored, subject.reference, subject.seed, evaluation.replicates)
+    outputs = benchmark.run(network, test, evaluation, subject.learned, subject.fixed, setting.show_progress)
+    measured = benchmark.measure(outputs, subject.fixed, subject.seed, evaluation.replicates)
     if subject.run is not None:
-        write_scores(subject.run / f"scores-{records.slug(test.corpus.name)}-{test.digest[:8]}.txt.gz", scored)
+        benchmark.save(outputs, subject.run, f"{records.slug(test.corpus.name)}-{test.digest[:8]}")
+
+    def value(metric: str, interval: Interval) -> records.Value:
+        return _value(benchmark, metric, interval, measured.thresholds.get(metric))
+
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
-        benchmark=_benchmark(test.corpus, test.split),
-        protocol=_protocol(scored, evaluation, subject.cohort),
-        values={name: _value(name, value, measured.thresholds.get(name)) for name, value in measured.values.items()},
-        strata=tuple(_stratum(portion, group) for portion, group in measured.portions),
+        benchmark=_benchmark(benchmark, test.corpus, test.split),
+        protocol=benchmark.protocol(outputs, evaluation, subject.learned),
+        values={metric: value(metric, interval) for metric, interval in measured.values.items()},
+        strata=tuple(_stratum(benchmark, portion) for portion in measured.portions),
         gaps=tuple(
-            records.Gap(label, name, gap.worst, gap.best, _value(name, gap.value)) for label, name, gap in measured.gaps
+            records.Gap(gap.label, gap.metric, gap.worst, gap.best, _value(benchmark, gap.metric, gap.value))
+            for gap in measured.gaps
         ),
-        curves=records.Curves(**measured.curves),
-        cost=_cost(subject, scored),
-        provenance=_provenance(subject, scored, setting, str(device)),
+        curves=records.Curves(**measured.curves) if measured.curves else None,
+        confusion=records.Confusion(**measured.confusion) if measured.confusion else None,
+        cost=_cost(subject, outputs),
+        provenance=_provenance(subject, outputs, setting, str(device)),
     )
     path = records.save(record, setting.records)
-    error = 100 * measured.values[verification.MAIN_METRIC].value
-    log.info("%s on %s: EER %.2f %% → %s", subject.system.name, test.corpus.name, error, path.name)
+    main = record.values[benchmark.main_metric].value
+    log.info("%s on %s: %s %s → %s", subject.system.name, test.corpus.name, benchmark.main_metric, main, path.name)
     return record
-
-
-def _stratum(portion: Portion, group: Group) -> records.Stratum:
-    values = {name: _value(name, value) for name, value in group.values.items()}
-    counts = int(portion.inside.sum()), int(portion.targets)
-    return records.Stratum(portion.name, *counts, values, group.reason, portion.label)
 
 
 def failed(subject: Subject, corpus: Corpus, reason: str, setting: Setting) -> Record:
     """Records that a cell gave no number, and why, so that a board can say it."""
-    spec = subject.network.encoder.backbone.spec
     record = Record(
-        system=_system(subject, spec),
-        benchmark=_benchmark(corpus, "test"),
+        system=_system(subject, subject.network.encoder.backbone.spec),
+        benchmark=_benchmark(setting.benchmark, corpus, "test"),
         protocol=None,
         provenance=records.collect(seed=subject.seed, arguments=setting.arguments),
         status="failed",
@@ -183,17 +166,6 @@ def failed(subject: Subject, corpus: Corpus, reason: str, setting: Setting) -> R
     )
     records.save(record, setting.records)
     return record
-
-
-def write_scores(path: Path, scored: Scored) -> None:
-    """`label enrol test score`, a line per trial; scores are written exactly."""
-    trials = scored.trial_set.trials
-    names = trials.utterances
-    columns = (trials.labels, trials.enrol, trials.test, scored.scores)
-    with gzip.open(path, "wt", encoding="utf-8", compresslevel=3) as file:
-        for start in range(0, len(scored.scores), BLOCK):
-            rows = zip(*(column[start : start + BLOCK].tolist() for column in columns), strict=True)
-            file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
 
 
 def _system(subject: Subject, spec: BackboneSpec) -> records.System:
@@ -214,13 +186,13 @@ def _system(subject: Subject, spec: BackboneSpec) -> records.System:
     )
 
 
-def _benchmark(corpus: Corpus, split: str) -> records.Benchmark:
+def _benchmark(benchmark: Benchmark, corpus: Corpus, split: str) -> records.Benchmark:
     info = corpus.info
     return records.Benchmark(
-        name=f"{corpus.name} verification",
-        task="verification",
+        name=f"{corpus.name} {benchmark.name}",
+        task=benchmark.task,
         corpus=corpus.name,
-        main_metric=verification.MAIN_METRIC,
+        main_metric=benchmark.main_metric,
         split=split,
         synthetic=info.synthetic,
         licence=info.licence,
@@ -228,78 +200,70 @@ def _benchmark(corpus: Corpus, split: str) -> records.Benchmark:
     )
 
 
-def _protocol(scored: Scored, evaluation: Evaluation, cohort: Cohort | None) -> records.Protocol:
-    trials, skipped = scored.trial_set, scored.embeddings.skipped
-    top = {"top": verification.top_k(cohort, evaluation)} if cohort and evaluation.score_norm == "as-norm" else {}
-    return records.Protocol(
-        items=records.Items(
-            digest=trials.digest,
-            count=len(trials.trials.labels),
-            name=trials.trials.name,
-            targets=int((trials.trials.labels == 1).sum()),
-            speakers=len(set(trials.speakers.tolist())),
-        ),
-        metrics=verification.METRICS,
-        crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
-        scoring=records.Scoring(
-            "cosine", evaluation.clamp_scores, evaluation.score_norm, cohort.digest if cohort else "", top
-        ),
-        # Without some utterances it is another list, and its numbers belong in another column.
-        options={"left out": hashlib.sha256("\n".join(skipped).encode()).hexdigest()[:12]} if skipped else {},
-    )
+def _stratum(benchmark: Benchmark, portion: Portion) -> records.Stratum:
+    values = {metric: _value(benchmark, metric, interval) for metric, interval in portion.values.items()}
+    return records.Stratum(portion.name, portion.count, portion.targets, values, portion.reason, portion.label)
 
 
-def _value(name: str, interval: Interval, threshold: float | None = None) -> records.Value:
+def _value(benchmark: Benchmark, metric: str, interval: Interval, threshold: float | None = None) -> records.Value:
     bounded = not math.isnan(interval.low)
+    unit, better = benchmark.unit(metric)
+    clusters = benchmark.clustered_by
     return records.Value(
         value=interval.value,
-        unit="cost" if name.startswith(("min_dcf", "act_dcf", "cllr")) else "fraction",
+        better=better,
+        unit=unit,
         low=interval.low if bounded else None,
         high=interval.high if bounded else None,
         level=interval.level,
         clusters=interval.clusters,
+        cluster_by=clusters,
         replicates=interval.replicates,
         interval=interval.method if bounded else "",
         threshold=threshold,
-        reason="" if bounded else f"no interval: {interval.clusters} speakers are too few to resample",
+        reason="" if bounded else f"no interval: {interval.clusters} {clusters}s are too few to resample",
     )
 
 
-def _cost(subject: Subject, scored: Scored) -> records.Cost:
-    embedded = scored.embeddings
+def _cost(subject: Subject, outputs: Outputs) -> records.Cost:
+    spent = outputs.spent
     return records.Cost(
         parameters=model.parameters(subject.network.encoder),
-        embeddings_per_second=len(embedded.ids) / embedded.wall_seconds,
-        real_time_factor=embedded.wall_seconds / embedded.audio_seconds,
-        peak_memory_mib=embedded.peak_mib,
-        wall_seconds=embedded.wall_seconds,
-        utterances=len(embedded.ids),
-        audio_seconds=embedded.audio_seconds,
+        embeddings_per_second=spent.utterances / spent.wall_seconds,
+        real_time_factor=spent.wall_seconds / spent.audio_seconds,
+        peak_memory_mib=spent.peak_mib,
+        wall_seconds=spent.wall_seconds,
+        utterances=spent.utterances,
+        audio_seconds=spent.audio_seconds,
         **subject.cost,
     )
 
 
-def _provenance(subject: Subject, scored: Scored, setting: Setting, device: str) -> records.Provenance:
-    embedded = scored.embeddings
-    encoder = subject.network.encoder
+def _provenance(subject: Subject, outputs: Outputs, setting: Setting, device: str) -> records.Provenance:
+    encoder, items = subject.network.encoder, outputs.items
     return records.collect(
         seed=subject.seed,
         arguments=setting.arguments,
         device=device,
-        batching=f"{encoder.backbone.spec.batching}, {embedded.batching}",
+        batching=f"{encoder.backbone.spec.batching}, {outputs.spent.batching}",
         run=subject.run.name if subject.run else "",
         digests={
             "weights": encoder.fingerprint(),
-            "trials": scored.trial_set.digest,
-            "valid_trials": subject.reference.digest if subject.reference else "",
-            "audio": audio.audio_digest(scored.trial_set.cuts, scored.trial_set.corpus.folder / ".digests.json"),
+            "items": items.digest,
+            "valid_items": subject.fixed.digest if subject.fixed else "",
+            "audio": audio.audio_digest(items.cuts, items.corpus.folder / ".digests.json"),
         },
-        skipped={where: count for where, count in _skipped(subject, scored).items() if count},
+        skipped={where: count for where, count in _skipped(subject, outputs).items() if count},
     )
 
 
-def _skipped(subject: Subject, scored: Scored) -> dict[str, int]:
-    return {"unreadable test audio": len(scored.embeddings.skipped), "unreadable training audio": subject.skipped}
+def _skipped(subject: Subject, outputs: Outputs) -> dict[str, int]:
+    return {"unreadable test audio": len(outputs.spent.skipped), "unreadable training audio": subject.skipped}
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON has them."""
+    return {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
 
 
 def _manifest_digest(corpus: Corpus) -> str:

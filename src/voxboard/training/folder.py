@@ -2,7 +2,8 @@
 
 config.json        the resolved configuration       metrics.jsonl   one line per logged step
 training.log       what was printed                 events.out.*    the same for TensorBoard
-speakers.json      class index → speaker            scores-*.txt.gz the scores of every trial list
+labels.json        what was learned, by task        speakers.json   whom it was learned from
+scores-*.txt.gz    the scores of every trial list, or the predictions, turns or texts of another task
 last.safetensors   everything to resume from        best.safetensors  the weights of the best validation
 """
 
@@ -11,9 +12,11 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from voxboard.data.targets import Targets
 from voxboard.errors import UserError
 from voxboard.training import checkpoint
 from voxboard.training.config import RunConfig
@@ -96,10 +99,27 @@ class History:
         self.board.close()
 
 
+def keep_targets(folder: Path, targets: Targets, speakers: Sequence[str]) -> None:
+    """Writes what the training utterances teach, and whose they are."""
+    for name, content in (("labels.json", targets.to_dict()), ("speakers.json", list(speakers))):
+        checkpoint.write_text(folder / name, json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def targets_of(folder: Path) -> Targets:
+    """What a run was trained to predict."""
+    return Targets.from_dict(_json(folder / "labels.json"))
+
+
 def speakers_of(folder: Path) -> list[str]:
-    """The speakers that a run was trained on, in class order."""
-    path = folder / "speakers.json"
-    return list(json.loads(path.read_text())) if path.is_file() else []
+    """The speakers that a run was trained on, sorted."""
+    return list(_json(folder / "speakers.json"))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}.", "Train again.") from error
 
 
 def state_of(folder: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -58,7 +58,7 @@ class Schedule:
         """Sets the learning rate of the next step."""
         self.scheduler.step()
 
-    def after_validation(self, eer: float) -> None:
+    def after_validation(self, error: float) -> None:
         """Nothing: the schedule does not look at the validation."""
 
     def state(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Schedule:
 
 
 class Plateau(Schedule):
-    """A learning rate that drops when the validation EER has stopped falling.
+    """A learning rate that drops when the validation error has stopped falling.
 
     It depends on what the validations found, so a checkpoint keeps their best and its counters; the rate itself is
     kept by the optimiser.
@@ -90,16 +90,16 @@ class Plateau(Schedule):
     def after_step(self) -> None:
         """Nothing: the rate stays until the next validation."""
 
-    def after_validation(self, eer: float) -> None:
-        """Lowers the rate after `plateau_patience` validations without a lower EER."""
-        self.plateau.step(eer)
+    def after_validation(self, error: float) -> None:
+        """Lowers the rate after `plateau_patience` validations without a lower error."""
+        self.plateau.step(error)
 
     def state(self) -> dict[str, Any]:
-        """The best EER and the counters."""
+        """The best error and the counters."""
         return {name: getattr(self.plateau, name) for name in self.kept}
 
     def restore(self, step: int, state: Mapping[str, Any]) -> None:
-        """Goes on with the best EER and the counters that `state` gave."""
+        """Goes on with the best error and the counters that `state` gave."""
         for name in self.kept:
             setattr(self.plateau, name, state[name])
 
@@ -111,7 +111,10 @@ def schedule(optimizer: Optimizer, training: Training) -> Schedule:
     scheduler: LRScheduler
     if training.schedule == "one-cycle":
         total = training.nb_total_step
-        scheduler = OneCycleLR(optimizer, training.max_lr, total_steps=total, pct_start=training.pct_start)
+        strategy = training.anneal_strategy
+        scheduler = OneCycleLR(
+            optimizer, training.max_lr, total_steps=total, pct_start=training.pct_start, anneal_strategy=strategy
+        )
     elif training.schedule == "cyclic":
         up = max(training.nb_total_step // (2 * training.cycles), 1)
         scheduler = CyclicLR(optimizer, training.base_lr, training.max_lr, up, mode="triangular2", cycle_momentum=False)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from voxboard.data.labels import absent
 from voxboard.errors import UserError
-from voxboard.heads.base import MISSING
 
-# What stands for "no label" in manifests, besides None, in any case.
-ABSENT = frozenset({"", "none", "null", "nan"})
+# The class index of an utterance whose label is not known (torch's `ignore_index`): it trains nothing.
+MISSING = -100
 
 
-class Labels:
-    """The classes of one task, in order: `Labels(["female", "male"])`, or from an `id2label` file's content.
+class Classes:
+    """The classes of one task, in order: `Classes(["female", "male"])`, or from an `id2label` file's content.
 
     Raises `UserError` for a name that is there twice or that stands for a missing label.
     """
@@ -27,7 +27,7 @@ class Labels:
         if len(self._index) != len(self.names):
             raise UserError("A class is named twice in the label map.", "Give every class a name of its own.")
         for name in self.names:
-            if _absent(name):
+            if absent(name):
                 raise UserError(f"{name!r} cannot be a class: it stands for a missing label.", "Rename the class.")
 
     def __len__(self) -> int:
@@ -35,8 +35,4 @@ class Labels:
 
     def index(self, name: object) -> int:
         """The class index of a name; `MISSING` when it is None, NaN, "", "none", "null" (in any case) or unknown."""
-        return MISSING if _absent(name) else self._index.get(str(name), MISSING)
-
-
-def _absent(name: object) -> bool:
-    return name is None or str(name).strip().lower() in ABSENT
+        return MISSING if absent(name) else self._index.get(str(name), MISSING)

@@ -1,0 +1,240 @@
+"""Classification of utterances: gender, age group, emotion, accent, or who of the known speakers it is.
+
+A system that was trained on the label answers with its head. Any other is asked through a linear probe: a logistic
+regression on its embeddings of the training split, so that every encoder can be compared on every label.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from voxboard import records
+from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
+from voxboard.benchmarks.utterances import Utterances, portions, utterances
+from voxboard.data.corpus import Corpus
+from voxboard.data.labels import ordered
+from voxboard.errors import UserError
+from voxboard.metrics import bootstrap, classification
+from voxboard.metrics.bootstrap import Interval
+from voxboard.scoring.embed import embed
+from voxboard.scoring.probe import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lhotse.cut import Cut
+
+    from voxboard.model import Network
+    from voxboard.scoring.embed import Embeddings
+    from voxboard.training.config import Evaluation
+
+MAIN_METRIC = "balanced_accuracy@macro"
+METRICS: Mapping[str, Mapping[str, Any]] = {
+    MAIN_METRIC: {"mean": "of recalls over the classes in the truth"},
+    "accuracy@top1": {},
+    "macro_f1@all": {"mean": "over the classes in truth or prediction"},
+}
+
+
+@dataclass(frozen=True)
+class Validated:
+    """How well the validation utterances were recognised; nothing else is fixed on them."""
+
+    error: float
+    digest: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"error": self.error, "digest": self.digest}
+
+    def logged(self) -> dict[str, float]:
+        return {"valid_error": self.error}
+
+
+@dataclass(frozen=True)
+class Predicted(Outputs):
+    """Scores [U, C] of every class, larger is likelier; a class that nothing could predict has none."""
+
+    items: Utterances
+    classes: tuple[str, ...]
+    scores: np.ndarray
+    by: str  # "head" or "probe"
+
+    @property
+    def truth(self) -> np.ndarray:
+        """[U] the name of the true class."""
+        return np.array([str(label) for label in self.items.labels])
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """[U] the name of the likeliest class."""
+        return np.array(self.classes)[self.scores.argmax(1)]
+
+
+class Attributes(Benchmark):
+    """Accuracy, balanced accuracy and macro-F1 of a label of unseen speakers, and which class is taken for which."""
+
+    task = "attributes"
+    main_metric = MAIN_METRIC
+    default_head = "softmax"
+
+    @dataclass(frozen=True)
+    class Config:
+        """Settings of attributes."""
+
+        label: str = "gender"
+        """What is recognised: gender, age_group, emotion, accent, or any other label of the utterances."""
+        classifier: Literal["auto", "head", "probe"] = "auto"
+        """Who answers: the trained head, or a logistic regression on embeddings of the training split; auto takes the
+        head where it was trained on the label."""
+        probe_c: float = 1.0
+        """Inverse strength of the probe's regularisation."""
+
+    config: Config
+
+    @property
+    def label(self) -> str:
+        """The label that is recognised."""
+        return self.config.label
+
+    @property
+    def name(self) -> str:
+        return self.label
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        return METRICS
+
+    def unit(self, metric: str) -> tuple[str, Better]:
+        return "fraction", "higher"
+
+    def head_options(self) -> Mapping[str, Any]:
+        return {"label": self.label}
+
+    def items(self, corpus: Corpus, split: str) -> Utterances:
+        return utterances(corpus, split, self.label)
+
+    def learn(
+        self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
+    ) -> Probe | None:
+        """The probe, where the head cannot answer. Raises `UserError` where there is nothing to learn it from."""
+        if self._by_head(network):
+            return None
+        if home is None or "train" not in home.splits:
+            where = home.name if home else "nothing"
+            raise UserError(
+                f"{where} has no training split that a probe for {self.label} could learn from.",
+                "Evaluate on a corpus with one, or a run that was trained on this label.",
+            )
+        known = utterances(home, "train", self.label)
+        embeddings = _embedded(network, known.cuts, evaluation, show_progress)
+        rows = known.without(set(embeddings.spent.skipped))
+        return Probe.fit(embeddings.matrix, [str(label) for label in rows.labels], self.config.probe_c, seed)
+
+    def _by_head(self, network: Network) -> bool:
+        """Whether the head answers. Raises `UserError` where it is asked to and cannot."""
+        targets = network.targets.classes(self.label) if network.targets else None
+        able = network.head is not None and bool(targets) and network.head.reads == "embedding"
+        if self.config.classifier == "head" and not able:
+            raise UserError(f"The head was not trained on {self.label}.", "Leave --classifier out, or train for it.")
+        return able and self.config.classifier != "probe"
+
+    def run(
+        self,
+        network: Network,
+        items: Utterances,
+        evaluation: Evaluation,
+        learned: Probe | None = None,
+        fixed: Validated | None = None,
+        show_progress: bool = True,
+    ) -> Predicted:
+        embeddings = _embedded(network, items.cuts, evaluation, show_progress)
+        items = items.without(set(embeddings.spent.skipped))
+        if learned is not None:
+            scores, classes = learned.scores(embeddings.matrix), learned.classes
+        else:
+            scores, classes = network.class_scores(embeddings.matrix, self.label)
+        return Predicted(items, embeddings.spent, classes, scores, "probe" if learned else "head")
+
+    def fix(self, outputs: Predicted) -> Validated:
+        value = classification.balanced_accuracy(outputs.truth, outputs.predictions)
+        return Validated(1.0 - value, outputs.items.digest)
+
+    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
+        return Validated(**content)
+
+    def measure(self, outputs: Predicted, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+        truth = outputs.truth
+        everyone = np.ones(len(truth), dtype=bool)
+        classes = ordered([*outputs.classes, *truth.tolist()])
+        place = {name: number for number, name in enumerate(classes)}
+        counts = np.zeros((len(classes), len(classes)), dtype=int)
+        np.add.at(counts, ([place[name] for name in truth], [place[name] for name in outputs.predictions]), 1)
+        return Measured(
+            self._values(outputs, everyone, seed, replicates),
+            portions(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates), self.label),
+            confusion={"classes": tuple(classes), "counts": tuple(map(tuple, counts.tolist()))},
+        )
+
+    def _values(self, outputs: Predicted, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+        """All metrics of some of the utterances, with intervals over their speakers."""
+        truth = outputs.truth[inside]
+        guess, speakers = outputs.predictions[inside], outputs.items.speakers[inside]
+        classes = np.unique(np.concatenate([truth, guess]))
+        true, predicted = truth[:, None] == classes, guess[:, None] == classes
+        hit = true & predicted
+        options: dict[str, Any] = {"clusters": speakers, "seed": seed, "replicates": replicates}
+        return {
+            MAIN_METRIC: bootstrap.sums(mean_recall, hit, true, **options),
+            "accuracy@top1": bootstrap.ratio(truth == guess, **options),
+            "macro_f1@all": bootstrap.sums(mean_f1, hit, true, predicted, **options),
+        }
+
+    def protocol(self, outputs: Predicted, evaluation: Evaluation, learned: Probe | None) -> records.Protocol:
+        items = outputs.items
+        probe = {"probe": learned.described} if learned else {}
+        return records.Protocol(
+            items=records.Items(
+                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
+            ),
+            metrics=self.metrics,
+            crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
+            options={"label": self.label, "classifier": outputs.by, **probe, **items.left_out(outputs.spent.skipped)},
+        )
+
+    def save(self, outputs: Predicted, folder: Path, stem: str) -> None:
+        """`predictions-<stem>.jsonl`: id, truth, prediction, and the score of every class."""
+        with open(folder / f"predictions-{stem}.jsonl", "w", encoding="utf-8") as file:
+            rows = zip(outputs.items.cuts, outputs.items.labels, outputs.predictions, outputs.scores, strict=True)
+            for cut, label, guess, scores in rows:
+                row = {"id": cut.id, "truth": str(label), "prediction": str(guess)}
+                row["scores"] = dict(zip(outputs.classes, map(float, scores), strict=True))
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def mean_recall(hit: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Sums [r, C] → the mean over the classes that are there of the share that was hit [r]."""
+    with np.errstate(invalid="ignore"):
+        return np.nanmean(np.where(true > 0, hit / np.where(true > 0, true, 1), np.nan), axis=-1)
+
+
+def mean_f1(hit: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Sums [r, C] → the mean F1 over the classes that are true or predicted [r]."""
+    there = true + predicted
+    return np.nanmean(np.where(there > 0, 2 * hit / np.where(there > 0, there, 1), np.nan), axis=-1)
+
+
+def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:
+    return embed(
+        network.encoder,
+        cuts,
+        max_seconds=evaluation.max_seconds,
+        skip_bad_audio=evaluation.skip_bad_audio,
+        show_progress=show_progress,
+        normalised=False,
+    )

@@ -1,0 +1,333 @@
+"""Retrieval: which caption describes an utterance, and which utterance does a caption describe?
+
+A system whose head was trained on captions brings both sides to one space. Any other is asked through a probe: a ridge
+regression from its embeddings of the training split to the vectors of their captions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from voxboard import records
+from voxboard.benchmarks.attributes import Validated
+from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
+from voxboard.benchmarks.utterances import Utterances, portions, utterances
+from voxboard.data import sentences
+from voxboard.data.corpus import Corpus
+from voxboard.data.labels import texts_of
+from voxboard.data.targets import VectorTarget
+from voxboard.errors import UserError
+from voxboard.metrics import bootstrap, retrieval
+from voxboard.metrics.bootstrap import Interval
+from voxboard.scoring.embed import embed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lhotse.cut import Cut
+
+    from voxboard.model import Network
+    from voxboard.scoring.embed import Embeddings
+    from voxboard.training.config import Evaluation
+
+DIRECTIONS = ("text-to-audio", "audio-to-text")
+RECALLS = (1, 5, 10)
+MAIN_METRIC = "map@10,text-to-audio"
+METRICS: Mapping[str, Mapping[str, Any]] = {
+    f"{metric}{direction}": {"ties": "lost"}
+    for direction in DIRECTIONS
+    for metric in ("map@10,", *(f"recall@{k}," for k in RECALLS), "median_rank@")
+}
+GROUPING = "equal captions are one; every utterance that has a caption is right for it"
+
+
+@dataclass(frozen=True, eq=False)
+class Ridge:
+    """A ridge regression from standardised embeddings to the mean vector of an utterance's captions."""
+
+    strength: float
+    pipeline: Any
+
+    @classmethod
+    def fit(cls, embeddings: np.ndarray, vectors: np.ndarray, strength: float) -> Ridge:
+        """[n, E] and [n, D] → a probe."""
+        from sklearn.linear_model import Ridge as Regression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        pipeline = make_pipeline(StandardScaler(), Regression(alpha=strength))
+        return cls(strength, pipeline.fit(embeddings.astype(np.float64), vectors.astype(np.float64)))
+
+    @property
+    def described(self) -> str:
+        return f"ridge regression to captions, alpha={self.strength:g}, standardised"
+
+    def __call__(self, embeddings: np.ndarray) -> np.ndarray:
+        """[n, E] → [n, D]."""
+        found: np.ndarray = self.pipeline.predict(embeddings.astype(np.float64))
+        return found
+
+
+@dataclass(frozen=True)
+class Matched(Outputs):
+    """Similarities [U, C] of utterances and distinct captions, and which belong together [U, C]."""
+
+    items: Utterances
+    captions: tuple[str, ...]
+    similarities: np.ndarray
+    matches: np.ndarray
+    encoder: str
+    by: str  # "head" or "probe"
+
+
+class Retrieval(Benchmark):
+    """R@1, 5 and 10, mAP@10 and the median rank between utterances and captions, in both directions."""
+
+    task = "retrieval"
+    main_metric = MAIN_METRIC
+    default_head = "contrastive"
+
+    @dataclass(frozen=True)
+    class Config:
+        """Settings of retrieval."""
+
+        label: str = "caption"
+        """What describes utterances: a text of the manifest, or a list of several."""
+        sentence_encoder: str = sentences.DEFAULT
+        """What makes vectors of captions: a hub id or a local folder of sentence-transformers."""
+        matcher: Literal["auto", "head", "probe"] = "auto"
+        """What brings audio to captions: the trained head, or a ridge regression on the training split; auto takes the
+        head where it was trained on the label."""
+        ridge: float = 1.0
+        """Strength of the probe's regularisation."""
+
+    config: Config
+
+    @property
+    def label(self) -> str:
+        """The label that holds captions."""
+        return self.config.label
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        return METRICS
+
+    def unit(self, metric: str) -> tuple[str, Better]:
+        return ("rank", "lower") if metric.startswith("median_rank") else ("fraction", "higher")
+
+    def head_options(self) -> Mapping[str, Any]:
+        return {"label": self.label, "sentence_encoder": self.config.sentence_encoder}
+
+    def items(self, corpus: Corpus, split: str) -> Utterances:
+        found = utterances(corpus, split, self.label)
+        described = found.only([row for row, cut in enumerate(found.cuts) if texts_of(cut, self.label)])
+        if not described.cuts:
+            raise UserError(f"The captions of {corpus.name} are all empty.", "Correct the table, or pass --label.")
+        return described
+
+    def learn(
+        self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
+    ) -> Ridge | None:
+        """The probe, where the head cannot match. Raises `UserError` where there is nothing to learn it from."""
+        if self._target(network) is not None:
+            return None
+        if home is None or "train" not in home.splits:
+            where = home.name if home else "nothing"
+            raise UserError(
+                f"{where} has no training split that a probe for captions could learn from.",
+                "Evaluate on a corpus with one, or a run that was trained for retrieval.",
+            )
+        known = self.items(home, "train")
+        embeddings = _embedded(network, known.cuts, evaluation, show_progress)
+        cuts = known.without(set(embeddings.spent.skipped)).cuts
+        captions, matches = _captions(cuts, self.label)
+        vectors = sentences.load(self.config.sentence_encoder)(captions)
+        mean = matches @ vectors / matches.sum(1, keepdims=True)
+        return Ridge.fit(embeddings.matrix, mean, self.config.ridge)
+
+    def _target(self, network: Network) -> VectorTarget | None:
+        """What the head was trained on, where it matches. Raises `UserError` where it is asked to and cannot."""
+        target = network.targets.targets.get(self.label) if network.targets else None
+        found = target if isinstance(target, VectorTarget) and hasattr(network.head, "project") else None
+        if self.config.matcher == "head" and found is None:
+            raise UserError(f"The head was not trained on {self.label}.", "Leave --matcher out, or train for it.")
+        return found if self.config.matcher != "probe" else None
+
+    def run(
+        self,
+        network: Network,
+        items: Utterances,
+        evaluation: Evaluation,
+        learned: Ridge | None = None,
+        fixed: Validated | None = None,
+        show_progress: bool = True,
+    ) -> Matched:
+        target = self._target(network)
+        if learned is None and target is None:
+            raise UserError("Nothing brings embeddings to captions.", "Train with the head contrastive.")
+        embeddings = _embedded(network, items.cuts, evaluation, show_progress)
+        items = items.without(set(embeddings.spent.skipped))
+        captions, matches = _captions(items.cuts, self.label)
+        encoder = sentences.load(target.encoder if learned is None and target else self.config.sentence_encoder)
+        vectors = encoder(captions)
+        if learned is not None:
+            similarities = _unit(learned(embeddings.matrix)) @ _unit(vectors).T
+        else:
+            similarities = _by_head(network, embeddings.matrix, vectors)
+        by = "probe" if learned else "head"
+        return Matched(items, embeddings.spent, captions, similarities, matches, encoder.described, by)
+
+    def fix(self, outputs: Matched) -> Validated:
+        right = [np.flatnonzero(row) for row in outputs.matches.T]
+        return Validated(1.0 - retrieval.map_at_k(outputs.similarities.T, right, 10), outputs.items.digest)
+
+    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
+        return Validated(**content)
+
+    def measure(self, outputs: Matched, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+        everyone = np.ones(len(outputs.items), dtype=bool)
+
+        def values(inside: np.ndarray) -> dict[str, Interval]:
+            return _values(outputs, inside, seed, replicates)
+
+        return Measured(values(everyone), portions(outputs.items, values))
+
+    def protocol(self, outputs: Matched, evaluation: Evaluation, learned: Ridge | None) -> records.Protocol:
+        items = outputs.items
+        probe = {"probe": learned.described} if learned else {}
+        return records.Protocol(
+            items=records.Items(
+                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
+            ),
+            metrics=self.metrics,
+            crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
+            options={
+                "label": self.label,
+                "captions": len(outputs.captions),
+                "grouping": GROUPING,
+                "sentence encoder": outputs.encoder,
+                "matcher": outputs.by,
+                **probe,
+                **items.left_out(outputs.spent.skipped),
+            },
+        )
+
+    def save(self, outputs: Matched, folder: Path, stem: str) -> None:
+        """`matches-<stem>.jsonl`: id, its captions, and the ten that are most similar with their similarities."""
+        with open(folder / f"matches-{stem}.jsonl", "w", encoding="utf-8") as file:
+            for cut, scores, own in zip(outputs.items.cuts, outputs.similarities, outputs.matches, strict=True):
+                best = np.argsort(-scores, kind="stable")[:10]
+                row = {
+                    "id": cut.id,
+                    "captions": [outputs.captions[place] for place in np.flatnonzero(own)],
+                    "best": [[outputs.captions[place], float(scores[place])] for place in best],
+                }
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _captions(cuts: Sequence[Cut], label: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """The distinct captions of utterances, sorted, and whose they are [U, C]."""
+    own = [texts_of(cut, label) for cut in cuts]
+    captions = tuple(sorted({text for texts in own for text in texts}))
+    place = {text: number for number, text in enumerate(captions)}
+    matches = np.zeros((len(own), len(captions)), dtype=bool)
+    for row, texts in enumerate(own):
+        matches[row, [place[text] for text in texts]] = True
+    return captions, matches
+
+
+def _values(outputs: Matched, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+    """All metrics of some of the utterances and their captions, all others among the items that are searched.
+
+    A caption of m of them is m queries of weight 1/m, so that speakers can be resampled and captions count alike.
+    """
+    speakers = outputs.items.speakers
+    rows, columns = np.nonzero(outputs.matches & inside[:, None])
+    owners = np.bincount(columns, minlength=len(outputs.captions))
+    chosen, queries = np.unique(columns, return_inverse=True)
+    audio = np.flatnonzero(inside)
+    found = _metrics(
+        DIRECTIONS[0],
+        *_ranks(outputs.similarities.T[chosen], outputs.matches.T[chosen]),
+        queries,
+        1.0 / owners[columns],
+        {"clusters": speakers[rows], "seed": seed, "replicates": replicates},
+    )
+    return found | _metrics(
+        DIRECTIONS[1],
+        *_ranks(outputs.similarities[audio], outputs.matches[audio]),
+        np.arange(len(audio)),
+        np.ones(len(audio)),
+        {"clusters": speakers[audio], "seed": seed, "replicates": replicates},
+    )
+
+
+def _ranks(similarities: np.ndarray, matches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per query the rank of the best right item, and the average precision among the first 10."""
+    right = [np.flatnonzero(row) for row in matches]
+    precision = [
+        retrieval.map_at_k(row[None], [own], 10) for row, own in zip(similarities, right, strict=True)
+    ]
+    return retrieval.ranks(similarities, right), np.array(precision)
+
+
+def _metrics(
+    direction: str,
+    ranks: np.ndarray,
+    precisions: np.ndarray,
+    queries: np.ndarray,
+    weights: np.ndarray,
+    options: Mapping[str, Any],
+) -> dict[str, Interval]:
+    """Metric → interval, over rows that name a query [n] and what it weighs [n]."""
+    rank, precision = ranks[queries], precisions[queries]
+    found = {f"map@10,{direction}": bootstrap.ratio(weights * precision, weights, **options)}
+    for k in RECALLS:
+        found[f"recall@{k},{direction}"] = bootstrap.ratio(weights * (rank <= k), weights, **options)
+    found[f"median_rank@{direction}"] = bootstrap.interval(weighted_median, rank, weights, **options)
+    return found
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """The value with half of the weight on either side, or the middle of two; for equal weights the median."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order]) / weights.sum()
+    low = order[np.searchsorted(below, 0.5 - 1e-9)]
+    high = order[np.searchsorted(below, 0.5 + 1e-9)]
+    return float(values[low] + values[high]) / 2
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """[n, D] → rows of length 1; a row of zeros stays."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _by_head(network: Network, embeddings: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Embeddings [U, E], vectors of captions [C, D] → cosines in the head's space [U, C]."""
+    import torch
+
+    head: Any = network.head
+    device = next(head.parameters()).device
+    head.eval()
+    with torch.inference_mode():
+        audio = head.predict(torch.from_numpy(embeddings).to(device))
+        text = head.project(torch.from_numpy(vectors).to(device))
+    found: np.ndarray = (audio.float() @ text.float().T).cpu().numpy()
+    return found
+
+
+def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:
+    return embed(
+        network.encoder,
+        cuts,
+        max_seconds=evaluation.max_seconds,
+        skip_bad_audio=evaluation.skip_bad_audio,
+        show_progress=show_progress,
+        normalised=False,
+    )

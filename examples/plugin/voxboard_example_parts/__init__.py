@@ -1,0 +1,1 @@
+"""A backbone, a pooler and a head for voxboard."""

@@ -1,0 +1,41 @@
+"""Measures every part and writes `parts.json` and `docs/parts`: `python -m voxboard.catalogue`, in the source tree."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from voxboard import catalogue
+from voxboard.catalogue import measure
+from voxboard.catalogue.pages import pages
+
+DATA = Path(__file__).with_name("parts.json")
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+def main() -> int:
+    """Writes both; returns 2 outside the source tree."""
+    if not DOCS.is_dir():
+        print(f"There is no folder {DOCS}. Run it in the source tree.", file=sys.stderr)
+        return 2
+    DATA.write_text(json.dumps(measure.everything(), indent=1) + "\n", encoding="utf-8")
+    catalogue.measured.cache_clear()
+    print(f"{write_pages()} pages in {DOCS / 'parts'}")
+    return 0
+
+
+def write_pages() -> int:
+    """Writes `docs/parts` from `parts.json`, removes pages of what is gone, and returns how many pages there are."""
+    written = {DOCS / "parts" / path: text for path, text in pages().items()}
+    for old in (DOCS / "parts").rglob("*.md"):
+        if old not in written:
+            old.unlink()
+    for path, text in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return len(written)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

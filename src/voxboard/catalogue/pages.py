@@ -1,0 +1,91 @@
+"""The pages of `docs/parts`: one per part and system, and a table per kind."""
+
+from __future__ import annotations
+
+from voxboard.catalogue import KINDS, REGENERATE, UNKNOWN, Facts, Line, facts, line
+from voxboard.catalogue.measure import catalogued
+from voxboard.catalogue.render import GIVEN, billions, columns, rows, shortened
+from voxboard.cli import COMMANDS
+from voxboard.systems import named
+
+WHAT = {
+    "backbone": "A backbone turns audio into layered frames.",
+    "pooler": "A pooler turns the layered frames of an utterance into one embedding.",
+    "head": "A head turns embeddings and labels into a loss; verification leaves it behind.",
+    "system": "A system is a backbone, a pooler and a head with the hyperparameters that train it.",
+}
+COUNTED = (
+    "Multiply-adds are those of matrix products, convolutions and attention; Fourier transforms, recurrent layers, "
+    "norms, activations and other element-wise work are not counted."
+)
+GENERATED = f"<!-- Written by `{REGENERATE}`. -->"
+
+
+def pages() -> dict[str, str]:
+    """Path below docs/parts → Markdown."""
+    found = {}
+    for kind in KINDS:
+        known = list(named()) if kind == "system" else catalogued(kind)
+        found[f"{kind}s/index.md"] = index(kind, [line(kind, name) for name in known])
+        found |= {f"{kind}s/{name}.md": page(facts(kind, name)) for name in known}
+    return found
+
+
+def index(kind: str, lines: list[Line]) -> str:
+    """The table of a kind."""
+    head = ["name", "what it is", "parameters", "multiply-adds (G)", "source"]
+    table = []
+    for item in lines:
+        link, size = f"[{item.name}]({item.name}.md)", item.size
+        cost = billions(size.get("multiply_adds"))
+        row = [link, item.summary, shortened(size.get("parameters")), cost, item.source]
+        table.append(row if kind == "system" else [*row, "yes" if item.parity else UNKNOWN])
+    about = f"{WHAT[kind]} Costs are {GIVEN[kind]}. {COUNTED}"
+    pinned = "" if kind == "system" else " *Parity*: the tests compare it with numbers of a reference implementation."
+    body = _table(head if kind == "system" else [*head, "parity"], table)
+    return "\n".join([GENERATED, "", f"# {kind.capitalize()}s", "", f"{about}{pinned}", "", *body, ""])
+
+
+def page(known: Facts) -> str:
+    """The page of one part or system."""
+    content = [GENERATED, "", f"# {known.name}", "", f"{_sentence(known.summary)}", ""]
+    if known.description:
+        content += [_plain(known.description), ""]
+    about = [[kind, f"[{text}](../{kind}s/{name}.md)"] for kind, name, text in known.parts]
+    content += [*_table(["", ""], about + [[title, text] for title, text in rows(known)]), ""]
+    if known.options:
+        titles = columns(known)
+        options = [[f"`{option.name}`", f"`{option.default}`", option.meaning] for option in known.options]
+        content += [f"## {titles[0].capitalize()}s", "", *_table([*titles], options), ""]
+    content += ["## Try it", "", "```sh", *_commands(known), "```", ""]
+    return "\n".join(content)
+
+
+def _commands(known: Facts) -> list[str]:
+    found = [f"voxboard show {known.name}"]
+    if known.kind != "system" and "doctor" in COMMANDS:
+        found.append(f"voxboard doctor {known.kind} {known.name}")
+    partner = "ecapa" if known.name == "native" else "fbank"
+    examples = {
+        "backbone": f"voxboard eval Voices '{known.name}+statistics'",
+        "pooler": f"voxboard eval Voices '{partner}+{known.name}'",
+        "system": f"voxboard train Voices {known.name}",
+    }
+    return [*found, *([examples[known.kind]] if known.kind in examples else [])]
+
+
+def _sentence(text: str) -> str:
+    return _plain(f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}")
+
+
+def _table(head: list[str], body: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *([_cell(text) for text in row] for row in body)]
+    return [f"| {' | '.join(row)} |" for row in lines]
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    return text.replace("<", "&lt;")

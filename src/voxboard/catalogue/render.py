@@ -1,0 +1,98 @@
+"""One part's facts as rows of text, for the terminal and for its page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voxboard.catalogue import UNKNOWN, Facts, Line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BATCHING = {
+    "exact": "exact: an utterance's frames do not depend on its batch mates",
+    "equal-length": "equal-length: only utterances of one length share a batch in official numbers",
+}
+GIVEN = {
+    "backbone": "for 3 s of audio",
+    "pooler": "for 149 frames of 13 layers × 768 (3 s of a base transformer)",
+    "head": "to predict from an embedding of 192 (149 frames of 768 where it reads frames), 1,000 classes or one value",
+    "system": "for 3 s of audio, backbone and pooler",
+}
+
+
+def shortened(number: int | None) -> str:
+    """94381936 → 94.4M; three digits are kept."""
+    if number is None:
+        return UNKNOWN
+    for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if round(number / unit, 3) >= 1:
+            digits = f"{number / unit:#.3g}"
+            return f"{digits.rstrip('.')}{name}"
+    return str(number)
+
+
+def billions(number: int | None) -> str:
+    """21200606208 → 21.2; three digits are kept."""
+    if number is None:
+        return UNKNOWN
+    if 0 < number < 10**6:
+        return "< 0.001"
+    return f"{number / 10**9:.3g}" if number < 10**12 else f"{number / 10**9:,.0f}"
+
+
+def rows(facts: Facts) -> list[tuple[str, str]]:
+    """(title, text) of what is not an option."""
+    size = facts.size
+    found = [("source", facts.source or UNKNOWN)]
+    if facts.changed is not None:
+        found.append(("changed", facts.changed or "nothing"))
+    parameters = f"{size['parameters']:,}" if size else UNKNOWN
+    cost = f"{billions(size['multiply_adds'])} G multiply-adds {GIVEN[facts.kind]}" if size else UNKNOWN
+    found += [("parameters", parameters), ("cost", cost)]
+    if "layers" in size:
+        layers = "1 layer" if size["layers"] == 1 else f"{size['layers']} layers"
+        found.append(("output", f"{size['frames_per_second']:g} frames per second, {layers} of {size['size']}"))
+    if "embedding" in size:
+        found.append(("output", f"an embedding of {size['embedding']}"))
+    if "batching" in size:
+        found.append(("batching", BATCHING[size["batching"]]))
+        weights = f", published weights {facts.weights}" if facts.weights else ""
+        found.append(("licence", f"code {size['code_licence']}{weights}"))
+    if facts.kind != "system":
+        found.append(("parity", parity(facts)))
+    return found
+
+
+def columns(facts: Facts) -> tuple[str, str, str]:
+    """Titles of the table of options."""
+    return ("hyperparameter", "value", "meaning") if facts.kind == "system" else ("option", "default", "meaning")
+
+
+def parity(line: Line) -> str:
+    """Which of the reference's numbers the tests compare with."""
+    if not line.parity:
+        return "not compared with a reference implementation"
+    return f"equal to a reference's numbers, fixtures {', '.join(line.parity)}"
+
+
+def rich(facts: Facts) -> RenderableType:
+    """For the terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text.assemble((f"{facts.kind} {facts.name}", "bold"), f": {facts.summary}")
+    about = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, text in [(kind, text) for kind, _, text in facts.parts] + rows(facts):
+        about.add_row(Text(name, "bold"), Text(text))
+    table = Table(*columns(facts))
+    for option in facts.options:
+        table.add_row(Text(option.name), Text(option.default), Text(option.meaning))
+    blocks: list[RenderableType] = [title, ""]
+    if facts.description:
+        blocks += [Text(facts.description), ""]
+    blocks.append(about)
+    if facts.options:
+        blocks += ["", table]
+    return Group(*blocks)

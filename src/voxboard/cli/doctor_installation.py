@@ -1,0 +1,121 @@
+"""What an installation needs, looked at one by one."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points, version
+from typing import TYPE_CHECKING
+
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from voxboard.contracts import Finding
+
+FORMATS = ("WAV", "FLAC", "OGG", "MP3")
+
+
+class _Lacking(Exception):
+    """What is not there, and what to do; `needed` is False where only a part of voxboard goes without."""
+
+    def __init__(self, problem: str, advice: str, needed: bool = True) -> None:
+        super().__init__(problem)
+        self.problem, self.advice, self.needed = problem, advice, needed
+
+
+def findings() -> Iterator[Finding]:
+    """Looks at Python, torch, devices, audio, eSpeak, ffmpeg and the plugins."""
+    try:
+        from voxboard.contracts import Finding
+    except ImportError as error:
+        raise UserError(f"torch cannot be used: {error}.", "Install voxboard again.") from error
+
+    for name, meaning, look in (*LOOKS, *_plugins()):
+        try:
+            yield Finding(name, meaning, True, look())
+        except _Lacking as lacking:
+            passed = False if lacking.needed else None
+            yield Finding(name, meaning, passed, lacking.problem, advice=lacking.advice)
+        except Exception as error:  # a broken library raises anything
+            yield Finding(name, meaning, False, f"{type(error).__name__}: {error}", advice="Install it again.")
+
+
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+def _torch() -> str:
+    import torch
+    import torchaudio
+
+    found, other = torch.__version__, torchaudio.__version__
+    if found.split(".")[:2] != other.split(".")[:2]:
+        raise _Lacking(f"torch {found} and torchaudio {other}", "Install the same minor version of both.")
+    return f"torch {found}, torchaudio {other}"
+
+
+def _devices() -> str:
+    import torch
+
+    found = [f"CPU, {torch.get_num_threads()} threads"]
+    found += [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return "; ".join(found)
+
+
+def _audio() -> str:
+    import soundfile
+
+    missing = [name for name in FORMATS if name not in soundfile.available_formats()]
+    if missing:
+        raise _Lacking(f"no {', '.join(missing)} in libsndfile", "Install soundfile again, or libsndfile 1.1 or later.")
+    return f"{', '.join(FORMATS)}, libsndfile {soundfile.__libsndfile_version__}"
+
+
+def _ffmpeg() -> str:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise _Lacking("not installed", "Only .m4a files (VoxCeleb 2) need it: install ffmpeg for them.", needed=False)
+    return program
+
+
+def _espeak() -> str:
+    from voxboard.data import espeak
+
+    return f"eSpeak NG {espeak.version()}, {len(espeak.variants())} voices"
+
+
+def _libraries() -> str:
+    return ", ".join(f"{name} {version(name)}" for name in ("transformers", "lhotse", "safetensors"))
+
+
+LOOKS: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("python", "3.11 or later", _python),
+    ("torch", "torch and torchaudio of one minor version", _torch),
+    ("devices", "where networks can run", _devices),
+    ("libraries", "what backbones and corpora are built on", _libraries),
+    ("audio", "formats that can be read", _audio),
+    ("ffmpeg", "reads .m4a", _ffmpeg),
+    ("espeak", "speaks the corpus Voices", _espeak),
+)
+
+
+def _plugins() -> Iterator[tuple[str, str, Callable[[], str]]]:
+    """Every part of another distribution: it must at least be imported."""
+    for kind in ("backbone", "pooler", "head"):
+        for point in entry_points(group=f"voxboard.{kind}s"):
+
+            def look(kind: str = kind, point: object = point) -> str:
+                from voxboard import systems
+
+                cls, _ = systems.registry(kind).resolve(point.name)  # type: ignore[attr-defined]
+                return f"{cls.__module__}:{cls.__qualname__} in {_folder(cls)}"
+
+            yield f"{kind} {point.name}", "a plugin that is installed", look
+
+
+def _folder(cls: type) -> str:
+    return str(getattr(sys.modules[cls.__module__], "__file__", "?"))

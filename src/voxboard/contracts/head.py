@@ -1,0 +1,201 @@
+"""What is true of every head: of embeddings or of frames, of classes, values or tokens."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from voxboard.contracts.catalogue import OPTIONS
+from voxboard.contracts.checks import Broken, Check, Measured, Skipped, Subject
+from voxboard.contracts.export import same_as_exported
+from voxboard.contracts.inputs import CLASSES, head_input, labels, read
+from voxboard.contracts.measures import TOLERANCE, copy_state, difference, require_finite, require_finite_gradients
+from voxboard.heads.base import MISSING, Head
+
+UTTERANCES = 10
+SCALES = (0.0, 1e-20, 1.0, 1e4)
+STEPS, RATE = 100, 0.1
+
+
+def shapes(subject: Subject[Head]) -> Measured:
+    """The loss is one number; a prediction has one row per utterance and one column per class or value."""
+    head = subject.build(0)
+    if head.reads not in ("embedding", "frames") or head.targets not in ("classes", "values", "tokens"):
+        raise Broken(
+            f"It reads {head.reads!r} for targets {head.targets!r}.",
+            "reads is embedding or frames; targets is classes, values or tokens.",
+        )
+    values = head_input(head)
+    loss = head.loss(read(head, values), labels(subject.needs))
+    if loss.shape != ():
+        raise Broken(f"The loss has the shape {tuple(loss.shape)}.", "Give one number: a mean or a sum.")
+    found = head.predict(read(head, values))
+    per_frame = (values.shape[2],) if _main(subject)[1] == "tokens" else ()
+    expected = (UTTERANCES, *per_frame, CLASSES)
+    if tuple(found.shape) != expected:
+        raise Broken(f"Predictions are {tuple(found.shape)} instead of {expected}.", "Give a score per class or value.")
+    return Measured(loss.item(), f"a loss of {loss.item():.3g}, predictions {expected}")
+
+
+def gradients(subject: Subject[Head]) -> Measured:
+    """Finite for what it reads of any size: nothing at all, 1e-20, 1 and 10,000."""
+    reached = 0
+    for scale in SCALES:
+        head = subject.build(0)
+        values = head_input(head, scale=scale).requires_grad_()
+        what = f"for inputs of size {scale:g}"
+        advice = "Floor lengths before dividing by them, and use log_softmax rather than a logarithm of a softmax."
+        reached = require_finite_gradients(head, head.loss(read(head, values), labels(subject.needs)), what, advice)
+        if values.grad is None:
+            raise Broken("What it reads gets no gradient, so no encoder can learn.", "Do not detach it.")
+        require_finite(values.grad, f"The gradient of what it reads {what}", advice)
+    return Measured(reached, f"{reached} weight tensors reached")
+
+
+def learning(subject: Subject[Head]) -> Measured:
+    """Training it with its input teaches the labels: the loss leads to what `predict` gives."""
+    head = subject.build(0)
+    wanted, values = labels(subject.needs), head_input(head).requires_grad_()
+    optimiser = torch.optim.Adam([values, *head.parameters()], lr=RATE)
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        head.loss(read(head, values), wanted).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    head.eval()
+    with torch.no_grad():
+        found = head.predict(read(head, values))
+    task, kind = _main(subject)
+    right = _right(kind, found, wanted[task] if isinstance(wanted, dict) else wanted, read(head, values))
+    share = float(right.float().mean())
+    if share < 1.0:
+        raise Broken(
+            f"After {STEPS} steps of Adam, {share:.0%} of the labels that it was trained with are predicted.",
+            "A lower loss must mean a larger score of the right class; predict must use no margin.",
+            share,
+        )
+    return Measured(share, f"{share:.0%} of {UTTERANCES} labels after {STEPS} steps")
+
+
+def missing(subject: Subject[Head]) -> Measured:
+    """Utterances whose label is not known train nothing: the loss is that of the others, and finite without any."""
+    head = subject.build(0).eval()
+    if head.batches is not None:
+        raise Skipped("needs every label of its batches")
+    values, wanted = head_input(head), labels(subject.needs)
+    some, empty = _without(wanted, [2, 5]), _without(wanted, list(range(UTTERANCES)))
+    loss = head.loss(read(head, values), some)
+    other = values.clone()
+    other[[2, 5]] *= -3.0
+    changed = difference(head.loss(read(head, other), some), loss)
+    if changed > TOLERANCE:
+        raise Broken(
+            f"An utterance without a label changes the loss by {changed:.2g}.",
+            "Leave out labels that are MISSING (NaN among values).",
+            changed,
+        )
+    require_finite(
+        head.loss(read(head, values), empty), "The loss of a batch without labels", "Divide by at least one utterance."
+    )
+    return Measured(changed, f"{changed:.1e} change of the loss")
+
+
+def independence(subject: Subject[Head]) -> Measured:
+    """A prediction in evaluation mode does not depend on batch mates."""
+    head = subject.build(0).eval()
+    values = head_input(head)
+    with torch.no_grad():
+        together = head.predict(read(head, values))
+        worst = difference(head.predict(read(head, values[:1]))[0], together[0])
+    if worst > TOLERANCE:
+        raise Broken(
+            f"A prediction alone differs by {worst:.2g} from that in a batch (limit {TOLERANCE:g}).",
+            "Keep statistics of batches to training.",
+            worst,
+        )
+    return Measured(worst, f"{worst:.1e} apart (limit {TOLERANCE:g})")
+
+
+def seed(subject: Subject[Head]) -> Measured:
+    """One seed gives the same predictions."""
+    first, again = (subject.build(number).eval() for number in (1, 1))
+    inputs = read(first, head_input(first))
+    with torch.no_grad():
+        if not torch.equal(first.predict(inputs), again.predict(inputs)):
+            raise Broken(
+                "Two of the same seed give different predictions.",
+                "Draw weights from torch's global stream in __init__, and nothing in evaluation mode.",
+            )
+    return Measured(None, "equal, bit for bit")
+
+
+def saved(subject: Subject[Head]) -> Measured:
+    """Weights that went through safetensors give the same predictions, bit for bit."""
+    first, other = (subject.build(number) for number in (1, 2))
+    inputs = read(first, head_input(first))
+    first.loss(inputs, labels(subject.needs))  # what training keeps besides weights, such as centroids, is saved too
+    size = copy_state(first, other)
+    first.eval()
+    other.eval()
+    with torch.no_grad():
+        if not torch.equal(first.predict(inputs), other.predict(inputs)):
+            raise Broken(
+                "Loaded weights give other predictions than the saved ones.",
+                "Register all that is drawn or learned as parameters or buffers.",
+            )
+    return Measured(size, f"{size:,} bytes")
+
+
+def export(subject: Subject[Head]) -> Measured:
+    """The exported `predict` gives the same scores, for other batch sizes than its example's."""
+    head = subject.build(0).eval()
+
+    def inputs(utterances: int) -> tuple[Tensor, ...]:
+        given = read(head, values := head_input(head, utterances))
+        return (values, given.lengths) if head.reads == "frames" else (values,)
+
+    return same_as_exported(head, inputs(3), [inputs(7), inputs(1)])
+
+
+def _main(subject: Subject[Head]) -> tuple[str, str]:
+    """The label that `predict` gives, and what it is."""
+    return next(iter(subject.needs.items()))
+
+
+def _right(kind: str, found: Tensor, wanted: Tensor, inputs: Any) -> Tensor:
+    """Per utterance, whether the prediction is the label."""
+    if kind == "values":
+        return (found - wanted).abs().amax(-1) < 0.1
+    if kind == "tokens":
+        heard = [_collapsed(row[: int(n)]) for row, n in zip(found.argmax(-1), inputs.lengths, strict=True)]
+        return torch.tensor([one == row[row != MISSING].tolist() for one, row in zip(heard, wanted, strict=True)])
+    return found.argmax(-1) == wanted
+
+
+def _collapsed(path: Tensor) -> list[int]:
+    """The tokens of a path of frames: repeats count once, then the blank 0 is left out."""
+    return [token for token, _ in groupby(path.tolist()) if token]
+
+
+def _without(wanted: Any, rows: list[int]) -> Any:
+    """The labels with some utterances' not known."""
+    if isinstance(wanted, dict):
+        return {task: _without(values, rows) for task, values in wanted.items()}
+    cleared = wanted.clone()
+    cleared[rows] = float("nan") if cleared.is_floating_point() else MISSING
+    return cleared
+
+
+CHECKS: tuple[Check[Head], ...] = (
+    OPTIONS,
+    Check("shapes", "one loss per batch, one score per class or value", shapes),
+    Check("gradients", "inputs of any size train without NaN", gradients),
+    Check("learning", "a lower loss means a better prediction", learning),
+    Check("missing labels", "utterances without a label train nothing", missing),
+    Check("batch mates", "a prediction does not depend on those beside it", independence),
+    Check("seed", "one seed gives one head", seed),
+    Check("saved weights", "weights go through safetensors unchanged", saved),
+    Check("export", "the exported predict gives the same numbers", export),
+)

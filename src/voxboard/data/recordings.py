@@ -1,0 +1,184 @@
+"""Corpora of recordings with several speakers, for diarization: audio, RTTM and, where there is one, UEM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
+from voxboard.data.rttm import Region, Turn, read_rttm, read_uem
+from voxboard.data.scan import Utterance, find_audio, to_cuts
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.data.prepare import Options
+
+SLACK = 0.1  # seconds; a turn that ends so little after its audio was rounded
+NAMED = 3  # recordings that a message names
+
+
+@dataclass(frozen=True)
+class Part:
+    """The annotation of one split; without UEM all of a recording is scored."""
+
+    turns: Mapping[str, Sequence[Turn]]
+    uem: Mapping[str, Sequence[Region]] | None = None
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What a preparer found: audio files by the name of their recording, and their annotation by split."""
+
+    root: Path
+    audio: Mapping[str, Path]
+    parts: Mapping[str, Part]
+    notes: Sequence[str] = field(default_factory=tuple)
+    version: str = ""
+
+
+def scan(folder: Path, options: Options) -> Recordings:
+    """A folder of audio with the RTTM that the user names; all is test but what `valid_recordings` match.
+
+    Raises `UserError` for an RTTM or UEM that cannot be read, and for patterns that match nothing.
+    """
+    assert options.rttm is not None
+    found = annotation(options.rttm, options.uem)
+    if not found.turns:
+        raise UserError(f"{options.rttm} has no turns.", "Name the RTTM file or the folder of them that has.")
+    notes = [] if options.uem else ["There is no UEM: recordings are scored from beginning to end."]
+    if options.split is not None:
+        return Recordings(folder, by_name(folder), {options.split: found}, notes)
+    patterns = options.valid_recordings
+    valid = {name for name in found.turns if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    if patterns and not valid:
+        raise UserError(
+            f"No recording of {options.rttm} is called {' or '.join(patterns)}.",
+            f"It has {_listed(list(found.turns))}: check --valid_recordings.",
+        )
+    if not valid:
+        notes.append("All recordings are for the test; --valid_recordings PATTERN… keeps some for tuning.")
+    parts = {
+        split: Part({name: turns for name, turns in found.turns.items() if (name in valid) == inside}, found.uem)
+        for split, inside in (("valid", True), ("test", False))
+    }
+    return Recordings(folder, by_name(folder), parts, notes)
+
+
+def annotation(rttm: Path, uem: Path | None = None) -> Part:
+    """The turns of an RTTM file or folder, and what a UEM says is scored of them.
+
+    A recording that only the UEM names has no speech. Raises `UserError` when the UEM lacks one.
+    """
+    for path in (rttm, uem):
+        if path is not None and not path.exists():
+            raise UserError(f"There is no file or folder {path}.", "Check --rttm and --uem.")
+    turns: dict[str, Sequence[Turn]] = dict(read_rttm(rttm))
+    if uem is None:
+        return Part(turns)
+    regions = read_uem(uem)
+    if lacking := [name for name in turns if name not in regions]:
+        raise UserError(
+            f"{uem} does not say what is scored of {_listed(lacking)}.", "Add them, or leave --uem out to score all."
+        )
+    return Part({**{name: () for name in regions}, **turns}, regions)
+
+
+def by_name(folder: Path, channel: str = "") -> dict[str, Path]:
+    """Recording → audio file, by the file's name without its ending, and without `.channel` where one is wanted.
+
+    Raises `UserError` for two files of one name.
+    """
+    found: dict[str, Path] = {}
+    for path in find_audio(folder):
+        name = path.stem
+        if channel:
+            if not name.endswith(f".{channel}"):
+                continue
+            name = name.removesuffix(f".{channel}")
+        if (other := found.setdefault(name, path)) != path:
+            raise UserError(f"{name} could be {other} or {path}.", "Keep one of them in the folder.")
+    return found
+
+
+def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -> Corpus:
+    """Reads the headers and writes the corpus.
+
+    Raises `UserError` for an annotated recording without audio and `BadAudio` for audio that cannot be read, unless
+    `skip_bad_audio` leaves them out, counted.
+    """
+    notes = list(found.notes)
+    parts = {split: part for split, part in found.parts.items() if not part.turns.keys().isdisjoint(found.audio)}
+    for split in found.parts.keys() - parts.keys():
+        if found.parts[split].turns:
+            notes.append(f"There is no audio of the {split} split, which is left out.")
+    named = {name: split for split, part in parts.items() for name in part.turns}
+    absent = sorted(named.keys() - found.audio.keys())
+    if not named or (absent and not options.skip_bad_audio):
+        absent = absent or sorted(name for part in found.parts.values() for name in part.turns)
+        raise UserError(
+            f"There is no audio under {found.root} for {_listed(absent)}, which the RTTM or UEM names.",
+            "Audio files are to be called as their recordings; --skip_bad_audio leaves out those without.",
+        )
+    if spare := sorted(found.audio.keys() - named.keys()):
+        notes.append(f"{len(spare)} audio files have no annotation and are left out (e.g. {spare[0]}).")
+    there = sorted(named.keys() - set(absent))
+    files = [Utterance(id=name, path=found.audio[name], speaker="") for name in there]
+    cuts, bad = to_cuts(files, options.skip_bad_audio)
+    if not cuts:
+        raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
+    if skipped := len(bad) + len(absent):
+        notes.append(f"{skipped} recordings have no audio that can be read and are left out.")
+    by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
+    for cut in cuts:
+        part = parts[named[cut.id]]
+        _annotate(cut, part.turns[cut.id], None if part.uem is None else part.uem[cut.id])
+        by_split[named[cut.id]].append(cut)
+    notes += _oddities(cuts, parts, named)
+    info = CorpusInfo(
+        info.name,
+        kind="recordings",
+        version=found.version,
+        licence=info.licence,
+        source=info.source,
+        notes=tuple(notes),
+        skipped=skipped,
+    )
+    return Corpus.write(folder, info, by_split, found.root)
+
+
+def _annotate(cut: Cut, turns: Sequence[Turn], uem: Sequence[Region] | None) -> None:
+    """Makes a cut of a whole file a recording with its turns; those of zero length say nothing and are left out."""
+    from lhotse import SupervisionSegment
+
+    cut.supervisions = [
+        SupervisionSegment(
+            f"{cut.id}-{number:05}", cut.id, start, round(end - start, 9), channel=cut.channel, speaker=speaker
+        )
+        for number, (speaker, start, end) in enumerate(turns)
+        if end > start
+    ]
+    if uem is not None:
+        cut.custom = {"uem": [list(region) for region in uem]}
+
+
+def _oddities(cuts: Sequence[Cut], parts: Mapping[str, Part], named: Mapping[str, str]) -> list[str]:
+    """What a user should know of turns that say nothing, or speak of audio that is not there."""
+    notes = []
+    turns = chain.from_iterable(parts[named[cut.id]].turns[cut.id] for cut in cuts)
+    if empty := sum(end <= start for _, start, end in turns):
+        notes.append(f"{empty} turns of zero length are left out.")
+    late = [cut.id for cut in cuts if any(turn.end > cut.duration + SLACK for turn in cut.supervisions)]
+    if late:
+        notes.append(f"Turns end after their audio in {_listed(late)}: check that RTTM and audio belong together.")
+    return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

@@ -1,0 +1,109 @@
+"""The tokens of a Whisper checkpoint, read from its tokenizer.json."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from voxboard.data.tokens import Vocabulary
+from voxboard.errors import UserError
+from voxboard.metrics import normalisers
+
+START, END = "<|startoftranscript|>", "<|endoftext|>"
+KEYS = {"tokenizer", "prompt", "normaliser"}
+
+
+class WhisperVocabulary(Vocabulary):
+    """A Whisper tokenizer as a vocabulary (Radford et al., ICML 2023, section 2.3).
+
+    `prompt` names the tokens between the start and the text. A row of labels is prompt, text, end; the start is the
+    decoder's. `to_dict` holds the whole tokenizer, so that a run needs no other file. Raises `UserError` for a
+    tokenizer without the special tokens.
+    """
+
+    def __init__(self, content: str, prompt: Iterable[str], normaliser: str = "none") -> None:
+        from tokenizers import Tokenizer
+
+        self.content = content
+        self.prompt = tuple(prompt)
+        self.normaliser, self.upper, self.merges = normaliser, False, ()
+        self.unknown: Counter[str] = Counter()  # every byte has a token
+        self._normalise = normalisers.get(normaliser)
+        self._tokenizer = Tokenizer.from_str(content)
+        lacking = [token for token in (START, END, *self.prompt) if self._tokenizer.token_to_id(token) is None]
+        if lacking:
+            raise UserError(
+                f"This tokenizer has no token {' or '.join(lacking)}.",
+                "Name a Whisper checkpoint, and a language that it knows.",
+            )
+        self.tokens = tuple(self._tokenizer.id_to_token(index) or "" for index in range(len(self)))
+
+    def __len__(self) -> int:
+        # Ids may have gaps: what counts is the largest.
+        return max(self._tokenizer.get_vocab().values()) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Token indices of a text alone, none for an empty one."""
+        found: list[int] = self._tokenizer.encode(self.normalised(text), add_special_tokens=False).ids
+        return found
+
+    def decode(self, indices: Iterable[int]) -> str:
+        """The text that tokens spell, special ones left out, its words parted by single spaces."""
+        return " ".join(self._tokenizer.decode(list(indices), skip_special_tokens=True).split())
+
+    def row(self, text: str) -> list[int]:
+        return [*self.beginning, *self.encode(text), self._tokenizer.token_to_id(END)]
+
+    @property
+    def beginning(self) -> list[int]:
+        """The indices of the prompt."""
+        return [self._tokenizer.token_to_id(token) for token in self.prompt]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "tokenizer": json.loads(self.content),
+            "prompt": list(self.prompt),
+            "normaliser": self.normaliser,
+        }
+
+
+def load(name: str, normaliser: str = "none") -> WhisperVocabulary:
+    """The vocabulary of a hub id or a local folder, for transcripts in English, or in German as `NAME@de`.
+
+    Raises `UserError` where there is no tokenizer.json.
+    """
+    where, _, language = name.partition("@")
+    # Checkpoints for English alone know no languages and no tasks.
+    spoken = () if where.endswith(".en") else (f"<|{language or 'en'}|>", "<|transcribe|>")
+    return WhisperVocabulary(_read(where), (*spoken, "<|notimestamps|>"), normaliser)
+
+
+def from_dict(content: Any) -> WhisperVocabulary:
+    """The vocabulary that `to_dict` gave. Raises `UserError` for what is none."""
+    try:
+        if set(content) != KEYS:
+            raise ValueError
+        return WhisperVocabulary(json.dumps(content["tokenizer"]), content["prompt"], content["normaliser"])
+    except UserError:
+        raise
+    except Exception as error:  # tokenizers raises a plain Exception for JSON that is no tokenizer
+        raise UserError("This is no vocabulary that voxboard wrote.", "Train the run again.") from error
+
+
+def _read(where: str) -> str:
+    """The content of a tokenizer.json."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    from voxboard.backbones import ssl_checkpoints
+
+    folder = Path(where).expanduser()
+    try:
+        if folder.is_dir():
+            return (folder / "tokenizer.json").read_text(encoding="utf-8")
+        return Path(hf_hub_download(where, "tokenizer.json", **ssl_checkpoints.hub())).read_text(encoding="utf-8")
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise ssl_checkpoints.unreachable(where, "tokenizer.json") from error

@@ -1,0 +1,18 @@
+"""Speaker diarization with any encoder: audio → speech → windows → embeddings → clusters → turns."""
+
+from voxboard.diarization.config import Diarization
+from voxboard.diarization.pipeline import (
+    Conversation,
+    Prepared,
+    diarize,
+    diarize_all,
+    known_speakers,
+    prepare,
+    prepare_one,
+)
+from voxboard.diarization.tuning import Tuned, tunable, tune, tune_prepared
+
+__all__ = [
+    *("Conversation", "Diarization", "Prepared", "Tuned"),
+    *("diarize", "diarize_all", "known_speakers", "prepare", "prepare_one", "tunable", "tune", "tune_prepared"),
+]

@@ -1,0 +1,83 @@
+"""The settings of speaker diarization; each is a flag, and its docstring the flag's help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from voxboard.errors import UserError, unknown
+
+VadName = Literal["oracle", "energy", "silero", "none"]
+ClusteringName = Literal["agglomerative", "spectral"]
+ResegmentationName = Literal["none", "vbx"]
+_SECONDS = ("window", "hop", "shortest", "min_speech", "min_silence")
+
+
+@dataclass(frozen=True)
+class Diarization:
+    """How a recording is cut into windows, and how their embeddings become speakers' turns.
+
+    Windows of 1.5 s every 0.75 s are those of Garcia-Romero et al., Speaker diarization using deep neural network
+    embeddings, ICASSP 2017. One speaker at a time is given out: overlap in the reference is missed.
+    """
+
+    vad: VadName = "oracle"
+    """Where speech is: oracle (the reference's turns), energy, silero (package silero-vad), none (everywhere)."""
+    energy_margin: float = 9.0
+    """Decibels above the background that the energy VAD takes for speech."""
+    min_speech: float = 0.25
+    """Seconds; shorter speech that a VAD finds is dropped. The oracle's is kept."""
+    min_silence: float = 0.3
+    """Seconds; a shorter pause that a VAD finds is filled. The oracle's is kept."""
+    window: float = 1.5
+    """Seconds of audio behind an embedding."""
+    hop: float = 0.75
+    """Seconds from one window to the next."""
+    shortest: float = 0.5
+    """Seconds that a window of a shorter region is widened to, so that a network has something to look at."""
+    founding: float = 0.75
+    """Seconds; a shorter window joins the speaker nearest to it but founds none, unless all are shorter."""
+    center: bool = False
+    """Take the recording's mean from its embeddings before clustering. Good for encoders whose embeddings share much,
+    and for recordings of several speakers; tuning tries both."""
+    clustering: ClusteringName = "agglomerative"
+    """agglomerative: average linkage of cosine distances, cut at the threshold. spectral: the number of speakers is
+    where the eigengap is widest."""
+    threshold: float = 0.5
+    """Cosine distance (0 to 2) up to which agglomerative clustering merges. Depends on the encoder: tune it on dev."""
+    num_speakers: int = 0
+    """Speakers in every recording; 0 estimates their number."""
+    oracle_speakers: bool = False
+    """Take the number of speakers of each recording from its reference."""
+    max_speakers: int = 20
+    """Most speakers that an estimate may give."""
+    resegmentation: ResegmentationName = "none"
+    """What refines the clusters: vbx is the Bayesian hidden Markov model of Landini et al. (2022); it needs a PLDA."""
+    fa: float = 0.3
+    """VBx: weight of the acoustic evidence, below 1 because windows that overlap are not independent."""
+    fb: float = 17.0
+    """VBx: weight of the prior of speakers; the higher, the fewer remain."""
+    loop: float = 0.9
+    """VBx: probability that the next window has the same speaker."""
+
+    def __post_init__(self) -> None:
+        for name in _SECONDS:
+            self._require(getattr(self, name) > 0, name, "Give seconds above 0.")
+        self._require(self.hop <= self.window, "hop", "It must not be longer than the window, or speech is skipped.")
+        self._require(0 <= self.founding <= self.window, "founding", "Give seconds from 0 to a window's.")
+        self._require(0 <= self.threshold <= 2, "threshold", "A cosine distance lies between 0 and 2.")
+        self._require(self.num_speakers >= 0, "num_speakers", "Give 0 or the number of speakers.")
+        self._require(self.max_speakers >= 1, "max_speakers", "Give a number above 0.")
+        self._require(0 < self.energy_margin < 120, "energy_margin", "Give decibels above 0.")
+        self._require(self.fa > 0 and self.fb > 0, "fa and fb", "Give numbers above 0.")
+        self._require(0 <= self.loop < 1, "loop", "Give a probability below 1.")
+        names = {"vad": VadName, "clustering": ClusteringName, "resegmentation": ResegmentationName}
+        for name, kind in names.items():
+            if getattr(self, name) not in get_args(kind):
+                raise unknown(name, getattr(self, name), get_args(kind))
+
+    def _require(self, condition: bool, name: str, advice: str) -> None:
+        if not condition:
+            known = {field.name for field in fields(self)}
+            value = f" is {getattr(self, name)}" if name in known else " cannot be used"
+            raise UserError(f"{name}{value}.", advice)

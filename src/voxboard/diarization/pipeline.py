@@ -1,0 +1,143 @@
+"""Who spoke when: speech, windows, embeddings, clusters, turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voxboard.data.rttm import Region, Turn
+from voxboard.diarization import regions as region
+from voxboard.diarization.clustering import cluster, in_order
+from voxboard.diarization.config import Diarization
+from voxboard.diarization.turns import turns
+from voxboard.diarization.vad import detect
+from voxboard.diarization.windows import Window, cuts, founders, windows
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.model import Encoder
+    from voxboard.scoring.plda import Plda
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Conversation:
+    """A recording, who speaks when as far as that is known, and what is scored of it (None: all)."""
+
+    name: str
+    cut: Cut
+    reference: Sequence[Turn] | None = None
+    uem: Sequence[Region] | None = None
+
+    @property
+    def scored(self) -> list[Region]:
+        """What is scored: what the UEM says, else the whole recording."""
+        return [(0.0, float(self.cut.duration))] if self.uem is None else list(self.uem)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What clustering starts from: regions of speech, windows, and their normalised embeddings [W, E]."""
+
+    regions: Sequence[Region]
+    windows: Sequence[Window]
+    embeddings: Floats
+    rate: int
+
+    def founders(self, settings: Diarization) -> NDArray[np.bool_]:
+        """Which windows [W] found speakers."""
+        return founders(self.windows, self.rate, settings)
+
+    def turns(self, settings: Diarization, num_speakers: int | None = None, plda: Plda | None = None) -> list[Turn]:
+        """Clusters and names. `num_speakers` is that of `cluster`. Raises `UserError` for VBx without a PLDA."""
+        if settings.resegmentation == "vbx" and plda is None:
+            raise UserError("VBx needs a PLDA of the encoder's embeddings.", "Pass one, or leave resegmentation out.")
+        if not self.windows:
+            return []
+        labels = cluster(self.embeddings, settings, num_speakers, self.founders(settings))
+        if settings.resegmentation == "vbx" and plda is not None:
+            from voxboard.diarization.vbx import vbx
+
+            labels = in_order(vbx(self.embeddings, labels, plda, settings))
+        return turns(self.regions, self.windows, labels, self.rate)
+
+
+def prepare(
+    encoder: Encoder,
+    cut: Cut,
+    settings: Diarization,
+    speech: Sequence[Region] | None = None,
+    uem: Sequence[Region] | None = None,
+    *,
+    heads: int = 1,
+) -> Prepared:
+    """Finds speech and embeds its windows, reading each window by itself: memory does not hold the recording.
+
+    `heads` is `Network.score_heads`. Raises as `vad.detect` and `scoring.embed.embed`.
+    """
+    found = detect(cut, settings, speech, uem)
+    rate = int(cut.sampling_rate)
+    pieces = windows(found, rate, int(cut.num_samples), settings)
+    if not pieces:
+        return Prepared([], [], np.zeros((0, 0), np.float32), rate)
+    from voxboard.scoring.embed import embed
+
+    embedded = embed(encoder, cuts(cut, pieces), heads=heads, show_progress=False)
+    return Prepared(found, pieces, embedded.matrix, rate)
+
+
+def diarize(
+    encoder: Encoder,
+    cut: Cut,
+    settings: Diarization,
+    speech: Sequence[Region] | None = None,
+    num_speakers: int | None = None,
+    *,
+    uem: Sequence[Region] | None = None,
+    heads: int = 1,
+    plda: Plda | None = None,
+) -> list[Turn]:
+    """The turns of a recording, (speaker, start, end) in seconds from the start of the cut, ascending.
+
+    `speech` are the regions that oracle VAD uses (`regions.spoken` of the reference). `num_speakers` None takes the
+    settings', 0 estimates. A recording without speech has no turns. Raises as `prepare` and `Prepared.turns`.
+    """
+    return prepare(encoder, cut, settings, speech, uem, heads=heads).turns(settings, num_speakers, plda)
+
+
+def diarize_all(
+    encoder: Encoder,
+    conversations: Iterable[Conversation],
+    settings: Diarization,
+    *,
+    heads: int = 1,
+    plda: Plda | None = None,
+) -> dict[str, list[Turn]]:
+    """The turns of every recording by name; oracles look at the references. Raises as `diarize`."""
+    return {
+        one.name: prepare_one(encoder, one, settings, heads).turns(settings, known_speakers(one, settings), plda)
+        for one in conversations
+    }
+
+
+def prepare_one(encoder: Encoder, one: Conversation, settings: Diarization, heads: int = 1) -> Prepared:
+    """`prepare`, with the reference's speech where the VAD is the oracle."""
+    oracle = settings.vad == "oracle" and one.reference is not None
+    speech = region.spoken(one.reference or ()) if oracle else None
+    return prepare(encoder, one.cut, settings, speech, one.uem, heads=heads)
+
+
+def known_speakers(one: Conversation, settings: Diarization) -> int:
+    """The number of speakers to find, 0 when it is to be estimated. Raises `UserError` where the oracle knows none."""
+    if not settings.oracle_speakers:
+        return settings.num_speakers
+    if one.reference is None:
+        raise UserError(f"{one.name} has no reference to count speakers in.", "Leave --oracle_speakers out.")
+    return region.speakers(one.reference, one.uem)

@@ -1,0 +1,52 @@
+"""Stretches of time, (start, end) in seconds: joined, clipped and cleaned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from voxboard.data.rttm import Region, Turn
+
+
+def union(regions: Iterable[Region], gap: float = 0.0) -> list[Region]:
+    """The same time as ascending regions, of which those up to `gap` seconds apart are one; empty ones vanish."""
+    found: list[Region] = []
+    for start, end in sorted((start, end) for start, end in regions if end > start):
+        if found and start - found[-1][1] <= gap:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def clip(regions: Iterable[Region], within: Iterable[Region]) -> list[Region]:
+    """What of `regions` lies within `within`, ascending."""
+    one, other = union(regions), union(within)
+    found: list[Region] = []
+    place = 0
+    for start, end in one:
+        while place < len(other) and other[place][1] <= start:
+            place += 1
+        for low, high in other[place:]:
+            if low >= end:
+                break
+            found.append((max(start, low), min(end, high)))
+    return found
+
+
+def clean(regions: Iterable[Region], min_speech: float, min_silence: float) -> list[Region]:
+    """Short pauses filled first, then short speech dropped; both in seconds."""
+    joined = union(regions, min_silence * (1 - 1e-9))
+    return [(start, end) for start, end in joined if end - start >= min_speech]
+
+
+def spoken(turns: Sequence[Turn]) -> list[Region]:
+    """Where anybody speaks."""
+    return union((start, end) for _, start, end in turns)
+
+
+def speakers(turns: Sequence[Turn], within: Sequence[Region] | None = None) -> int:
+    """How many speakers speak, within the regions if given."""
+    by_name: dict[str, list[Region]] = {}
+    for name, start, end in turns:
+        by_name.setdefault(name, []).append((start, end))
+    return sum(bool(union(own) if within is None else clip(own, within)) for own in by_name.values())

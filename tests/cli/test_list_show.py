@@ -1,0 +1,114 @@
+"""`voxboard list` and `voxboard show`: the same facts, as tables and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import make_dataclass
+from pathlib import Path
+
+import pytest
+
+from voxboard import catalogue
+from voxboard.cli import main
+from voxboard.poolers.mean import Mean
+from voxboard.poolers.token import Token
+from voxboard.registry import option_docs
+
+PLUGIN = '''
+from dataclasses import dataclass
+
+from voxboard.poolers.mean import Mean
+
+
+class Halved(Mean):
+    """Half of the mean."""
+
+    @dataclass(frozen=True)
+    class Config(Mean.Config):
+        """Options."""
+
+        share: float = 0.5
+        """What is kept."""
+'''
+
+
+def _run(*words: str, path: Path | None = None) -> str:
+    code = "import sys; from voxboard.cli import main; sys.exit(main())"
+    more = {} if path is None else {"PYTHONPATH": str(path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=os.environ | more, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_list_has_sizes_costs_and_parity() -> None:
+    found = json.loads(_run("list", "--json"))
+    assert list(found) == ["backbones", "poolers", "heads", "systems", "corpora"]
+    base = found["backbones"]["wavlm-base"]
+    assert base["parameters"] == 94_381_936
+    assert base["multiply_adds"] == catalogue.measured()["backbone"]["wavlm-base"]["multiply_adds"]
+    assert "unipool_full" in base["parity"]
+    assert "WavLM" in base["source"]
+    assert found["systems"]["UniPool"]["spec"].startswith("wav2vec2-base")
+
+
+def test_list_prints_one_kind() -> None:
+    printed = _run("list", "poolers")
+    (line,) = (line for line in printed.splitlines() if line.startswith("unipool "))
+    assert {"2.87M", "yes"} <= set(line.split())
+    assert "ecapa-1024" not in printed
+
+
+def test_list_is_fast() -> None:
+    assert min(_seconds("list") for _ in range(3)) < 0.5
+
+
+def _seconds(*words: str) -> float:
+    """What a command takes of a processor: the clock would also measure what else the machine does."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _run(*words)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_show_prints_the_facts_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "double-mha"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in ("arXiv 2007.13199", "816", "an embedding of 48", "dmha_pooling", "mask_prob", "0.3"):
+        assert text in printed
+
+
+def test_show_gives_everything_of_a_name_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "unipool").mkdir()
+    (tmp_path / "unipool" / "config.json").write_text('{"seed": 1}')
+    assert main(["show", "unipool", "--json", "--runs", str(tmp_path)]) == 0
+    system, pooler, run = json.loads(capsys.readouterr().out)
+    assert (system["kind"], system["name"]) == ("system", "UniPool")
+    assert pooler["size"]["parameters"] == 2_869_476
+    assert {"name": "conv_dim", "default": "128"}.items() <= pooler["options"][1].items()
+    assert run == {"seed": 1}
+
+
+def test_a_plugin_is_listed_and_shown_without_numbers(tmp_path: Path) -> None:
+    (tmp_path / "halving_plugin.py").write_text(PLUGIN)
+    installed = tmp_path / "halving-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: halving\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[voxboard.poolers]\nhalved = halving_plugin:Halved\n")
+    (line,) = (line for line in _run("list", "poolers", path=tmp_path).splitlines() if line.startswith("halved"))
+    assert line.split()[-3:] == ["–", "–", "–"]
+    printed = " ".join(_run("show", "halved", path=tmp_path).split())
+    for text in ("Half of the mean.", "What is kept.", "Which layer to pool"):
+        assert text in printed
+
+
+def test_options_are_documented_along_the_parents() -> None:
+    assert set(option_docs(Token.Config)) == {"position", "layer", "project"}
+    # Made without a file: there is nothing of its own to read, but its parent's.
+    sourceless = make_dataclass("Config", [("share", float, 0.5)], bases=(Mean.Config,), frozen=True)
+    assert set(option_docs(sourceless)) == {"layer", "project"}
