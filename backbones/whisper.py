@@ -53,6 +53,9 @@ class Whisper(Backbone):
         """Load the published weights; without it the network starts from random weights."""
         seconds: int = 0
         """Length of a window; 0 is the checkpoint's 30 s. A shorter one is cheaper, but not what it was trained on."""
+        whole: bool = False
+        """Give the frames of the padding to whole windows too, as Whisper's own decoder hears them; they count in
+        every mean."""
         layers: int = 0
         """Transformer layers; 0 keeps the checkpoint's. This and the following are for random weights only."""
         size: int = 0
@@ -90,7 +93,9 @@ class Whisper(Backbone):
         states = self.states(self.features(windows[heard]))  # [W, L, T, D]
         whole = states.new_zeros(*heard.shape, *states.shape[1:])
         whole[heard] = states
-        steps = torch.div(lengths + STRIDE - 1, STRIDE, rounding_mode="floor")
+        steps = -(-lengths // STRIDE)
+        if self.config.whole:
+            steps = -(-lengths // self.window) * (self.window // STRIDE)
         joined = whole.transpose(1, 2).flatten(2, 3)  # [B, L, windows · T, D]
         return Frames(joined[:, :, : int(steps.max())], steps, self.spec.frames.hop)
 
@@ -106,7 +111,9 @@ class Whisper(Backbone):
     def preprocessing(self) -> dict[str, Any]:
         shape = self.encoder.config
         # What the weights do not tell: a checkpoint's folder may move, its network stays the same.
-        return {"model_type": "whisper", "heads": shape.encoder_attention_heads, "scale": shape.scale_embedding}
+        whole = {"whole": True} if self.config.whole else {}
+        about = {"model_type": "whisper", "heads": shape.encoder_attention_heads, "scale": shape.scale_embedding}
+        return {**about, **whole}
 
 
 class LogMel(nn.Module):

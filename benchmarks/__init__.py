@@ -31,6 +31,21 @@ REGISTRY = Registry(
         "attributes": Entry(
             "voxboard.benchmarks.attributes:Attributes", "gender, age group, emotion, accent … of unseen speakers"
         ),
+        "retrieval": Entry(
+            "voxboard.benchmarks.retrieval:Retrieval", "which caption describes an utterance, and the other way round?"
+        ),
+        "questions": Entry(
+            "voxboard.benchmarks.questions:Questions", "what does a chat model answer that hears an encoder's frames?"
+        ),
+        "diarization": Entry(
+            "voxboard.benchmarks.diarization:DiarizationTask", "who speaks when in a recording of several speakers?"
+        ),
+        "transcription": Entry(
+            "voxboard.benchmarks.transcription:Transcription", "what is said? Word and character error rates"
+        ),
+        "intensity": Entry(
+            "voxboard.benchmarks.intensity:Intensity", "how loud is an utterance? Beside the baselines that know"
+        ),
     },
 )
 

@@ -218,15 +218,19 @@ class Attributes(Benchmark):
 
 
 def mean_recall(hit: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Sums [r, C] → the mean over the classes that are there of the share that was hit [r]."""
-    with np.errstate(invalid="ignore"):
-        return np.nanmean(np.where(true > 0, hit / np.where(true > 0, true, 1), np.nan), axis=-1)
+    """Sums [r, C] → the mean over the classes that are there of the share that was hit [r]; NaN where none is."""
+    return _mean_share(hit, true)
 
 
 def mean_f1(hit: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Sums [r, C] → the mean F1 over the classes that are true or predicted [r]."""
-    there = true + predicted
-    return np.nanmean(np.where(there > 0, 2 * hit / np.where(there > 0, there, 1), np.nan), axis=-1)
+    """Sums [r, C] → the mean F1 over the classes that are true or predicted [r]; NaN where none is."""
+    return _mean_share(2 * hit, true + predicted)
+
+
+def _mean_share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    there = whole > 0
+    with np.errstate(invalid="ignore"):
+        return np.where(there, part / np.where(there, whole, 1), 0.0).sum(-1) / there.sum(-1)
 
 
 def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:

@@ -115,10 +115,10 @@ class Benchmark:
     """
 
     task: ClassVar[str]
-    main_metric: ClassVar[str]
     default_head: ClassVar[str] = "aam"
     disjoint: ClassVar[bool] = True  # a speaker of the test must not be one of the training
     clustered_by: ClassVar[str] = "speaker"  # what the intervals resample
+    fixed_at_home: ClassVar[bool] = True  # by the validation items of the training corpus, else of the one tested on
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -127,6 +127,11 @@ class Benchmark:
     def name(self) -> str:
         """What boards call it beside the corpus's name: "verification", "emotion"."""
         return self.task
+
+    @property
+    def main_metric(self) -> str:
+        """The metric id that ranks."""
+        raise NotImplementedError
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:

@@ -271,9 +271,7 @@ def _values(outputs: Matched, inside: np.ndarray, seed: int, replicates: int) ->
 def _ranks(similarities: np.ndarray, matches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Per query the rank of the best right item, and the average precision among the first 10."""
     right = [np.flatnonzero(row) for row in matches]
-    precision = [
-        retrieval.map_at_k(row[None], [own], 10) for row, own in zip(similarities, right, strict=True)
-    ]
+    precision = [retrieval.map_at_k(row[None], [own], 10) for row, own in zip(similarities, right, strict=True)]
     return retrieval.ranks(similarities, right), np.array(precision)
 
 

@@ -157,7 +157,7 @@ LAYOUTS: dict[str, tuple[Rule, ...]] = {
         Rule("classifier_id.1.", "head", "parts.speaker.output."),
         Rule("classifier_emotion.1.", "head", "parts.emotion.output."),
         Rule("classifier_gender.1.", "head", "parts.gender.output."),
-        Rule("classifier_age.1.", "head", "parts.age.output."),
+        Rule("classifier_age.1.", "head", "parts.age_group.output."),
     ),
 }
 # torch renamed the parts of a weight-normed convolution.

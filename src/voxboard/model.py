@@ -116,15 +116,15 @@ class Network:
 def build(system: System, classes: int | Mapping[str, int] | None, seed: int, frozen: bool = False) -> Network:
     """Builds a system with weights drawn from `seed`; `classes` (per task, for a head of several tasks) sizes the head.
 
-    `classes` None leaves the head out (evaluation only).
+    `classes` None leaves the head out (evaluation only), unless it needs no training.
     """
     torch.manual_seed(seed)
     backbone = backbones.create(system.backbone.name, **system.backbone.options)
     pooler = _pooler(system, backbone)
     head = None
-    if classes is not None:
-        reads = heads.REGISTRY.resolve(system.head.name)[0].reads
-        size = backbone.spec.frames.size if reads == "frames" else pooler.embedding_size
+    kind = heads.REGISTRY.resolve(system.head.name)[0]
+    if classes is not None or kind.trained:
+        size = backbone.spec.frames.size if kind.reads == "frames" else pooler.embedding_size
         head = heads.create(system.head.name, size, classes, **system.head.options)
     return Network(Encoder(backbone, pooler, frozen), head)
 

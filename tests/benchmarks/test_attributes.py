@@ -146,3 +146,11 @@ def test_identification_is_of_speakers_and_may_know_them() -> None:
     benchmark = Identification(Identification.Config())
     assert (benchmark.label, benchmark.name, benchmark.disjoint) == ("speaker", "identification", False)
     assert benchmark.head_options() == {"label": "speaker"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_means_of_no_utterance_are_nan_without_a_word() -> None:
+    """As the resamples of a single speaker have them."""
+    hit, true = np.array([[0, 0], [1, 0]]), np.array([[0, 0], [2, 0]])
+    np.testing.assert_array_equal(attributes.mean_recall(hit, true), [np.nan, 0.5])
+    np.testing.assert_array_equal(attributes.mean_f1(hit, true, true), [np.nan, 0.5])

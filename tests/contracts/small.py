@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tests.language_models import chat_model
 from voxboard import backbones
 from voxboard.contracts import inputs, measures
 from voxboard.contracts.inputs import audio, frames, settle
@@ -55,7 +61,10 @@ POOLERS: dict[str, dict[str, Any]] = {
     "xvector-head": {"weighted": True, "channels": (8, 8, 8, 8, 12), "embedding": 10},
     "weighted": {"pooler": "asp(bottleneck=8)", "normalize": True},
 }
-HEADS: dict[str, dict[str, Any]] = {}
+HEADS: dict[str, dict[str, Any]] = {
+    "contrastive": {"size": 16},
+    "whisper-intensity": {"layers": 1, "ffn": 16, "positions": 8, "dropout": 0.0},
+}
 
 FRAME_SIZE = 24
 SPECS = inputs.specs(FRAME_SIZE)
@@ -63,6 +72,8 @@ SPECS = inputs.specs(FRAME_SIZE)
 
 def options(kind: str, name: str) -> dict[str, Any]:
     """The options that make a part small."""
+    if name == "question-answer":
+        return {"lm": _chat_model(), "frames": 1}
     if kind != "backbone":
         return {"pooler": POOLERS, "head": HEADS}[kind].get(name, {})
     found = BACKBONES.get(name.removesuffix("-1024"))
@@ -71,6 +82,14 @@ def options(kind: str, name: str) -> dict[str, Any]:
     if found is None and backbones.REGISTRY.resolve(name)[0].__name__ == "SSL":
         found = TRANSFORMER
     return found or {}
+
+
+@cache
+def _chat_model() -> str:
+    """The folder of a tiny language model, which is there until the tests end."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return chat_model(Path(folder))
 
 
 def backbone(name: str, seed: int = 0) -> backbones.base.Backbone:

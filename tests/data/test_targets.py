@@ -17,7 +17,7 @@ from tests.cuts import noise_cuts
 from voxboard.data import tokens
 from voxboard.data.classes import MISSING
 from voxboard.data.labels import age_group, label_of, ordered
-from voxboard.data.targets import Targets, learn
+from voxboard.data.targets import Targets, learn, read_map
 from voxboard.errors import UserError
 
 WAVE = np.zeros(10, dtype=np.float32)
@@ -107,3 +107,24 @@ def test_a_number_that_is_none_is_named(cuts: list[MonoCut]) -> None:
     cuts[0].supervisions[0].custom["age"] = "old"
     with pytest.raises(UserError, match="The age of u0 is 'old'"):
         learn({"age": "values"}, cuts, characters).of(cuts[0], WAVE, 16_000)
+
+
+def test_audens_name_of_a_map_serves_too(
+    tmp_path: Path, cut_of: Any, speak: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The speakers' map is called id, that of age groups age; labels that a map lacks are told, not guessed."""
+    (tmp_path / "id2label_age.json").write_text('{"0": "senior", "1": "child"}')
+    cuts = [cut_of(speak(tmp_path / f"{age}.wav"), custom={"age": age}) for age in (70, 30, 31)]
+    learned = learn({"age_group": "classes"}, cuts, lambda texts: tokens.make("characters", texts, "none"), tmp_path)
+    assert learned.classes("age_group").names == ("senior", "child")
+    assert [learned.known(cut) for cut in cuts] == [True, False, False]
+    assert caplog.messages == [
+        "The label map of age_group does not have young adult: 2 training utterances do not train it."
+    ]
+
+
+@pytest.mark.parametrize("content", ['["female"]', '{"0": 1}', '{"female": "0"}', "{"])
+def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "map.json").write_text(content)
+    with pytest.raises(UserError, match="map.json"):
+        read_map(tmp_path / "map.json")

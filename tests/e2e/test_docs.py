@@ -41,9 +41,10 @@ def test_the_first_command_of_the_training_page_trains_a_classifier(here: Path) 
     assert sum(map(sum, record["confusion"]["counts"])) == record["protocol"]["items"]["count"]
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/index.md", "docs/corpora.md", "docs/measuring.md", "docs/training.md"]
-)
+PAGES = ("README", "docs/index", "docs/corpora", "docs/measuring", "docs/training", "docs/embedding")
+
+
+@pytest.mark.parametrize("page", [f"{page}.md" for page in PAGES])
 def test_every_command_on_a_page_exists(page: str) -> None:
     for block in _blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():

@@ -10,14 +10,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from voxboard import heads
 from voxboard.backbones.base import Frames
 from voxboard.data.tokens import BLANK
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
-from voxboard.heads.ctc import CTC
+from voxboard.heads.ctc import CTC, BidirectionalLSTM
 
 SIZE = 6
 LSTM: dict[str, Any] = {"project": 5, "layers": 2, "hidden": 4}
@@ -110,7 +111,7 @@ def test_loss_and_gradients_are_finite(options: dict[str, Any], size: float, ste
         assert torch.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("options", [{}, LSTM])
+@pytest.mark.parametrize("options", [{}, LSTM, {"stack": 2}, {**LSTM, "stack": 3}])
 def test_padding_changes_nothing(options: dict[str, Any]) -> None:
     head = build(**options).eval()
     alone = frames([4])
@@ -118,7 +119,8 @@ def test_padding_changes_nothing(options: dict[str, Any]) -> None:
     padded = Frames(
         torch.cat([torch.cat([alone.states, noise], 2), torch.randn(1, 1, 9, SIZE)]), torch.tensor([4, 9]), 1
     )
-    assert torch.allclose(head.predict(padded)[:1, :4], head.predict(alone), atol=1e-6)
+    expected = head.predict(alone)
+    assert torch.allclose(head.predict(padded)[:1, : expected.shape[1]], expected, atol=1e-6)
     only_first = head.loss(padded, labels([1, 2], []))
     assert torch.allclose(only_first, head.loss(alone, labels([1, 2])), atol=1e-5)
 
@@ -153,6 +155,40 @@ def test_training_teaches_a_text(options: dict[str, Any]) -> None:
     assert loss.item() < 0.3 * first
 
 
+def test_stacked_frames_stand_side_by_side() -> None:
+    head, batch = build(stack=2), frames([5, 3])
+    batch.states[1, 0, 3:] = math.nan  # padding may be anything
+    side_by_side = torch.zeros(2, 3, 2 * SIZE)
+    for row, length in enumerate([5, 3]):
+        for step in range(length):
+            at = step % 2 * SIZE
+            side_by_side[row, step // 2, at : at + SIZE] = batch.states[row, 0, step]
+    expected = head.output(side_by_side).log_softmax(-1)
+    assert torch.allclose(head.predict(batch), expected, atol=1e-6)
+    assert head.steps(batch.lengths).tolist() == [3, 2]
+    found = head.rows(batch)
+    assert [len(row) for row in found] == [3, 2]
+    assert torch.allclose(found[1], expected[1, :2], atol=1e-6)
+    # Its 2 steps spell 2 tokens, and not 3.
+    assert head.loss(batch, labels([], [1, 2])) > 0
+    assert head.loss(batch, labels([], [1, 2, 3])) == 0
+
+
+def test_both_directions_are_those_of_a_packed_lstm() -> None:
+    torch.manual_seed(0)
+    lengths, x = torch.tensor([3, 7, 1]), torch.randn(3, 7, SIZE)
+    ours, theirs = BidirectionalLSTM(SIZE, 4, 2), nn.LSTM(SIZE, 4, 2, batch_first=True, bidirectional=True)
+    for layer in range(2):
+        for own, suffix in ((ours.there, ""), (ours.back, "_reverse")):
+            named = {name: getattr(theirs, f"{name[:-1]}{layer}{suffix}") for name in own[layer].state_dict()}
+            own[layer].load_state_dict(named)
+    packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    expected, _ = pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    found = ours(x, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        assert torch.allclose(found[row, :length], expected[row, :length], atol=1e-6)
+
+
 @pytest.mark.parametrize("bad", [4, -1])
 def test_labels_outside_the_vocabulary_are_refused(bad: int) -> None:
     with pytest.raises(UserError, match="outside the vocabulary of 4"):
@@ -166,6 +202,8 @@ def test_other_mistakes_are_refused() -> None:
         build(reduction="median")
     with pytest.raises(UserError, match="blank alone"):
         build(classes=1)
+    with pytest.raises(UserError, match="cannot stack 0"):
+        build(stack=0)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

@@ -85,9 +85,10 @@ def test_the_first_task_can_have_any_head() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tasks": ()}, "needs tasks"),
+        ({"tasks": ()}, "needs two tasks"),
         ({"tasks": ("age", "age")}, "each named once"),
-        ({"tasks": ("speaker", "age")}, "classes for speaker, gender, and the tasks are speaker, age"),
+        ({"tasks": ("speaker",)}, "needs two tasks"),
+        ({"tasks": ("speaker", "age")}, "classes for speaker, gender only"),
         ({"weights": (1.0,)}, "1 weights for 2 tasks"),
         ({"reduction": "median"}, "no reduction 'median'"),
     ],

@@ -18,7 +18,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.parity import head_adapters, network_adapters, ssl_adapters, training_adapters, zipformer_adapters
+from tests.parity import (
+    embedding_adapters,
+    head_adapters,
+    intensity_adapters,
+    network_adapters,
+    ssl_adapters,
+    training_adapters,
+    zipformer_adapters,
+)
 from tests.parity.reference_fixture import Fixture, number
 from voxboard import backbones, heads, poolers
 from voxboard.backbones.base import Frames, FramesSpec, valid
@@ -315,7 +323,9 @@ ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {
     "vgg_frontend": vgg_frontend,
     "dmha_model": dmha_model,
     "dmha_resnet": dmha_model,
+    **embedding_adapters.ADAPTERS,
     **head_adapters.ADAPTERS,
+    **intensity_adapters.ADAPTERS,
     **ssl_adapters.ADAPTERS,
     **network_adapters.ADAPTERS,
     **training_adapters.ADAPTERS,

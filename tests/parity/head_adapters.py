@@ -18,6 +18,7 @@ from voxboard.backbones.zipformer import Zipformer
 from voxboard.backbones.zipformer_checkpoints import sizes
 from voxboard.checkpoints import load_reference
 from voxboard.data.classes import Classes
+from voxboard.data.targets import AUDEN
 from voxboard.heads import losses
 from voxboard.heads.base import MISSING
 from voxboard.metrics import reference
@@ -150,9 +151,10 @@ def ordinal_losses(fixture: Fixture) -> Outputs:
 
 def auden_voice_heads(fixture: Fixture) -> Outputs:
     """Log-mel and labels → frames, logits, losses, top-k and embedding of the multi-task model."""
-    maps = {"speaker" if task == "id" else task: Classes(names) for task, names in fixture.config["id2label"].items()}
+    ours = {theirs: task for task, theirs in AUDEN.items()}
+    maps = {ours.get(task, task): Classes(names) for task, names in fixture.config["id2label"].items()}
     tags, stated = fixture.config["tags"], fixture.config["task_weights"]
-    given = {"speaker" if task == "id" else task: value for task, value in tags.items()}
+    given = {ours.get(task, task): value for task, value in tags.items()}
     stated_sizes = sizes(Zipformer.Config(), fixture.config["encoder_config"])
     backbone = backbones.create("zipformer", **stated_sizes, reference=True).eval()
     head = heads.create(
@@ -177,7 +179,7 @@ def auden_voice_heads(fixture: Fixture) -> Outputs:
     }
     losses_of, logits_of = head.losses(embeddings, labels), head.predict_tasks(embeddings)
     for task, logits in logits_of.items():
-        name, label = "id" if task == "speaker" else task, labels[task]
+        name, label = AUDEN.get(task, task), labels[task]
         found |= {f"logits_{name}": logits, f"loss_{name}": losses_of[task]}
         ranked = logits.argsort(-1, descending=True)
         for k in (1, 5):

@@ -64,6 +64,13 @@ def test_frames_past_the_length_say_nothing() -> None:
         assert Decoder(VOCABULARY, options)(log_probs[:1, :2], torch.tensor([2])) == ["re"]
 
 
+def test_chunks_are_read_as_one() -> None:
+    log_probs, _ = one_hot("rre-dd -ffo-x")
+    for options in (Decoding(), Decoding(beam=5)):
+        chunks = list(log_probs[0].split(5))  # the second begins inside the "d"
+        assert Decoder(VOCABULARY, options).text(chunks) == "red fox"
+
+
 def test_a_language_model_decides_between_words_that_sound_alike(tmp_path: Path) -> None:
     path = tmp_path / "model.arpa"
     path.write_text(ARPA)

@@ -19,7 +19,7 @@ from voxboard.errors import BadAudio, UserError
 from voxboard.model import Encoder, normalise
 from voxboard.poolers import create as pooler
 from voxboard.scoring.cosine import cosine
-from voxboard.scoring.embed import embed
+from voxboard.scoring.embed import compute, embed
 
 SECONDS = [0.6, 0.05, 1.4, 0.6, 0.9]
 
@@ -77,6 +77,20 @@ def test_a_long_utterance_is_embedded_in_equal_chunks(tmp_path: Path) -> None:
     found = embed(encoder, noise_cuts(tmp_path, [2.5]), max_seconds=1.0, show_progress=False)
     assert sorted(length for batch in backbone.batches for length in batch) == [13_333, 13_333, 13_334]
     np.testing.assert_allclose(np.linalg.norm(found.matrix, axis=1), 1.0, atol=1e-5)
+
+
+def test_pieces_of_chunks_are_joined_in_their_order(tmp_path: Path) -> None:
+    encoder = Encoder(Counting(), pooler("mean", (1, 2)))
+
+    def lengths(waveforms: torch.Tensor, samples: torch.Tensor) -> list[list[int]]:
+        assert not torch.is_grad_enabled()
+        return [[count, waveforms.shape[1]] for count in samples.tolist()]
+
+    found = compute(encoder, noise_cuts(tmp_path, [0.5, 2.5, 0.5]), lengths, list, max_seconds=1.0, show_progress=False)
+    assert list(found.of) == ["u0", "u1", "u2"]
+    assert found.of["u0"] == found.of["u2"] == [[8000, 8000]]
+    assert [count for count, _ in found.of["u1"]] == [13_334, 13_333, 13_333]
+    assert (found.spent.utterances, found.spent.audio_seconds) == (3, 3.5)
 
 
 def test_unreadable_audio_stops_or_is_left_out(tmp_path: Path) -> None:

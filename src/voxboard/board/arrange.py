@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from voxboard.board.model import Board, Cell, Column, Panel, Row
-from voxboard.board.names import label, order
+from voxboard.board.names import TASKS, label, order
 from voxboard.board.numbers import decimals, plain, show, show_interval
 from voxboard.records import Filed, Record, Value
 from voxboard.records.codec import encode
@@ -196,7 +196,9 @@ def _reading(row: Row) -> tuple[Any, ...]:
 
 
 def _panel_order(panel: Panel) -> tuple[Any, ...]:
-    return panel.benchmark.task, panel.benchmark.synthetic, panel.title, panel.protocol_id
+    task, known = panel.benchmark.task, list(TASKS)
+    place = known.index(task) if task in known else len(known)
+    return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id
 
 
 def _row_order(row: Row, panels: Sequence[Panel]) -> tuple[Any, ...]:

@@ -107,9 +107,15 @@ def interval_note(values: Iterable[Value]) -> str:
     if not made:
         return ""
     methods = " or ".join(sorted({_METHODS[value.interval].strip() for value in made}))
-    over = " or ".join(sorted({f"{plain(value.cluster_by)}s" for value in made}))
+    over = clusters(made)
     times = " or ".join(count(n) for n in sorted({value.replicates for value in made if value.replicates}))
     return f"{methods} bootstrap over {over}" + (f", {times} replicates" if times else "")
+
+
+def clusters(values: Iterable[Value]) -> str:
+    """What the intervals of a board resample: "speakers", or "recordings or speakers"."""
+    made = [value for value in values if value.low is not None]
+    return " or ".join(sorted({f"{plain(value.cluster_by)}s" for value in made})) or "speakers"
 
 
 def value_note(value: Value, brief: bool = False) -> str:

@@ -9,6 +9,8 @@ from voxboard.board.names import label
 from voxboard.board.numbers import decimals, number, plain, scale, show, show_interval
 from voxboard.records import Gap, Record, Stratum, Value
 
+MOST = 12  # groups under one label that are drawn; more, such as a test's recordings, are told in a sentence
+
 
 @dataclass(frozen=True)
 class Group:
@@ -36,6 +38,21 @@ class Division:
     @property
     def numbers(self) -> tuple[Value, ...]:
         return tuple(group.value for group in self.groups if group.value)
+
+    @property
+    def many(self) -> bool:
+        """Whether there are too many to be drawn."""
+        return len(self.groups) > MOST
+
+    @property
+    def spread(self) -> str:
+        """`From 1.2 % (abjxc) to 43.0 % (tucrg), half of the 232 up to 8.1 %.`; empty without numbers."""
+        known = sorted((value.value or 0.0, group.name, value) for group in self.groups if (value := group.value))
+        if not known:
+            return ""
+        low, middle, high = known[0], known[(len(known) - 1) // 2], known[-1]
+        ends = f"{show(low[2], self.digits)} ({low[1]}) to {show(high[2], self.digits)} ({high[1]})"
+        return f"From {ends}, half of the {len(known)} up to {show(middle[2], self.digits)}."
 
     @property
     def worst(self) -> Group | None:
@@ -128,6 +145,11 @@ def _group(stratum: Stratum, metric: str, gap: Gap | None) -> Group:
         worst=bool(measured and gap and gap.worst == stratum.name),
         best=bool(measured and gap and gap.best == stratum.name),
     )
+
+
+def counted(label: str, kind: str) -> str:
+    """What the parts under a label are counted in: a recording has turns, any other part items of the benchmark."""
+    return "turns" if label == "recording" else kind
 
 
 def short(stratum: Stratum) -> str:

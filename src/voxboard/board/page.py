@@ -13,20 +13,23 @@ from urllib.parse import quote
 
 from voxboard.board import facts
 from voxboard.board.chart import UNITS, percent_across, percent_down
+from voxboard.board.confusion import Matrix, matrix
 from voxboard.board.det import det
 from voxboard.board.forest import forest
 from voxboard.board.group_forest import group_forests
-from voxboard.board.groups import gaps
+from voxboard.board.groups import counted, divisions, gaps
 from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
 from voxboard.board.names import meaning
 from voxboard.board.numbers import count, known, plain, quantity, show, show_interval, size
 from voxboard.board.scores import bayes_error, histogram
-from voxboard.records import Filed, Value
+from voxboard.board.tasks import sections
+from voxboard.records import Filed, Stratum, Value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
+_ROWS = 40  # of one table in the details; the record has all
 _MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 
 
@@ -40,6 +43,8 @@ def page(board: Board) -> str:
         .get_template("page.html.j2")
         .render(
             board=board,
+            sections=sections(board),
+            clusters=facts.clusters(board.values),
             det=partial(det, board),
             synthetic=SYNTHETIC,
             style=Markup(style),
@@ -79,7 +84,14 @@ def _environment() -> Environment:
         facts=facts, forest=forest, meaning=meaning, words=_words, strata=_strata, runs=_runs, glossary=_glossary
     )
     environment.globals.update(
-        histogram=histogram, bayes_error=bayes_error, units=UNITS, group_forests=group_forests, gaps=gaps
+        histogram=histogram,
+        bayes_error=bayes_error,
+        units=UNITS,
+        group_forests=group_forests,
+        gaps=gaps,
+        matrix=matrix,
+        crowds=_crowds,
+        best_matrix=_best_matrix,
     )
     environment.globals.update(show=show, show_interval=show_interval)
     return environment
@@ -141,8 +153,44 @@ def _runs(panel: Panel, row: Row) -> list[tuple[Cell, int]]:
 
 
 def _strata(panel: Panel, filed: Filed, groups: bool = False) -> dict[str, Any]:
-    """The match strata of a record, or its groups, under the columns that any of them has a value for."""
-    strata = [stratum for stratum in filed.record.strata if bool(stratum.label) == groups]
+    """The match strata of a record, or its groups, under the columns that any of them has a value for.
+
+    Labels with very many groups are not among them: those are `_crowds`.
+    """
+    large = {part.label for part in divisions(filed.record, panel.main.metric) if part.many}
+    strata = [s for s in filed.record.strata if bool(s.label) == groups and plain(s.label) not in large]
+    return _table_of(panel, strata)
+
+
+def _crowds(panel: Panel, filed: Filed) -> list[dict[str, Any]]:
+    """Labels with very many groups, such as recordings: a sentence, and a table of the worst."""
+    found = []
+    for part in divisions(filed.record, panel.main.metric):
+        if part.many:
+            strata = [stratum for stratum in filed.record.strata if plain(stratum.label) == part.label]
+            strata.sort(key=lambda stratum: _badness(stratum, panel))
+            table = _table_of(panel, strata[:_ROWS])
+            more = {"label": part.label, "spread": part.spread, "left_out": len(strata) - _ROWS}
+            found.append(table | more)
+    return found
+
+
+def _best_matrix(panel: Panel) -> tuple[Row, Matrix] | None:
+    """The confusion matrix of the best system that has one."""
+    for row in panel.rows:
+        if found := matrix(panel.filed[row.id].record.confusion):
+            return row, found
+    return None
+
+
+def _badness(stratum: Stratum, panel: Panel) -> tuple[bool, float, str]:
+    value = stratum.values.get(panel.main.metric)
+    if value is None or value.value is None:
+        return True, 0.0, stratum.name
+    return False, value.value if panel.main.better == "higher" else -value.value, stratum.name
+
+
+def _table_of(panel: Panel, strata: Sequence[Stratum]) -> dict[str, Any]:
     columns = [c for c in panel.columns if any(c.metric in stratum.values for stratum in strata)]
     rows = [
         {
@@ -154,7 +202,9 @@ def _strata(panel: Panel, filed: Filed, groups: bool = False) -> dict[str, Any]:
         }
         for stratum in strata
     ]
-    return {"columns": columns, "rows": rows}
+    kind = panel.protocol.items.kind if panel.protocol else "items"
+    labels = {stratum.label for stratum in strata}
+    return {"columns": columns, "rows": rows, "counted": counted(labels.pop(), kind) if len(labels) == 1 else kind}
 
 
 def _pair(value: Value | None, digits: int) -> tuple[str, str, str]:

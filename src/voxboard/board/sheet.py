@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from voxboard.board import names, numbers
+from voxboard.board.groups import counted, divisions
 from voxboard.records import Record, Value
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def sheet(record: Record) -> Table:
     from rich.text import Text
 
     items = record.protocol.items if record.protocol else None
-    listed = f"{items.count:,} {items.kind} of {items.speakers} speakers, " if items else ""
+    listed = f"{items.count:,} {items.kind}" if items else ""
+    listed += f" of {items.speakers} speakers, " if items and items.speakers else ", " if items else ""
     mark = "  (synthetic speech)" if record.benchmark.synthetic else ""
     table = Table(
         title=Text(f"{record.system.name} on {record.benchmark.corpus}{mark}", style="bold"),
@@ -29,31 +31,39 @@ def sheet(record: Record) -> Table:
         title_justify="left",
     )
     table.add_column("")
-    for heading in ("value", "95 % interval", "trials"):
+    kind = items.kind if items else "items"
+    labels = {stratum.label for stratum in record.strata}
+    for heading in ("value", "95 % interval", counted(labels.pop(), kind) if len(labels) == 1 else kind):
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
         table.add_row(names.label(metric), *_cells(value), "")
-    _add_strata(table, record)
+    _add_strata(table, record, kind)
     return table
 
 
-def _add_strata(table: Table, record: Record) -> None:
-    """The main metric of strata and groups; those that are too small share a line per label."""
+def _add_strata(table: Table, record: Record, kind: str) -> None:
+    """The main metric of strata and groups; the small share a line per label, and so do very many."""
     main = record.benchmark.main_metric
     small: dict[str, list[str]] = {}
+    large = {part.label: part for part in divisions(record) if part.many}
+    for part in large.values():
+        table.add_row(escape(f"{names.label(main)} by {part.label}: {part.spread}"), "", "", f"{len(part.groups):,}")
     for stratum in record.strata:
+        if numbers.plain(stratum.label) in large:
+            continue
         if main in stratum.values:
             shown = escape(f"{names.label(main)}, {stratum.name}")
-            table.add_row(shown, *_cells(stratum.values[main]), f"{stratum.count:,}")
+            table.add_row(shown, *_cells(stratum.values[main], part=True), f"{stratum.count:,}")
         else:
             small.setdefault(stratum.label or "strata", []).append(stratum.name.removeprefix(f"{stratum.label}="))
     for gap in record.gaps:
         if gap.metric == main:
             table.add_row(escape(f"gap, {gap.label}: {gap.worst} − {gap.best}"), *_cells(gap.value), "")
     for label, members in small.items():
-        table.add_row(escape(f"{label}, too few trials: {', '.join(members)}"), "–", "", "", style="dim")
+        table.add_row(escape(f"{label}, too few {kind}: {', '.join(members)}"), "–", "", "", style="dim")
 
 
-def _cells(value: Value) -> tuple[str, str]:
+def _cells(value: Value, part: bool = False) -> tuple[str, str]:
     digits = max(numbers.decimals([value]), 1 if value.unit == "fraction" else 3)
-    return numbers.show(value, digits), escape(numbers.show_interval(value, digits) or value.reason)
+    reason = "" if part and value.value is not None else value.reason
+    return numbers.show(value, digits), escape(numbers.show_interval(value, digits) or reason)

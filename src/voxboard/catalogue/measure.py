@@ -24,12 +24,15 @@ EMBEDDING, CLASSES = 192, 1_000
 
 
 def everything() -> dict[str, dict[str, dict[str, Any]]]:
-    """Kind → name → what was measured, for every part of the catalogues and every named system."""
+    """Kind → name → what was measured, for every part of the catalogues, every named system, task and card."""
+    from voxboard.catalogue import tasks
+
     return {
         "backbone": {name: backbone(name) for name in catalogued("backbone")},
         "pooler": {name: pooler(name) for name in catalogued("pooler") if name != "native"},
         "head": {name: head(name) for name in catalogued("head")},
         "system": {name: system(found) for name, found in systems.named().items()},
+        "benchmark": tasks.main_metrics(),
     }
 
 

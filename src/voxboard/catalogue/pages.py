@@ -1,4 +1,4 @@
-"""The pages of `docs/parts`: one per part and system, and a table per kind."""
+"""The pages of `docs/parts`: one per part, system, task and card, and a table per kind."""
 
 from __future__ import annotations
 
@@ -23,40 +23,42 @@ GENERATED = f"<!-- Written by `{REGENERATE}`. -->"
 
 def pages() -> dict[str, str]:
     """Path below docs/parts → Markdown."""
+    from voxboard.catalogue import task_pages
+
     found = {}
     for kind in KINDS:
         known = list(named()) if kind == "system" else catalogued(kind)
         found[f"{kind}s/index.md"] = index(kind, [line(kind, name) for name in known])
         found |= {f"{kind}s/{name}.md": page(facts(kind, name)) for name in known}
-    return found
+    return found | task_pages.pages()
 
 
 def index(kind: str, lines: list[Line]) -> str:
     """The table of a kind."""
     head = ["name", "what it is", "parameters", "multiply-adds (G)", "source"]
-    table = []
+    lines_of = []
     for item in lines:
         link, size = f"[{item.name}]({item.name}.md)", item.size
         cost = billions(size.get("multiply_adds"))
         row = [link, item.summary, shortened(size.get("parameters")), cost, item.source]
-        table.append(row if kind == "system" else [*row, "yes" if item.parity else UNKNOWN])
+        lines_of.append(row if kind == "system" else [*row, "yes" if item.parity else UNKNOWN])
     about = f"{WHAT[kind]} Costs are {GIVEN[kind]}. {COUNTED}"
     pinned = "" if kind == "system" else " *Parity*: the tests compare it with numbers of a reference implementation."
-    body = _table(head if kind == "system" else [*head, "parity"], table)
+    body = table(head if kind == "system" else [*head, "parity"], lines_of)
     return "\n".join([GENERATED, "", f"# {kind.capitalize()}s", "", f"{about}{pinned}", "", *body, ""])
 
 
 def page(known: Facts) -> str:
     """The page of one part or system."""
-    content = [GENERATED, "", f"# {known.name}", "", f"{_sentence(known.summary)}", ""]
+    content = [GENERATED, "", f"# {known.name}", "", f"{sentence(known.summary)}", ""]
     if known.description:
         content += [_plain(known.description), ""]
     about = [[kind, f"[{text}](../{kind}s/{name}.md)"] for kind, name, text in known.parts]
-    content += [*_table(["", ""], about + [[title, text] for title, text in rows(known)]), ""]
+    content += [*table(["", ""], about + [[title, text] for title, text in rows(known)]), ""]
     if known.options:
         titles = columns(known)
         options = [[f"`{option.name}`", f"`{option.default}`", option.meaning] for option in known.options]
-        content += [f"## {titles[0].capitalize()}s", "", *_table([*titles], options), ""]
+        content += [f"## {titles[0].capitalize()}s", "", *table([*titles], options), ""]
     content += ["## Try it", "", "```sh", *_commands(known), "```", ""]
     return "\n".join(content)
 
@@ -74,11 +76,13 @@ def _commands(known: Facts) -> list[str]:
     return [*found, *([examples[known.kind]] if known.kind in examples else [])]
 
 
-def _sentence(text: str) -> str:
-    return _plain(f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}")
+def sentence(text: str) -> str:
+    """A text of the catalogue with a capital and a full stop."""
+    return _plain(f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}") if text else ""
 
 
-def _table(head: list[str], body: list[list[str]]) -> list[str]:
+def table(head: list[str], body: list[list[str]]) -> list[str]:
+    """The lines of a Markdown table."""
     lines = [head, ["---"] * len(head), *([_cell(text) for text in row] for row in body)]
     return [f"| {' | '.join(row)} |" for row in lines]
 

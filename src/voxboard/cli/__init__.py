@@ -13,6 +13,8 @@ from voxboard.errors import UserError, unknown
 COMMANDS = {
     "train": ("voxboard.cli.train", "train a system on a corpus, then test it"),
     "eval": ("voxboard.cli.eval", "evaluate a run, or an untrained system, on any corpus"),
+    "embed": ("voxboard.cli.embed", "embeddings of every utterance and speaker of a folder or corpus"),
+    "predict": ("voxboard.cli.predict", "what a trained network says about audio files"),
     "prepare": ("voxboard.cli.prepare", "make manifests of a corpus that you have"),
     "trials": ("voxboard.cli.trials", "build, check, show and convert trial lists"),
     "board": ("voxboard.cli.board", "build the leaderboard from the records"),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
@@ -20,14 +19,12 @@ from voxboard.errors import UserError
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-    from voxboard.grid import Cell, Grid
-    from voxboard.records import Record
-    from voxboard.training.config import RunConfig
+    from voxboard.cli.demo_work import Work
 
 DESCRIPTION = """Make the synthetic corpus Voices, train and evaluate a small grid on it, and write the leaderboard.
 
 Nothing is downloaded. Every cell is also evaluated untrained, on speakers and voices that training never saw. Run again
-after an interruption: cells with a record are not repeated."""
+after an interruption: cells with a record are not repeated. --tasks all adds the other tasks."""
 
 PARTIAL = 3  # exit code: some cells failed
 MOST_JOBS = 4  # a cell needs less than a gigabyte
@@ -38,7 +35,16 @@ class Demo:
     """What the demo runs and where it writes."""
 
     grid: str = "demo"
-    """Grid: a name from benchmarks/grids, or a TOML file."""
+    """Grid of verification: a name from benchmarks/grids, or a TOML file."""
+    tasks: Literal["verification", "all"] = "verification"
+    """all adds a few rows of every other task: attributes, identification, transcription, intensity, diarization, and
+    what the next flags make possible."""
+    task_grid: str = "demo-tasks"
+    """The rows of the other tasks: a name from benchmarks/grids, or a TOML file."""
+    lm: str = ""
+    """Folder with a chat model of transformers, for questions about the speaker."""
+    sentence_encoder: str = ""
+    """Folder with a sentence encoder of sentence-transformers, for retrieval by captions."""
     out: Path = Path("results/demo")
     """Folder for records, runs and the board."""
     device: str = "auto"
@@ -50,34 +56,52 @@ class Demo:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the demo and prints its board. Returns 0, or 3 when cells failed."""
+    """Runs the demo and prints its board. Returns 0, or 3 when something failed."""
     args = parse(Demo, argv, prog="demo", description=DESCRIPTION)
     from voxboard.cli import board
-    from voxboard.grid import Grid
-    from voxboard.training.config import training_of
+    from voxboard.cli.demo_work import corpora, of_grid, of_tasks
+    from voxboard.grid import Grid, Tasks
 
-    started = time.perf_counter()
+    clock = _Clock(time.perf_counter())
     grid = Grid.load(args.grid)
-    cells = grid.cells()
-    _voices(grid)
-    known = _known(args.out / "records")
-    wanted = [(cell, trained) for trained in (False, True) for cell in cells]
-    missing = [
-        (cell, trained)
-        for cell, trained in wanted
-        if _key(cell.system.name, cell.seed, asdict(training_of(cell.system)) if trained else None) not in known
-    ]
+    works = of_grid(grid)
+    more: list[Work] = []
+    if args.tasks == "all":
+        given = {"lm": args.lm, "sentence_encoder": args.sentence_encoder}
+        more, skipped = of_tasks(Tasks.load(args.task_grid), grid, given)
+        for line in skipped:
+            clock.say(line)
+    _prepare(corpora([*works, *more]))
+    # The rest takes weights from the grid's runs.
+    failures = sum(_carried_out(part, args, grid.name, clock) for part in (works, more) if part)
+    board.run(board.BoardArgs(records=args.out / "records", out=args.out / "board", json=args.json))
+    return PARTIAL if failures else 0
+
+
+@dataclass(frozen=True)
+class _Clock:
+    started: float
+
+    def say(self, text: str) -> None:
+        _say(f"{time.perf_counter() - self.started:4.0f} s  {text}")
+
+
+def _carried_out(works: Sequence[Work], args: Demo, name: str, clock: _Clock) -> int:
+    """Carries out what has no record yet, several at a time; returns how many failed."""
+    from voxboard.cli.demo_work import known
+
+    done_before = known(args.out / "records")
+    missing = [work for work in works if work.key not in done_before]
     jobs = args.jobs or _jobs(args.device)
-    _say(f"{time.perf_counter() - started:4.0f} s  {len(missing)} of {len(wanted)} cells to do, {jobs} at a time")
+    clock.say(f"{len(missing)} of {len(works)} cells to do, {jobs} at a time")
     failures = 0
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_settle) as pool:
-        running = [pool.submit(_run, cell, grid, args, trained) for cell, trained in missing]
+        running = [pool.submit(_run, work, args, name) for work in missing]
         for done in as_completed(running):
             well, line = done.result()
             failures += not well
-            _say(f"{time.perf_counter() - started:4.0f} s  {line}")
-    board.run(board.BoardArgs(records=args.out / "records", out=args.out / "board", json=args.json))
-    return PARTIAL if failures else 0
+            clock.say(line)
+    return failures
 
 
 def _jobs(device: str) -> int:
@@ -107,90 +131,34 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _voices(grid: Grid) -> None:
-    """Makes the grid's corpus unless it is there."""
+def _prepare(names: Sequence[str]) -> None:
+    """Makes corpora unless they are there."""
     from voxboard.data import prepare
 
-    try:
-        prepare.find_corpus(grid.data)
-    except UserError:
-        _say(f"   0 s  corpus {grid.data}: synthesised once, then reused")
-        prepare.prepare(grid.data)
+    for name in names:
+        try:
+            prepare.find_corpus(name)
+        except UserError:
+            _say(f"   0 s  corpus {name}: made once, then reused")
+            prepare.prepare(name)
 
 
-def _known(records: Path) -> set[str]:
-    """The cells that have a record already."""
-    from voxboard.records import load
+def _run(work: Work, args: Demo, name: str) -> tuple[bool, str]:
+    """Carries out one work in a process of its own: whether it went well, a line for the log.
 
-    found = load(records) if records.is_dir() else []
-    known = set()
-    for record in found:
-        if record.status == "ok":
-            settings = record.system.training.hyperparameters if record.system.training else None
-            known.add(_key(record.system.name, record.provenance.seed, settings))
-    return known
-
-
-def _key(system: str, seed: int, training: Mapping[str, Any] | None) -> str:
-    """What makes two cells of a grid the same."""
-    settings = {name: value for name, value in (training or {}).items() if name != "speakers"}
-    return json.dumps([system, seed, settings], sort_keys=True)
-
-
-def _run(cell: Cell, grid: Grid, args: Demo, trained: bool) -> tuple[bool, str]:
-    """Evaluates one cell in a process of its own, after training it or not: whether it went well, a line for the log.
-
-    A cell that fails is recorded with its reason and does not stop the others.
+    One that fails is recorded with its reason and does not stop the others.
     """
-    from voxboard.benchmarks import DEFAULT_TASK
-    from voxboard.systems import Part
-    from voxboard.training.config import Evaluation, General, RunConfig, training_of
+    from voxboard.board.names import label
+    from voxboard.board.numbers import show
+    from voxboard.cli.demo_work import carry_out, record_failure
 
-    general = General(
-        seed=cell.seed,
-        device=args.device,
-        workers=0,
-        runs=args.out / "runs",
-        records=args.out / "records",
-        description=f"{grid.name} grid",
-    )
-    config = RunConfig(grid.data, Part(DEFAULT_TASK), cell.system, general, training_of(cell.system), Evaluation())
-    word = "trained  " if trained else "untrained"
+    word = "untrained" if work.weights == "untrained" else "trained  "
+    about = f"{word}  {work.title}: {work.system.name}"
     try:
-        record = _evaluated(config, trained)
+        record = carry_out(work, args.out, args.device, name)
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        _record_failure(config, trained, reason)
-        return False, f"failed       {word}  {cell.system.name}: {reason}"
-    error_rate = 100 * (record.values[record.benchmark.main_metric].value or 0.0)
-    return True, f"EER {error_rate:5.2f} %  {word}  {cell.system.name}"
-
-
-def _evaluated(config: RunConfig, trained: bool) -> Record:
-    from voxboard.cli.eval import Eval
-    from voxboard.training import run
-
-    if trained:
-        _, record = run.train(config, show_progress=False)
-        assert record is not None
-        return record
-    general = config.general
-    options = Eval(device=general.device, seed=general.seed, records=general.records)
-    return run.evaluate_untrained(
-        config.data, config.benchmark, config.system, options, config.evaluation, show_progress=False
-    )
-
-
-def _record_failure(config: RunConfig, trained: bool, reason: str) -> None:
-    from voxboard import benchmarks, model
-    from voxboard.data.prepare import find_corpus
-    from voxboard.records import Training
-    from voxboard.training import evaluate
-
-    corpus = find_corpus(config.data)
-    training = Training(corpus.name, hyperparameters=asdict(config.training)) if trained else None
-    network = model.build(config.system, None, config.general.seed)
-    subject = evaluate.Subject(network, config.system, config.general.seed, training=training)
-    benchmark = benchmarks.create(config.benchmark.name, **config.benchmark.options)
-    setting = evaluate.Setting(benchmark, config.evaluation, config.general.records, arguments=config.command())
-    evaluate.failed(subject, corpus, reason, setting)
+        record_failure(work, args.out, args.device, name, reason)
+        return False, f"failed             {about}: {reason}"
+    main = record.benchmark.main_metric
+    return True, f"{label(main)} {show(record.values[main], 2)}".ljust(19) + about

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from voxboard import benchmarks, systems
 from voxboard.cli.parse import combine, parse, qualify
@@ -39,6 +39,9 @@ class Eval:
     """auto, cpu, cuda, mps, or the number of a GPU."""
     seed: int = 42
     """Seed of random weights and of the intervals."""
+    split: Literal["test", "valid", "train"] = "test"
+    """Which part of DATA is evaluated. `train` tells how well a run learned its own utterances, and the record says so.
+    """
     skiptest: bool = False
     """Only find the validation threshold."""
     runs: Path = Path("results/runs")
@@ -53,7 +56,7 @@ class Eval:
 
 def main(argv: Sequence[str]) -> int:
     """Parses, evaluates and prints. Returns 0."""
-    task = chosen(argv)
+    task = _benchmark(argv)
     config = benchmarks.REGISTRY.config(task.name, **task.options)
     flat: dict[str, Any] = {
         "eval": Eval(),
@@ -76,8 +79,9 @@ def main(argv: Sequence[str]) -> int:
     task = Part(task.name, changed(args.benchmark))
     if options.eval_path:
         # Without a word about the task, a run is evaluated by its own.
-        said = word_after(argv, "--task") or data in benchmarks.cards() or task.options
-        given = task if said else None
+        said = word_after(argv, "--task") or data in benchmarks.cards() or spoken(argv, args.benchmark)
+        # A flag that says the default counts as well: the run may have been trained with another value.
+        given = Part(task.name, {**task.options, **spoken(argv, args.benchmark)}) if said else None
         record = run.evaluate_run(data, given, options.eval_path, options, args.evaluation, args.weights)
     elif model == "_" or data == "_":
         raise UserError("`_` stands for what a run was trained with.", "Add --eval_path RUN, or name DATA and MODEL.")
@@ -87,6 +91,25 @@ def main(argv: Sequence[str]) -> int:
         record = run.evaluate_untrained(data, task, system, options, args.evaluation)
     _show(record, options.json)
     return 0
+
+
+def _benchmark(argv: Sequence[str]) -> Part:
+    """The benchmark whose settings are flags: the one that is named, else the run's own, else verification."""
+    run, runs = word_after(argv, "--eval_path"), word_after(argv, "--runs")
+    said = word_after(argv, "--task") or (argv and argv[0] in benchmarks.cards())
+    if not run or said:
+        return chosen(argv)
+    from voxboard.training import folder
+
+    return Part(folder.config_of(folder.find(run, Path(runs or Eval.runs))).benchmark.name)
+
+
+def spoken(argv: Sequence[str], config: Any) -> dict[str, Any]:
+    """The settings that the words name, whatever their values."""
+    flags = {f.name: (f"--{f.name}", f"--{f.name.replace('_', '-')}") for f in fields(config)}
+    named = {name for name, spellings in flags.items() if any(word_after(argv, flag) is not None for flag in spellings)}
+    values = {name: getattr(config, name) for name in named}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
 def _show(record: Any, as_json: bool) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from voxboard.catalogue import Line
 
-Kind = Literal["all", "backbones", "poolers", "heads", "systems", "corpora"]
+Kind = Literal["all", "backbones", "poolers", "heads", "systems", "benchmarks", "corpora"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ def main(argv: Sequence[str]) -> int:
     """Prints a table per kind: names, what they are, sizes, costs and parity; imports no network code."""
     # `voxboard list backbones` reads better than --kind.
     words = ["--kind", *argv] if argv and not argv[0].startswith("-") else argv
-    args = parse(List, words, prog="list", description="List backbones, poolers, heads, systems and corpora.")
+    args = parse(
+        List, words, prog="list", description="List backbones, poolers, heads, systems, benchmarks and corpora."
+    )
     found = {kind: rows for kind, rows in catalogue().items() if args.kind in ("all", kind)}
     if args.json:
         json.dump(found, sys.stdout, indent=2)
@@ -41,14 +43,14 @@ def main(argv: Sequence[str]) -> int:
     from rich.console import Console
 
     for kind, rows in found.items():
-        Console().print(_table(kind, rows), "")
+        Console().print(_tasks(rows) if kind == "benchmarks" else _table(kind, rows), "")
     return 0
 
 
 def catalogue() -> dict[str, dict[str, dict[str, Any]]]:
     """Kind → name → what is known of it."""
     from voxboard import systems
-    from voxboard.catalogue import KINDS, line, names
+    from voxboard.catalogue import KINDS, line, names, tasks
 
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for kind in KINDS:
@@ -56,8 +58,17 @@ def catalogue() -> dict[str, dict[str, dict[str, Any]]]:
         found[f"{kind}s"] = {item.name: _known(item) for item in lines}
     for name, system in systems.named().items():
         found["systems"][name]["spec"] = system.spec
+    found["benchmarks"] = {name: _task(name) for name in tasks.names()}
     found["corpora"] = {name: {"summary": summary} for name, summary in _corpora().items()}
     return found
+
+
+def _task(name: str) -> dict[str, Any]:
+    from voxboard.catalogue.tasks import line
+
+    item = line(name)
+    known = {"summary": item.summary, "main_metric": item.main_metric, "shown": item.main, "corpus": item.corpus}
+    return {"kind": item.kind, **known, "task": item.task, "source": item.source}
 
 
 def _known(item: Line) -> dict[str, Any]:
@@ -88,6 +99,20 @@ def _table(kind: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
         table.add_row(*map(Text, cells))
     if measured:
         table.caption, table.caption_justify = f"G: 10⁹ multiply-adds {GIVEN[kind.removesuffix('s')]}", "left"
+    return table
+
+
+def _tasks(rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Tasks, which take any corpus that has their labels, and cards."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="benchmarks", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for title in ("name", "what is measured", "main metric", "corpus"):
+        table.add_column(title, style="bold" if title == "name" else None, no_wrap=title == "name")
+    for name, row in rows.items():
+        what = row["summary"] if row["kind"] == "task" else f"{row['task']}: {row['summary']}"
+        table.add_row(*map(Text, (name, what, row["shown"] or "–", row["corpus"])))
     return table
 
 

@@ -1,4 +1,4 @@
-"""`voxboard plot`: DET curves, score histograms, calibration and groups as PNG or SVG."""
+"""`voxboard plot`: DET curves, score histograms, calibration, groups and confusion matrices as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from voxboard.plots.sources import Subject
+    from voxboard.records import Record
 
-Kind = Literal["det", "histogram", "calibration", "groups"]
+Kind = Literal["det", "histogram", "calibration", "groups", "confusion"]
 DESCRIPTION = """Draw records or score files as PNG or SVG.
 
   voxboard plot det UniPool ECAPA-TDNN --corpus Vox1 --out det.svg     two systems by name, from results/records
   voxboard plot det results/records --corpus VCTK --out det.svg        all systems that were evaluated on VCTK
   voxboard plot histogram results/runs/RUN/scores-vox1-1a2b3c4d.txt.gz --out scores.png
   voxboard plot groups UniPool --corpus VCTK --out groups.svg          speaker groups, the worst one, the gap
+  voxboard plot confusion results/records --corpus Voices --out mixed.svg   which class is taken for which
 
 Systems share a DET plot only under the same protocol. Lines are thinned to what is seen; the operating points on them
 are exact. The same input gives the same bytes."""
@@ -35,7 +37,8 @@ class PlotArgs:
 
     kind: tyro.conf.Positional[Kind]
     """det: errors of several systems; histogram: scores of both classes; calibration: Bayes error rate over priors,
-    reading the scores of a file as natural-log likelihood ratios; groups: forest plot of speaker groups."""
+    reading the scores of a file as natural-log likelihood ratios; groups: forest plot of speaker groups;
+    confusion: which class is taken for which, of the records that have classes."""
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE ...")]
     """Records (.json), folders of records, score files (label enrol test score, .gz or not), or names of systems."""
     out: Path
@@ -102,14 +105,27 @@ def _calibration(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
 
 
 def _groups(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
-    from voxboard.errors import UserError
     from voxboard.plots import forest
+
+    return forest(_records(subjects, "groups"), args.metric or None, _title(args, subjects))
+
+
+def _confusion(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+    """Of a folder with several tasks those records that have a matrix."""
+    from voxboard.plots import confusion
+
+    records = _records(subjects, "classes")
+    having = {name: record for name, record in records.items() if record.confusion}
+    return confusion(having or records, _title(args, [s for s in subjects if not having or s.name in having]))
+
+
+def _records(subjects: Sequence[Subject], what: str) -> dict[str, Record]:
+    from voxboard.errors import UserError
 
     for subject in subjects:
         if subject.record is None:
-            raise UserError(f"{subject.origin} holds scores, which know no groups.", "Pass a record.")
-    records = {subject.name: subject.record for subject in subjects if subject.record}
-    return forest(records, args.metric or None, _title(args, subjects))
+            raise UserError(f"{subject.origin} holds scores, which know no {what}.", "Pass a record.")
+    return {subject.name: subject.record for subject in subjects if subject.record}
 
 
 def _title(args: PlotArgs, subjects: Sequence[Subject]) -> str:
@@ -118,4 +134,10 @@ def _title(args: PlotArgs, subjects: Sequence[Subject]) -> str:
     return args.title or (benchmarks.pop() if len(benchmarks) == 1 else "")
 
 
-_DRAWN = {"det": _det, "histogram": _histogram, "calibration": _calibration, "groups": _groups}
+_DRAWN = {
+    "det": _det,
+    "histogram": _histogram,
+    "calibration": _calibration,
+    "groups": _groups,
+    "confusion": _confusion,
+}

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 SUMMARY = "make manifests of a corpus that you have"
 DESCRIPTION = """Make manifests of a corpus: which files there are, who speaks, and who is trained and tested on.
 
-DATA is LibriSpeech, VCTK, Vox1, Vox2, AMI, VoxConverse (with --data_path), Voices, or a folder that has a table of its
-files or, for diarization, an RTTM. The corpus is written to $VOXBOARD_CORPORA/NAME, or ./data/NAME; the audio stays
-where it is.
+DATA is LibriSpeech, VCTK, Vox1, EMO-DB, AMI … (with --data_path; see voxboard list corpora), Voices, or a folder that
+has a table of its files or, for diarization, an RTTM. The corpus is written to $VOXBOARD_CORPORA/NAME, or
+./data/NAME; the audio stays where it is.
 
   voxboard prepare LibriSpeech --data_path /data/LibriSpeech
   voxboard prepare my-speech --metadata metadata.csv --columns file=clip speaker=who --split test
+  voxboard prepare EMO-DB --data_path /data/emodb --test_speakers 03 --name EMO-DB-03
   voxboard prepare my-meetings --rttm rttm --uem uem --valid_recordings 'dev*'"""
 
 
@@ -34,7 +35,7 @@ class Prepare:
     """What is prepared, and how."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """LibriSpeech, VCTK, Vox1, Vox2, AMI, VoxConverse, Voices, or a folder."""
+    """A known corpus (voxboard list corpora), a folder, or the name of a mixture."""
     data_path: Path | None = None
     """Folder with the corpus's audio (with --download: where it goes)."""
     out: Path | None = None
@@ -42,7 +43,8 @@ class Prepare:
     name: str | None = None
     """Name of the prepared corpus."""
     metadata: Path | None = None
-    """Table of a folder's files, or VoxCeleb's table of speakers."""
+    """Table of a folder's files, or of the speakers of VoxCeleb or CREMA-D; also a file of lines `path label -1`, whose
+    labels are speakers, or with --columns age_group=label that label."""
     columns: tuple[str, ...] = ()
     """Columns of the table, as OURS=THEIRS: file, id, speaker, gender, age, accent, region, nationality, session, text,
     language, split. OURS= ignores a column."""
@@ -72,6 +74,13 @@ class Prepare:
     """What is scored of the recordings: a UEM file, or a folder of them (default: all)."""
     valid_recordings: tuple[str, ...] = ()
     """Names of the recordings for validation, * for any letters; the others are for the test."""
+    test_speakers: tuple[str, ...] = ()
+    """Speakers that form the test split; all others are trained on (leave one speaker out: name one)."""
+    valid_speakers: tuple[str, ...] = ()
+    """Speakers that form the validation split, beside --test_speakers (default: none)."""
+    mixture: Path | None = None
+    """Put corpora together as DATA: a YAML list of name, manifest, hours and weights, as Auden has it. Training draws
+    from each in proportion to hours × weights."""
     json: bool = False
     """Print the counts as JSON."""
 
@@ -102,6 +111,9 @@ def run(args: Prepare) -> int:
         rttm=args.rttm,
         uem=args.uem,
         valid_recordings=args.valid_recordings,
+        test_speakers=args.test_speakers,
+        valid_speakers=args.valid_speakers,
+        mixture=args.mixture,
     )
     corpus = prepare(args.data, args.data_path, args.out, options)
     for note in corpus.info.notes:

@@ -1,4 +1,4 @@
-"""`voxboard show NAME`: one part, system or run in detail."""
+"""`voxboard show NAME`: one part, system, task, card or run in detail."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from voxboard.errors import unknown
 
 if TYPE_CHECKING:
     from voxboard.catalogue import Facts
+    from voxboard.catalogue.tasks import TaskFacts
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Show:
     """What is shown."""
 
     name: tyro.conf.Positional[str]
-    """A backbone, pooler, head, system, or the name of a run."""
+    """A backbone, pooler, head, system, task, card, or the name of a run."""
     runs: Path = Path("results/runs")
     """Where runs are looked for."""
     json: bool = False
@@ -32,7 +33,7 @@ class Show:
 
 def main(argv: Sequence[str]) -> int:
     """Prints everything that is known under a name."""
-    args = parse(Show, argv, prog="show", description="Show one part, system or run in detail.")
+    args = parse(Show, argv, prog="show", description="Show one part, system, task, card or run in detail.")
     known = list(_known(args.name))
     run = args.runs / args.name / "config.json"
     config: dict[str, Any] | None = json.loads(run.read_text(encoding="utf-8")) if run.is_file() else None
@@ -44,25 +45,30 @@ def main(argv: Sequence[str]) -> int:
         return 0
     from rich.console import Console
 
-    from voxboard.catalogue.render import rich
+    from voxboard.catalogue import render, task_pages
+    from voxboard.catalogue.tasks import TaskFacts
 
     for facts in known:
-        Console().print(rich(facts), "")
+        shown = task_pages.rich(facts) if isinstance(facts, TaskFacts) else render.rich(facts)
+        Console().print(shown, "")
     if config is not None:
         Console().print(json.dumps(config, indent=2), "")
     return 0
 
 
 def _names() -> list[str]:
-    from voxboard.catalogue import KINDS, names
+    from voxboard.catalogue import KINDS, names, tasks
 
-    return [name for kind in KINDS for name in names(kind)]
+    return [name for kind in KINDS for name in names(kind)] + tasks.names()
 
 
-def _known(name: str) -> Iterator[Facts]:
-    from voxboard.catalogue import KINDS, facts, names
+def _known(name: str) -> Iterator[Facts | TaskFacts]:
+    from voxboard.catalogue import KINDS, facts, names, tasks
 
     for kind in reversed(KINDS):  # a system first
         for found in names(kind):
             if found == name or (kind == "system" and found.lower() == name.lower()):
                 yield facts(kind, found)
+    for found in tasks.names():
+        if found.lower() == name.lower():
+            yield tasks.facts(found)

@@ -81,7 +81,8 @@ def read(argv: Sequence[str]) -> RunConfig:
         raise UserError("DATA and MODEL come first.", "Write: voxboard train DATA MODEL [--flags]")
     for part in parts:
         system = system.with_options(part, changed(getattr(args, part)))
-    benchmark = Part(benchmark.name, changed(args.benchmark))
+    first, benchmark = benchmark, Part(benchmark.name, changed(args.benchmark))
+    system = refitted(system, args.head, first, benchmark)
     config = RunConfig(args.data, benchmark, system, args.general, args.training, args.evaluation, args.augmentation)
     return config.quick() if args.general.quickrun else config
 
@@ -98,9 +99,24 @@ def fitted(system: System, benchmark: Part) -> System:
     made = benchmarks.create(benchmark.name, **benchmark.options)
     if system.head.name == systems.DEFAULT_HEAD and not system.head_given:
         system = replace(system, head=Part(made.default_head))
+    return system.with_options("head", {**wanted(system, benchmark), **system.head.options})
+
+
+def refitted(system: System, head: Any, first: Part, said: Part) -> System:
+    """The system as the benchmark trains it once its own flags are read, where those of the head say nothing else.
+
+    `head` is its `Config` after the flags, `first` the benchmark before and `said` the one after.
+    """
+    before = wanted(system, first)
+    follow = {key: value for key, value in wanted(system, said).items() if getattr(head, key) == before[key]}
+    return system.with_options("head", {**system.head.options, **follow})
+
+
+def wanted(system: System, benchmark: Part) -> dict[str, Any]:
+    """The options that the benchmark needs of the system's head, of those that it has."""
+    made = benchmarks.create(benchmark.name, **benchmark.options)
     known = {f.name for f in fields(systems.registry("head").resolve(system.head.name)[0].Config)}
-    wanted = {key: value for key, value in made.head_options().items() if key in known}
-    return system.with_options("head", {**wanted, **system.head.options})
+    return {key: value for key, value in made.head_options().items() if key in known}
 
 
 def changed(config: Any) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What is true of every head: of embeddings or of frames, of classes, values or tokens."""
+"""What is true of every head: of embeddings or of frames, of classes, values, tokens, vectors or texts."""
 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from voxboard.contracts.checks import Broken, Check, Measured, Skipped, Subject
 from voxboard.contracts.export import same_as_exported
 from voxboard.contracts.inputs import CLASSES, head_input, labels, read
 from voxboard.contracts.measures import TOLERANCE, copy_state, difference, require_finite, require_finite_gradients
-from voxboard.heads.base import MISSING, Head
+from voxboard.heads.base import MISSING, Head, Kind
 
 UTTERANCES = 10
 SCALES = (0.0, 1e-20, 1.0, 1e4)
@@ -23,18 +23,21 @@ STEPS, RATE = 100, 0.1
 def shapes(subject: Subject[Head]) -> Measured:
     """The loss is one number; a prediction has one row per utterance and one column per class or value."""
     head = subject.build(0)
-    if head.reads not in ("embedding", "frames") or head.targets not in ("classes", "values", "tokens"):
+    if head.reads not in ("embedding", "frames") or head.targets not in get_args(Kind):
         raise Broken(
             f"It reads {head.reads!r} for targets {head.targets!r}.",
-            "reads is embedding or frames; targets is classes, values or tokens.",
+            f"reads is embedding or frames; targets is one of {', '.join(get_args(Kind))}.",
         )
     values = head_input(head)
     loss = head.loss(read(head, values), labels(subject.needs))
     if loss.shape != ():
         raise Broken(f"The loss has the shape {tuple(loss.shape)}.", "Give one number: a mean or a sum.")
     found = head.predict(read(head, values))
-    per_frame = (values.shape[2],) if _main(subject)[1] == "tokens" else ()
-    expected = (UTTERANCES, *per_frame, CLASSES)
+    kind = _main(subject)[1]
+    per_frame = (values.shape[2],) if kind == "tokens" else ()
+    # What is compared with vectors, or heard by a language model, has a size of the head's own.
+    own = kind in ("vectors", "texts")
+    expected = (UTTERANCES, *found.shape[1:]) if own else (UTTERANCES, *per_frame, CLASSES)
     if tuple(found.shape) != expected:
         raise Broken(f"Predictions are {tuple(found.shape)} instead of {expected}.", "Give a score per class or value.")
     return Measured(loss.item(), f"a loss of {loss.item():.3g}, predictions {expected}")
@@ -68,7 +71,9 @@ def learning(subject: Subject[Head]) -> Measured:
     with torch.no_grad():
         found = head.predict(read(head, values))
     task, kind = _main(subject)
-    right = _right(kind, found, wanted[task] if isinstance(wanted, dict) else wanted, read(head, values))
+    main = wanted[task] if isinstance(wanted, dict) else wanted
+    with torch.no_grad():
+        right = _right(head, kind, found, main, read(head, values))
     share = float(right.float().mean())
     if share < 1.0:
         raise Broken(
@@ -164,8 +169,13 @@ def _main(subject: Subject[Head]) -> tuple[str, str]:
     return next(iter(subject.needs.items()))
 
 
-def _right(kind: str, found: Tensor, wanted: Tensor, inputs: Any) -> Tensor:
+def _right(head: Any, kind: str, found: Tensor, wanted: Tensor, inputs: Any) -> Tensor:
     """Per utterance, whether the prediction is the label."""
+    if kind == "vectors":
+        return (found @ head.project(wanted).T).argmax(1) == torch.arange(len(wanted))
+    if kind == "texts":
+        texts = ["".join(map(chr, row[row != MISSING].tolist())) for row in wanted]
+        return torch.tensor([one == text for one, text in zip(head.answer(inputs), texts, strict=True)])
     if kind == "values":
         return (found - wanted).abs().amax(-1) < 0.1
     if kind == "tokens":

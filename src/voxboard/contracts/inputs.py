@@ -88,6 +88,10 @@ def _labels(kind: str, utterances: int) -> Tensor:
         tokens = torch.randint(1, CLASSES, (utterances, 3), generator=generator)
         tokens[1::2, 2] = MISSING
         return tokens
+    if kind == "vectors":
+        return torch.randn(utterances, CLASSES, generator=generator)
+    if kind == "texts":
+        return ord("a") + torch.randint(0, CLASSES, (utterances, 1), generator=generator)
     return torch.arange(utterances) % CLASSES
 
 

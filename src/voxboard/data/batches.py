@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from voxboard.data.targets import Targets
 
 Plan = Callable[[int], Sequence[int]]
+CYCLE = 10_000  # draws within which the shares of a mixture are exact
 Item = tuple[int, int, int]  # step, place in the batch, index of the cut
 Drawn = tuple[np.ndarray, dict[str, np.ndarray], tuple[str, ...]]  # waveform [N], labels, files that were replaced
 
@@ -60,6 +61,57 @@ def shuffled(count: int, batch_size: int, seed: int) -> Plan:
         return [int(order(place // count)[place % count]) for place in places]
 
     return plan
+
+
+def muxed(kinds: Sequence[int], shares: Sequence[float], batch_size: int, seed: int) -> Plan:
+    """The plan that draws of several kinds of utterances in given proportions, every kind shuffled by itself.
+
+    `kinds` [U] are indices into `shares`, whose sum need not be 1. Of every `CYCLE` draws each kind has its share to
+    the nearest whole number, at least one, in a random order; within a kind an epoch goes once through all.
+    """
+    own = [np.flatnonzero(np.asarray(kinds) == kind) for kind in range(len(shares))]
+    quotas = _quotas(np.where([len(some) > 0 for some in own], shares, 0.0))
+
+    @lru_cache(maxsize=2)
+    def cycle(number: int) -> tuple[np.ndarray, np.ndarray]:
+        order = np.random.default_rng((seed, number, 5)).permutation(np.repeat(np.arange(len(quotas)), quotas))
+        turns = np.empty_like(order)
+        for kind, quota in enumerate(quotas):
+            turns[order == kind] = np.arange(number * quota, (number + 1) * quota)
+        return order, turns
+
+    @lru_cache(maxsize=2 * len(own))
+    def shuffle(kind: int, epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, epoch, kind, 6)).permutation(own[kind])
+
+    def draw(place: int) -> int:
+        order, turns = cycle(place // CYCLE)
+        kind, turn = int(order[place % CYCLE]), int(turns[place % CYCLE])
+        return int(shuffle(kind, turn // len(own[kind]))[turn % len(own[kind])])
+
+    def plan(step: int) -> list[int]:
+        return [draw(place) for place in range(step * batch_size, (step + 1) * batch_size)]
+
+    return plan
+
+
+def _quotas(shares: np.ndarray) -> np.ndarray:
+    """Shares [K] → whole numbers [K] whose sum is `CYCLE`, at least 1 for each that is not 0."""
+    exact = shares / shares.sum() * CYCLE
+    whole = np.where(shares > 0, np.maximum(np.floor(exact), 1), 0).astype(int)
+    order = np.argsort(whole - exact, kind="stable")  # whoever lost most in rounding comes first
+    left = CYCLE - whole.sum()
+    whole[order[:left] if left >= 0 else np.argmax(whole)] += 1 if left >= 0 else left
+    return whole
+
+
+def mixed(cuts: Sequence[Cut], mixture: Mapping[str, float], batch_size: int, seed: int) -> Plan:
+    """`shuffled`, or for a mixture of corpora `muxed` by their label `corpus`."""
+    if not mixture:
+        return shuffled(len(cuts), batch_size, seed)
+    names = list(mixture)
+    kinds = [names.index(str(label_of(cut, "corpus"))) for cut in cuts]
+    return muxed(kinds, list(mixture.values()), batch_size, seed)
 
 
 def by_speaker(labels: Sequence[int], speakers: int, utterances: int, seed: int) -> Plan:

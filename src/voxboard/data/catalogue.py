@@ -28,6 +28,10 @@ class Known:
 VOXCELEB = "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/"
 CORPORA: Mapping[str, Known] = {
     "Voices": Known("synthetic voices of eSpeak NG, made on this machine"),
+    "Voices-meetings": Known(
+        "mixtures of Voices with pauses and overlap, for diarization", licence="MIT", kind="recordings"
+    ),
+    "Voices-sessions": Known("the training speakers of Voices by session, for identification", licence="MIT"),
     "LibriSpeech": Known(
         "read English, 2,484 speakers, 960 h for training",
         "voxboard.data.librispeech:scan",
@@ -56,6 +60,44 @@ CORPORA: Mapping[str, Known] = {
         aliases=("VoxCeleb2",),
         licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
         source=VOXCELEB,
+    ),
+    "CREMA-D": Known(
+        "acted emotions in English, 91 actors of 20 to 74 years, 12 sentences, 5 h",
+        "voxboard.data.emotional:crema_d",
+        aliases=("CREMAD", "CREMA"),
+        licence="ODbL-1.0",
+        source="https://github.com/CheyneyComputerScience/CREMA-D",
+    ),
+    "RAVDESS": Known(
+        "acted emotions in English, 24 actors, 2 sentences, 1.5 h",
+        "voxboard.data.emotional:ravdess",
+        licence="CC-BY-NC-SA-4.0",
+        source="https://zenodo.org/records/1188976",
+    ),
+    "TESS": Known(
+        "acted emotions in English, 2 women of 26 and 64 years, 200 words, 1.6 h",
+        "voxboard.data.emotional:tess",
+        licence="CC-BY-NC-ND-4.0",
+        source="https://doi.org/10.5683/SP2/E8H2MF",
+    ),
+    "EMO-DB": Known(
+        "acted emotions in German, 10 actors, 10 sentences, 0.4 h",
+        "voxboard.data.emotional:emo_db",
+        licence="CC0-1.0",
+        source="https://github.com/audeering/emodb",
+    ),
+    "IEMOCAP": Known(
+        "acted and improvised dialogues in English, 10 actors, 12 h",
+        "voxboard.data.iemocap:scan",
+        licence="its own, for research",
+        source="https://sail.usc.edu/iemocap/",
+    ),
+    "CommonVoice": Known(
+        "read sentences of volunteers, one language at a time",
+        "voxboard.data.commonvoice:scan",
+        aliases=("Common-Voice", "CV"),
+        licence="CC0-1.0",
+        source="https://commonvoice.mozilla.org",
     ),
     "AMI": Known(
         "meetings of four, mixed from headsets, 100 h, for diarization",

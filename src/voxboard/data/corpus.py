@@ -4,10 +4,11 @@
     <folder>/{train,valid,test}.jsonl.gz   Lhotse cuts; paths relative to `audio_root`
     <folder>/trials-{valid,test}.csv.gz    trial lists, where the corpus has or was given one
 
-A corpus of utterances has cuts with exactly one supervision, which carries the speaker and, as far as the corpus documents them, gender,
-text and language; `custom` carries age, accent, region, nationality and session (chapter, video). A corpus of recordings has cuts with
-one supervision per turn, and under `custom` the `uem`: what is scored, (start, end) in seconds, else all. A manifest is
-data: loading one never runs anything, and its paths cannot leave `audio_root`.
+A corpus of utterances has cuts with exactly one supervision, which carries the speaker and, as far as the corpus
+documents them, gender, text and language; `custom` carries age, accent, region, nationality and session (chapter,
+video). A corpus of recordings has cuts with one supervision per turn, and in `custom` the `uem`: what is scored,
+[start, end] in seconds; without it all is. A manifest is data: loading one never runs anything, and its paths cannot
+leave `audio_root`.
 """
 
 from __future__ import annotations
@@ -27,14 +28,24 @@ if TYPE_CHECKING:
     from lhotse import CutSet
     from lhotse.cut import Cut
 
-__all__ = ["ATTRIBUTES", "DESCRIPTION", "SPLITS", "Corpus", "CorpusInfo", "attributes_of", "inside", "speaker_of", "speakers_of"]
+__all__ = [
+    "ATTRIBUTES",
+    "DESCRIPTION",
+    "SPLITS",
+    "Corpus",
+    "CorpusInfo",
+    "attributes_of",
+    "inside",
+    "speaker_of",
+    "speakers_of",
+]
 
 SPLITS = ("train", "valid", "test")
 ATTRIBUTES = ("gender", "age", "accent", "region", "nationality", "language")
 DESCRIPTION = "corpus.json"
 _OTHER: Mapping[Kind, str] = {
     "utterances": "Name a corpus of recordings with turns, such as AMI or VoxConverse.",
-    "recordings": "Use it with --task diarization, or name a corpus of utterances.",
+    "recordings": "Evaluate on it with --task diarization, or name a corpus of utterances.",
 }
 
 
@@ -52,6 +63,7 @@ class CorpusInfo:
     trials: Mapping[str, str] = field(default_factory=dict)  # split → file name inside the folder
     counts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # split → speakers, hours, utterances …
     notes: tuple[str, ...] = ()  # what is missing or was changed, one sentence each
+    mixture: Mapping[str, float] = field(default_factory=dict)  # label `corpus` → share of the training batches
     skipped: int = 0  # audio files that could not be read and were left out on request
 
 

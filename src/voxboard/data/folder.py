@@ -42,6 +42,8 @@ SPLIT_WORDS = {
 }
 TABLES = ("metadata.csv", "metadata.tsv", "manifest.csv", "manifest.tsv")
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+LABELLED = re.compile(r"(\S.*?)\s+(\S+)\s+-1")  # a line of Double Multi-Head Attention's label files: path label -1
+LABEL = "label"  # what the second word is called
 
 Row = Mapping[str, str]
 
@@ -59,8 +61,9 @@ def scan(folder: Path, options: Options) -> Scan:
             f"{folder} has no table of its files ({', '.join(TABLES)}).",
             f"Run: voxboard prepare {folder} --metadata TABLE.csv (columns file and speaker, others as there are).",
         )
-    rows, header = read_table(table)
-    columns = recognise(header, options.columns, table)
+    labelled = is_labelled(table)
+    rows, header = read_labels(table, options.columns) if labelled else read_table(table)
+    columns = recognise(header, {} if labelled else options.columns, table)
     if options.split is not None:  # everything goes into that one, whatever the table says
         columns.pop("split", None)
     files = _Files(folder, table)
@@ -74,7 +77,38 @@ def scan(folder: Path, options: Options) -> Scan:
         for place, row in enumerate(rows)
     ]
     _check_unique(found, table)
-    return Scan(folder, found, _notes(found, columns))
+    alone = (
+        f"{table.name} names no speakers, so every file counts as a speaker of its own: a voice may be in two splits."
+    )
+    return Scan(folder, found, [*_notes(found, columns), *([alone] if labelled and len(header) > 2 else [])])
+
+
+def is_labelled(table: Path) -> bool:
+    """Whether a file has lines `path label -1`, as Double Multi-Head Attention and its age fork read them."""
+    try:
+        with table.open(encoding="utf-8-sig") as file:
+            return LABELLED.fullmatch(file.readline().strip()) is not None
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def read_labels(table: Path, columns: Mapping[str, str]) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows of a label file and its columns: file and speaker, or file, speaker and what `columns` calls the label.
+
+    `age_group=label` says that the labels are age groups. Raises `UserError` for a line of another form.
+    """
+    for theirs in columns.values():
+        if theirs != LABEL:
+            raise unknown(f"column of {table.name}", theirs, [LABEL])
+    name = next(iter(columns), "speaker")
+    rows = []
+    for number, line in enumerate(table.read_text(encoding="utf-8-sig").splitlines(), 1):
+        match = LABELLED.fullmatch(line.strip())
+        if match is None and line.strip():
+            raise UserError(f"Line {number} of {table} is {line.strip()!r}.", "Every line is `path label -1`.")
+        if match is not None:
+            rows.append({"file": match[1], "speaker": match[1], name: match[2]})
+    return rows, ["file", "speaker"] if name == "speaker" else ["file", "speaker", name]
 
 
 def read_table(table: Path) -> tuple[list[dict[str, str]], list[str]]:

@@ -59,7 +59,9 @@ def _splits(folder: Path, places: list[str] | tuple[str, ...], suffix: str) -> d
     """Our split → the folder of its files, in the first place that holds any."""
     for pattern in places:
         for place in sorted(folder.glob(pattern)) if "*" in pattern else [folder / pattern]:
-            found = {ours: place / theirs for theirs, ours in SPLITS.items() if any((place / theirs).glob(f"*{suffix}"))}
+            found = {
+                ours: place / theirs for theirs, ours in SPLITS.items() if any((place / theirs).glob(f"*{suffix}"))
+            }
             if found:
                 return found
     return {}

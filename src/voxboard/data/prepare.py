@@ -25,7 +25,18 @@ __all__ = ["CORPORA", "Options", "corpora_root", "find_corpus", "prepare"]
 
 # What is said about one kind of corpus only, and refused of the other.
 _ONLY: Mapping[Kind, tuple[str, ...]] = {
-    "recordings": ("metadata", "columns", "subsets", "valid_trials", "test_trials", "filter_trials", "seed"),
+    "recordings": (
+        "metadata",
+        "columns",
+        "subsets",
+        "valid_trials",
+        "test_trials",
+        "filter_trials",
+        "seed",
+        "valid_speakers",
+        "test_speakers",
+        "mixture",
+    ),
     "utterances": ("rttm", "uem", "valid_recordings"),
 }
 
@@ -50,6 +61,9 @@ class Options:
     rttm: Path | None = None  # of a folder of recordings: who speaks when
     uem: Path | None = None  # what is scored of them; None: all
     valid_recordings: tuple[str, ...] = ()  # patterns of the names of those for validation
+    valid_speakers: tuple[str, ...] = ()  # whom the validation split consists of; needs test speakers
+    test_speakers: tuple[str, ...] = ()  # whom the test split consists of; all others are trained on
+    mixture: Path | None = None  # a list of corpora that are put together
 
 
 def prepare(
@@ -63,9 +77,12 @@ def prepare(
     options = options or Options()
     if options.split is not None and options.split not in SPLITS:
         raise unknown("split", options.split, SPLITS)
+    _check_speakers(options)
+    if options.mixture is not None:
+        return _mixture(data, data_path, out, options)
     name = known_name(data)
-    if name == "Voices":
-        return _voices(data_path, out, options)
+    if name is not None and not CORPORA[name].scan:
+        return _made(name, data_path, out, options)
     if options.speakers is not None or options.utterances is not None:
         raise UserError(f"{data} has the speakers that it has.", "Leave --speakers and --utterances out.")
     if name is None:
@@ -109,6 +126,31 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
     return _write(scan, CorpusInfo(name, source=str(folder)), out, options)
 
 
+def _check_speakers(options: Options) -> None:
+    """Raises `UserError` where the speakers of splits are named and something else says who is in them, too."""
+    if options.valid_speakers and not options.test_speakers:
+        raise UserError("Validation speakers are named, and no test speakers.", "Add --test_speakers NAME …")
+    for name in ("split", "valid_trials", "test_trials", "seed"):
+        if options.test_speakers and getattr(options, name) is not None:
+            raise UserError(
+                f"--test_speakers and --{name} both say who is in which split.", "Leave one of the two out."
+            )
+
+
+def _mixture(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+    """Puts corpora together under the name DATA."""
+    from voxboard.data import mixture
+
+    given = replace(options, mixture=None, name=None)
+    if given != Options() or data_path is not None:
+        raise UserError("A mixture is all in its file.", "Leave the flags beside --mixture, --out and --name out.")
+    name = _checked(options.name or data)
+    if known_name(name):
+        raise UserError(f"{name} is the name of a corpus that voxboard knows.", "Choose another for the mixture.")
+    assert options.mixture is not None
+    return mixture.mix(options.mixture, name, out or corpora_root() / name)
+
+
 def _check_kind(data: str, kind: Kind, options: Options) -> None:
     """Raises `UserError` for what says nothing about a corpus of this kind."""
     for name in _ONLY[kind]:
@@ -117,17 +159,26 @@ def _check_kind(data: str, kind: Kind, options: Options) -> None:
             raise UserError(f"--{name} says nothing about {kind}, which {data} holds.", advice)
 
 
-def _voices(data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+def _made(name: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+    """Makes Voices, or what is made of it."""
     from voxboard.data.voices import make_voices
+    from voxboard.data.voices_meetings import make_meetings
+    from voxboard.data.voices_sessions import make_sessions
 
+    known = {"Voices": ("speakers", "utterances", "seed"), "Voices-meetings": ("seed",)}.get(name, ())
     for field_ in fields(options):
-        if field_.name not in ("speakers", "utterances", "seed") and getattr(options, field_.name):
-            raise UserError(f"Voices is made, not read: --{field_.name} says nothing.", "Leave it out.")
+        if field_.name not in known and getattr(options, field_.name):
+            raise UserError(f"{name} is made, not read: --{field_.name} says nothing.", "Leave it out.")
     if data_path is not None:
-        raise UserError("Voices is made, not read: --data_path says nothing.", "Name the folder to make as --out.")
+        raise UserError(f"{name} is made, not read: --data_path says nothing.", "Name the folder to make as --out.")
+    folder = out or corpora_root() / name
+    if name == "Voices-sessions":
+        return make_sessions(folder)
+    if name == "Voices-meetings":
+        return make_meetings(folder, seed=options.seed or 0)
     given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
-    numbers = {name: value for name, value in given.items() if value is not None}
-    return make_voices(out or corpora_root() / "Voices", progress=True, **numbers)
+    numbers = {key: value for key, value in given.items() if value is not None}
+    return make_voices(folder, progress=True, **numbers)
 
 
 def _audio_folder(name: str, known: Known, data_path: Path | None, options: Options) -> Path:
@@ -204,6 +255,9 @@ def _splits(
     seed = splits.SEED if options.seed is None else options.seed
     if options.split is not None:
         return {utterance.id: options.split for utterance in utterances}, []
+    if options.test_speakers:
+        named = splits.named(people(utterances), options.valid_speakers, options.test_speakers)
+        return {u.id: named[u.speaker] for u in utterances}, [f"Tested on {', '.join(options.test_speakers)} as asked."]
     chosen = {utterance.id: utterance.split for utterance in utterances if utterance.split is not None}
     if not chosen:
         fixed = {} if options.filter_trials else lists.speakers(given, utterances)

@@ -86,7 +86,7 @@ def annotation(rttm: Path, uem: Path | None = None) -> Part:
         raise UserError(
             f"{uem} does not say what is scored of {_listed(lacking)}.", "Add them, or leave --uem out to score all."
         )
-    return Part({**{name: () for name in regions}, **turns}, regions)
+    return Part({**dict.fromkeys(regions, ()), **turns}, regions)
 
 
 def by_name(folder: Path, channel: str = "") -> dict[str, Path]:
@@ -114,9 +114,11 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
     """
     notes = list(found.notes)
     parts = {split: part for split, part in found.parts.items() if not part.turns.keys().isdisjoint(found.audio)}
-    for split in found.parts.keys() - parts.keys():
-        if found.parts[split].turns:
-            notes.append(f"There is no audio of the {split} split, which is left out.")
+    notes += [
+        f"There is no audio of the {split} split, which is left out."
+        for split in SPLITS
+        if split in found.parts.keys() - parts.keys() and found.parts[split].turns
+    ]
     named = {name: split for split, part in parts.items() for name in part.turns}
     absent = sorted(named.keys() - found.audio.keys())
     if not named or (absent and not options.skip_bad_audio):
@@ -146,6 +148,7 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
         version=found.version,
         licence=info.licence,
         source=info.source,
+        synthetic=info.synthetic,
         notes=tuple(notes),
         skipped=skipped,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.errors import UserError
+from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -125,6 +125,22 @@ def assign(
     else:
         drawn = {name: "train" if split in given else split for name, split in splitter(others, seed).items()}
     return drawn | named
+
+
+def named(persons: Sequence[Person], valid: Sequence[str], test: Sequence[str]) -> dict[str, str]:
+    """Speaker → split, where the held-out speakers are named and all others are trained on.
+
+    Raises `UserError` for a name that nobody has, one that is named for both, and when nobody is left.
+    """
+    known = [person.name for person in persons]
+    for name in (*valid, *test):
+        if name not in known:
+            raise unknown("speaker", name, known)
+    if both := sorted(set(valid) & set(test)):
+        raise UserError(f"{both[0]} is both a validation and a test speaker.", "Name every speaker once.")
+    if len(set(valid) | set(test)) == len(known):
+        raise UserError(f"All {len(known)} speakers are held out: none are left to train on.", "Name fewer.")
+    return dict.fromkeys(known, "train") | dict.fromkeys(valid, "valid") | dict.fromkeys(test, "test")
 
 
 def check_disjoint(corpus: Corpus) -> None:

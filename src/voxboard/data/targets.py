@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from voxboard.data.tokens import Vocabulary
 
 log = logging.getLogger("voxboard")
+AUDEN = {"speaker": "id", "age_group": "age"}  # what Auden's files call a task of ours
 
 
 class Target(Protocol):
@@ -245,23 +246,40 @@ def _learned(
         return ValueTarget(task)
     if kind == "texts":
         return TextTarget(task)
-    if kind == "classes" and (names := _mapped(label_maps, task)) is not None:
-        return ClassTarget(task, Classes(names))
     found = [str(label) for label in (label_of(cut, task) for cut in cuts) if label is not None]
+    if kind == "classes" and (names := _mapped(label_maps, task)) is not None:
+        mapped = ClassTarget(task, Classes(names))
+        _tell_unmapped(mapped, found)
+        return mapped
     return TokenTarget(task, tokens(found)) if kind == "tokens" else ClassTarget(task, Classes(ordered(found)))
 
 
 def _mapped(folder: Path | None, task: str) -> dict[str, str] | None:
-    """The content of `id2label_<task>.json`, where Auden calls the speaker `id`."""
-    names = (f"id2label_{name}.json" for name in ({"speaker": ("speaker", "id")}.get(task, (task,))))
+    """The content of `id2label_<task>.json`, under our name of the task or Auden's."""
+    names = (f"id2label_{name}.json" for name in (task, AUDEN.get(task, task)))
     file = next((folder / name for name in names if (folder / name).is_file()), None) if folder else None
-    if file is None:
-        return None
+    return None if file is None else read_map(file)
+
+
+def read_map(file: Path) -> dict[str, str]:
+    """The content of an `id2label` file, index → name. Raises `UserError` for one that is no such map."""
+    shape = 'Write {"0": "female", "1": "male"}.'
     try:
-        content: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{file} is not JSON: {error}.", 'Write {"0": "female", "1": "male"}.') from error
+        raise UserError(f"{file} is not JSON: {error}.", shape) from error
+    if not isinstance(content, dict) or not all(key.isdecimal() and isinstance(content[key], str) for key in content):
+        raise UserError(f"{file} does not map indices to names.", shape)
     return content
+
+
+def _tell_unmapped(target: ClassTarget, labels: Sequence[str]) -> None:
+    """Warns of labels that the map does not have; they are not taken for another class."""
+    lost = [label for label in labels if target.classes.index(label) == MISSING]
+    if lost:
+        kinds = ", ".join(ordered(lost)[:3])
+        message = "The label map of %s does not have %s: %d training utterances do not train it."
+        log.warning(message, target.task, kinds, len(lost))
 
 
 def _restored(task: str, stored: Mapping[str, Any]) -> Target:

@@ -95,6 +95,11 @@ class Vocabulary:
             row[: len(indices)] = torch.tensor(indices, dtype=torch.int64)
         return labels
 
+    @property
+    def beginning(self) -> list[int]:
+        """The indices that a row begins with, whatever the text."""
+        return []
+
     def row(self, text: str) -> list[int]:
         """The indices that a head learns to give for a text, at least one."""
         return self.encode(text) or [BLANK]

@@ -4,9 +4,10 @@
     <folder>/{train,valid,test}.jsonl.gz, corpus.json   see `voxboard.data.corpus`
     <folder>/voices.json   what it was made with; written last, so a folder without it is not whole
 
-Speaker, gender, text and language are in the supervision; accent, age (young, adult, senior), session, variant and
-level (dBFS) in its `custom`. Speakers have two sessions, which differ in level, colour, noise, rate and pitch; the
-splits share no speaker and no timbre. The same arguments and version give the same bytes.
+Speaker, gender, text and language are in the supervision; accent, age (young, adult, senior), age_group, session,
+variant, level (dBFS), pace, style and captions in its `custom`. Speakers have two sessions, which differ in level,
+colour, noise, rate and pitch; the splits share no speaker and no timbre. The same arguments and version give the same
+bytes.
 
 eSpeak NG is GPL-3.0 and runs only to make this corpus; sentences and code are voxboard's own (MIT).
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import DESCRIPTION, SPLITS, Corpus, CorpusInfo
+from voxboard.data.voices_labels import labels
 from voxboard.data.voices_render import SAMPLE_RATE
 from voxboard.data.voices_speakers import Speaker, draw_speakers
 from voxboard.data.voices_worker import SESSIONS, Utterance, Work, spoken
@@ -34,7 +36,7 @@ from voxboard.progress import bar
 if TYPE_CHECKING:
     from lhotse import MonoCut
 
-VERSION = "1"  # raised whenever the same arguments give other bytes
+VERSION = "2"  # raised whenever the same arguments give other bytes
 SPEAKERS, UTTERANCES, SEED = 120, 14, 0
 _STAMP, _LOCK = "voices.json", ".voices.lock"
 
@@ -54,6 +56,16 @@ def voices_folder(seed: int = SEED, speakers: int = SPEAKERS, utterances: int = 
     """Where Voices lies unless said otherwise: below `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
     cache = Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
     return cache / f"voices-{VERSION}-{speakers}x{utterances}-{seed}"
+
+
+def find_or_make() -> Corpus:
+    """The prepared Voices, made below the root of prepared corpora where it is not there."""
+    from voxboard.data.catalogue import corpora_root, find_corpus
+
+    try:
+        return find_corpus("Voices")
+    except UserError:
+        return make_voices(corpora_root() / "Voices", progress=True)
 
 
 def make_voices(
@@ -122,6 +134,7 @@ def _cut(folder: Path, speaker: Speaker, utterance: Utterance) -> MonoCut:
             "session": utterance.session,
             "variant": speaker.variant,
             "level": utterance.level,
+            **labels(speaker, utterance.text, duration),
         },
     )
     return MonoCut(utterance.id, 0.0, duration, 0, supervisions=[supervision], recording=recording)

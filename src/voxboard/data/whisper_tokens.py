@@ -32,18 +32,15 @@ class WhisperVocabulary(Vocabulary):
         self.normaliser, self.upper, self.merges = normaliser, False, ()
         self.unknown: Counter[str] = Counter()  # every byte has a token
         self._normalise = normalisers.get(normaliser)
-        self._tokenizer = Tokenizer.from_str(content)
+        self._tokenizer: Any = Tokenizer.from_str(content)
         lacking = [token for token in (START, END, *self.prompt) if self._tokenizer.token_to_id(token) is None]
         if lacking:
             raise UserError(
                 f"This tokenizer has no token {' or '.join(lacking)}.",
                 "Name a Whisper checkpoint, and a language that it knows.",
             )
-        self.tokens = tuple(self._tokenizer.id_to_token(index) or "" for index in range(len(self)))
-
-    def __len__(self) -> int:
-        # Ids may have gaps: what counts is the largest.
-        return max(self._tokenizer.get_vocab().values()) + 1
+        largest = max(self._tokenizer.get_vocab().values())  # ids may have gaps
+        self.tokens = tuple(self._tokenizer.id_to_token(index) or "" for index in range(largest + 1))
 
     def encode(self, text: str) -> list[int]:
         """Token indices of a text alone, none for an empty one."""
@@ -55,12 +52,12 @@ class WhisperVocabulary(Vocabulary):
         return " ".join(self._tokenizer.decode(list(indices), skip_special_tokens=True).split())
 
     def row(self, text: str) -> list[int]:
-        return [*self.beginning, *self.encode(text), self._tokenizer.token_to_id(END)]
+        return [*self.beginning, *self.encode(text), self._id(END)]
 
     @property
     def beginning(self) -> list[int]:
         """The indices of the prompt."""
-        return [self._tokenizer.token_to_id(token) for token in self.prompt]
+        return [self._id(token) for token in self.prompt]
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -69,16 +66,25 @@ class WhisperVocabulary(Vocabulary):
             "normaliser": self.normaliser,
         }
 
+    def _id(self, token: str) -> int:
+        return int(self._tokenizer.token_to_id(token))
+
 
 def load(name: str, normaliser: str = "none") -> WhisperVocabulary:
     """The vocabulary of a hub id or a local folder, for transcripts in English, or in German as `NAME@de`.
 
-    Raises `UserError` where there is no tokenizer.json.
+    Raises `UserError` where there is no tokenizer.json that can be used.
     """
     where, _, language = name.partition("@")
     # Checkpoints for English alone know no languages and no tasks.
     spoken = () if where.endswith(".en") else (f"<|{language or 'en'}|>", "<|transcribe|>")
-    return WhisperVocabulary(_read(where), (*spoken, "<|notimestamps|>"), normaliser)
+    content = _read(where)
+    try:
+        return WhisperVocabulary(content, (*spoken, "<|notimestamps|>"), normaliser)
+    except UserError:
+        raise
+    except Exception as error:  # tokenizers raises no other
+        raise UserError(f"The tokenizer.json of {where} is no tokenizer.", "Fetch it again.") from error
 
 
 def from_dict(content: Any) -> WhisperVocabulary:
@@ -87,9 +93,7 @@ def from_dict(content: Any) -> WhisperVocabulary:
         if set(content) != KEYS:
             raise ValueError
         return WhisperVocabulary(json.dumps(content["tokenizer"]), content["prompt"], content["normaliser"])
-    except UserError:
-        raise
-    except Exception as error:  # tokenizers raises a plain Exception for JSON that is no tokenizer
+    except Exception as error:
         raise UserError("This is no vocabulary that voxboard wrote.", "Train the run again.") from error
 
 
@@ -98,12 +102,17 @@ def _read(where: str) -> str:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    folder = Path(where).expanduser()
+    if folder.is_absolute() or folder.is_dir():
+        try:
+            return (folder / "tokenizer.json").read_text(encoding="utf-8")
+        except OSError as error:
+            what = "no tokenizer.json in it" if folder.is_dir() else "no folder of that name"
+            raise UserError(f"There is {what}: {folder}.", "Name a hub id or the folder of a checkpoint.") from error
     from voxboard.backbones import ssl_checkpoints
 
-    folder = Path(where).expanduser()
+    cached = "local_files_only" in ssl_checkpoints.hub()
     try:
-        if folder.is_dir():
-            return (folder / "tokenizer.json").read_text(encoding="utf-8")
-        return Path(hf_hub_download(where, "tokenizer.json", **ssl_checkpoints.hub())).read_text(encoding="utf-8")
+        return Path(hf_hub_download(where, "tokenizer.json", local_files_only=cached)).read_text(encoding="utf-8")
     except (OSError, HfHubHTTPError, HFValidationError) as error:
         raise ssl_checkpoints.unreachable(where, "tokenizer.json") from error

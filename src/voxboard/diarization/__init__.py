@@ -13,6 +13,16 @@ from voxboard.diarization.pipeline import (
 from voxboard.diarization.tuning import Tuned, tunable, tune, tune_prepared
 
 __all__ = [
-    *("Conversation", "Diarization", "Prepared", "Tuned"),
-    *("diarize", "diarize_all", "known_speakers", "prepare", "prepare_one", "tunable", "tune", "tune_prepared"),
+    "Conversation",
+    "Diarization",
+    "Prepared",
+    "Tuned",
+    "diarize",
+    "diarize_all",
+    "known_speakers",
+    "prepare",
+    "prepare_one",
+    "tunable",
+    "tune",
+    "tune_prepared",
 ]

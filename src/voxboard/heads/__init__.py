@@ -25,6 +25,11 @@ REGISTRY = Registry(
             source="Wang et al., Additive Margin Softmax for Face Verification, arXiv 1801.05599; annealed: Double-MHA",
             parity=("am_softmax_dmha", "am_softmax_explore", "dmha_model", "dmha_resnet", "explorewv2"),
         ),
+        "contrastive": Entry(
+            "voxboard.heads.contrastive:Contrastive",
+            "embeddings and captions in one space, softmax or sigmoid",
+            source="Elizalde et al., CLAP, ICASSP 2023, eq. 3; sigmoid: Zhai et al., SigLIP, ICCV 2023, algorithm 1",
+        ),
         "ctc": Entry(
             "voxboard.heads.ctc:CTC",
             "connectionist temporal classification of frames into tokens",
@@ -61,6 +66,11 @@ REGISTRY = Registry(
             {"form": "distance"},
             source="as in Double-MHA's age classifier",
         ),
+        "question-answer": Entry(
+            "voxboard.heads.question_answer:QuestionAnswer",
+            "projector of frames into a frozen chat model that answers a question",
+            source="as in Auden's LALM: frames side by side, linear, ReLU, linear",
+        ),
         "regression": Entry(
             "voxboard.heads.regression:Regression",
             "linear map to numbers, squared or absolute error",
@@ -79,10 +89,20 @@ REGISTRY = Registry(
             parity=("whisper_intensity",),
         ),
     },
+    prefixes={
+        "whisper:": (
+            Entry(
+                "voxboard.heads.seq2seq:WhisperTexts",
+                "the decoder of a Whisper checkpoint, a hub id or local folder: writes texts, is not trained",
+                source="Radford et al., Whisper, ICML 2023",
+            ),
+            "cfg",
+        ),
+    },
 )
 
 
-def create(name: str, embedding_size: int, n_classes: int | Mapping[str, int], **options: Any) -> Head:
+def create(name: str, embedding_size: int, n_classes: int | Mapping[str, int] | None, **options: Any) -> Head:
     """Builds a head by name for embeddings of a size and a number of classes (one per task, for several tasks)."""
     return REGISTRY.create(name, embedding_size, n_classes, **options)
 

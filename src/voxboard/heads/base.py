@@ -38,6 +38,8 @@ class Head(nn.Module):
 
     `exports` tells how `predict` becomes a program without its Python code: "torch.export", "torchscript" (tested).
 
+    `trained` heads come with weights of their own: they are there without any training, built with `n_classes` None.
+
     `label` names the supervision ("speaker", "gender", …) where the `Config` has no `label` of its own. A head of
     several tasks says so in `needs`, its main one first; then `n_classes` and labels are mappings from task.
     """
@@ -47,6 +49,7 @@ class Head(nn.Module):
     targets: Kind = "classes"
     batches: tuple[int, int] | None = None
     exports: tuple[str, ...] = ()
+    trained: bool = False
 
     @classmethod
     def needs(cls, config: Any) -> Mapping[str, Kind]:

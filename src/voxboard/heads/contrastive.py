@@ -99,6 +99,6 @@ def _chosen(labels: Tensor, known: Tensor, at_random: bool) -> tuple[Tensor, Ten
     places = torch.rand(known.shape, device=known.device) if at_random else known.float()
     place = places.masked_fill(~known, -1.0).argmax(1)
     rows = torch.arange(len(labels), device=labels.device)
-    _, number = labels[known].unique(dim=0, return_inverse=True)
+    _, number = torch.unique(labels[known], dim=0, return_inverse=True)
     numbers = torch.full(known.shape, -1, device=labels.device).masked_scatter(known, number)
     return labels[rows, place], (numbers[:, None, :] == numbers[rows, place][None, :, None]).any(2)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from voxboard.backbones.base import Frames
+from voxboard.backbones.base import Frames, valid
 from voxboard.data.tokens import BLANK
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING, Head
@@ -60,12 +59,9 @@ class CTC(Head):
         size *= config.stack
         self.project: nn.Module = nn.Linear(size, config.project) if config.project else nn.Identity()
         size = config.project or size
-        self.lstm: nn.LSTM | None = None
+        self.lstm: BidirectionalLSTM | None = None
         if config.layers:
-            between = config.dropout if config.layers > 1 else 0.0
-            self.lstm = nn.LSTM(
-                size, config.hidden, config.layers, batch_first=True, dropout=between, bidirectional=True
-            )
+            self.lstm = BidirectionalLSTM(size, config.hidden, config.layers, config.dropout)
             size = 2 * config.hidden
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(size, n_classes)
@@ -93,14 +89,16 @@ class CTC(Head):
         """Valid frames [B] → valid rows of `predict` [B]."""
         return torch.div(lengths + self.stack - 1, self.stack, rounding_mode="floor")
 
+    def rows(self, frames: Frames) -> list[Tensor]:
+        """`Frames` of a sequence → log-probabilities [T / stack, C] of every utterance, on the CPU."""
+        log_probs = self.predict(frames).cpu()
+        return [row[:length] for row, length in zip(log_probs, self.steps(frames.lengths).tolist(), strict=True)]
+
     def predict(self, embeddings: Frames) -> Tensor:
-        """`Frames` of a sequence [B, 1, T, D] → log-probabilities [B, T / stack, C], float32; past `steps`, anything."""
+        """`Frames` of a sequence [B, 1, T, D] → log-probabilities [B, T / stack, C], float32, anything past `steps`."""
         x = self.project(self._stacked(embeddings))
         if self.lstm is not None:
-            # Packed: the backward direction starts at an utterance's own end.
-            lengths = self.steps(embeddings.lengths).cpu().clamp(min=1)
-            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-            x, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
+            x = self.lstm(x, self.steps(embeddings.lengths))
         return self.output(self.dropout(x)).float().log_softmax(-1)
 
     def _stacked(self, frames: Frames) -> Tensor:
@@ -121,3 +119,30 @@ class CTC(Head):
                 f"The labels hold tokens outside the vocabulary of {classes}.",
                 "Build the head with the size of the vocabulary that encoded the texts.",
             )
+
+
+class BidirectionalLSTM(nn.Module):
+    """Layers of LSTMs in both directions; the backward one starts at an utterance's own end.
+
+    The numbers of a packed `nn.LSTM`, whose backward pass takes several times as long on a CPU.
+    """
+
+    def __init__(self, size: int, hidden: int, layers: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        sizes = [size, *[2 * hidden] * (layers - 1)]
+        self.there = nn.ModuleList(nn.LSTM(inputs, hidden, batch_first=True) for inputs in sizes)
+        self.back = nn.ModuleList(nn.LSTM(inputs, hidden, batch_first=True) for inputs in sizes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """[B, T, D] and valid steps [B] → [B, T, 2 · hidden]; past the lengths, anything."""
+        lengths = lengths.to(x.device)[:, None]
+        inside = valid(lengths[:, 0], x.shape[1])
+        steps = torch.arange(x.shape[1], device=x.device)
+        mirror = torch.where(inside, lengths - 1 - steps, steps)[..., None]  # [B, T, 1]
+        x = x.masked_fill(~inside[..., None], 0.0)
+        for number, (there, back) in enumerate(zip(self.there, self.back, strict=True)):
+            x = self.dropout(x) if number else x
+            mirrored, _ = back(x.gather(1, mirror.expand_as(x)))
+            x = torch.cat([there(x)[0], mirrored.gather(1, mirror.expand_as(mirrored))], 2)
+        return x

@@ -39,7 +39,11 @@ class MultiTask(Head):
 
     def __init__(self, embedding_size: int, n_classes: Mapping[str, int], config: Config) -> None:
         super().__init__()
-        _check(config, n_classes)
+        _check(config)
+        if set(n_classes) != set(config.tasks):
+            raise UserError(
+                f"There are numbers of classes for {', '.join(n_classes)} only.", "Give one for every task."
+            )
         self.config = config
         self.label = config.tasks[0]
         self.weights = dict(zip(config.tasks, config.weights or (1.0,) * len(config.tasks), strict=True))
@@ -53,6 +57,7 @@ class MultiTask(Head):
 
     @classmethod
     def needs(cls, config: Config) -> Mapping[str, Kind]:
+        _check(config)
         return dict.fromkeys(config.tasks, "classes")
 
     def loss(self, embeddings: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
@@ -85,14 +90,12 @@ class MultiTask(Head):
         return part
 
 
-def _check(config: MultiTask.Config, n_classes: Mapping[str, int]) -> None:
+def _check(config: MultiTask.Config) -> None:
     tasks = len(config.tasks)
-    if not tasks or len(set(config.tasks)) != tasks:
-        raise UserError("A multi-task head needs tasks, each named once.", "E.g. tasks=('speaker', 'gender').")
-    if set(n_classes) != set(config.tasks):
+    if tasks < 2 or len(set(config.tasks)) != tasks:
         raise UserError(
-            f"There are numbers of classes for {', '.join(n_classes)}, and the tasks are {', '.join(config.tasks)}.",
-            "Give one for every task.",
+            "A multi-task head needs two tasks or more, each named once.",
+            "E.g. tasks=('speaker', 'gender'); a head of one task is softmax(label=gender).",
         )
     if config.weights and len(config.weights) != tasks:
         raise UserError(f"There are {len(config.weights)} weights for {tasks} tasks.", "Give one per task.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,26 @@ class WhisperDecoder(nn.Module):
         total = F.cross_entropy(scores.flatten(0, 1), labels.flatten(), ignore_index=MISSING, reduction="sum")
         return total / (labels != MISSING).sum().clamp(min=1)
 
+    @torch.no_grad()
+    def greedy(self, frames: Frames, prompt: Sequence[int] = (), most: int = 0) -> list[list[int]]:
+        """The likeliest token after each other, until `end` or `most` tokens (0: all positions) → B texts' tokens.
+
+        `prompt` stands between `start` and the text. Every step goes through all tokens so far.
+        """
+        rows = len(frames.states)
+        tokens = torch.tensor([[self.start, *prompt]], device=frames.states.device).repeat(rows, 1)
+        begun = tokens.shape[1]
+        room = self.longest - begun
+        ended = torch.zeros(rows, dtype=torch.bool, device=tokens.device)
+        for _ in range(min(most or room, room)):
+            best = self(frames, tokens)[:, -1].argmax(-1).masked_fill(ended, self.end)
+            ended |= best == self.end
+            tokens = torch.cat([tokens, best[:, None]], 1)
+            if bool(ended.all()):
+                break
+        texts = tokens[:, begun:].tolist()
+        return [row[: row.index(self.end)] if self.end in row else row for row in texts]
+
 
 def _attending(mask: Tensor | None) -> Any:
     """A hook that tells the attention to the frames which of them there are: transformers' decoder has no mask."""
@@ -120,8 +141,6 @@ def _attending(mask: Tensor | None) -> Any:
 
 def _shape(size: int, n_tokens: int, options: DecoderOptions) -> Any:
     """The transformers config; of a known name without a network connection."""
-    from transformers import WhisperConfig
-
     from voxboard.backbones.whisper import KNOWN
 
     if options.cfg in KNOWN and not Path(options.cfg).is_dir():
@@ -134,21 +153,22 @@ def _shape(size: int, n_tokens: int, options: DecoderOptions) -> Any:
     if size % options.heads:
         raise UserError(f"{options.heads} attention heads do not divide frames of {size}.", "Change heads.")
     tokens = {"decoder_start_token_id": 0, "eos_token_id": 0, "pad_token_id": 0, "vocab_size": n_tokens}
-    shape: WhisperConfig = _config(size, options.layers, options.heads, options.ffn or 4 * size, options.positions, tokens)
-    return shape
+    return _config(size, options.layers, options.heads, options.ffn or 4 * size, options.positions, tokens)
 
 
 def _config(size: int, layers: int, heads: int, ffn: int, positions: int, tokens: dict[str, int]) -> Any:
     from transformers import WhisperConfig
 
-    return WhisperConfig(
+    shape = WhisperConfig(
         d_model=size,
         decoder_layers=layers,
         decoder_attention_heads=heads,
         decoder_ffn_dim=ffn,
         max_target_positions=positions,
-        **tokens,
     )
+    for name, value in tokens.items():
+        setattr(shape, name, value)
+    return shape
 
 
 def _network(shape: Any, options: DecoderOptions) -> Any:

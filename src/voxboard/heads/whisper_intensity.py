@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class WhisperIntensity(Head):
 
     reads = "frames"
     targets = "values"
+    exports = ("torch.export",)
 
     @dataclass(frozen=True)
     class Config(DecoderOptions):
@@ -65,15 +66,23 @@ class WhisperIntensity(Head):
         return {config.label: "values", TEXT: "tokens"}
 
     def loss(self, embeddings: Frames, labels: Mapping[str, Tensor]) -> Tensor:
-        tokens, values = labels[TEXT], labels[self.config.label]
+        tokens = labels[TEXT]
         tokens = self._unended(tokens) if self.config.reference else self.decoder.ended(tokens)
-        error = masked_error(self.predict(embeddings).float(), values, torch.square)
+        error = self.value_loss(embeddings, labels[self.config.label])
         return self.decoder.loss(embeddings, tokens) + self.config.weight * error
+
+    def value_loss(self, embeddings: Frames, values: Tensor) -> Tensor:
+        """The mean squared error in dB² of values [B, n], or [B] where n = 1."""
+        return masked_error(self.predict(embeddings).float(), values, torch.square)
 
     def predict(self, embeddings: Frames) -> Tensor:
         """`Frames` of a sequence [B, 1, T, D] → values [B, n] in dB."""
         found: Tensor = self.intensity(self.pooled(embeddings))
         return found
+
+    def written(self, frames: Frames, prompt: Sequence[int] = ()) -> list[list[int]]:
+        """`Frames` [B, 1, T, D] → the tokens of B texts, by greedy search."""
+        return self.decoder.greedy(frames, prompt)
 
     def pooled(self, frames: Frames) -> Tensor:
         """The mean of the frames [B, D]: of those within the length, or of all that there are."""

@@ -25,12 +25,15 @@ def forest(systems: Mapping[str, Record], metric: str | None = None, title: str 
     """Groups with their intervals under each label, one panel per system; the worst group is a filled diamond.
 
     `systems`: name → record. `metric`: an id such as "eer@interpolated"; default: the first record's main one. The
-    band is the interval over all trials. Raises `ValueError` for a record without groups or without the metric.
+    band is the interval over everything; labels with very many groups, such as recordings, are left out. Raises
+    `ValueError` for a record without groups or without the metric.
     """
     if not systems:
         raise ValueError("there is no system to plot")
     metric = metric or next(iter(systems.values())).benchmark.main_metric
-    found = {name: divisions(record, metric) for name, record in systems.items()}
+    found = {
+        name: tuple(part for part in divisions(record, metric) if not part.many) for name, record in systems.items()
+    }
     for name, parts in found.items():
         if not any(part.numbers for part in parts):
             raise ValueError(f"{name} has no group with a number")
@@ -40,11 +43,15 @@ def forest(systems: Mapping[str, Record], metric: str | None = None, title: str 
         figure, grid = panels(len(found), 5.6, 0.9 + _ROW * rows, columns=2)
         limits = _limits([value for name, parts in found.items() for value in (*_numbers(parts), *whole[name])])
         for axes, (name, parts) in zip(grid, found.items(), strict=True):
-            _panel(axes, parts, whole[name])
+            _panel(axes, parts, whole[name], _kind(systems[name]))
             axes.set(title=name, xlim=limits)
         if title:
             figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     return figure
+
+
+def _kind(record: Record) -> str:
+    return record.protocol.items.kind if record.protocol else "items"
 
 
 def _whole(record: Record, metric: str) -> list[Value]:
@@ -65,8 +72,8 @@ def _limits(values: Sequence[Value]) -> tuple[float, float]:
     return low, max(reach) + room
 
 
-def _panel(axes: Axes, parts: tuple[Division, ...], whole: Sequence[Value]) -> None:
-    """Rows from the top: all trials, then each label with its groups and a sentence on the gap."""
+def _panel(axes: Axes, parts: tuple[Division, ...], whole: Sequence[Value], kind: str) -> None:
+    """Rows from the top: everything, then each label with its groups and a sentence on the gap."""
     values = [*_numbers(parts), *whole]
     digits = decimals(values)
     rows: list[tuple[float, str, str]] = []  # height, text, weight
@@ -75,7 +82,7 @@ def _panel(axes: Axes, parts: tuple[Division, ...], whole: Sequence[Value]) -> N
         axes.axvspan(*ends(value)[::2], color=LINE, alpha=0.5, linewidth=0)
         axes.axvline(ends(value)[1], color=SOFT, linewidth=0.8, linestyle=(0, (4, 2)))
         _mark(axes, height, value, INK, "s", digits)
-        rows.append((height, "all trials", "normal"))
+        rows.append((height, f"all {kind}", "normal"))
         height += 0.4
     for part in parts:
         height += 1.0

@@ -6,19 +6,22 @@ texts = decoder(log_probs, lengths)   # [B, T, C] and [B] → B texts
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from voxboard.data.tokens import BLANK, Vocabulary
 from voxboard.errors import UserError
 from voxboard.scoring.beam import Floats, Fusion, Hypothesis, search
 from voxboard.scoring.ngram import read_arpa
 
-if TYPE_CHECKING:
-    from torch import Tensor
+# One is read for all validations of a run: a large one takes seconds.
+_language_model = lru_cache(maxsize=1)(read_arpa)
 
 
 @dataclass(frozen=True)
@@ -52,21 +55,22 @@ class Decoder:
         self.options = options or Decoding()
         self.fusion: Fusion | None = None
         if self.options.lm:
-            self.fusion = Fusion(read_arpa(self.options.lm), self.options.lm_weight, self.options.word_bonus)
+            self.fusion = Fusion(_language_model(self.options.lm), self.options.lm_weight, self.options.word_bonus)
 
     def __call__(self, log_probs: Tensor, lengths: Tensor) -> list[str]:
         """Log-probabilities [B, T, C] and valid frames [B] → texts. Raises `UserError` for another number of classes,
         and for frames that hold no distribution."""
+        return [self.text([row[:length]]) for row, length in zip(log_probs, lengths.tolist(), strict=True)]
+
+    def text(self, chunks: Sequence[Tensor]) -> str:
+        """Log-probabilities [T, C] of an utterance's chunks, one after the other → its text; raises the same."""
+        log_probs = torch.cat(list(chunks))
         if log_probs.shape[-1] != len(self.vocabulary):
             raise UserError(
                 f"The head has {log_probs.shape[-1]} classes, and the vocabulary {len(self.vocabulary)} tokens.",
                 "Decode with the vocabulary that the head was trained with.",
             )
-        rows = log_probs.detach().double().cpu().numpy()
-        return [
-            self.vocabulary.decode(self.tokens(row[:length]))
-            for row, length in zip(rows, lengths.tolist(), strict=True)
-        ]
+        return self.vocabulary.decode(self.tokens(log_probs.detach().double().cpu().numpy()))
 
     def tokens(self, log_probs: Floats) -> list[int]:
         """Log-probabilities [T, C] of one utterance → token indices."""

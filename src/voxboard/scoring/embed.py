@@ -1,14 +1,14 @@
-"""Embeddings of a set of utterances, each embedded exactly once."""
+"""What a network makes of a set of utterances, embeddings above all: each goes through it exactly once."""
 
 from __future__ import annotations
 
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from voxboard.model import Encoder, normalise
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
+
+Piece = TypeVar("Piece")
+Made = TypeVar("Made")
 
 # Measured (make bench): on a CPU short buckets gain little with large networks and up to threefold with small ones;
 # a GPU wants long ones.
@@ -58,22 +61,35 @@ class Embeddings:
         return {name: row for row, name in enumerate(self.ids)}
 
 
-def embed(
+@dataclass(frozen=True)
+class Computed(Generic[Made]):
+    """What was made of every utterance, by its id in the order of the cuts; unreadable ones are not there."""
+
+    of: Mapping[str, Made]
+    spent: Spent
+
+
+def compute(
     encoder: Encoder,
     cuts: Sequence[Cut],
+    batch: Callable[[Tensor, Tensor], Sequence[Piece]],
+    join: Callable[[list[Piece]], Made],
     *,
-    heads: int = 1,
     max_seconds: float = 120.0,
     batch_seconds: float | None = None,
     skip_bad_audio: bool = False,
     show_progress: bool = True,
-    normalised: bool = True,
-) -> Embeddings:
-    """Embeds whole utterances under inference mode; one that is longer than `max_seconds` in equal chunks.
+    doing: str = "embedding",
+) -> Computed[Made]:
+    """Makes something of every utterance once, under inference mode, while the next ones are read.
+
+    `batch` takes waveforms [B, N] and lengths [B] on the encoder's device and gives one piece per row. An utterance
+    longer than `max_seconds` is cut into equal chunks, a piece each; `join` makes the result of an utterance's pieces,
+    of one mostly, before the next batch.
 
     Batches hold up to `batch_seconds` of audio of similar length (default: per device, from a measurement), of equal
-    length where the backbone says that padding would change its embeddings. Raises `BadAudio` for a file that cannot
-    be read, unless `skip_bad_audio`.
+    length where the backbone says that padding would change its frames. Raises `BadAudio` for a file that cannot be
+    read, unless `skip_bad_audio`, and `UserError` where none can.
     """
     spec = encoder.backbone.spec
     device = _device(encoder)
@@ -81,10 +97,11 @@ def embed(
         batch_seconds = BATCH_SECONDS.get(device.type, 0.0)
     started = time.perf_counter()
     groups = _groups(cuts, spec.sample_rate, max_seconds, batch_seconds, spec.batching == "equal-length")
-    rows: dict[str, Tensor] = {}
+    limit = int(max_seconds * spec.sample_rate)
+    made: dict[str, Made] = {}
     skipped: list[str] = []
     encoder.eval()
-    with torch.inference_mode(), progress.bar("embedding", len(cuts), show_progress, "utterances") as advance:
+    with torch.inference_mode(), progress.bar(doing, len(cuts), show_progress, "utterances") as advance:
         for group, waves in _read_ahead(groups, spec.sample_rate):
             usable = [(cut, wave) for cut, wave in zip(group, waves, strict=True) if isinstance(wave, np.ndarray)]
             for cut, wave in zip(group, waves, strict=True):
@@ -93,25 +110,41 @@ def embed(
                         raise wave
                     skipped.append(cut.id)
             if usable:
-                pooled = _forward(encoder, [wave for _, wave in usable], max_seconds, heads, device, normalised)
-                rows.update(zip([cut.id for cut, _ in usable], pooled, strict=True))
+                found = _pieces([wave for _, wave in usable], limit, batch, device)
+                made.update((cut.id, join(pieces)) for (cut, _), pieces in zip(usable, found, strict=True))
             advance(len(group))
-    ids = tuple(cut.id for cut in cuts if cut.id in rows)
-    if not ids:
-        raise UserError("No utterance could be embedded.", "Check the audio of the corpus.")
-    return Embeddings(
-        ids=ids,
-        matrix=torch.stack([rows[name] for name in ids]).numpy(),
-        heads=heads,
-        spent=Spent(
-            utterances=len(ids),
-            batching=f"up to {batch_seconds:g} s of audio" if batch_seconds else "one by one",
-            audio_seconds=sum(cut.duration for cut in cuts if cut.id in rows),
-            wall_seconds=time.perf_counter() - started,
-            peak_mib=peak_memory_mib(),
-            skipped=tuple(sorted(skipped)),
-        ),
+    if not made:
+        raise UserError("No utterance could be read.", "Check the audio of the corpus.")
+    spent = Spent(
+        utterances=len(made),
+        batching=f"up to {batch_seconds:g} s of audio" if batch_seconds else "one by one",
+        audio_seconds=sum(cut.duration for cut in cuts if cut.id in made),
+        wall_seconds=time.perf_counter() - started,
+        peak_mib=peak_memory_mib(),
+        skipped=tuple(sorted(skipped)),
     )
+    return Computed({cut.id: made[cut.id] for cut in cuts if cut.id in made}, spent)
+
+
+def embed(
+    encoder: Encoder, cuts: Sequence[Cut], *, heads: int = 1, normalised: bool = True, **options: Any
+) -> Embeddings:
+    """Embeds whole utterances, one that is longer than `max_seconds` in equal chunks, whose embeddings are averaged.
+
+    `options` are those of `compute`, which also says what is raised.
+    """
+
+    def scaled(found: Tensor) -> Tensor:
+        return normalise(found, heads) if normalised else found
+
+    def batch(waveforms: Tensor, lengths: Tensor) -> Tensor:
+        return scaled(encoder(waveforms, lengths).float()).cpu()
+
+    def mean(pieces: list[Tensor]) -> Tensor:
+        return pieces[0] if len(pieces) == 1 else scaled(torch.stack(pieces).mean(0))
+
+    found = compute(encoder, cuts, batch, mean, **options)  # type: ignore[arg-type]
+    return Embeddings(tuple(found.of), torch.stack(list(found.of.values())).numpy(), heads, found.spent)
 
 
 def _device(encoder: Encoder) -> torch.device:
@@ -164,21 +197,14 @@ def _load(cut: Cut, sample_rate: int) -> np.ndarray | BadAudio:
         return error
 
 
-def _forward(
-    encoder: Encoder, waves: list[np.ndarray], max_seconds: float, heads: int, device: torch.device, normalised: bool
-) -> Tensor:
-    """[B, E] embeddings of whole utterances, on the CPU."""
-
-    def batch(some: list[np.ndarray]) -> Tensor:
-        found = encoder(*padded(some, device)).float()
-        return (normalise(found, heads) if normalised else found).cpu()
-
-    limit = int(max_seconds * encoder.backbone.spec.sample_rate)
+def _pieces(
+    waves: list[np.ndarray], limit: int, batch: Callable[[Tensor, Tensor], Sequence[Piece]], device: torch.device
+) -> list[list[Piece]]:
+    """The pieces of every utterance: one, or of a lone one longer than `limit` samples one per chunk."""
     if len(waves) == 1 and len(waves[0]) > limit:
-        pieces = np.array_split(waves[0], -(-len(waves[0]) // limit))
-        mean = torch.stack([batch([piece])[0] for piece in pieces]).mean(0)[None]
-        return normalise(mean, heads) if normalised else mean
-    return batch(waves)
+        chunks = np.array_split(waves[0], -(-len(waves[0]) // limit))
+        return [[batch(*padded([chunk], device))[0] for chunk in chunks]]
+    return [[piece] for piece in batch(*padded(waves, device))]
 
 
 def padded(waves: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:

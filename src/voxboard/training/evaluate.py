@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from voxboard import model, records
-from voxboard.backbones.base import BackboneSpec
+from voxboard.backbones.base import BackboneSpec, weights_digest
 from voxboard.benchmarks.base import Benchmark, Fixed, Items, Outputs, Portion
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
@@ -57,14 +57,11 @@ class Setting:
 
 def trained(config: RunConfig, run: Path, corpus: Corpus, benchmark: Benchmark, weights: Weights) -> Subject:
     """A run with the weights that are asked for; `corpus` is the one it was trained on."""
-    tensors, meta = folder.state_of(run, "best")
-    if weights.iter:
-        tensors = averaging.average_until_step(run, weights.iter, weights.avg)
-    targets, speakers = folder.targets_of(run), folder.speakers_of(run)
-    network = model.build(config.system, targets.sizes, config.general.seed, config.general.frz_pretrain)
-    network.load(checkpoint.without(tensors, "average."))
-    network.targets = targets
+    network, meta = network_of(config, run, weights)
+    speakers = folder.speakers_of(run)
     chosen = {name: value for name, value in asdict(weights).items() if weights.iter}
+    if corpus.info.mixture:
+        chosen["mixture"] = dict(corpus.info.mixture)
     training = records.Training(
         corpus=corpus.name,
         digest=_manifest_digest(corpus),
@@ -90,6 +87,18 @@ def trained(config: RunConfig, run: Path, corpus: Corpus, benchmark: Benchmark, 
         skipped=len(meta["skipped"]),
         cost=cost,
     )
+
+
+def network_of(config: RunConfig, run: Path, weights: Weights) -> tuple[Network, dict[str, Any]]:
+    """A run's network with its classes and the weights that are asked for, and the JSON of its best checkpoint."""
+    tensors, meta = folder.state_of(run, "best")
+    if weights.iter:
+        tensors = averaging.average_until_step(run, weights.iter, weights.avg)
+    targets = folder.targets_of(run)
+    network = model.build(config.system, targets.sizes, config.general.seed, config.general.frz_pretrain)
+    network.load(checkpoint.without(tensors, "average."))
+    network.targets = targets
+    return network, meta
 
 
 def untrained(system: System, seed: int, corpus: Corpus) -> Subject:
@@ -170,13 +179,14 @@ def failed(subject: Subject, corpus: Corpus, reason: str, setting: Setting) -> R
 
 def _system(subject: Subject, spec: BackboneSpec) -> records.System:
     parts = {kind: records.Part(part.name, dict(part.options)) for kind, part in subject.system.parts()}
-    named = ("backbone", "pooler", "head") if subject.training else ("backbone", "pooler")
+    headed = subject.network.head is not None
+    named = ("backbone", "pooler", "head") if headed else ("backbone", "pooler")
     return records.System(
         name=subject.system.name,
         spec="+".join(str(part) for kind, part in subject.system.parts() if kind in named),
         backbone=parts["backbone"],
         pooler=parts["pooler"],
-        head=parts["head"] if subject.training else None,
+        head=parts["head"] if headed else None,
         training=subject.training,
         pretrained=bool(spec.trained_on) or bool(subject.system.backbone.options.get("use_pretrain")),
         pretrained_on=spec.trained_on,
@@ -249,6 +259,7 @@ def _provenance(subject: Subject, outputs: Outputs, setting: Setting, device: st
         run=subject.run.name if subject.run else "",
         digests={
             "weights": encoder.fingerprint(),
+            "head": weights_digest(subject.network.head) if subject.network.head is not None else "",
             "items": items.digest,
             "valid_items": subject.fixed.digest if subject.fixed else "",
             "audio": audio.audio_digest(items.cuts, items.corpus.folder / ".digests.json"),

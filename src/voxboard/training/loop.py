@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from voxboard import progress
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.augment import Augmenter
-from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, shuffled
+from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, mixed
 from voxboard.data.labels import label_of
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
@@ -69,10 +69,13 @@ class Loop:
         train_cuts: Sequence[Cut],
         targets: Targets,
         benchmark: Benchmark,
+        mixture: Mapping[str, float] | None = None,
     ) -> None:
+        """`mixture` has the shares of a batch by the label `corpus`; without it all utterances are drawn alike."""
         from lightning_fabric import Fabric
 
         self.config, self.run, self.network, self.benchmark = config, run, network, benchmark
+        self.mixture = mixture or {}
         self.fabric = Fabric(**fabric_options(config.general.device))
         # Before the optimiser, whose state has to lie where the weights do.
         network.to(self.fabric.device)
@@ -105,7 +108,7 @@ class Loop:
             augment=Augmenter(augmentation, rate) if augmentation.active else None,
         )
         if head.batches is None:
-            return crops, shuffled(len(cuts), training.batch_size, general.seed)
+            return crops, mixed(cuts, self.mixture, training.batch_size, general.seed)
         # Classes × utterances, for a head that compares the utterances of a batch.
         classes = targets.classes(task)
         assert classes is not None

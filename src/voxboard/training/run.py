@@ -69,7 +69,7 @@ def _carry_out(config: RunConfig, run: Path, corpus: Corpus, cuts: Sequence[Cut]
         usable = [cut for cut in cuts if learned.known(cut)]
         if len(usable) < len(cuts):
             log.info("%d of %d training utterances have no label and are left out.", len(cuts) - len(usable), len(cuts))
-        Loop(config, run, network, usable, learned, benchmark).fit(valid, show_progress)
+        Loop(config, run, network, usable, learned, benchmark, corpus.info.mixture).fit(valid, show_progress)
         if test is None:
             return None
         setting = Setting(
@@ -125,16 +125,17 @@ def evaluate_run(
     corpus = home if same else prepare.find_corpus(benchmarks.card(data).corpus, options.audio_root)
     chosen = _for_corpus(config.benchmark, task, same)
     benchmark, own = _benchmark(chosen), _benchmark(_for_corpus(config.benchmark, task, True))
-    test = benchmark.items(corpus, "test")
+    test = benchmark.items(corpus, options.split)
     # Another preparation of the same audio has the same speakers, whatever it is called.
-    if corpus.name == home.name or corpus.audio_root == home.audio_root:
+    if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
         refuse_seen(test, folder.speakers_of(run), benchmark)
     setting = Setting(benchmark, settings, options.records, options.device)
-    subject = evaluate.trained(config, run, home, own, weights)
+    subject = evaluate.trained(config, run, home, _benchmark(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
         subject = evaluate.forgetful(subject)
     known = benchmark.reusable() and subject.fixed is not None
-    valid = None if known or not own.has_validation(home) else own.items(home, "valid")
+    judge, place = (own, home) if benchmark.fixed_at_home else (benchmark, corpus)
+    valid = None if known or not judge.has_validation(place) else judge.items(place, "valid")
     return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
 
 
@@ -152,10 +153,10 @@ def evaluate_untrained(
     systems.check(system)
     benchmark = _benchmark(task)
     corpus = prepare.find_corpus(benchmarks.card(data).corpus, options.audio_root)
-    test = benchmark.items(corpus, "test")
+    test = benchmark.items(corpus, options.split)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
     command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
-    command += flags(asdict(settings), asdict(Evaluation()))
+    command += flags(asdict(settings), asdict(Evaluation())) + flags({"split": options.split}, {"split": "test"})
     setting = Setting(benchmark, settings, options.records, options.device, command, show_progress)
     subject = evaluate.informed(evaluate.untrained(system, options.seed, corpus), valid, setting)
     return evaluate.evaluate(subject, test, setting)

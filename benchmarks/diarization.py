@@ -1,0 +1,259 @@
+"""Diarization: who speaks when in a recording of several people?
+
+Windows of speech are embedded and clustered; the threshold that decides how many speakers there are is tuned on the
+validation recordings. Beside every error rate stands that of saying that one person speaks wherever anybody does.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxboard import progress, records
+from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion
+from voxboard.benchmarks.conversations import Recordings, Scores, recordings
+from voxboard.data.corpus import Corpus, speaker_of
+from voxboard.data.rttm import Turn, write_rttm
+from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
+from voxboard.errors import BadAudio, UserError
+from voxboard.metrics import bootstrap
+from voxboard.metrics.bootstrap import Interval
+from voxboard.scoring import plda
+from voxboard.scoring.embed import Spent, embed, peak_memory_mib
+from voxboard.scoring.plda import Plda
+
+if TYPE_CHECKING:
+    from voxboard.model import Network
+    from voxboard.training.config import Evaluation
+
+RATES = ("der", "miss", "false_alarm", "confusion", "jer", "der_one_speaker")
+TUNED = ("threshold", "center")
+SAID = ("collar", "skip_overlap", "untuned")  # elsewhere in a protocol
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What the validation recordings fix: where clustering stops, and whether embeddings are centred."""
+
+    error: float  # the DER
+    digest: str
+    threshold: float | None = None  # None: nothing was tuned
+    center: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def logged(self) -> dict[str, float]:
+        return {"valid_der": self.error}
+
+
+@dataclass(frozen=True)
+class Diarized(Outputs):
+    """The turns of every recording, and on validation what they were made of."""
+
+    items: Recordings
+    turns: Mapping[str, list[Turn]]
+    prepared: Mapping[str, Prepared]
+
+
+class DiarizationTask(Benchmark):
+    """Diarization error rate with its parts, and Jaccard error rate, per recording too."""
+
+    task = "diarization"
+    clustered_by = "recording"
+    fixed_at_home = False
+
+    @dataclass(frozen=True)
+    class Config(Diarization):
+        """Settings of diarization."""
+
+        collar: float = 0.25
+        """Seconds on each side of every turn of the reference that the DER does not score; the JER has no collar."""
+        skip_overlap: bool = False
+        """Leave out of the DER where several people speak."""
+        untuned: bool = False
+        """Take threshold and centring as they are given, even where validation recordings could tell better ones."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self._require(0 <= self.collar < math.inf, "collar", "Give seconds, 0 for none.")
+
+    config: Config
+
+    @property
+    def main_metric(self) -> str:
+        return self._ids["der"]
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        scored = {"collar": self.config.collar, "overlap": not self.config.skip_overlap, "mapping": "scored"}
+        parameters = dict.fromkeys(RATES, scored)
+        parameters["jer"] = {"collar": 0.0, "overlap": True}
+        parameters["der_one_speaker"] = {**scored, "hypothesis": "one speaker wherever the reference has speech"}
+        return {metric: parameters[rate] for rate, metric in self._ids.items()}
+
+    @property
+    def _ids(self) -> dict[str, str]:
+        """Rate → metric id."""
+        scored = f"collar={self.config.collar:g}" + (",no_overlap" if self.config.skip_overlap else "")
+        return {rate: f"{rate}@{'collar=0' if rate == 'jer' else scored}" for rate in RATES}
+
+    def unit(self, metric: str) -> tuple[str, Better]:
+        return "fraction", "lower"
+
+    def items(self, corpus: Corpus, split: str) -> Recordings:
+        return recordings(corpus, split)
+
+    def has_validation(self, corpus: Corpus) -> bool:
+        return corpus.info.kind == "recordings" and super().has_validation(corpus)
+
+    def learn(
+        self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
+    ) -> Plda | None:
+        """The PLDA of the training utterances, where VBx needs one."""
+        if self.config.resegmentation != "vbx":
+            return None
+        if home is None or home.info.kind != "utterances" or "train" not in home.splits:
+            where = home.name if home else "nothing"
+            raise UserError(
+                f"VBx needs a PLDA, and {where} has no training utterances for it.",
+                "Evaluate a run with --eval_path, or leave --resegmentation out.",
+            )
+        cuts = sorted(home.cuts("train"), key=lambda cut: cut.id)
+        embeddings = embed(
+            network.encoder,
+            cuts,
+            heads=network.score_heads,
+            max_seconds=evaluation.max_seconds,
+            skip_bad_audio=evaluation.skip_bad_audio,
+            show_progress=show_progress,
+        )
+        speakers = {cut.id: speaker_of(cut) for cut in cuts}
+        try:
+            return plda.fit(embeddings.matrix, [speakers[name] for name in embeddings.ids])
+        except ValueError as error:
+            raise UserError(f"The PLDA of VBx cannot be fitted: {error}.", "Leave --resegmentation out.") from error
+
+    def run(
+        self,
+        network: Network,
+        items: Recordings,
+        evaluation: Evaluation,
+        learned: Plda | None = None,
+        fixed: Tuning | None = None,
+        show_progress: bool = True,
+    ) -> Diarized:
+        """Turns, recording by recording. Raises `BadAudio` for one that cannot be read, unless it may be skipped."""
+        settings, started = self._settled(fixed), time.perf_counter()
+        turns: dict[str, list[Turn]] = {}
+        kept: dict[str, Prepared] = {}
+        windows, skipped = 0, []
+        with progress.bar("diarizing", len(items), show_progress, "recordings") as advance:
+            for one in items.conversations:
+                try:
+                    prepared = prepare_one(network.encoder, one, settings, network.score_heads)
+                except BadAudio:
+                    if not evaluation.skip_bad_audio:
+                        raise
+                    skipped.append(one.name)
+                else:
+                    turns[one.name] = prepared.turns(settings, known_speakers(one, settings), learned)
+                    windows += len(prepared.windows)
+                    if items.split == "valid":  # for tuning; a test's embeddings are not kept
+                        kept[one.name] = prepared
+                advance(1)
+        if not turns:
+            raise UserError(f"No {items.split} recording can be read.", "Check the audio of the corpus.")
+        items = items.without(set(skipped))
+        spent = Spent(
+            utterances=windows,
+            batching="windows, recording by recording",
+            audio_seconds=sum(cut.duration for cut in items.cuts),
+            wall_seconds=time.perf_counter() - started,
+            peak_mib=peak_memory_mib(),
+            skipped=tuple(skipped),
+        )
+        return Diarized(items, spent, turns, kept)
+
+    def _settled(self, fixed: Tuning | None) -> Config:
+        """The settings, with what validation fixed."""
+        if fixed is None or fixed.threshold is None or fixed.center is None:
+            return self.config
+        return replace(self.config, threshold=fixed.threshold, center=fixed.center)
+
+    def fix(self, outputs: Diarized) -> Tuning:
+        """The tuned threshold and centring with their DER, or the DER of the settings where nothing is to be tuned."""
+        collar, skip, digest = self.config.collar, self.config.skip_overlap, outputs.items.digest
+        plain = outputs.items.score(outputs.turns, collar, skip).der
+        if self.config.untuned or not tunable(self.config):
+            return Tuning(plain, digest)
+        known, prepared = outputs.items.conversations, outputs.prepared
+        tuned = tune_prepared(known, prepared, self.config, collar=collar, skip_overlap=skip)
+        return Tuning(tuned.der, digest, tuned.settings.threshold, tuned.settings.center)
+
+    def fixed_from(self, content: Mapping[str, Any]) -> Tuning:
+        return Tuning(**content)
+
+    def measure(self, outputs: Diarized, fixed: Tuning | None, seed: int, replicates: int) -> Measured:
+        scores = self._scores(outputs)
+        options: dict[str, Any] = {"clusters": np.array(list(scores.system.files)), "seed": seed}
+        values = {
+            metric: bootstrap.ratio(*scores.columns(rate), **options, replicates=replicates)
+            for rate, metric in self._ids.items()
+        }
+        threshold = {} if fixed is None or fixed.threshold is None else {self.main_metric: fixed.threshold}
+        return Measured(values, self._table(outputs, scores), thresholds=threshold)
+
+    def _scores(self, outputs: Diarized) -> Scores:
+        items, scoring = outputs.items, (self.config.collar, self.config.skip_overlap)
+        return Scores(items.score(outputs.turns, *scoring), items.score(items.one_speaker, *scoring))
+
+    def _table(self, outputs: Diarized, scores: Scores) -> list[Portion]:
+        """A portion per recording; one without scored speech has no rates."""
+        rates = {metric: scores.of_each(rate) for rate, metric in self._ids.items()}
+        found = []
+        for place, cut in enumerate(outputs.items.cuts):
+            own = {metric: values[place] for metric, values in rates.items()}
+            silent = not scores.system.files[cut.id].total
+            shown = {} if silent else {metric: _plain(value) for metric, value in own.items() if not math.isnan(value)}
+            reason = "no speech of the reference is scored" if silent else ""
+            found.append(Portion(f"recording={cut.id}", "recording", len(cut.supervisions), shown, reason=reason))
+        return found
+
+    def protocol(self, outputs: Diarized, evaluation: Evaluation, learned: Plda | None) -> records.Protocol:
+        items, settings = outputs.items, self.config
+        tuned = not settings.untuned and tunable(settings) and self.has_validation(items.corpus)
+        left = {*SAID, *(TUNED if tuned else ())}
+        pipeline = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name not in left}
+        skipped = {"left out": sorted(outputs.spent.skipped)} if outputs.spent.skipped else {}
+        return records.Protocol(
+            items=records.Items(items.digest, len(items), "recordings", speakers=len(items.speakers)),
+            metrics=self.metrics,
+            crop=records.Crop("windows", settings.window),
+            options={**pipeline, "tuned on": "validation recordings" if tuned else "nothing", **skipped},
+        )
+
+    def save(self, outputs: Diarized, folder: Path, stem: str) -> None:
+        """`turns-<stem>.rttm`, and `recordings-<stem>.csv`: seconds, speakers and rates of every recording."""
+        write_rttm(outputs.turns, folder / f"turns-{stem}.rttm")
+        scores = self._scores(outputs)
+        columns = [scores.of_each(rate) for rate in RATES]
+        with open(folder / f"recordings-{stem}.csv", "w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["recording", "seconds", "speakers", "found", *RATES])
+            for (name, errors), *rates in zip(scores.system.files.items(), *columns, strict=True):
+                found = len({speaker for speaker, _, _ in outputs.turns[name]})
+                cells = ["" if math.isnan(rate) else rate for rate in rates]
+                rows.writerow([name, errors.total, errors.speakers, found, *cells])
+
+
+def _plain(value: float) -> Interval:
+    """One recording's value: there is nothing to resample."""
+    return Interval(value, math.nan, math.nan, clusters=1)

@@ -1,0 +1,285 @@
+"""How loud an utterance is, in dB, as a network tells it; beside what is known without one.
+
+The target is a closed-form function of the waveform: measuring it has no error. A ridge regression on 130 acoustic
+features comes close. Both stand beside every system, whose own numbers tell how much of the level its embeddings keep.
+A system that was trained on the target answers with its head, any other through a ridge regression on its embeddings of
+the training split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from voxboard import records
+from voxboard.benchmarks.attributes import Validated
+from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
+from voxboard.benchmarks.intensity_baseline import FEATURES
+from voxboard.benchmarks.levels import Levels, levels, rows, unreadable
+from voxboard.benchmarks.utterances import Utterances, portions
+from voxboard.data import audio
+from voxboard.data.corpus import Corpus
+from voxboard.errors import UserError
+from voxboard.metrics import bootstrap, regression
+from voxboard.metrics.bootstrap import Interval
+from voxboard.scoring.embed import Embeddings, Spent, compute, embed
+from voxboard.scoring.probe import ValueProbe
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+    from torch import Tensor
+
+    from voxboard.model import Network
+    from voxboard.training.config import Evaluation
+
+MAIN_METRIC = "rmse"
+ALPHA = 1.0  # of the ridge baseline
+METRICS: Mapping[str, Mapping[str, Any]] = {
+    MAIN_METRIC: {},
+    "mae": {},
+    "pearson": {},
+    "ccc": {"moments": "population"},
+    "rmse@ridge": {"features": FEATURES, "alpha": ALPHA},
+    "rmse@measured": {"by": "the function of the waveform that gives the target"},
+}
+STATISTICS = {
+    MAIN_METRIC: regression.rmse,
+    "mae": regression.mae,
+    "pearson": regression.pearson,
+    "ccc": regression.ccc,
+}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the training split taught: the ridge baseline, and the probe where the head cannot answer."""
+
+    baseline: ValueProbe
+    probe: ValueProbe | None
+    utterances: int
+
+
+@dataclass(frozen=True)
+class Told(Outputs):
+    """Levels [U] in dB as the system tells them, and as the ridge baseline does where it could learn."""
+
+    items: Utterances
+    values: np.ndarray
+    baseline: np.ndarray | None
+    by: str  # "head" or "probe"
+    unmeasured: int
+
+    @property
+    def truth(self) -> np.ndarray:
+        """[U] the measured levels in dB."""
+        return np.array(self.items.labels, dtype=np.float64)
+
+
+class Intensity(Benchmark):
+    """RMSE, MAE and correlations of the level of unseen speakers' utterances, beside two baselines."""
+
+    task = "intensity"
+    main_metric = MAIN_METRIC
+    default_head = "regression"
+
+    @dataclass(frozen=True)
+    class Config:
+        """Settings of intensity."""
+
+        label: Literal["rms_dbfs", "lufs"] = "rms_dbfs"
+        """What is told: the root mean square in dB below full scale, or the loudness of ITU-R BS.1770-4."""
+        predictor: Literal["auto", "head", "probe"] = "auto"
+        """Who tells it: the trained head, or a ridge regression on embeddings of the training split; auto takes the
+        head where it was trained on the label."""
+        probe_alpha: float = 1.0
+        """Strength of the probe's regularisation."""
+        probe_utterances: int = 5_000
+        """Training utterances that the probe and the baseline learn from, evenly spread over all; 0 takes all."""
+
+    config: Config
+
+    @property
+    def label(self) -> str:
+        """The level that is told."""
+        return self.config.label
+
+    @property
+    def name(self) -> str:
+        return f"intensity {self.label}"
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        return METRICS
+
+    def unit(self, metric: str) -> tuple[str, Better]:
+        return ("correlation", "higher") if metric in ("pearson", "ccc") else ("dB", "lower")
+
+    def head_options(self) -> Mapping[str, Any]:
+        return {"label": self.label}
+
+    def items(self, corpus: Corpus, split: str) -> Levels:
+        return levels(corpus, split, self.label)
+
+    def learn(
+        self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
+    ) -> Learned | None:
+        """The baseline, and the probe where the head cannot answer; None without a training split to learn from.
+
+        Raises `UserError` where a probe is needed and cannot be learned.
+        """
+        by_head = self._by_head(network)
+        if home is None or "train" not in home.splits:
+            if by_head:
+                return None
+            raise UserError(
+                f"{home.name if home else 'nothing'} has no training split that a probe for {self.label} learns from.",
+                "Evaluate on a corpus with one, or a run that was trained on this label.",
+            )
+        measured = levels(home, "train", self.label, self.config.probe_utterances)
+        known = measured.without(set(unreadable(measured, evaluation.skip_bad_audio)))
+        values = np.array(known.labels)
+        baseline = ValueProbe.fit(rows(known), values, ALPHA, standardised=False)
+        probe = None
+        if not by_head:
+            found = _embedded(network, known.cuts, evaluation, show_progress)
+            probe = ValueProbe.fit(found.matrix, values, self.config.probe_alpha)
+        return Learned(baseline, probe, len(known.cuts))
+
+    def _by_head(self, network: Network) -> bool:
+        """Whether the head answers. Raises `UserError` where it is asked to and cannot."""
+        able = _tells(network, self.label)
+        if self.config.predictor == "head" and not able:
+            raise UserError(f"The head was not trained on {self.label}.", "Leave --predictor out, or train for it.")
+        return able and self.config.predictor != "probe"
+
+    def run(
+        self,
+        network: Network,
+        items: Levels,
+        evaluation: Evaluation,
+        learned: Learned | None = None,
+        fixed: Validated | None = None,
+        show_progress: bool = True,
+    ) -> Told:
+        probe = learned.probe if learned else None
+        if probe is None and not _tells(network, self.label):
+            raise UserError(f"The head does not tell {self.label}.", f"Train regression(label={self.label}).")
+        if probe is not None:
+            found = _embedded(network, items.cuts, evaluation, show_progress)
+            values, spent = probe.predict(found.matrix), found.spent
+        else:
+            values, spent = _told(network, items.cuts, evaluation, show_progress)
+        kept = items.without(set(spent.skipped))
+        return Told(
+            items=kept,
+            spent=spent,
+            values=values,
+            baseline=learned.baseline.predict(rows(kept)) if learned else None,
+            by="probe" if probe else "head",
+            unmeasured=items.unmeasured,
+        )
+
+    def fix(self, outputs: Told) -> Validated:
+        return Validated(regression.rmse(outputs.truth, outputs.values), outputs.items.digest)
+
+    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
+        return Validated(**content)
+
+    def measure(self, outputs: Told, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+        everyone = np.ones(len(outputs.values), dtype=bool)
+        return Measured(
+            self._values(outputs, everyone, seed, replicates),
+            portions(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates)),
+        )
+
+    def _values(self, outputs: Told, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+        """All metrics of some of the utterances, with intervals over their speakers."""
+        truth, told, speakers = outputs.truth[inside], outputs.values[inside], outputs.items.speakers[inside]
+        options: dict[str, Any] = {"clusters": speakers, "seed": seed, "replicates": replicates}
+        varies = min(np.ptp(truth), np.ptp(told)) > 0.0
+        found = {
+            name: bootstrap.interval(statistic, truth, told, **options)
+            for name, statistic in STATISTICS.items()
+            if varies or name not in ("pearson", "ccc")  # nothing correlates with a constant
+        }
+        if outputs.baseline is not None:
+            found["rmse@ridge"] = bootstrap.interval(regression.rmse, truth, outputs.baseline[inside], **options)
+        # By definition: the truth is what the function gives.
+        found["rmse@measured"] = Interval(0.0, 0.0, 0.0, clusters=len(set(speakers.tolist())))
+        return found
+
+    def protocol(self, outputs: Told, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:
+        items = outputs.items
+        options: dict[str, Any] = {"label": self.label, "predictor": outputs.by, "rate": audio.SAMPLE_RATE}
+        if learned is not None:
+            options["learned from"] = f"{learned.utterances} training utterances"
+            if learned.probe is not None:
+                options["probe"] = learned.probe.described
+        if outputs.unmeasured:
+            options["without a level"] = outputs.unmeasured
+        return records.Protocol(
+            items=records.Items(
+                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
+            ),
+            metrics=self.metrics,
+            crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
+            options={**options, **items.left_out(outputs.spent.skipped)},
+        )
+
+    def save(self, outputs: Told, folder: Path, stem: str) -> None:
+        """`predictions-<stem>.jsonl`: id, truth, prediction and, where there is one, the ridge baseline's, in dB."""
+        columns = {"truth": outputs.truth, "prediction": outputs.values}
+        if outputs.baseline is not None:
+            columns["ridge"] = outputs.baseline
+        with open(folder / f"predictions-{stem}.jsonl", "w", encoding="utf-8") as file:
+            for row, cut in enumerate(outputs.items.cuts):
+                values = {name: round(float(column[row]), 4) for name, column in columns.items()}
+                file.write(json.dumps({"id": cut.id, **values}, ensure_ascii=False) + "\n")
+
+
+def _tells(network: Network, label: str) -> bool:
+    """Whether the head was trained on the label before any other."""
+    trained = network.targets.targets if network.targets and network.head is not None else {}
+    return next(iter(trained), "") == label
+
+
+def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:
+    return embed(
+        network.encoder,
+        cuts,
+        max_seconds=evaluation.max_seconds,
+        skip_bad_audio=evaluation.skip_bad_audio,
+        show_progress=show_progress,
+        normalised=False,
+    )
+
+
+def _told(
+    network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool
+) -> tuple[np.ndarray, Spent]:
+    """The head's values [U] in dB, and what they took; of an utterance in several chunks the mean."""
+    head = network.head
+    assert head is not None
+    head.eval()
+
+    def values(waveforms: Tensor, lengths: Tensor) -> list[float]:
+        found: list[float] = head.predict(network.training_output(waveforms, lengths))[:, 0].tolist()
+        return found
+
+    found = compute(
+        network.encoder,
+        cuts,
+        values,
+        fmean,
+        max_seconds=evaluation.max_seconds,
+        skip_bad_audio=evaluation.skip_bad_audio,
+        show_progress=show_progress,
+        doing="listening",
+    )
+    return np.array(list(found.of.values())), found.spent

@@ -1,0 +1,229 @@
+"""Transcription: word and character error rates of what a head writes, against the utterances' texts.
+
+A CTC head is decoded here, by the best path or a beam with an n-gram model; a head that writes texts itself is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from voxboard import records
+from voxboard.benchmarks.attributes import Validated
+from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
+from voxboard.benchmarks.utterances import Utterances, portions, utterances
+from voxboard.data.corpus import Corpus
+from voxboard.data.targets import TokenTarget
+from voxboard.errors import UserError
+from voxboard.metrics import bootstrap, normalisers, text
+from voxboard.metrics.bootstrap import Interval
+from voxboard.scoring.decoding import Decoder, Decoding
+from voxboard.scoring.embed import compute
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from voxboard.model import Network
+    from voxboard.training.config import Evaluation
+
+
+@dataclass(frozen=True)
+class Transcribed(Outputs):
+    """What was written for every utterance [U]."""
+
+    items: Utterances
+    texts: tuple[str, ...]
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Utterance → its text as the corpus has it."""
+        return dict(zip((cut.id for cut in self.items.cuts), self.items.labels, strict=True))
+
+    @property
+    def hypotheses(self) -> dict[str, str]:
+        """Utterance → what was written."""
+        return dict(zip((cut.id for cut in self.items.cuts), self.texts, strict=True))
+
+
+@dataclass(frozen=True)
+class Writer:
+    """How a network's sequences become texts: `pieces` of a batch, and the text of one utterance's pieces.
+
+    An utterance is one piece; one that is too long for a batch is several, one per chunk.
+    """
+
+    pieces: Callable[[Any], Sequence[Any]]
+    text: Callable[[list[Any]], str]
+
+
+class Transcription(Benchmark):
+    """Word error rate, its kinds of errors, and the character error rate, with intervals over speakers."""
+
+    task = "transcription"
+    default_head = "ctc"
+
+    @dataclass(frozen=True)
+    class Config(Decoding):
+        """Settings of transcription."""
+
+        normalizer: str = "basic"
+        """What is done to references and hypotheses before they are compared: none, basic, whisper-en."""
+        language: str = ""
+        """Language that a head which writes texts itself is told (en, de, …); without, it finds it out."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            normalisers.get(self.normalizer)
+
+    config: Config
+
+    @property
+    def main_metric(self) -> str:
+        return self._named("wer")
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        words, characters = ({"errors over": unit} for unit in ("words", "characters"))
+        kinds = ("wer", "substitutions", "insertions", "deletions")
+        return {**{self._named(kind): words for kind in kinds}, self._named("cer"): characters}
+
+    def _named(self, kind: str) -> str:
+        return f"{kind}@{self.config.normalizer}"
+
+    def unit(self, metric: str) -> tuple[str, Better]:
+        return "fraction", "lower"
+
+    def items(self, corpus: Corpus, split: str) -> Utterances:
+        return utterances(corpus, split, "text")
+
+    def run(
+        self,
+        network: Network,
+        items: Utterances,
+        evaluation: Evaluation,
+        learned: None = None,
+        fixed: Validated | None = None,
+        show_progress: bool = True,
+    ) -> Transcribed:
+        writer = self._writer(network)
+        assert network.head is not None
+        network.head.eval()
+
+        def pieces(waveforms: Tensor, lengths: Tensor) -> Sequence[Any]:
+            return writer.pieces(network.encoder.sequence(waveforms, lengths))
+
+        found = compute(
+            network.encoder,
+            items.cuts,
+            pieces,
+            writer.text,
+            max_seconds=evaluation.max_seconds,
+            skip_bad_audio=evaluation.skip_bad_audio,
+            show_progress=show_progress,
+            doing="transcribing",
+        )
+        return Transcribed(items.without(set(found.spent.skipped)), found.spent, tuple(found.of.values()))
+
+    def _writer(self, network: Network) -> Writer:
+        """Raises `UserError` for a network whose head writes nothing, and for settings that its kind does not know."""
+        head: Any = network.head
+        if hasattr(head, "texts"):
+            if self.config.lm:
+                raise UserError("A language model is for CTC: this head writes its texts itself.", "Leave --lm out.")
+            beam = max(self.config.beam, 1)
+            return Writer(lambda frames: head.texts(frames, self.config.language, beam), _spaced)
+        target = network.targets.targets.get("text") if network.targets else None
+        if isinstance(target, TokenTarget) and hasattr(head, "written"):
+            words = target.vocabulary
+            return Writer(lambda frames: [words.decode(row) for row in head.written(frames, words.beginning)], _spaced)
+        if not isinstance(target, TokenTarget) or not hasattr(head, "rows"):
+            raise UserError(
+                "This network writes no text.",
+                "Train it with a head that does: voxboard train DATA backbone+frames+ctc --task transcription.",
+            )
+        if self.config.language:
+            raise UserError("A CTC head knows its training's language only.", "Leave --language out.")
+        decoder = Decoder(target.vocabulary, self.config)
+        return Writer(head.rows, decoder.text)
+
+    def fix(self, outputs: Transcribed) -> Validated:
+        value = text.wer(outputs.references, outputs.hypotheses, self.config.normalizer)
+        return Validated(value, outputs.items.digest)
+
+    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
+        return Validated(**content)
+
+    def measure(self, outputs: Transcribed, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+        """Raises `UserError` where no reference holds a word."""
+        texts = (outputs.references, outputs.hypotheses, self.config.normalizer)
+        words, letters = text.score(*texts), text.score(*texts, unit="character")
+        if not words.words.any():
+            raise UserError("No reference holds a word, so there is no rate.", "Choose another split or --normalizer.")
+        speakers = outputs.items.speakers
+
+        def values(inside: np.ndarray) -> dict[str, Interval]:
+            options: dict[str, Any] = {"clusters": speakers[inside], "seed": seed, "replicates": replicates}
+            if not words.words[inside].any():
+                return {}
+            parts = {kind: getattr(words, kind) for kind in ("substitutions", "insertions", "deletions")}
+            found = {
+                self._named(kind): bootstrap.ratio(errors[inside], words.words[inside], **options)
+                for kind, errors in {"wer": words.errors, **parts}.items()
+            }
+            found[self._named("cer")] = bootstrap.ratio(letters.errors[inside], letters.words[inside], **options)
+            return found
+
+        return Measured(values(np.ones(len(speakers), dtype=bool)), portions(outputs.items, values))
+
+    def protocol(self, outputs: Transcribed, evaluation: Evaluation, learned: None) -> records.Protocol:
+        items = outputs.items
+        return records.Protocol(
+            items=records.Items(
+                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
+            ),
+            metrics=self.metrics,
+            crop=records.Crop("whole", evaluation.max_seconds, "chunks after each other"),
+            options={
+                "normaliser": normalisers.version(self.config.normalizer),
+                **self._search(),
+                **items.left_out(outputs.spent.skipped),
+            },
+        )
+
+    def _search(self) -> dict[str, Any]:
+        """What was brought to bear on the choice of a text, besides the network; nothing for the likeliest one.
+
+        The vocabulary is the system's own affair: it stands with the hyperparameters of its training.
+        """
+        found: dict[str, Any] = {}
+        if self.config.beam:
+            found["beam"] = {"width": self.config.beam, "floor": self.config.floor}
+        if self.config.lm:
+            weights = {"weight": self.config.lm_weight, "word bonus": self.config.word_bonus}
+            found["language model"] = {"digest": _digest(self.config.lm), **weights}
+        return found | ({"language": self.config.language} if self.config.language else {})
+
+    def save(self, outputs: Transcribed, folder: Path, stem: str) -> None:
+        """`texts-<stem>.jsonl`: id, reference and hypothesis as they were compared, words, and errors by kind."""
+        report = text.score(outputs.references, outputs.hypotheses, self.config.normalizer)
+        with open(folder / f"texts-{stem}.jsonl", "w", encoding="utf-8") as file:
+            for row in report.rows():
+                file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
+
+
+def _spaced(texts: list[str]) -> str:
+    return " ".join(part for part in texts if part)
+
+
+@lru_cache(maxsize=4)
+def _digest(path: str) -> str:
+    """12 hexadecimal digits of a file's sha256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

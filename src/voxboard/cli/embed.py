@@ -1,0 +1,205 @@
+"""`voxboard embed DATA`: embeddings of every utterance and speaker, as files or in one store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from voxboard.cli.parse import parse
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.data.scan import Scan
+    from voxboard.model import Network
+    from voxboard.scoring.dataset import Made, Store
+    from voxboard.systems import System
+
+DESCRIPTION = """Embed every utterance of DATA, and average the embeddings of every speaker.
+
+DATA is a prepared corpus or any folder of audio: VCTK (wav48/SPEAKER/...), LibriTTS (SPEAKER/CHAPTER/...), or
+SPEAKER/... at any depth. Run again, it embeds only what is new or has changed.
+
+  voxboard embed VCTK-Corpus --system speechbrain-ecapa+native --out vctk
+  voxboard embed LibriTTS --eval_path RUN --format safetensors --plot speakers.png
+
+files: STEM.NAME_embedding and SPEAKER.NAME_averaged_embedding, tensors [1, D], in the folders of the audio below --out;
+parquet, safetensors: one file with both."""
+
+
+@dataclass(frozen=True)
+class Embed:
+    """What is embedded, with what, and where it goes."""
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """Folder of audio, or prepared corpus."""
+    system: str = ""
+    """MODEL with the weights that it starts from: a named system, or backbone+pooler."""
+    eval_path: str = ""
+    """Run folder (a path, or its name below --runs)."""
+    out: Path | None = None
+    """Folder (files) or file to write. Default: results/embeddings/DATA-NAME, with the suffix of the format."""
+    format: Literal["files", "parquet", "safetensors"] = "files"
+    """One file per utterance and speaker, or one store."""
+    beside: bool = False
+    """Write the files beside the audio."""
+    name: str = ""
+    """The model's name in file names. Default: that of the system."""
+    plot: Path | None = None
+    """Picture of the embeddings to draw, .png or .svg."""
+    projection: Literal["tsne", "umap"] = "tsne"
+    """How the picture is made plane; umap needs umap-learn."""
+    renormalise: bool = False
+    """Scale the speakers' averages to unit length; without it they are plain means of unit vectors."""
+    trim: bool = False
+    """Leave out quiet samples (squares up to 0.001) at both ends, as the GE2E reference does. It takes soft sounds away
+    too, and much of a quiet recording."""
+    max_seconds: float = 120.0
+    """Longer utterances are embedded in equal pieces."""
+    skip_bad_audio: bool = False
+    """Leave out files that cannot be read, and count them."""
+    overwrite: bool = False
+    """Replace the embeddings of another model, and files that voxboard did not write."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, or the number of a GPU."""
+    seed: int = 42
+    """Seed of random weights and of the picture."""
+    runs: Path = Path("results/runs")
+    """Where run folders are."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses and embeds. Returns 0."""
+    return run(parse(Embed, argv, prog="embed", description=DESCRIPTION))
+
+
+def run(args: Embed) -> int:
+    """Embeds and draws; notes go to stderr, what was written to stdout. Returns 0."""
+    _check(args)
+    from voxboard.scoring.dataset import How, make
+    from voxboard.training.devices import device_of
+
+    device = device_of(args.device)
+    cuts, root, notes = _found(args)
+    network, system, about = _network(args)
+    network.to(device)
+    name = args.name or _slug(system.name)
+    how = How(args.trim, args.renormalise, args.max_seconds, args.skip_bad_audio, args.overwrite)
+    made = make(network, about, cuts, root, _store(args, root, name), how)
+    for note in [*notes, *_said(made)]:
+        print(f"  {note}", file=sys.stderr)
+    print(made.path)
+    if args.plot:
+        print(_draw(args, made, f"{Path(os.path.abspath(args.data)).name}: {system.name}"))
+    return 0
+
+
+def _check(args: Embed) -> None:
+    """Raises `UserError` for flags that contradict each other, before anything is read."""
+    if bool(args.system) == bool(args.eval_path):
+        raise UserError("Embedding needs one model.", "Name --system MODEL or --eval_path RUN.")
+    if args.beside and (args.format != "files" or args.out):
+        raise UserError("--beside writes files beside the audio.", "Leave --out and --format out.")
+    if args.name and args.name != _file_name(args.name):
+        raise UserError(f"{args.name!r} cannot be part of a file name.", "Use letters, digits, '-', '_', '+', '.'.")
+    if args.plot and args.plot.suffix.lower() not in (".png", ".svg"):
+        raise UserError(f"{args.plot} is neither PNG nor SVG.", "Name it with the suffix .png or .svg.")
+
+
+def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
+    """The utterances of DATA, the folder that their audio lies in, and what there is to say about them."""
+    folder = Path(os.path.abspath(args.data))
+    from voxboard.data.corpus import DESCRIPTION as PREPARED
+
+    if folder.is_dir() and not (folder / PREPARED).is_file():
+        from voxboard.data import layout
+        from voxboard.data.scan import to_cuts
+
+        scan: Scan = layout.scan(folder)
+        cuts, bad = to_cuts(scan.utterances, args.skip_bad_audio)
+        said = [f"{len(bad)} files cannot be read and are left out (e.g. {bad[0].problem})"] if bad else []
+        return cuts, folder, [*scan.notes, *said]
+    from voxboard.data.catalogue import find_corpus
+
+    corpus = find_corpus(args.data)
+    return corpus.all_cuts(), corpus.audio_root, []
+
+
+def _network(args: Embed) -> tuple[Network, System, dict[str, Any]]:
+    """The network, its system, and what the metadata says of it."""
+    from voxboard import model, systems
+
+    if args.system:
+        system = systems.check(systems.parse(args.system))
+        network = model.build(system, None, args.seed)
+        spec = f"{system.backbone}+{system.pooler}"
+        known = bool(network.encoder.backbone.spec.trained_on) or bool(system.backbone.options.get("use_pretrain"))
+        trained = known or not model.parameters(network.encoder)
+        return network, system, {"system": system.name, "spec": spec, "seed": args.seed, "pretrained": trained}
+    from voxboard.training import checkpoint, folder
+
+    place = folder.find(args.eval_path, args.runs)
+    config = folder.config_of(place)
+    tensors, meta = folder.state_of(place, "best")
+    network = model.build(config.system, folder.targets_of(place).sizes, config.general.seed)
+    network.load(checkpoint.without(tensors, "average."))
+    about = {"system": config.system.name, "spec": config.system.spec, "run": place.name, "step": int(meta["step"])}
+    return network, config.system, about | {"trained_on": config.corpus}
+
+
+def _store(args: Embed, root: Path, name: str) -> Store:
+    from voxboard.scoring.loose import Loose
+    from voxboard.scoring.single import Single
+
+    default = Path("results/embeddings") / f"{_file_name(Path(os.path.abspath(args.data)).name)}-{name}"
+    if args.format == "files":
+        return Loose(root if args.beside else args.out or default, name, args.overwrite)
+    path = args.out or default.with_name(f"{default.name}.{args.format}")
+    if path.suffix != f".{args.format}":
+        raise UserError(f"{path} does not end in .{args.format}.", "Name --out with the suffix of --format.")
+    return Single(path, args.overwrite)
+
+
+def _said(made: Made) -> list[str]:
+    stored = made.stored
+    speakers = len(set(stored.speakers))
+    words = [f"{len(stored.ids):,} utterances of {speakers:,} speakers, {stored.matrix.shape[1]} numbers each."]
+    if made.kept:
+        words.append(f"{made.kept:,} of them were there already.")
+    if made.skipped:
+        words.append(f"{len(made.skipped):,} files cannot be read and are left out (e.g. {made.skipped[0]}).")
+    if stored.metadata.get("pretrained") is False:
+        words.append(f"Nothing is known to have trained these weights (seed {stored.metadata['seed']}).")
+    return words
+
+
+def _draw(args: Embed, made: Made, title: str) -> Path:
+    from voxboard.plots import save
+    from voxboard.plots.embedding import scatter
+
+    stored, genders = made.stored, made.stored.metadata["genders"]
+    assert args.plot is not None
+    try:
+        figure = scatter(stored.matrix, stored.speakers, genders, args.projection, args.seed, title)
+    except ValueError as error:
+        raise UserError(f"{args.plot} cannot be drawn: {error}.", "The embeddings are written.") from error
+    return save(figure, args.plot)
+
+
+def _slug(text: str) -> str:
+    from voxboard.records import slug
+
+    return slug(text)
+
+
+def _file_name(text: str) -> str:
+    from voxboard.scoring.loose import safe
+
+    return safe(text)

@@ -1,0 +1,121 @@
+"""`voxboard predict FILE…`: what a trained network says about audio files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from voxboard.cli.parse import parse
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from voxboard.model import Network
+    from voxboard.scoring.predictions import Said
+
+DESCRIPTION = """Tell what a trained network says about audio files: emotion, gender, age group, speaker, level or text.
+
+  voxboard predict call.wav --eval_path RUN
+  voxboard predict *.wav --checkpoint auden-voice/ --task emotion --topk 3 --json"""
+
+
+@dataclass(frozen=True)
+class Predict:
+    """What is asked, and of which network."""
+
+    files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE…")]
+    """Audio files."""
+    eval_path: str = ""
+    """Run folder (a path, or its name below --runs)."""
+    checkpoint: str = ""
+    """Folder of Auden's voice model (config.json, id2label_*.json, pretrained.pt), or a weights file in it."""
+    task: str = ""
+    """What is asked of a network that knows several: emotion, gender, age_group, speaker … (default: all)."""
+    topk: int = 1
+    """How many of the likeliest classes are told."""
+    iter: int = 0
+    """Step of the run up to which checkpoints are averaged; 0 takes the best validation."""
+    avg: int = 0
+    """Checkpoints before that step whose weights are averaged; 0 takes what that checkpoint has averaged itself."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, or the number of a GPU."""
+    runs: Path = Path("results/runs")
+    """Where run folders are."""
+    max_seconds: float = 120.0
+    """Longer files go through the network in equal pieces."""
+    json: bool = False
+    """Print JSON, with the scores too."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses and predicts. Returns 0."""
+    return run(parse(Predict, argv, prog="predict", description=DESCRIPTION))
+
+
+def run(args: Predict) -> int:
+    """Prints what the network says, a line per file and task; warnings go to stderr. Returns 0."""
+    if not args.files:
+        raise UserError("There is no file to predict.", "Write: voxboard predict FILE… --eval_path RUN")
+    if args.topk < 1:
+        raise UserError(f"--topk is {args.topk}.", "Give a number above 0.")
+    if bool(args.eval_path) == bool(args.checkpoint):
+        raise UserError("Predicting needs one network.", "Name --eval_path RUN or --checkpoint DIR.")
+    from voxboard.scoring import predictions
+    from voxboard.training.config import Evaluation
+    from voxboard.training.devices import device_of
+
+    cuts = predictions.cuts_of(args.files)
+    network = _network(args)
+    network.to(device_of(args.device))
+    tasks = predictions.tasks_of(network, args.task)
+    if "speaker" in tasks:
+        print(f"voxboard: {predictions.CLOSED_SET}", file=sys.stderr)
+    found = predictions.predict(network, cuts, args.task, args.topk, Evaluation(max_seconds=args.max_seconds))
+    if args.json:
+        rows = zip(args.files, found, strict=True)
+        content = [{"file": str(file), **{task: predictions.to_dict(said) for task, said in row.items()}}
+                   for file, row in rows]  # fmt: skip
+        json.dump(content, sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        _print_table(args.files, found)
+    return 0
+
+
+def _network(args: Predict) -> Network:
+    if args.checkpoint:
+        from voxboard import auden
+
+        return auden.open_voice(args.checkpoint)
+    from voxboard.training import evaluate, folder
+    from voxboard.training.config import Weights
+
+    run = folder.find(args.eval_path, args.runs)
+    return evaluate.network_of(folder.config_of(run), run, Weights(args.iter, args.avg))[0]
+
+
+def _print_table(files: Sequence[Path], found: Sequence[Mapping[str, Said]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("file", "task", "prediction"):
+        table.add_column(column, overflow="fold")
+    for file, row in zip(files, found, strict=True):
+        for task, said in row.items():
+            table.add_row(Text(file.name), task, Text(_words(said)))
+    Console().print(table)
+
+
+def _words(said: Said) -> str:
+    if isinstance(said, str):
+        return said
+    if isinstance(said, float):
+        return f"{said:.2f}"
+    return ", ".join(f"{label} {prob:.1%}" for label, prob in zip(said.labels, said.probs, strict=True))

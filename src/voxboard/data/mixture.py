@@ -1,0 +1,127 @@
+"""Several corpora as one: a list of manifests, of which training draws in proportion to hours × weights.
+
+    - {name: VoxCeleb2, manifest: voxceleb2.jsonl.gz, hours: 2026, weights: 1}
+    - {name: CREMA-D, manifest: crema_train.jsonl.gz, hours: 4.8, weights: 100}
+
+That is Auden's data configuration, all of it for training; under `train:`, `valid:` and `test:` a file has a list per
+split. `hours` are measured where they are left out, `weights` is 1. A manifest lies in the list's folder or where the
+user is; one of a prepared corpus (`data/CREMA-D/train.jsonl.gz`) knows where its audio is, for another `audio_root`
+says it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo, speaker_of
+from voxboard.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+KEYS = ("name", "manifest", "hours", "weights", "audio_root")
+SHAPE = "Write a list of {name, manifest, hours, weights}, or one per split under train:, valid: and test:."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One manifest of the list, opened."""
+
+    name: str
+    corpus: Corpus
+    cuts: Sequence[Cut]
+    weight: float  # hours × weights
+
+
+def mix(file: Path, name: str, folder: Path) -> Corpus:
+    """Writes the corpus that a list describes. Raises `UserError` for a list that cannot be read or followed.
+
+    Utterances are called CORPUS/ID and have the label `corpus`; speakers keep their names, for label maps name them,
+    so the same name in two corpora is the same person.
+    """
+    splits = {split: [_entry(file, row) for row in rows] for split, rows in _read(file).items()}
+    entries = [entry for some in splits.values() for entry in some]
+    by_split = {split: [cut for entry in some for cut in _named(entry)] for split, some in splits.items()}
+    total = sum(entry.weight for entry in splits.get("train", ()))
+    shares: dict[str, float] = {}
+    for entry in splits.get("train", ()):
+        shares[entry.name] = shares.get(entry.name, 0.0) + entry.weight / total
+    info = CorpusInfo(
+        name,
+        source=str(file),
+        licence="; ".join(sorted({entry.corpus.info.licence for entry in entries})),
+        synthetic=any(entry.corpus.info.synthetic for entry in entries),
+        mixture={part: round(share, 6) for part, share in shares.items()},
+        notes=tuple(_notes(splits, shares)),
+    )
+    root = os.path.commonpath([str(entry.corpus.audio_root) for entry in entries])
+    return Corpus.write(folder, info, by_split, Path(root))
+
+
+def _read(file: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """Split → rows of the list."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{file} cannot be read as YAML: {said}.", SHAPE) from error
+    found = content if isinstance(content, dict) else {"train": content}
+    for split, rows in found.items():
+        if split not in SPLITS:
+            raise unknown(f"split in {file}", str(split), SPLITS)
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise UserError(f"{file} has no list of corpora for {split}.", SHAPE)
+    return found
+
+
+def _entry(file: Path, row: Mapping[str, Any]) -> Entry:
+    for key in row:
+        if key not in KEYS:
+            raise unknown(f"key in {file}", str(key), KEYS)
+    for key in ("name", "manifest"):
+        if not row.get(key):
+            raise UserError(f"An entry of {file} has no {key}.", SHAPE)
+    name, manifest = str(row["name"]), Path(str(row["manifest"]))
+    place = next((path for path in (file.parent / manifest, manifest) if path.is_file()), None)
+    if place is None:
+        raise UserError(f"There is no manifest {manifest}, which {file} names.", "Correct the path.")
+    corpus = Corpus.open(place, row.get("audio_root"))
+    cuts = list(corpus.cuts("test"))
+    hours = _positive(file, name, "hours", row.get("hours", sum(cut.duration for cut in cuts) / 3600))
+    return Entry(name, corpus, cuts, hours * _positive(file, name, "weights", row.get("weights", 1.0)))
+
+
+def _positive(file: Path, name: str, key: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise UserError(f"The {key} of {name} in {file} are {value!r}.", "Give a number above 0.")
+    return float(value)
+
+
+def _named(entry: Entry) -> list[Cut]:
+    """The cuts as the mixture calls them, with their audio where it lies now."""
+    for cut in entry.cuts:
+        cut.id = f"{entry.name}/{cut.id}"
+        supervision = cut.supervisions[0]
+        supervision.custom = {**(supervision.custom or {}), "corpus": entry.name}
+    return list(entry.cuts)
+
+
+def _notes(splits: Mapping[str, Sequence[Entry]], shares: Mapping[str, float]) -> list[str]:
+    listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    notes = [f"Training draws {listed}."] if shares else []
+    owners: dict[str, set[str]] = {}
+    for some in splits.values():
+        for entry in some:
+            for cut in entry.cuts:
+                owners.setdefault(speaker_of(cut), set()).add(entry.name)
+    shared = sorted(speaker for speaker, names in owners.items() if len(names) > 1)
+    if shared:
+        where = " and ".join(sorted(owners[shared[0]]))
+        notes.append(f"{len(shared)} speakers have the same name in two corpora ({shared[0]} in {where}): one person.")
+    return notes
