@@ -6,7 +6,7 @@ regression on its embeddings of the training split, so that every encoder can be
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,45 +15,26 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
-from voxboard.benchmarks.utterances import Utterances, portions, utterances
+from voxboard.benchmarks.base import Better, Measured, Outputs
+from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, utterances, write_rows
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import ordered
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap, classification
 from voxboard.metrics.bootstrap import Interval
-from voxboard.scoring.embed import embed
 from voxboard.scoring.probe import Probe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lhotse.cut import Cut
-
     from voxboard.model import Network
-    from voxboard.scoring.embed import Embeddings
     from voxboard.training.config import Evaluation
 
+log = logging.getLogger("voxboard")
 MAIN_METRIC = "balanced_accuracy@macro"
 METRICS: Mapping[str, Mapping[str, Any]] = {
     MAIN_METRIC: {"mean": "of recalls over the classes in the truth"},
     "accuracy@top1": {},
     "macro_f1@all": {"mean": "over the classes in truth or prediction"},
 }
-
-
-@dataclass(frozen=True)
-class Validated:
-    """How well the validation utterances were recognised; nothing else is fixed on them."""
-
-    error: float
-    digest: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"error": self.error, "digest": self.digest}
-
-    def logged(self) -> dict[str, float]:
-        return {"valid_error": self.error}
 
 
 @dataclass(frozen=True)
@@ -76,7 +57,7 @@ class Predicted(Outputs):
         return np.array(self.classes)[self.scores.argmax(1)]
 
 
-class Attributes(Benchmark):
+class Attributes(UtteranceBenchmark):
     """Accuracy, balanced accuracy and macro-F1 of a label of unseen speakers, and which class is taken for which."""
 
     task = "attributes"
@@ -98,11 +79,6 @@ class Attributes(Benchmark):
     config: Config
 
     @property
-    def label(self) -> str:
-        """The label that is recognised."""
-        return self.config.label
-
-    @property
     def name(self) -> str:
         return self.label
 
@@ -113,26 +89,15 @@ class Attributes(Benchmark):
     def unit(self, metric: str) -> tuple[str, Better]:
         return "fraction", "higher"
 
-    def head_options(self) -> Mapping[str, Any]:
-        return {"label": self.label}
-
-    def items(self, corpus: Corpus, split: str) -> Utterances:
-        return utterances(corpus, split, self.label)
-
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
     ) -> Probe | None:
         """The probe, where the head cannot answer. Raises `UserError` where there is nothing to learn it from."""
         if self._by_head(network):
             return None
-        if home is None or "train" not in home.splits:
-            where = home.name if home else "nothing"
-            raise UserError(
-                f"{where} has no training split that a probe for {self.label} could learn from.",
-                "Evaluate on a corpus with one, or a run that was trained on this label.",
-            )
+        home = self.lessons(home)
         known = utterances(home, "train", self.label)
-        embeddings = _embedded(network, known.cuts, evaluation, show_progress)
+        embeddings = self.embedded(network, known.cuts, evaluation, show_progress)
         rows = known.without(set(embeddings.spent.skipped))
         return Probe.fit(embeddings.matrix, [str(label) for label in rows.labels], self.config.probe_c, seed)
 
@@ -153,20 +118,21 @@ class Attributes(Benchmark):
         fixed: Validated | None = None,
         show_progress: bool = True,
     ) -> Predicted:
-        embeddings = _embedded(network, items.cuts, evaluation, show_progress)
+        embeddings = self.embedded(network, items.cuts, evaluation, show_progress)
         items = items.without(set(embeddings.spent.skipped))
         if learned is not None:
             scores, classes = learned.scores(embeddings.matrix), learned.classes
         else:
             scores, classes = network.class_scores(embeddings.matrix, self.label)
+        unknown = [str(label) for label in items.labels if str(label) not in classes]
+        if unknown:
+            shown = ", ".join(ordered(unknown)[:3])
+            log.warning("%d utterances have a %s that was not trained (%s): missed.", len(unknown), self.label, shown)
         return Predicted(items, embeddings.spent, classes, scores, "probe" if learned else "head")
 
     def fix(self, outputs: Predicted) -> Validated:
         value = classification.balanced_accuracy(outputs.truth, outputs.predictions)
         return Validated(1.0 - value, outputs.items.digest)
-
-    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
-        return Validated(**content)
 
     def measure(self, outputs: Predicted, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         truth = outputs.truth
@@ -196,25 +162,24 @@ class Attributes(Benchmark):
         }
 
     def protocol(self, outputs: Predicted, evaluation: Evaluation, learned: Probe | None) -> records.Protocol:
-        items = outputs.items
         probe = {"probe": learned.described} if learned else {}
-        return records.Protocol(
-            items=records.Items(
-                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
-            ),
-            metrics=self.metrics,
-            crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
-            options={"label": self.label, "classifier": outputs.by, **probe, **items.left_out(outputs.spent.skipped)},
-        )
+        return self.described(outputs, evaluation, {"label": self.label, "classifier": outputs.by, **probe})
 
     def save(self, outputs: Predicted, folder: Path, stem: str) -> None:
         """`predictions-<stem>.jsonl`: id, truth, prediction, and the score of every class."""
-        with open(folder / f"predictions-{stem}.jsonl", "w", encoding="utf-8") as file:
-            rows = zip(outputs.items.cuts, outputs.items.labels, outputs.predictions, outputs.scores, strict=True)
-            for cut, label, guess, scores in rows:
-                row = {"id": cut.id, "truth": str(label), "prediction": str(guess)}
-                row["scores"] = dict(zip(outputs.classes, map(float, scores), strict=True))
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        rows = zip(outputs.items.cuts, outputs.truth, outputs.predictions, outputs.scores, strict=True)
+        write_rows(
+            folder / f"predictions-{stem}.jsonl",
+            (
+                {
+                    "id": cut.id,
+                    "truth": str(label),
+                    "prediction": str(guess),
+                    "scores": dict(zip(outputs.classes, map(float, scores), strict=True)),
+                }
+                for cut, label, guess, scores in rows
+            ),
+        )
 
 
 def mean_recall(hit: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -231,14 +196,3 @@ def _mean_share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     there = whole > 0
     with np.errstate(invalid="ignore"):
         return np.where(there, part / np.where(there, whole, 1), 0.0).sum(-1) / there.sum(-1)
-
-
-def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:
-    return embed(
-        network.encoder,
-        cuts,
-        max_seconds=evaluation.max_seconds,
-        skip_bad_audio=evaluation.skip_bad_audio,
-        show_progress=show_progress,
-        normalised=False,
-    )

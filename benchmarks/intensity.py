@@ -8,7 +8,6 @@ the training split.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.attributes import Validated
-from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
+from voxboard.benchmarks.base import Better, Measured, Outputs
 from voxboard.benchmarks.intensity_baseline import FEATURES
 from voxboard.benchmarks.levels import Levels, levels, rows, unreadable
-from voxboard.benchmarks.utterances import Utterances, portions
+from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, write_rows
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap, regression
 from voxboard.metrics.bootstrap import Interval
-from voxboard.scoring.embed import Embeddings, Spent, compute, embed
+from voxboard.scoring.embed import Spent, compute
 from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ class Told(Outputs):
         return np.array(self.items.labels, dtype=np.float64)
 
 
-class Intensity(Benchmark):
+class Intensity(UtteranceBenchmark):
     """RMSE, MAE and correlations of the level of unseen speakers' utterances, beside two baselines."""
 
     task = "intensity"
@@ -105,11 +103,6 @@ class Intensity(Benchmark):
     config: Config
 
     @property
-    def label(self) -> str:
-        """The level that is told."""
-        return self.config.label
-
-    @property
     def name(self) -> str:
         return f"intensity {self.label}"
 
@@ -119,9 +112,6 @@ class Intensity(Benchmark):
 
     def unit(self, metric: str) -> tuple[str, Better]:
         return ("correlation", "higher") if metric in ("pearson", "ccc") else ("dB", "lower")
-
-    def head_options(self) -> Mapping[str, Any]:
-        return {"label": self.label}
 
     def items(self, corpus: Corpus, split: str) -> Levels:
         return levels(corpus, split, self.label)
@@ -147,7 +137,7 @@ class Intensity(Benchmark):
         baseline = ValueProbe.fit(rows(known), values, ALPHA, standardised=False)
         probe = None
         if not by_head:
-            found = _embedded(network, known.cuts, evaluation, show_progress)
+            found = self.embedded(network, known.cuts, evaluation, show_progress)
             probe = ValueProbe.fit(found.matrix, values, self.config.probe_alpha)
         return Learned(baseline, probe, len(known.cuts))
 
@@ -171,7 +161,7 @@ class Intensity(Benchmark):
         if probe is None and not _tells(network, self.label):
             raise UserError(f"The head does not tell {self.label}.", f"Train regression(label={self.label}).")
         if probe is not None:
-            found = _embedded(network, items.cuts, evaluation, show_progress)
+            found = self.embedded(network, items.cuts, evaluation, show_progress)
             values, spent = probe.predict(found.matrix), found.spent
         else:
             values, spent = _told(network, items.cuts, evaluation, show_progress)
@@ -187,9 +177,6 @@ class Intensity(Benchmark):
 
     def fix(self, outputs: Told) -> Validated:
         return Validated(regression.rmse(outputs.truth, outputs.values), outputs.items.digest)
-
-    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
-        return Validated(**content)
 
     def measure(self, outputs: Told, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         everyone = np.ones(len(outputs.values), dtype=bool)
@@ -215,7 +202,6 @@ class Intensity(Benchmark):
         return found
 
     def protocol(self, outputs: Told, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:
-        items = outputs.items
         options: dict[str, Any] = {"label": self.label, "predictor": outputs.by, "rate": audio.SAMPLE_RATE}
         if learned is not None:
             options["learned from"] = f"{learned.utterances} training utterances"
@@ -223,41 +209,26 @@ class Intensity(Benchmark):
                 options["probe"] = learned.probe.described
         if outputs.unmeasured:
             options["without a level"] = outputs.unmeasured
-        return records.Protocol(
-            items=records.Items(
-                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
-            ),
-            metrics=self.metrics,
-            crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
-            options={**options, **items.left_out(outputs.spent.skipped)},
-        )
+        return self.described(outputs, evaluation, options)
 
     def save(self, outputs: Told, folder: Path, stem: str) -> None:
         """`predictions-<stem>.jsonl`: id, truth, prediction and, where there is one, the ridge baseline's, in dB."""
         columns = {"truth": outputs.truth, "prediction": outputs.values}
         if outputs.baseline is not None:
             columns["ridge"] = outputs.baseline
-        with open(folder / f"predictions-{stem}.jsonl", "w", encoding="utf-8") as file:
-            for row, cut in enumerate(outputs.items.cuts):
-                values = {name: round(float(column[row]), 4) for name, column in columns.items()}
-                file.write(json.dumps({"id": cut.id, **values}, ensure_ascii=False) + "\n")
+        write_rows(
+            folder / f"predictions-{stem}.jsonl",
+            (
+                {"id": cut.id, **{name: round(float(column[row]), 4) for name, column in columns.items()}}
+                for row, cut in enumerate(outputs.items.cuts)
+            ),
+        )
 
 
 def _tells(network: Network, label: str) -> bool:
     """Whether the head was trained on the label before any other."""
     trained = network.targets.targets if network.targets and network.head is not None else {}
     return next(iter(trained), "") == label
-
-
-def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:
-    return embed(
-        network.encoder,
-        cuts,
-        max_seconds=evaluation.max_seconds,
-        skip_bad_audio=evaluation.skip_bad_audio,
-        show_progress=show_progress,
-        normalised=False,
-    )
 
 
 def _told(

@@ -6,7 +6,6 @@ from the encoder.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxboard import progress, records
-from voxboard.benchmarks.attributes import Validated, mean_recall
-from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion
-from voxboard.benchmarks.utterances import LEAST_SPEAKERS, Utterances, portions, utterances
+from voxboard.benchmarks.attributes import mean_recall
+from voxboard.benchmarks.base import Better, Measured, Outputs, Portion
+from voxboard.benchmarks.utterances import (
+    LEAST_SPEAKERS,
+    UtteranceBenchmark,
+    Utterances,
+    Validated,
+    portions,
+    write_rows,
+)
 from voxboard.data import audio
-from voxboard.data.corpus import Corpus
 from voxboard.data.labels import ORDERS, ordered
 from voxboard.errors import BadAudio, UserError
 from voxboard.heads.question_answer import QUESTION, QuestionAnswer
@@ -64,12 +69,13 @@ class Answered(Outputs):
         return np.array([plain(answer).split() == plain(label).split() for answer, label in pairs])
 
 
-class Questions(Benchmark):
+class Questions(UtteranceBenchmark):
     """Accuracy of a chat model's answers, by exact match, overall and for every class."""
 
     task = "questions"
     main_metric = MAIN_METRIC
     default_head = "question-answer"
+    beyond = "truncate"
 
     @dataclass(frozen=True)
     class Config:
@@ -87,11 +93,6 @@ class Questions(Benchmark):
         """Tokens after which an answer ends."""
 
     config: Config
-
-    @property
-    def label(self) -> str:
-        """The label that is asked for."""
-        return self.config.label
 
     @property
     def name(self) -> str:
@@ -115,9 +116,6 @@ class Questions(Benchmark):
 
     def head_options(self) -> Mapping[str, Any]:
         return {"label": self.label, "question": self.question, "lm": self.config.lm}
-
-    def items(self, corpus: Corpus, split: str) -> Utterances:
-        return utterances(corpus, split, self.label)
 
     def run(
         self,
@@ -172,9 +170,6 @@ class Questions(Benchmark):
     def fix(self, outputs: Answered) -> Validated:
         return Validated(1.0 - float(outputs.right.mean()), outputs.items.digest)
 
-    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
-        return Validated(**content)
-
     def measure(self, outputs: Answered, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         truth, right, speakers = outputs.truth, outputs.right, outputs.items.speakers
         classes = ordered(truth.tolist())
@@ -198,31 +193,28 @@ class Questions(Benchmark):
         return Portion(label, self.label, count, {MAIN_METRIC: values(inside)[MAIN_METRIC]})
 
     def protocol(self, outputs: Answered, evaluation: Evaluation, learned: None) -> records.Protocol:
-        items = outputs.items
-        return records.Protocol(
-            items=records.Items(
-                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
-            ),
-            metrics=self.metrics,
-            crop=records.Crop("whole", evaluation.max_seconds, "truncate"),
-            options={
+        return self.described(
+            outputs,
+            evaluation,
+            {
                 "label": self.label,
                 "question": self.question,
                 "chat model": outputs.lm,
                 "decoding": f"greedy, at most {self.config.max_tokens} tokens",
                 "normaliser version": normalisers.version(NORMALISER),
-                **items.left_out(outputs.spent.skipped),
             },
         )
 
     def save(self, outputs: Answered, folder: Path, stem: str) -> None:
         """`answers-<stem>.jsonl`: id, truth, answer, and whether it is right."""
-        with open(folder / f"answers-{stem}.jsonl", "w", encoding="utf-8") as file:
-            for cut, label, answer, right in zip(
-                outputs.items.cuts, outputs.truth, outputs.answers, outputs.right, strict=True
-            ):
-                row = {"id": cut.id, "truth": str(label), "answer": answer, "right": bool(right)}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        rows = zip(outputs.items.cuts, outputs.truth, outputs.answers, outputs.right, strict=True)
+        write_rows(
+            folder / f"answers-{stem}.jsonl",
+            (
+                {"id": cut.id, "truth": str(label), "answer": answer, "right": bool(right)}
+                for cut, label, answer, right in rows
+            ),
+        )
 
 
 def _named(lm: str) -> str:

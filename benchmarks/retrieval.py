@@ -6,7 +6,6 @@ regression from its embeddings of the training split to the vectors of their cap
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.attributes import Validated
-from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
-from voxboard.benchmarks.utterances import Utterances, portions, utterances
+from voxboard.benchmarks.base import Better, Measured, Outputs
+from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, utterances, write_rows
 from voxboard.data import sentences
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import texts_of
@@ -25,7 +23,7 @@ from voxboard.data.targets import VectorTarget
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap, retrieval
 from voxboard.metrics.bootstrap import Interval
-from voxboard.scoring.embed import embed
+from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.model import Network
-    from voxboard.scoring.embed import Embeddings
     from voxboard.training.config import Evaluation
 
 DIRECTIONS = ("text-to-audio", "audio-to-text")
@@ -45,33 +42,6 @@ METRICS: Mapping[str, Mapping[str, Any]] = {
     for metric in ("map@10,", *(f"recall@{k}," for k in RECALLS), "median_rank@")
 }
 GROUPING = "equal captions are one; every utterance that has a caption is right for it"
-
-
-@dataclass(frozen=True, eq=False)
-class Ridge:
-    """A ridge regression from standardised embeddings to the mean vector of an utterance's captions."""
-
-    strength: float
-    pipeline: Any
-
-    @classmethod
-    def fit(cls, embeddings: np.ndarray, vectors: np.ndarray, strength: float) -> Ridge:
-        """[n, E] and [n, D] → a probe."""
-        from sklearn.linear_model import Ridge as Regression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        pipeline = make_pipeline(StandardScaler(), Regression(alpha=strength))
-        return cls(strength, pipeline.fit(embeddings.astype(np.float64), vectors.astype(np.float64)))
-
-    @property
-    def described(self) -> str:
-        return f"ridge regression to captions, alpha={self.strength:g}, standardised"
-
-    def __call__(self, embeddings: np.ndarray) -> np.ndarray:
-        """[n, E] → [n, D]."""
-        found: np.ndarray = self.pipeline.predict(embeddings.astype(np.float64))
-        return found
 
 
 @dataclass(frozen=True)
@@ -86,7 +56,7 @@ class Matched(Outputs):
     by: str  # "head" or "probe"
 
 
-class Retrieval(Benchmark):
+class Retrieval(UtteranceBenchmark):
     """R@1, 5 and 10, mAP@10 and the median rank between utterances and captions, in both directions."""
 
     task = "retrieval"
@@ -110,11 +80,6 @@ class Retrieval(Benchmark):
     config: Config
 
     @property
-    def label(self) -> str:
-        """The label that holds captions."""
-        return self.config.label
-
-    @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
         return METRICS
 
@@ -133,23 +98,18 @@ class Retrieval(Benchmark):
 
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
-    ) -> Ridge | None:
+    ) -> ValueProbe | None:
         """The probe, where the head cannot match. Raises `UserError` where there is nothing to learn it from."""
         if self._target(network) is not None:
             return None
-        if home is None or "train" not in home.splits:
-            where = home.name if home else "nothing"
-            raise UserError(
-                f"{where} has no training split that a probe for captions could learn from.",
-                "Evaluate on a corpus with one, or a run that was trained for retrieval.",
-            )
+        home = self.lessons(home)
         known = self.items(home, "train")
-        embeddings = _embedded(network, known.cuts, evaluation, show_progress)
+        embeddings = self.embedded(network, known.cuts, evaluation, show_progress)
         cuts = known.without(set(embeddings.spent.skipped)).cuts
         captions, matches = _captions(cuts, self.label)
         vectors = sentences.load(self.config.sentence_encoder)(captions)
         mean = matches @ vectors / matches.sum(1, keepdims=True)
-        return Ridge.fit(embeddings.matrix, mean, self.config.ridge)
+        return ValueProbe.fit(embeddings.matrix, mean, self.config.ridge)
 
     def _target(self, network: Network) -> VectorTarget | None:
         """What the head was trained on, where it matches. Raises `UserError` where it is asked to and cannot."""
@@ -164,20 +124,20 @@ class Retrieval(Benchmark):
         network: Network,
         items: Utterances,
         evaluation: Evaluation,
-        learned: Ridge | None = None,
+        learned: ValueProbe | None = None,
         fixed: Validated | None = None,
         show_progress: bool = True,
     ) -> Matched:
         target = self._target(network)
         if learned is None and target is None:
             raise UserError("Nothing brings embeddings to captions.", "Train with the head contrastive.")
-        embeddings = _embedded(network, items.cuts, evaluation, show_progress)
+        embeddings = self.embedded(network, items.cuts, evaluation, show_progress)
         items = items.without(set(embeddings.spent.skipped))
         captions, matches = _captions(items.cuts, self.label)
         encoder = sentences.load(target.encoder if learned is None and target else self.config.sentence_encoder)
         vectors = encoder(captions)
         if learned is not None:
-            similarities = _unit(learned(embeddings.matrix)) @ _unit(vectors).T
+            similarities = _unit(learned.predict(embeddings.matrix)) @ _unit(vectors).T
         else:
             similarities = _by_head(network, embeddings.matrix, vectors)
         by = "probe" if learned else "head"
@@ -187,9 +147,6 @@ class Retrieval(Benchmark):
         right = [np.flatnonzero(row) for row in outputs.matches.T]
         return Validated(1.0 - retrieval.map_at_k(outputs.similarities.T, right, 10), outputs.items.digest)
 
-    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
-        return Validated(**content)
-
     def measure(self, outputs: Matched, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         everyone = np.ones(len(outputs.items), dtype=bool)
 
@@ -198,37 +155,34 @@ class Retrieval(Benchmark):
 
         return Measured(values(everyone), portions(outputs.items, values))
 
-    def protocol(self, outputs: Matched, evaluation: Evaluation, learned: Ridge | None) -> records.Protocol:
-        items = outputs.items
+    def protocol(self, outputs: Matched, evaluation: Evaluation, learned: ValueProbe | None) -> records.Protocol:
         probe = {"probe": learned.described} if learned else {}
-        return records.Protocol(
-            items=records.Items(
-                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
-            ),
-            metrics=self.metrics,
-            crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
-            options={
+        return self.described(
+            outputs,
+            evaluation,
+            {
                 "label": self.label,
                 "captions": len(outputs.captions),
                 "grouping": GROUPING,
                 "sentence encoder": outputs.encoder,
                 "matcher": outputs.by,
                 **probe,
-                **items.left_out(outputs.spent.skipped),
             },
         )
 
     def save(self, outputs: Matched, folder: Path, stem: str) -> None:
         """`matches-<stem>.jsonl`: id, its captions, and the ten that are most similar with their similarities."""
-        with open(folder / f"matches-{stem}.jsonl", "w", encoding="utf-8") as file:
-            for cut, scores, own in zip(outputs.items.cuts, outputs.similarities, outputs.matches, strict=True):
-                best = np.argsort(-scores, kind="stable")[:10]
-                row = {
-                    "id": cut.id,
-                    "captions": [outputs.captions[place] for place in np.flatnonzero(own)],
-                    "best": [[outputs.captions[place], float(scores[place])] for place in best],
-                }
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        rows = zip(outputs.items.cuts, outputs.similarities, outputs.matches, strict=True)
+        write_rows(folder / f"matches-{stem}.jsonl", (_row(outputs.captions, *row) for row in rows))
+
+
+def _row(captions: Sequence[str], cut: Cut, scores: np.ndarray, own: np.ndarray) -> dict[str, Any]:
+    best = np.argsort(-scores, kind="stable")[:10].tolist()
+    return {
+        "id": cut.id,
+        "captions": [captions[place] for place in np.flatnonzero(own).tolist()],
+        "best": [[captions[place], float(scores[place])] for place in best],
+    }
 
 
 def _captions(cuts: Sequence[Cut], label: str) -> tuple[tuple[str, ...], np.ndarray]:
@@ -318,14 +272,3 @@ def _by_head(network: Network, embeddings: np.ndarray, vectors: np.ndarray) -> n
         text = head.project(torch.from_numpy(vectors).to(device))
     found: np.ndarray = (audio.float() @ text.float().T).cpu().numpy()
     return found
-
-
-def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:
-    return embed(
-        network.encoder,
-        cuts,
-        max_seconds=evaluation.max_seconds,
-        skip_bad_audio=evaluation.skip_bad_audio,
-        show_progress=show_progress,
-        normalised=False,
-    )

@@ -6,7 +6,6 @@ A CTC head is decoded here, by the best path or a beam with an n-gram model; a h
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.attributes import Validated
-from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs
-from voxboard.benchmarks.utterances import Utterances, portions, utterances
-from voxboard.data.corpus import Corpus
+from voxboard.benchmarks.base import Better, Measured, Outputs
+from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, write_rows
 from voxboard.data.targets import TokenTarget
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap, normalisers, text
@@ -63,11 +60,12 @@ class Writer:
     text: Callable[[list[Any]], str]
 
 
-class Transcription(Benchmark):
+class Transcription(UtteranceBenchmark):
     """Word error rate, its kinds of errors, and the character error rate, with intervals over speakers."""
 
     task = "transcription"
     default_head = "ctc"
+    beyond = "chunks after each other"
 
     @dataclass(frozen=True)
     class Config(Decoding):
@@ -85,6 +83,10 @@ class Transcription(Benchmark):
     config: Config
 
     @property
+    def label(self) -> str:
+        return "text"
+
+    @property
     def main_metric(self) -> str:
         return self._named("wer")
 
@@ -99,9 +101,6 @@ class Transcription(Benchmark):
 
     def unit(self, metric: str) -> tuple[str, Better]:
         return "fraction", "lower"
-
-    def items(self, corpus: Corpus, split: str) -> Utterances:
-        return utterances(corpus, split, "text")
 
     def run(
         self,
@@ -157,9 +156,6 @@ class Transcription(Benchmark):
         value = text.wer(outputs.references, outputs.hypotheses, self.config.normalizer)
         return Validated(value, outputs.items.digest)
 
-    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
-        return Validated(**content)
-
     def measure(self, outputs: Transcribed, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         """Raises `UserError` where no reference holds a word."""
         texts = (outputs.references, outputs.hypotheses, self.config.normalizer)
@@ -183,17 +179,12 @@ class Transcription(Benchmark):
         return Measured(values(np.ones(len(speakers), dtype=bool)), portions(outputs.items, values))
 
     def protocol(self, outputs: Transcribed, evaluation: Evaluation, learned: None) -> records.Protocol:
-        items = outputs.items
-        return records.Protocol(
-            items=records.Items(
-                items.digest, len(items.cuts), "utterances", speakers=len(set(items.speakers.tolist()))
-            ),
-            metrics=self.metrics,
-            crop=records.Crop("whole", evaluation.max_seconds, "chunks after each other"),
-            options={
+        return self.described(
+            outputs,
+            evaluation,
+            {
                 "normaliser": normalisers.version(self.config.normalizer),
                 **self._search(),
-                **items.left_out(outputs.spent.skipped),
             },
         )
 
@@ -213,9 +204,7 @@ class Transcription(Benchmark):
     def save(self, outputs: Transcribed, folder: Path, stem: str) -> None:
         """`texts-<stem>.jsonl`: id, reference and hypothesis as they were compared, words, and errors by kind."""
         report = text.score(outputs.references, outputs.hypotheses, self.config.normalizer)
-        with open(folder / f"texts-{stem}.jsonl", "w", encoding="utf-8") as file:
-            for row in report.rows():
-                file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
+        write_rows(folder / f"texts-{stem}.jsonl", (row._asdict() for row in report.rows()))
 
 
 def _spaced(texts: list[str]) -> str:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from voxboard.benchmarks.base import Items, Portion
+from voxboard import records
+from voxboard.benchmarks.base import Benchmark, Items, Portion
 from voxboard.data.corpus import ATTRIBUTES, Corpus
 from voxboard.data.labels import label_of
 from voxboard.errors import UserError
 from voxboard.metrics.bootstrap import Interval
+from voxboard.scoring.embed import embed
 from voxboard.scoring.portions import MAX_LEVELS, group_of
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.model import Network
+    from voxboard.scoring.embed import Embeddings
+    from voxboard.training.config import Evaluation
 
 LEAST = 30  # utterances below which a group gets no number
 LEAST_SPEAKERS = 3
@@ -42,6 +53,80 @@ class Utterances(Items):
     def left_out(self, skipped: Sequence[str]) -> dict[str, str]:
         """What a protocol says of unreadable utterances: without them it is another set."""
         return {"left out": hashlib.sha256("\n".join(skipped).encode()).hexdigest()[:12]} if skipped else {}
+
+
+@dataclass(frozen=True)
+class Validated:
+    """How large the error on the validation utterances was; nothing else is fixed on them."""
+
+    error: float
+    digest: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"error": self.error, "digest": self.digest}
+
+    def logged(self) -> dict[str, float]:
+        return {"valid_error": self.error}
+
+
+class UtteranceBenchmark(Benchmark):
+    """What benchmarks of labelled utterances share."""
+
+    beyond: ClassVar[str] = "mean of chunks"  # what happens to an utterance that is too long for one forward
+
+    @property
+    def label(self) -> str:
+        """The label that is predicted."""
+        return str(self.config.label)
+
+    def head_options(self) -> Mapping[str, Any]:
+        return {"label": self.label}
+
+    def items(self, corpus: Corpus, split: str) -> Utterances:
+        return utterances(corpus, split, self.label)
+
+    def fixed_from(self, content: Mapping[str, Any]) -> Validated:
+        return Validated(**content)
+
+    def lessons(self, home: Corpus | None) -> Corpus:
+        """The corpus whose training split a probe learns from. Raises `UserError` where there is none."""
+        if home is None or "train" not in home.splits:
+            where = f"{home.name} has" if home else "There is"
+            raise UserError(
+                f"{where} no training split that a probe for {self.label} could learn from.",
+                "Evaluate on a corpus with one, or a run that was trained on this label.",
+            )
+        return home
+
+    def embedded(
+        self, network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool
+    ) -> Embeddings:
+        """Embeddings as the encoder gives them, for heads and probes."""
+        return embed(
+            network.encoder,
+            cuts,
+            max_seconds=evaluation.max_seconds,
+            skip_bad_audio=evaluation.skip_bad_audio,
+            show_progress=show_progress,
+            normalised=False,
+        )
+
+    def described(self, outputs: Any, evaluation: Evaluation, options: Mapping[str, Any]) -> records.Protocol:
+        """The protocol of these utterances, with what else the task has to say."""
+        items: Utterances = outputs.items
+        speakers = len(set(items.speakers.tolist()))
+        return records.Protocol(
+            items=records.Items(items.digest, len(items.cuts), "utterances", speakers=speakers),
+            metrics=self.metrics,
+            crop=records.Crop("whole", evaluation.max_seconds, self.beyond),
+            options={**options, **items.left_out(outputs.spent.skipped)},
+        )
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON object per line."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def utterances(corpus: Corpus, split: str, label: str) -> Utterances:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.cuts import noise_cuts
 from voxboard import model, systems
-from voxboard.benchmarks.retrieval import MAIN_METRIC, METRICS, Matched, Retrieval, Ridge, weighted_median
+from voxboard.benchmarks.retrieval import MAIN_METRIC, METRICS, Matched, Retrieval, weighted_median
 from voxboard.benchmarks.utterances import Utterances
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.labels import texts_of
@@ -23,6 +23,7 @@ from voxboard.data.targets import Targets, VectorTarget, learn
 from voxboard.errors import UserError
 from voxboard.metrics import retrieval
 from voxboard.scoring.embed import Spent
+from voxboard.scoring.probe import ValueProbe
 from voxboard.training.config import Evaluation
 
 LOUD, QUIET = "a loud voice", "a quiet voice"
@@ -98,8 +99,8 @@ def test_captions_are_a_text_or_a_list() -> None:
 def test_a_ridge_regression_finds_a_linear_map() -> None:
     random = np.random.default_rng(0)
     rows, weights = random.normal(size=(200, 4)), random.normal(size=(4, 3))
-    probe = Ridge.fit(rows, rows @ weights + 2.0, 1e-6)
-    np.testing.assert_allclose(probe(rows[:5] * 2), rows[:5] * 2 @ weights + 2.0, atol=1e-6)
+    probe = ValueProbe.fit(rows, rows @ weights + 2.0, 1e-6)
+    np.testing.assert_allclose(probe.predict(rows[:5] * 2), rows[:5] * 2 @ weights + 2.0, atol=1e-6)
     assert "alpha=1e-06" in probe.described
 
 
@@ -187,7 +188,7 @@ def test_what_cannot_be_matched_is_said(corpus: Corpus) -> None:
     benchmark = Retrieval(Retrieval.Config())
     with pytest.raises(UserError, match="not trained on caption"):
         Retrieval(Retrieval.Config(matcher="head")).learn(network, corpus, Evaluation(), 0)
-    with pytest.raises(UserError, match="no training split that a probe for captions"):
+    with pytest.raises(UserError, match="no training split that a probe for caption"):
         benchmark.learn(network, None, Evaluation(), 0)
     with pytest.raises(UserError, match="Nothing brings embeddings to captions"):
         benchmark.run(network, benchmark.items(corpus, "test"), Evaluation())

@@ -42,14 +42,14 @@ class Probe:
 
 @dataclass(frozen=True, eq=False)
 class ValueProbe:
-    """A ridge regression of a number on rows of features; `described` is what a protocol says of it."""
+    """A ridge regression of a number, or of vectors, on rows of features; `described` is for a protocol."""
 
     described: str
     pipeline: Any
 
     @classmethod
     def fit(cls, rows: np.ndarray, values: np.ndarray, alpha: float = 1.0, standardised: bool = True) -> ValueProbe:
-        """Rows [n, E] and their values [n] → a probe. Raises `UserError` for fewer than two rows."""
+        """Rows [n, E] and their values [n], or [n, D] → a probe. Raises `UserError` for fewer than two rows."""
         from sklearn.linear_model import Ridge
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -61,6 +61,6 @@ class ValueProbe:
         return cls(described, make_pipeline(*steps).fit(rows.astype(np.float64), np.asarray(values, np.float64)))
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Rows [n, E] → values [n]."""
+        """Rows [n, E] → values [n], or [n, D]."""
         found: np.ndarray = self.pipeline.predict(rows.astype(np.float64))
         return found
