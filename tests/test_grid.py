@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from voxboard import benchmarks
 from voxboard.errors import UserError
-from voxboard.grid import Grid
+from voxboard.grid import Grid, Tasks
 
 
 @pytest.mark.smoke
@@ -38,3 +39,24 @@ def test_a_mistake_in_a_grid_is_named(text: str, says: str, tmp_path: Path) -> N
 def test_an_unknown_grid_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match="demo"):
         Grid.load("demos")
+
+
+def test_the_list_of_tasks_has_a_row_of_every_task() -> None:
+    found = Tasks.load("demo-tasks")
+    assert {entry.task for entry in found.entries} == set(benchmarks.names()) - {"verification"}
+    cells = {cell.system.name for cell in Grid.load("demo").cells()}
+    assert {entry.system for entry in found.entries if entry.weights == "verification"} <= cells
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ('data="Voices"\ntask="x"', "system"),
+        ('data="Voices"\ntask="x"\nsystem="a+b"\nweights="random"', "weights"),
+        ('data="Voices"\ntask="x"\nsystem="a+b"\noption=1', "option"),
+    ],
+)
+def test_a_mistake_in_a_list_is_named(entry: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text(f'name="t"\n[[entries]]\n{entry}\n')
+    with pytest.raises(UserError, match=says):
+        Tasks.load(str(tmp_path / "t.toml"))

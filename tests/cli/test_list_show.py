@@ -48,7 +48,7 @@ def _run(*words: str, path: Path | None = None) -> str:
 
 def test_list_has_sizes_costs_and_parity() -> None:
     found = json.loads(_run("list", "--json"))
-    assert list(found) == ["backbones", "poolers", "heads", "systems", "corpora"]
+    assert list(found) == ["backbones", "poolers", "heads", "systems", "benchmarks", "corpora"]
     base = found["backbones"]["wavlm-base"]
     assert base["parameters"] == 94_381_936
     assert base["multiply_adds"] == catalogue.measured()["backbone"]["wavlm-base"]["multiply_adds"]
@@ -62,6 +62,35 @@ def test_list_prints_one_kind() -> None:
     (line,) = (line for line in printed.splitlines() if line.startswith("unipool "))
     assert {"2.87M", "yes"} <= set(line.split())
     assert "ecapa-1024" not in printed
+
+
+def test_list_has_tasks_and_cards_with_their_main_metrics() -> None:
+    found = json.loads(_run("list", "benchmarks", "--json"))["benchmarks"]
+    task, card = found["verification"], found["VoxConverse"]
+    assert (task["kind"], task["main_metric"], task["shown"], task["corpus"]) == (
+        "task",
+        "eer@interpolated",
+        "EER",
+        "any",
+    )
+    assert (card["kind"], card["task"], card["corpus"]) == ("card", "diarization", "VoxConverse")
+    assert card["main_metric"] == "der@collar=0.25"
+    printed = " ".join(_run("list", "benchmarks").split())
+    assert "do two utterances have the same speaker? EER any" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("verification", ("min_dcf@p=0.01", "score_norm", "Equal error rate")),
+        ("voxconverse", ("der@collar=0.25", "collar")),
+    ],
+)
+def test_show_tells_of_tasks_and_cards(name: str, texts: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", name]) == 0
+    printed = capsys.readouterr().out
+    for text in texts:
+        assert text.split()[0] in printed
 
 
 def test_list_is_fast() -> None:

@@ -59,7 +59,10 @@ def test_every_label_is_there(corpus: Corpus) -> None:
         assert cut.id.rsplit("-", 1)[0] == session
         assert cut.recording.sources[0].source.endswith(f"audio/{speaker}/{cut.id}.flac")
         known = attributes_of(cut)
-        assert {*known} == {"gender", "language", "accent", "age", "session", "variant", "level"}
+        assert {*known} == {
+            *("gender", "language", "accent", "age", "session", "variant", "level"),
+            *("age_group", "pace", "style", "captions"),
+        }
         assert known["gender"] in ("female", "male")
         assert known["age"] in ("young", "adult", "senior")
         words = cut.supervisions[0].text.split(" ")
@@ -69,7 +72,7 @@ def test_every_label_is_there(corpus: Corpus) -> None:
 
 def test_the_corpus_describes_itself(corpus: Corpus) -> None:
     assert corpus.splits == list(SPLITS)
-    assert (corpus.name, corpus.info.version, corpus.info.synthetic) == ("Voices", "1", True)
+    assert (corpus.name, corpus.info.version, corpus.info.synthetic) == ("Voices", "2", True)
     assert corpus.info.source == f"eSpeak NG {espeak.version()}"
     assert {split: count["speakers"] for split, count in corpus.info.counts.items()} == {
         "train": 4,

@@ -58,3 +58,45 @@ def test_a_failing_cell_is_recorded_and_stops_nothing(grid: Path) -> None:
     assert len(failed) == 2
     assert all("loss" in record.reason for record in failed)
     assert "loss" in (grid / "results" / "demo" / "board" / "leaderboard.md").read_text()
+
+
+TASKS = """
+name = "few"
+
+[[entries]]
+data = "Voices"
+task = "attributes"
+options = { label = "gender" }
+system = "ecapa(channels=8, frame_size=16)+mean+aam"
+weights = "verification"
+
+[[entries]]
+data = "Voices"
+task = "questions"
+system = "ecapa(channels=8, frame_size=16)+frames+question-answer"
+asks = "lm"
+
+[[entries]]
+data = "Voices"
+task = "retrieval"
+system = "ecapa(channels=8, frame_size=16)+mean"
+weights = "untrained"
+package = "no_such_package"
+install = "pip install 'voxboard[such]'"
+"""
+
+
+def test_all_tasks_take_the_runs_of_the_grid_and_say_what_is_skipped(
+    grid: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (grid / "t.toml").write_text(TASKS)
+    words = ["demo", "--grid", "g.toml", "--device", "cpu", "--tasks", "all", "--task_grid", "t.toml"]
+    assert main(words) == 0
+    said = capsys.readouterr().err
+    assert "Voices questions: skipped: the demo downloads nothing; name one with --lm" in said
+    assert "Voices retrieval: skipped: pip install 'voxboard[such]'" in said
+    (record,) = (record for record in _records(grid) if record.benchmark.task == "attributes")
+    assert record.confusion is not None
+    assert record.provenance.run in {other.provenance.run for other in _records(grid) if other is not record}
+    assert main(words) == 0
+    assert "0 of 1 cells to do" in capsys.readouterr().err

@@ -41,7 +41,15 @@ def test_the_first_command_of_the_training_page_trains_a_classifier(here: Path) 
     assert sum(map(sum, record["confusion"]["counts"])) == record["protocol"]["items"]["count"]
 
 
-PAGES = ("README", "docs/index", "docs/corpora", "docs/measuring", "docs/training", "docs/embedding")
+def test_the_commands_of_the_tasks_page_leave_records(here: Path) -> None:
+    (block,) = _blocks("docs/tasks.md", "sh")
+    for line in block.splitlines():
+        assert main([*shlex.split(line)[1:], "--replicates", "20"]) == 0
+    tasks = [json.loads(path.read_text())["benchmark"]["task"] for path in here.glob("results/records/**/*.json")]
+    assert sorted(tasks) == ["attributes", "intensity"]
+
+
+PAGES = ("README", "docs/index", "docs/corpora", "docs/measuring", "docs/training", "docs/tasks", "docs/embedding")
 
 
 @pytest.mark.parametrize("page", [f"{page}.md" for page in PAGES])

@@ -159,6 +159,6 @@ def _run(work: Work, args: Demo, name: str) -> tuple[bool, str]:
     except Exception as error:
         reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         record_failure(work, args.out, args.device, name, reason)
-        return False, f"failed             {about}: {reason}"
+        return False, f"{'failed':28}{about}: {reason}"
     main = record.benchmark.main_metric
-    return True, f"{label(main)} {show(record.values[main], 2)}".ljust(19) + about
+    return True, f"{label(main)} {show(record.values[main], 2)}".ljust(28) + about

@@ -143,13 +143,12 @@ def _network(args: Embed) -> tuple[Network, System, dict[str, Any]]:
         known = bool(network.encoder.backbone.spec.trained_on) or bool(system.backbone.options.get("use_pretrain"))
         trained = known or not model.parameters(network.encoder)
         return network, system, {"system": system.name, "spec": spec, "seed": args.seed, "pretrained": trained}
-    from voxboard.training import checkpoint, folder
+    from voxboard.training import evaluate, folder
+    from voxboard.training.config import Weights
 
     place = folder.find(args.eval_path, args.runs)
     config = folder.config_of(place)
-    tensors, meta = folder.state_of(place, "best")
-    network = model.build(config.system, folder.targets_of(place).sizes, config.general.seed)
-    network.load(checkpoint.without(tensors, "average."))
+    network, meta = evaluate.network_of(config, place, Weights())
     about = {"system": config.system.name, "spec": config.system.spec, "run": place.name, "step": int(meta["step"])}
     return network, config.system, about | {"trained_on": config.corpus}
 

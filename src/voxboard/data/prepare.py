@@ -103,7 +103,7 @@ def prepare(
 
 def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     from voxboard.data import folder as tables
-    from voxboard.data import recordings
+    from voxboard.data import layout, recordings
 
     folder = Path(os.path.abspath(data))
     if not folder.is_dir():
@@ -122,7 +122,13 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
         )
     _check_kind(data, "recordings" if options.rttm else "utterances", options)
     options = _located(options, folder)
-    scan = recordings.scan(folder, options) if options.rttm else tables.scan(folder, options)
+    scan: Scan | Recordings
+    if options.rttm:
+        scan = recordings.scan(folder, options)
+    elif options.metadata is None and tables.find_table(folder) is None:
+        scan = layout.scan(folder)
+    else:
+        scan = tables.scan(folder, options)
     return _write(scan, CorpusInfo(name, source=str(folder)), out, options)
 
 
