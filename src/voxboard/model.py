@@ -45,13 +45,14 @@ class Encoder(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """`waveforms` [B, N], `lengths` [B] samples → embeddings [B, E], not normalised."""
-        return self.pooler(self._frames(waveforms, lengths))
+        return self.pooler(self.frames(waveforms, lengths))
 
     def sequence(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         """The same input → what the pooler pools, [B, 1, T, D], for heads that read frames."""
-        return self.pooler.sequence(self._frames(waveforms, lengths))
+        return self.pooler.sequence(self.frames(waveforms, lengths))
 
-    def _frames(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+    def frames(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        """The same input → what the pooler gets, without gradient where the backbone is frozen."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.backbone(waveforms, lengths)
 
@@ -70,8 +71,12 @@ class Network:
 
     def training_output(self, waveforms: Tensor, lengths: Tensor) -> Any:
         """What the head reads: embeddings [B, E], or `Frames`."""
+        return self.read(self.encoder.frames(waveforms, lengths))
+
+    def read(self, frames: Frames) -> Any:
+        """The same, from the backbone's frames."""
         reads_frames = self.head is not None and self.head.reads == "frames"
-        return (self.encoder.sequence if reads_frames else self.encoder)(waveforms, lengths)
+        return self.encoder.pooler.sequence(frames) if reads_frames else self.encoder.pooler(frames)
 
     def class_scores(self, embeddings: np.ndarray, task: str) -> tuple[np.ndarray, tuple[str, ...]]:
         """Embeddings [U, E] as the encoder gives them → scores [U, C] of a task's classes, and their names."""

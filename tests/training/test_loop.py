@@ -19,7 +19,9 @@ from voxboard.data import targets
 from voxboard.errors import UserError
 from voxboard.model import Network
 from voxboard.training import averaging, checkpoint, folder
+from voxboard.training.devices import fabric
 from voxboard.training.loop import Loop
+from voxboard.training.trainee import Trainee
 
 ECAPA = "ecapa(channels=8, frame_size=16)+statistics+softmax"
 SMALL = "--batch_size 4 --train_max_sec 0.2 --workers 0 --device cpu --max_lr 0.01 --nb_total_step 12 --nb_steps_eval 2"
@@ -46,11 +48,12 @@ def cuts(tmp_path: Path) -> list[MonoCut]:
 
 
 def _loop(run: Path, cuts: list[MonoCut], words: str, spec: str = ECAPA) -> Loop:
+    """A run of one trainee."""
     config = read(["Voices", spec, *SMALL.split(), *words.split()])
     run.mkdir(exist_ok=True)
     learned = targets.learn({"speaker": "classes"}, cuts, pytest.fail)
     network = model.build(config.system, learned.sizes, seed=0)
-    return Loop(config, run, network, cuts, learned, Flat(None))
+    return Loop([Trainee(config, run, network, Flat(None), fabric("cpu"))], cuts, learned)
 
 
 def _rates(run: Path) -> list[float]:
@@ -73,20 +76,20 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     words: str, tmp_path: Path, cuts: list[MonoCut], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _loop(tmp_path / "whole", cuts, words).fit(ITEMS, show_progress=False)
-    going = Loop._one
+    going = Trainee.take
 
-    def dies(self: Loop, batch: Any) -> Any:
+    def dies(self: Trainee, *batches: Any) -> Any:
         if self.step == 5:  # one step after the checkpoint at 4, where the plateau has waited once
             raise KeyboardInterrupt
-        return going(self, batch)
+        return going(self, *batches)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_one", dies)
+        patch.setattr(Trainee, "take", dies)
         killed = _loop(tmp_path / "cut", cuts, words)
         with pytest.raises(KeyboardInterrupt):
             killed.fit(ITEMS, show_progress=False)
     resumed = _loop(tmp_path / "cut", cuts, words)
-    assert resumed.step == 4
+    assert resumed.trainees[0].step == 4
     resumed.fit(ITEMS, show_progress=False)
     whole, _ = folder.state_of(tmp_path / "whole", "last")
     cut, _ = folder.state_of(tmp_path / "cut", "last")
@@ -159,7 +162,7 @@ class _Halves:
 def test_a_backbone_can_stay_frozen_at_first(tmp_path: Path, cuts: list[MonoCut]) -> None:
     words = "--optimizer sgd --schedule constant --nb_total_step 4 --nb_steps_eval 2 --keep_checkpoints 2"
     loop = _loop(tmp_path / "run", cuts, f"{words} --frozen_share 0.5")
-    first = {key: value.clone() for key, value in loop.network.encoder.backbone.state_dict().items()}
+    first = {key: value.clone() for key, value in loop.trainees[0].network.encoder.backbone.state_dict().items()}
     loop.fit(ITEMS, show_progress=False)
     middle, _ = checkpoint.load(tmp_path / "run" / "checkpoint-2.safetensors")
     last = _weights(tmp_path / "run")
@@ -177,9 +180,10 @@ def test_training_ends_early_when_the_error_stays(tmp_path: Path, cuts: list[Mon
             return SimpleNamespace(error=self.error, to_dict=dict, logged=dict)
 
     loop = _loop(tmp_path / "run", cuts, "--schedule constant --early_stop 2")
-    loop.benchmark = Rising(None)
-    best = loop.fit(ITEMS, show_progress=False)
-    assert (best.step, loop.step) == (2, 6)
+    (trainee,) = loop.trainees
+    trainee.benchmark = Rising(None)
+    loop.fit(ITEMS, show_progress=False)
+    assert (trainee.best.step, trainee.step) == (2, 6)
 
 
 def test_an_average_of_a_run_is_the_mean_of_its_weights(tmp_path: Path, cuts: list[MonoCut]) -> None:

@@ -56,6 +56,11 @@ class Head(nn.Module):
         """The labels that a head of such a `Config` is trained with, and what they are."""
         return {getattr(config, "label", cls.label): cls.targets}
 
+    @classmethod
+    def wants(cls, config: Any) -> tuple[int, int] | None:
+        """The `batches` of a head of such a `Config`."""
+        return None
+
     def loss(self, embeddings: Any, labels: Any) -> Tensor:
         """Embeddings [B, E], or the `Frames` of a sequence, and their labels → scalar loss.
 

@@ -57,11 +57,15 @@ class GE2E(Head):
                 f"ge2e has no {config.form} form with {config.reduction} reduction.", "See voxboard show ge2e."
             )
         self.config = config
-        self.batches = config.speakers, config.utterances
+        self.batches = self.wants(config)
         self.similarity_weight = nn.Parameter(torch.tensor([config.init_w]))
         self.similarity_bias = nn.Parameter(torch.tensor([config.init_b]))
         self.centroids: Tensor
         self.register_buffer("centroids", torch.zeros(n_classes, embedding_size))
+
+    @classmethod
+    def wants(cls, config: Config) -> tuple[int, int]:
+        return config.speakers, config.utterances
 
     def similarities(self, embeddings: Tensor) -> Tensor:
         """Speaker-major embeddings [N, M, E] → scaled cosines [N, M, N]: to the own centroid without the utterance."""

@@ -53,12 +53,18 @@ class MultiTask(Head):
             options = {"dropout": config.dropout} if name == "softmax" else {}
             if n_classes[task]:
                 self.parts[task] = heads.create(name, embedding_size, n_classes[task], **options)
-        self.batches = self._part(self.label).batches if self.label in self.parts else None
+        self.batches = self.wants(config)
 
     @classmethod
     def needs(cls, config: Config) -> Mapping[str, Kind]:
         _check(config)
         return dict.fromkeys(config.tasks, "classes")
+
+    @classmethod
+    def wants(cls, config: Config) -> tuple[int, int] | None:
+        main, _ = heads.REGISTRY.resolve(config.main)
+        found: tuple[int, int] | None = main.wants(heads.REGISTRY.config(config.main))
+        return found
 
     def loss(self, embeddings: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
         found = self.losses(embeddings, labels)

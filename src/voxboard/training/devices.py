@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def fabric_options(device: str) -> dict[str, Any]:
@@ -19,6 +22,13 @@ def fabric_options(device: str) -> dict[str, Any]:
             raise UserError(f"--device {device} names a GPU, but no GPU can be used here.", "Use --device cpu.")
         return {"accelerator": "cuda", "devices": [int(number) for number in numbers]}
     raise UserError(f"Unknown device {device!r}.", "Use auto, cpu, cuda, mps, or a GPU's number.")
+
+
+def fabric(device: str) -> Fabric:
+    """Fabric on the device that training runs on."""
+    from lightning_fabric import Fabric
+
+    return Fabric(**fabric_options(device))
 
 
 def device_of(device: str) -> torch.device:

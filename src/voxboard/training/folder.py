@@ -24,8 +24,18 @@ from voxboard.training.config import RunConfig
 log = logging.getLogger("voxboard")
 
 
-def create(runs: Path, config: RunConfig) -> Path:
-    """Makes `local-YYYYMMDD-HHmmss[-n]`, which never collides, and writes the configuration into it."""
+def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
+    """Makes a run's folder and writes the configuration into it: `place`, which may be there from an earlier attempt.
+
+    By default `local-YYYYMMDD-HHmmss[-n]` below `runs`, which never collides.
+    """
+    folder = place or _new(runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+    return folder
+
+
+def _new(runs: Path) -> Path:
     stem = time.strftime("local-%Y%m%d-%H%M%S")
     runs.mkdir(parents=True, exist_ok=True)
     number = 0
@@ -33,11 +43,9 @@ def create(runs: Path, config: RunConfig) -> Path:
         folder = runs / (f"{stem}-{number}" if number else stem)
         try:
             folder.mkdir()
-            break
+            return folder
         except FileExistsError:
             number += 1
-    checkpoint.write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
-    return folder
 
 
 def find(run: str, runs: Path = Path("results/runs")) -> Path:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard import benchmarks, heads, model, systems
-from voxboard.benchmarks.base import Benchmark, Items
+from voxboard import benchmarks, heads, systems
 from voxboard.data import prepare, splits, targets, tokens
-from voxboard.data.corpus import Corpus, speaker_of
+from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
 from voxboard.systems import Part, System
 from voxboard.training import evaluate, folder
+from voxboard.training.carry import Outcome, bank_key, carry_out, created, refuse_seen
 from voxboard.training.config import Evaluation, RunConfig, Weights, flags, part_flags, task_flags
 from voxboard.training.evaluate import Setting
-from voxboard.training.loop import Loop
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -27,22 +25,42 @@ if TYPE_CHECKING:
     from voxboard.data.tokens import Vocabulary
     from voxboard.records import Record
 
-log = logging.getLogger("voxboard")
-QUICK_ITEMS = 101
-
 
 def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record | None]:
     """Trains a system into a new run folder and tests it. Returns the folder and the record of the test."""
-    systems.check(config.system)
-    benchmark = _benchmark(config.benchmark)
-    corpus = prepare.find_corpus(config.corpus, config.general.audio_root)
-    if benchmark.disjoint:
+    (outcome,) = train_bank([config], show_progress=show_progress)
+    return outcome.run, outcome.record
+
+
+def train_bank(
+    configs: Sequence[RunConfig], runs: Sequence[Path] | None = None, show_progress: bool = True
+) -> list[Outcome]:
+    """Trains systems together, on one frozen backbone, and tests each; a single one may train its backbone.
+
+    `runs` are their folders, gone on with where they were begun; default: new ones. Raises `UserError` for systems
+    that cannot share a backbone's frames.
+    """
+    first = configs[0]
+    for config in configs:
+        systems.check(config.system)
+    keys = {bank_key(config) for config in configs}
+    if len(configs) > 1 and (len(keys) > 1 or not all(keys)):
+        raise UserError(
+            "These systems cannot be trained together: they must share a frozen backbone, corpus, batches and seed.",
+            "Train them one by one, or with --frz_pretrain.",
+        )
+    corpus = prepare.find_corpus(first.corpus, first.general.audio_root)
+    if created(first.benchmark).disjoint:
         splits.check_disjoint(corpus)
     cuts = list(corpus.cuts("train"))
-    learned = _targets(config, cuts)
-    run = folder.create(config.general.runs, config)
-    folder.keep_targets(run, learned, sorted({speaker_of(cut) for cut in cuts}))
-    return run, _carry_out(config, run, corpus, cuts, show_progress)
+    learned, speakers = _targets(first, cuts), sorted({speaker_of(cut) for cut in cuts})
+    places = []
+    for number, config in enumerate(configs):
+        place = folder.create(config.general.runs, config, runs[number] if runs else None)
+        if not (place / "labels.json").is_file():
+            folder.keep_targets(place, learned, speakers)
+        places.append(place)
+    return carry_out(configs, places, corpus, cuts, show_progress)
 
 
 def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
@@ -50,40 +68,8 @@ def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
     run = folder.find(name)
     config = folder.config_of(run)
     corpus = prepare.find_corpus(config.corpus, config.general.audio_root)
-    return run, _carry_out(config, run, corpus, list(corpus.cuts("train")), show_progress)
-
-
-def _carry_out(config: RunConfig, run: Path, corpus: Corpus, cuts: Sequence[Cut], show_progress: bool) -> Record | None:
-    general, benchmark = config.general, _benchmark(config.benchmark)
-    handler = folder.log_to(run)
-    try:
-        valid = _some(benchmark.items(corpus, "valid"), config) if benchmark.has_validation(corpus) else None
-        test = None if general.skiptest else _some(benchmark.items(corpus, "test"), config)
-        for items in (valid, test):
-            refuse_seen(items, folder.speakers_of(run), benchmark)
-        if valid is None:
-            log.info("%s has no validation split: the last step counts as the best.", corpus.name)
-        learned = folder.targets_of(run)
-        network = model.build(config.system, learned.sizes, general.seed, general.frz_pretrain)
-        network.targets = learned
-        usable = [cut for cut in cuts if learned.known(cut)]
-        if len(usable) < len(cuts):
-            log.info("%d of %d training utterances have no label and are left out.", len(cuts) - len(usable), len(cuts))
-        Loop(config, run, network, usable, learned, benchmark, corpus.info.mixture).fit(valid, show_progress)
-        if test is None:
-            return None
-        setting = Setting(
-            benchmark, config.evaluation, general.records, general.device, config.command(), show_progress
-        )
-        subject = evaluate.trained(config, run, corpus, benchmark, Weights())
-        return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
-    finally:
-        log.removeHandler(handler)
-        handler.close()
-
-
-def _benchmark(part: Part) -> Benchmark:
-    return benchmarks.create(part.name, **part.options)
+    (outcome,) = carry_out([config], [run], corpus, list(corpus.cuts("train")), show_progress)
+    return run, outcome.record
 
 
 def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
@@ -98,22 +84,6 @@ def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
     return targets.learn(cls.needs(options), cuts, vocabulary, config.training.label_maps, sentence_encoder)
 
 
-def _some(items: Items, config: RunConfig) -> Items:
-    return items.first(QUICK_ITEMS) if config.general.quickrun else items
-
-
-def refuse_seen(items: Items | None, training_speakers: Sequence[str], benchmark: Benchmark) -> None:
-    """Raises `UserError` when a speaker of the items was trained on, unless the benchmark is a closed set."""
-    if items is None or not benchmark.disjoint:
-        return
-    seen = sorted(set(items.speakers.tolist()) & set(training_speakers))
-    if seen:
-        raise UserError(
-            f"{len(seen)} speakers of the {items.split} items are training speakers (e.g. {', '.join(seen[:3])}).",
-            "Prepare the corpus with disjoint speakers, or pass another list.",
-        )
-
-
 def evaluate_run(
     data: str, task: Part | None, run_name: str, options: Eval, settings: Evaluation, weights: Weights
 ) -> Record:
@@ -124,13 +94,13 @@ def evaluate_run(
     same = data in ("_", config.data)
     corpus = home if same else prepare.find_corpus(benchmarks.card(data).corpus, options.audio_root)
     chosen = _for_corpus(config.benchmark, task, same)
-    benchmark, own = _benchmark(chosen), _benchmark(_for_corpus(config.benchmark, task, True))
+    benchmark, own = created(chosen), created(_for_corpus(config.benchmark, task, True))
     test = benchmark.items(corpus, options.split)
     # Another preparation of the same audio has the same speakers, whatever it is called.
     if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
         refuse_seen(test, folder.speakers_of(run), benchmark)
     setting = Setting(benchmark, settings, options.records, options.device)
-    subject = evaluate.trained(config, run, home, _benchmark(config.benchmark), weights)
+    subject = evaluate.trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
         subject = evaluate.forgetful(subject)
     known = benchmark.reusable() and subject.fixed is not None
@@ -151,7 +121,7 @@ def evaluate_untrained(
 ) -> Record:
     """Evaluates a system with the weights that it starts from."""
     systems.check(system)
-    benchmark = _benchmark(task)
+    benchmark = created(task)
     corpus = prepare.find_corpus(benchmarks.card(data).corpus, options.audio_root)
     test = benchmark.items(corpus, options.split)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None

@@ -1,0 +1,162 @@
+"""Carrying runs out: one alone, or a bank of many on one frozen backbone, which runs once for all of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voxboard import benchmarks, heads, model
+from voxboard.benchmarks.base import Benchmark, Items
+from voxboard.data.corpus import Corpus
+from voxboard.data.targets import Targets
+from voxboard.errors import UserError
+from voxboard.systems import Part
+from voxboard.training import evaluate, folder
+from voxboard.training.config import RunConfig, Weights
+from voxboard.training.devices import fabric
+from voxboard.training.evaluate import Setting
+from voxboard.training.loop import Loop
+from voxboard.training.trainee import Trainee
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.records import Record
+
+log = logging.getLogger("voxboard")
+QUICK_ITEMS = 101
+
+# What runs on one frozen backbone may differ in: the rest decides what the backbone hears, or when it is validated.
+OWN = frozenset(
+    {
+        *("optimizer", "schedule", "max_lr", "base_lr", "pct_start", "anneal_strategy", "cycles", "pct_hold"),
+        *("initial_lr", "final_lr", "eden_batches", "eden_epochs", "eden_epoch_steps", "eden_warmup"),
+        *("plateau_factor", "plateau_patience", "early_stop", "average_period", "keep_checkpoints"),
+        *("weight_decay", "head_weight_decay", "grad_clip", "clipping_scale"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: the record of its test, none without one; or why it was given up."""
+
+    run: Path
+    record: Record | None = None
+    reason: str = ""
+
+
+def bank_key(config: RunConfig) -> str:
+    """Runs with equal keys can be one bank; empty for a run that trains its backbone."""
+    if not config.general.frz_pretrain:
+        return ""
+    head = heads.REGISTRY.config(config.system.head.name, **config.system.head.options)
+    kind = heads.REGISTRY.resolve(config.system.head.name)[0]
+    wants = [list(kind.needs(head).items()), kind.wants(head), getattr(head, "sentence_encoder", "")]
+    training = {name: str(value) for name, value in asdict(config.training).items() if name not in OWN}
+    general = {name: str(value) for name, value in asdict(config.general).items() if name != "description"}
+    shared = [config.data, str(config.benchmark), str(config.system.backbone), wants]
+    return json.dumps([*shared, training, general, str(config.augmentation), str(config.evaluation)], sort_keys=True)
+
+
+def carry_out(
+    configs: Sequence[RunConfig], runs: Sequence[Path], corpus: Corpus, cuts: Sequence[Cut], show_progress: bool
+) -> list[Outcome]:
+    """Trains and tests runs in their folders, from where their last checkpoints are. Several must have one bank key.
+
+    Raises `UserError` for a run that is alone and fails; of several, the others go on.
+    """
+    first = configs[0]
+    benchmark = created(first.benchmark)
+    learned = folder.targets_of(runs[0])
+    with logged(runs):
+        valid = _some(benchmark.items(corpus, "valid"), first) if benchmark.has_validation(corpus) else None
+        test = None if first.general.skiptest else _some(benchmark.items(corpus, "test"), first)
+        for items in (valid, test):
+            refuse_seen(items, folder.speakers_of(runs[0]), benchmark)
+        if valid is None:
+            log.info("%s has no validation split: the last step counts as the best.", corpus.name)
+        usable = [cut for cut in cuts if learned.known(cut)]
+        if len(usable) < len(cuts):
+            log.info("%d of %d training utterances have no label and are left out.", len(cuts) - len(usable), len(cuts))
+        trainees = _trainees(configs, runs, learned, benchmark)
+        retired = Loop(trainees, usable, learned, corpus.info.mixture).fit(valid, show_progress)
+        reasons = {trainee.run: reason for trainee, reason in retired.items()}
+        found = []
+        for config, run in zip(configs, runs, strict=True):
+            failed, record = reasons.get(run, ""), None
+            if not failed and test is not None:
+                record = _tested(config, run, corpus, benchmark, valid, test, show_progress)
+            found.append(Outcome(run, record, failed))
+    return found
+
+
+def _trainees(
+    configs: Sequence[RunConfig], runs: Sequence[Path], learned: Targets, benchmark: Benchmark
+) -> list[Trainee]:
+    """A trainee per run, all on the first one's backbone: it is frozen, and a seed gives the same to each."""
+    device = fabric(configs[0].general.device)
+    found: list[Trainee] = []
+    for config, run in zip(configs, runs, strict=True):
+        general = config.general
+        network = model.build(config.system, learned.sizes, general.seed, general.frz_pretrain)
+        network.targets = learned
+        if found:
+            shared = found[0].network.encoder.backbone
+            assert network.encoder.backbone.fingerprint() == shared.fingerprint()
+            network.encoder.backbone = shared
+        found.append(Trainee(config, run, network, benchmark, device))
+    return found
+
+
+def _tested(
+    config: RunConfig,
+    run: Path,
+    corpus: Corpus,
+    benchmark: Benchmark,
+    valid: Items | None,
+    test: Items,
+    show_progress: bool,
+) -> Record:
+    general = config.general
+    setting = Setting(benchmark, config.evaluation, general.records, general.device, config.command(), show_progress)
+    subject = evaluate.trained(config, run, corpus, benchmark, Weights())
+    return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
+
+
+def created(part: Part) -> Benchmark:
+    """The benchmark that a run's configuration names."""
+    return benchmarks.create(part.name, **part.options)
+
+
+@contextmanager
+def logged(runs: Sequence[Path]) -> Iterator[None]:
+    """Copies the log into the run folders."""
+    handlers = [folder.log_to(run) for run in runs]
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+
+def _some(items: Items, config: RunConfig) -> Items:
+    return items.first(QUICK_ITEMS) if config.general.quickrun else items
+
+
+def refuse_seen(items: Items | None, training_speakers: Sequence[str], benchmark: Benchmark) -> None:
+    """Raises `UserError` when a speaker of the items was trained on, unless the benchmark is a closed set."""
+    if items is None or not benchmark.disjoint:
+        return
+    seen = sorted(set(items.speakers.tolist()) & set(training_speakers))
+    if seen:
+        raise UserError(
+            f"{len(seen)} speakers of the {items.split} items are training speakers (e.g. {', '.join(seen[:3])}).",
+            "Prepare the corpus with disjoint speakers, or pass another list.",
+        )

@@ -1,0 +1,234 @@
+"""One network in training: its optimiser, schedule, validations and checkpoints; the loop feeds it batches."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from voxboard.backbones.base import Frames
+from voxboard.benchmarks.base import Benchmark, Fixed, Items
+from voxboard.data.batches import Batch
+from voxboard.errors import UserError
+from voxboard.model import Network, parameters
+from voxboard.training import averaging, checkpoint, folder, optimisation
+from voxboard.training.averaging import RunningAverage
+from voxboard.training.config import RunConfig
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+log = logging.getLogger("voxboard")
+LOG_EVERY = 10
+
+
+@dataclass
+class Best:
+    """The best validation so far: its step, its error, and what it fixed for the test, as `Fixed.to_dict` has it."""
+
+    step: int = 0
+    error: float | None = None
+    fixed: dict[str, Any] | None = None
+
+
+class Step(nn.Module):
+    """One forward of training; a module of its own so that Fabric can wrap it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        assert network.head is not None
+        self.encoder, self.head = network.encoder, network.head
+        self._read = network.read
+
+    def forward(
+        self, waveforms: Tensor, lengths: Tensor, labels: Mapping[str, Tensor], frames: Frames | None = None
+    ) -> Tensor:
+        """The loss of a batch; `frames` are the backbone's, where they are known already."""
+        if frames is None:
+            frames = self.encoder.frames(waveforms, lengths)
+        only = next(iter(labels.values())) if len(labels) == 1 else labels
+        return self.head.loss(self._read(frames), only)
+
+
+class Trainee:
+    """A network in a run folder; made again on the same folder, it goes on where the last checkpoint is."""
+
+    def __init__(self, config: RunConfig, run: Path, network: Network, benchmark: Benchmark, fabric: Fabric) -> None:
+        self.config, self.run, self.network, self.benchmark, self.fabric = config, run, network, benchmark, fabric
+        # Before the optimiser, whose state has to lie where the weights do.
+        network.to(fabric.device)
+        self.optimizer = optimisation.optimizer(network, config.training)
+        # The schedule sets the learning rate of step 0, so it is made before a checkpoint's is loaded.
+        self.schedule = optimisation.schedule(self.optimizer, config.training)
+        self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, set[str]()
+        period = config.training.average_period
+        self.average = RunningAverage(network.state(), period) if period else None
+        if (run / "last.safetensors").is_file():
+            self._restore()
+        self.module, self.wrapped = fabric.setup(Step(network), self.optimizer)
+        self.valid_digest = ""
+        self._losses: list[Tensor] = []
+
+    def begin(self, valid: Items | None) -> None:
+        """Opens the history. Raises `UserError` where the schedule needs a validation and there is none."""
+        if valid is None and self.config.training.schedule == "plateau":
+            raise UserError(
+                "The plateau schedule follows the validation error, and there is nothing to validate on.",
+                "Pass --valid_trials FILE, or another --schedule.",
+            )
+        self.valid_digest = valid.digest if valid else ""
+        log.info(
+            "%s: %s, %s parameters, step %d of %d",
+            self.run.name,
+            self.config.system.spec,
+            f"{parameters(self.network.encoder):,}",
+            self.step,
+            self.config.training.nb_total_step,
+        )
+        self.history = folder.History(self.run, self.step)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has had its last step."""
+        return self.step >= self.config.training.nb_total_step or self._stops()
+
+    @property
+    def due(self) -> bool:
+        """Whether the step that it has just had ends with a validation."""
+        training = self.config.training
+        return self.step % training.nb_steps_eval == 0 or self.step == training.nb_total_step
+
+    def _stops(self) -> bool:
+        """Whether the error has not fallen for so many validations that training ends early."""
+        training = self.config.training
+        waited = (self.step - self.best.step) // training.nb_steps_eval
+        return bool(training.early_stop) and self.best.error is not None and waited >= training.early_stop
+
+    def take(self, some: Sequence[Batch], frames: Sequence[Frames | None]) -> None:
+        """One optimiser step over some batches. All randomness inside it is a function of the seed and the step.
+
+        `frames` are the frozen backbone's for every batch, or None where this network computes its own.
+        """
+        training, device = self.config.training, self.fabric.device
+        self._freeze()
+        self.module.train()
+        self.wrapped.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=device)
+        for part, (batch, known) in enumerate(zip(some, frames, strict=True)):
+            self._seed(len(some) * self.step + part)
+            labels = {task: label.to(device) for task, label in batch.labels.items()}
+            waveforms, lengths = batch.waveforms.to(device), batch.lengths.to(device)
+            loss: Tensor = self.module(waveforms, lengths, labels, known) / len(some)
+            self.fabric.backward(loss)
+            total += loss.detach()
+            self.skipped.update(batch.skipped)
+        if (largest := training.max_norm) > 0:
+            self.fabric.clip_gradients(self.module, self.wrapped, max_norm=largest, error_if_nonfinite=False)
+        self.wrapped.step()
+        self.schedule.after_step()
+        self.step += 1
+        if self.average is not None and self.step % self.average.period == 0:
+            self.average.update(self.network.state(), self.step)
+        self._losses.append(total)
+        # Also before every checkpoint, so that a resumed run writes the same lines.
+        if self.due or self.step % LOG_EVERY == 0:
+            self._log_loss()
+
+    def _freeze(self) -> None:
+        """Freezes the backbone in the first `frozen_share` of the steps, and for good where the run says so."""
+        general, training = self.config.general, self.config.training
+        until = training.frozen_share * training.nb_total_step
+        self.network.encoder.frozen = general.frz_pretrain or self.step < until
+
+    def _seed(self, number: int) -> None:
+        seed = int(np.random.SeedSequence((self.config.general.seed, number)).generate_state(1)[0])
+        torch.manual_seed(seed)
+        # transformers draws its time masks from NumPy's global stream, Lhotse's SpecAugment from Python's too.
+        np.random.seed(seed)  # noqa: NPY002
+        random.seed(seed)
+
+    def _log_loss(self) -> None:
+        loss = float(torch.stack(self._losses).mean())
+        self._losses.clear()
+        if not math.isfinite(loss):
+            raise UserError(
+                f"The loss is {loss} at step {self.step}.",
+                "Lower --max_lr; the checkpoint of the last validation is kept.",
+            )
+        self.history.add(self.step, loss=loss, lr=float(self.optimizer.param_groups[0]["lr"]))
+
+    def validate(self, valid: Items | None, show_progress: bool) -> None:
+        """Validates and saves."""
+        if valid is None:
+            self.best, better = Best(self.step), True
+        else:
+            found = self._found(valid, show_progress)
+            # Of equal ones the later wins, as in UniPool-SV.
+            better = self.best.error is None or found.error <= self.best.error
+            if better:
+                self.best = Best(self.step, found.error, found.to_dict())
+            self.schedule.after_validation(found.error)
+            self.history.add(self.step, **found.logged())
+            word = self.benchmark.main_metric
+            log.info("step %d: validation %s, error %.4f%s", self.step, word, found.error, " (best)" if better else "")
+        if better:
+            checkpoint.save(self.run / "best.safetensors", self.network.state(), self._meta())
+        self._keep()
+        self._save()
+
+    def _found(self, valid: Items, show_progress: bool) -> Fixed:
+        """What a validation fixes. Nothing that scores are normalised with is known yet."""
+        return self.benchmark.fix(
+            self.benchmark.run(self.network, valid, self.config.evaluation, show_progress=show_progress)
+        )
+
+    def _keep(self) -> None:
+        """Keeps these weights beside those of the latest validations, where the run asks for it."""
+        wanted = self.config.training.keep_checkpoints
+        if not wanted:
+            return
+        checkpoint.save(self.run / f"checkpoint-{self.step}.safetensors", self._weights(), self._meta())
+        for _, path in sorted(averaging.checkpoints(self.run).items())[:-wanted]:
+            for stale in (path, path.with_suffix(".json")):
+                stale.unlink(missing_ok=True)
+
+    def _weights(self) -> dict[str, Tensor]:
+        average = self.average.exact() if self.average else {}
+        return self.network.state() | {f"average.{key}": value for key, value in average.items()}
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "best": asdict(self.best),
+            "seconds": self.seconds,
+            "skipped": sorted(self.skipped),
+            "valid_items": self.valid_digest,
+        }
+
+    def _save(self) -> None:
+        tensors, scalars = checkpoint.pack_optimizer(self.optimizer.state_dict())
+        state = self._weights() | {f"optimizer.{key}": value for key, value in tensors.items()}
+        checkpoint.save(
+            self.run / "last.safetensors",
+            state,
+            {**self._meta(), "optimizer": scalars, "schedule": self.schedule.state()},
+        )
+
+    def _restore(self) -> None:
+        tensors, meta = folder.state_of(self.run, "last")
+        self.network.load(tensors)
+        if self.average is not None:
+            self.average.restore(checkpoint.prefixed(tensors, "average."))
+        packed = checkpoint.prefixed(tensors, "optimizer.")
+        self.optimizer.load_state_dict(checkpoint.unpack_optimizer(packed, meta["optimizer"]))
+        self.step, self.best = int(meta["step"]), Best(**meta["best"])
+        self.seconds, self.skipped = float(meta["seconds"]), set(meta["skipped"])
+        self.schedule.restore(self.step, meta.get("schedule", {}))
