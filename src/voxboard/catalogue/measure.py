@@ -68,8 +68,8 @@ def head(name: str, **options: Any) -> dict[str, Any]:
     """A head's prediction from one embedding of 192, or from 149 frames of 768; 1,000 classes, or one value."""
     config = heads.REGISTRY.config(name, **options)
     cls, _ = heads.REGISTRY.resolve(name)
-    counts = {task: 1 if kind == "values" else CLASSES for task, kind in cls.needs(config).items()}  # type: ignore[attr-defined]
-    whole_sequence = cls.reads == "frames"  # type: ignore[attr-defined]
+    counts = {task: 1 if kind == "values" else CLASSES for task, kind in cls.needs(config).items()}
+    whole_sequence = cls.reads == "frames"
     size = FRAMES.size if whole_sequence else EMBEDDING
     built = heads.create(name, size, counts if len(counts) > 1 else next(iter(counts.values())), **options).eval()
     given: Any = torch.randn(1, size)
@@ -105,7 +105,7 @@ def _run(name: str, options: Mapping[str, Any]) -> tuple[BackboneSpec, int, int]
     the whole one is only described, on torch's meta device, which holds no weights.
     """
     cls, _ = backbones.REGISTRY.resolve(name)
-    known = {item.name for item in fields(cls.Config)}  # type: ignore[attr-defined]
+    known = {item.name for item in fields(cls.Config)}
     if not {"cfg", "layers"} <= known:
         built = backbones.create(name, **options).eval()
         return built.spec, *_heard(built)

@@ -70,7 +70,9 @@ def run(args: PlotArgs) -> int:
 
     if not args.sources:
         raise UserError("There is nothing to plot.", "Name a record, a score file, a folder of records, or a system.")
-    subjects = collect(args.sources, args.records, args.corpus, args.protocol)
+    subjects: Sequence[Subject] = collect(args.sources, args.records, args.corpus, args.protocol)
+    if args.kind == "confusion":
+        subjects = _with_classes(subjects)
     try:
         figure = _DRAWN[args.kind](args, subjects)
     except ValueError as error:  # of the metrics: NaN, a class that is missing
@@ -111,12 +113,20 @@ def _groups(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
 
 
 def _confusion(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
-    """Of a folder with several tasks those records that have a matrix."""
     from voxboard.plots import confusion
 
-    records = _records(subjects, "classes")
-    having = {name: record for name, record in records.items() if record.confusion}
-    return confusion(having or records, _title(args, [s for s in subjects if not having or s.name in having]))
+    return confusion(_records(subjects, "classes"), _title(args, subjects))
+
+
+def _with_classes(subjects: Sequence[Subject]) -> Sequence[Subject]:
+    """Of several tasks those whose matrix can be drawn; all, where that is none."""
+    from voxboard.board.confusion import LARGEST
+
+    def size(subject: Subject) -> int:
+        mixed = subject.record.confusion if subject.record else None
+        return len(mixed.classes) if mixed else 0
+
+    return [subject for subject in subjects if 0 < size(subject) <= LARGEST] or subjects
 
 
 def _records(subjects: Sequence[Subject], what: str) -> dict[str, Record]:

@@ -160,7 +160,7 @@ def _of_scores(path: Path) -> Subject:
 
 
 def _told_apart(subjects: list[Subject]) -> list[Subject]:
-    """Namesakes get what differs: corpus trained on, benchmark, seed, or at last a number.
+    """Namesakes get what differs: corpus trained on, corpus and what was measured, seed, or at last a number.
 
     Options of parts are left out where no two systems differ by them alone.
     """
@@ -184,6 +184,11 @@ def _longer(subject: Subject, twins: Sequence[Subject]) -> str:
 
 def _features(subject: Subject) -> tuple[str, ...]:
     if subject.record is None:
-        return Path(subject.origin).parent.name, "", ""
+        return Path(subject.origin).parent.name, "", "", ""
     record = subject.record
-    return record.system.corpus or "untrained", f"on {record.benchmark.corpus}", f"seed {record.provenance.seed}"
+    benchmark = record.benchmark
+    measured = benchmark.name.removeprefix(benchmark.corpus).strip()
+    return (
+        *(record.system.corpus or "untrained", f"on {benchmark.corpus}"),
+        *(measured, f"seed {record.provenance.seed}"),
+    )
