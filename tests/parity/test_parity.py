@@ -62,6 +62,9 @@ def test_matches_the_reference(fixture: Fixture) -> None:
         "explorewv2",
         "finetunewv2",
         "ge2e_wavlm",
+        "whisper_intensity",
+        "intensity_targets",
+        "intensity_baseline",
     ],
 )
 def test_is_compared_at_all(component: str) -> None:
