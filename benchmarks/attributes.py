@@ -7,7 +7,7 @@ regression on its embeddings of the training split, so that every encoder can be
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from voxboard.training.config import Evaluation
 
 log = logging.getLogger("voxboard")
+MOST_CLASSES = 200  # in a confusion matrix
 MAIN_METRIC = "balanced_accuracy@macro"
 METRICS: Mapping[str, Mapping[str, Any]] = {
     MAIN_METRIC: {"mean": "of recalls over the classes in the truth"},
@@ -137,14 +138,10 @@ class Attributes(UtteranceBenchmark):
     def measure(self, outputs: Predicted, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         truth = outputs.truth
         everyone = np.ones(len(truth), dtype=bool)
-        classes = ordered([*outputs.classes, *truth.tolist()])
-        place = {name: number for number, name in enumerate(classes)}
-        counts = np.zeros((len(classes), len(classes)), dtype=int)
-        np.add.at(counts, ([place[name] for name in truth], [place[name] for name in outputs.predictions]), 1)
         return Measured(
             self._values(outputs, everyone, seed, replicates),
             portions(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates), self.label),
-            confusion={"classes": tuple(classes), "counts": tuple(map(tuple, counts.tolist()))},
+            confusion=confusion(truth, outputs.predictions, outputs.classes),
         )
 
     def _values(self, outputs: Predicted, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
@@ -180,6 +177,17 @@ class Attributes(UtteranceBenchmark):
                 for cut, label, guess, scores in rows
             ),
         )
+
+
+def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> dict[str, Any] | None:
+    """How often each class of the truth was taken for each; None for so many classes that nobody could read it."""
+    classes = ordered([*known, *truth.tolist()])
+    if len(classes) > MOST_CLASSES:
+        return None
+    place = {name: number for number, name in enumerate(classes)}
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(counts, ([place[name] for name in truth], [place[name] for name in guesses]), 1)
+    return {"classes": tuple(classes), "counts": tuple(map(tuple, counts.tolist()))}
 
 
 def mean_recall(hit: np.ndarray, true: np.ndarray) -> np.ndarray:

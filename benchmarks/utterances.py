@@ -108,6 +108,7 @@ class UtteranceBenchmark(Benchmark):
             max_seconds=evaluation.max_seconds,
             skip_bad_audio=evaluation.skip_bad_audio,
             show_progress=show_progress,
+            cache=evaluation.store(),
             normalised=False,
         )
 

@@ -273,6 +273,7 @@ def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, sho
         max_seconds=evaluation.max_seconds,
         skip_bad_audio=evaluation.skip_bad_audio,
         show_progress=show_progress,
+        cache=evaluation.store(),
     )
 
 

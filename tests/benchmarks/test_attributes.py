@@ -154,3 +154,10 @@ def test_means_of_no_utterance_are_nan_without_a_word() -> None:
     hit, true = np.array([[0, 0], [1, 0]]), np.array([[0, 0], [2, 0]])
     np.testing.assert_array_equal(attributes.mean_recall(hit, true), [np.nan, 0.5])
     np.testing.assert_array_equal(attributes.mean_f1(hit, true, true), [np.nan, 0.5])
+
+
+def test_a_confusion_of_thousands_is_not_kept() -> None:
+    many = np.arange(attributes.MOST_CLASSES + 1).astype(str)
+    assert attributes.confusion(many, many, ()) is None
+    few = attributes.confusion(many[:3], many[[0, 0, 2]], ("5",))
+    assert few == {"classes": ("0", "1", "2", "5"), "counts": ((1, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (0, 0, 0, 0))}
