@@ -62,6 +62,7 @@ class Attributes(UtteranceBenchmark):
     """Accuracy, balanced accuracy and macro-F1 of a label of unseen speakers, and which class is taken for which."""
 
     task = "attributes"
+    embeds = True
     main_metric = MAIN_METRIC
     default_head = "softmax"
 

@@ -118,6 +118,9 @@ class Benchmark:
     default_head: ClassVar[str] = "aam"
     disjoint: ClassVar[bool] = True  # a speaker of the test must not be one of the training
     clustered_by: ClassVar[str] = "speaker"  # what the intervals resample
+    embeds: ClassVar[bool] = (
+        False  # `run` embeds every cut of its items, so that encoders can share their backbone's pass
+    )
     fixed_at_home: ClassVar[bool] = True  # by the validation items of the training corpus, else of the one tested on
 
     def __init__(self, config: Any) -> None:

@@ -89,7 +89,7 @@ class DiarizationTask(Benchmark):
 
     @property
     def main_metric(self) -> str:
-        return self._ids["der"]
+        return self.ids["der"]
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
@@ -97,10 +97,10 @@ class DiarizationTask(Benchmark):
         parameters = dict.fromkeys(RATES, scored)
         parameters["jer"] = {"collar": 0.0, "overlap": True}
         parameters["der_one_speaker"] = {**scored, "hypothesis": "one speaker wherever the reference has speech"}
-        return {metric: parameters[rate] for rate, metric in self._ids.items()}
+        return {metric: parameters[rate] for rate, metric in self.ids.items()}
 
     @property
-    def _ids(self) -> dict[str, str]:
+    def ids(self) -> dict[str, str]:
         """Rate → metric id."""
         scored = f"collar={self.config.collar:g}" + (",no_overlap" if self.config.skip_overlap else "")
         return {rate: f"{rate}@{'collar=0' if rate == 'jer' else scored}" for rate in RATES}
@@ -206,7 +206,7 @@ class DiarizationTask(Benchmark):
         options: dict[str, Any] = {"clusters": np.array(list(scores.system.files)), "seed": seed}
         values = {
             metric: bootstrap.ratio(*scores.columns(rate), **options, replicates=replicates)
-            for rate, metric in self._ids.items()
+            for rate, metric in self.ids.items()
         }
         threshold = {} if fixed is None or fixed.threshold is None else {self.main_metric: fixed.threshold}
         return Measured(values, self._table(outputs, scores), thresholds=threshold)
@@ -217,7 +217,7 @@ class DiarizationTask(Benchmark):
 
     def _table(self, outputs: Diarized, scores: Scores) -> list[Portion]:
         """A portion per recording; one without scored speech has no rates."""
-        rates = {metric: scores.of_each(rate) for rate, metric in self._ids.items()}
+        rates = {metric: scores.of_each(rate) for rate, metric in self.ids.items()}
         found = []
         for place, cut in enumerate(outputs.items.cuts):
             own = {metric: values[place] for metric, values in rates.items()}

@@ -93,6 +93,7 @@ class Verification(Benchmark):
     """Equal error rate and costs of a trial list, cosine scores."""
 
     task = "verification"
+    embeds = True
     main_metric = MAIN_METRIC
     metrics = METRICS
 

@@ -105,7 +105,7 @@ def audio_digest(cuts: Iterable[Cut], cache: Path | None = None) -> str:
         )
         for cut in cuts
     )
-    contents = _digests({Path(file) for *_, files in described for file in files}, cache)
+    contents = digests({Path(file) for *_, files in described for file in files}, cache)
     total = hashlib.sha256()
     for *about, files in described:
         total.update("\t".join([*about, *(contents[Path(file)] for file in files)]).encode() + b"\n")
@@ -169,7 +169,7 @@ def _resample(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
         return np.asarray(_resampler(rate, sample_rate)(torch.from_numpy(samples)).numpy())
 
 
-def _digests(files: set[Path], cache: Path | None) -> dict[Path, str]:
+def digests(files: set[Path], cache: Path | None = None) -> dict[Path, str]:
     """The sha256 of each file's content, from the cache where size and time of change are as remembered."""
     known = _remembered(cache)
     stamps: dict[Path, list[Any]] = {}

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -18,6 +18,8 @@ from voxboard import progress
 from voxboard.data import audio
 from voxboard.errors import BadAudio, UserError
 from voxboard.model import Encoder, normalise
+from voxboard.scoring import cache_keys
+from voxboard.scoring.entries import Lookup, Store
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -30,6 +32,8 @@ Made = TypeVar("Made")
 BATCH_SECONDS = {"cpu": 15.0, "cuda": 120.0, "mps": 30.0}
 CLOSE = 0.9  # of the longest in a batch: what is shorter would be mostly padding
 AHEAD = 8  # batches of audio that are read while the network works
+FROM_CACHE = "from the cache"
+MAX_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Spent:
     wall_seconds: float = 0.0
     peak_mib: float = 0.0
     skipped: tuple[str, ...] = ()  # utterances whose audio could not be read
+    cached: int = 0  # utterances that were embedded, or whose frames were computed, before: the times are no cost
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def compute(
     batch: Callable[[Tensor, Tensor], Sequence[Piece]],
     join: Callable[[list[Piece]], Made],
     *,
-    max_seconds: float = 120.0,
+    max_seconds: float = MAX_SECONDS,
     batch_seconds: float | None = None,
     skip_bad_audio: bool = False,
     show_progress: bool = True,
@@ -96,7 +101,7 @@ def compute(
     if batch_seconds is None:
         batch_seconds = BATCH_SECONDS.get(device.type, 0.0)
     started = time.perf_counter()
-    groups = _groups(cuts, spec.sample_rate, max_seconds, batch_seconds, spec.batching == "equal-length")
+    groups = grouped(encoder, cuts, max_seconds, batch_seconds)
     limit = int(max_seconds * spec.sample_rate)
     made: dict[str, Made] = {}
     skipped: list[str] = []
@@ -127,24 +132,82 @@ def compute(
 
 
 def embed(
-    encoder: Encoder, cuts: Sequence[Cut], *, heads: int = 1, normalised: bool = True, **options: Any
+    encoder: Encoder,
+    cuts: Sequence[Cut],
+    *,
+    heads: int = 1,
+    normalised: bool = True,
+    cache: Store | None = None,
+    **options: Any,
 ) -> Embeddings:
     """Embeds whole utterances, one that is longer than `max_seconds` in equal chunks, whose embeddings are averaged.
 
-    `options` are those of `compute`, which also says what is raised.
+    `cache` is looked into first; what it gives is, bit for bit, what would be computed. `options` are those of
+    `compute`, which also says what is raised.
     """
+    pieces, spent = _recalled(encoder, cuts, cache, options) if cache else _computed(encoder, cuts, encoder, options)
+    matrix = _rows(list(pieces.values()), heads, normalised)
+    return Embeddings(tuple(pieces), matrix.numpy(), heads, spent)
+
+
+def lookups(encoders: Sequence[Encoder], cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]) -> list[Lookup]:
+    """Where a store has the embeddings of encoders that share a backbone. Raises `ValueError` when they do not."""
+    first, device = encoders[0], _device(encoders[0])
+    backbone = cache_keys.network(first.backbone, device)
+    for other in encoders[1:]:
+        if other.backbone is not first.backbone and cache_keys.network(other.backbone, device) != backbone:
+            raise ValueError("These encoders have different backbones.")
+    max_seconds = float(options.get("max_seconds", MAX_SECONDS))
+    groups = grouped(first, cuts, max_seconds, options.get("batch_seconds"))
+    found = Lookup(store, cuts, groups, first.backbone, max_seconds, bool(options.get("skip_bad_audio")), backbone)
+    return [replace(found, pooler=cache_keys.network(one.pooler, device)) for one in encoders]
+
+
+def _recalled(
+    encoder: Encoder, cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
+) -> tuple[Mapping[str, Tensor], Spent]:
+    """Rows [n, E] of every readable utterance, from the store where it has them all."""
+    started = time.perf_counter()
+    (lookup,) = lookups([encoder], cuts, store, options)
+    found = lookup.find()
+    if found is None:
+        frames = lookup.frames()
+        made, spent = _computed(
+            encoder, cuts, (lambda *batch: encoder.pooler(frames(*batch))) if frames.used else encoder, options
+        )
+        lookup.keep(made)
+        return made, replace(spent, cached=min(frames.cached, spent.utterances))
+    return found, Spent(
+        utterances=len(found),
+        batching=FROM_CACHE,
+        audio_seconds=sum(cut.duration for cut in cuts if cut.id in found),
+        wall_seconds=time.perf_counter() - started,
+        peak_mib=peak_memory_mib(),
+        skipped=tuple(sorted(cut.id for cut in cuts if cut.id not in found)),
+        cached=len(found),
+    )
+
+
+def _computed(
+    encoder: Encoder, cuts: Sequence[Cut], forward: Callable[[Tensor, Tensor], Tensor], options: Mapping[str, Any]
+) -> tuple[Mapping[str, Tensor], Spent]:
+    """Rows [n, E] of every readable utterance, one for each of its chunks, as the encoder gives them."""
+
+    def batch(waveforms: Tensor, lengths: Tensor) -> Tensor:
+        return forward(waveforms, lengths).float().cpu()
+
+    found = compute(encoder, cuts, batch, torch.stack, **options)  # type: ignore[arg-type]
+    return found.of, found.spent
+
+
+def _rows(pieces: Sequence[Tensor], heads: int, normalised: bool) -> Tensor:
+    """Pieces [n, E] of every utterance → one row each [U, E], the mean where there are several."""
 
     def scaled(found: Tensor) -> Tensor:
         return normalise(found, heads) if normalised else found
 
-    def batch(waveforms: Tensor, lengths: Tensor) -> Tensor:
-        return scaled(encoder(waveforms, lengths).float()).cpu()
-
-    def mean(pieces: list[Tensor]) -> Tensor:
-        return pieces[0] if len(pieces) == 1 else scaled(torch.stack(pieces).mean(0))
-
-    found = compute(encoder, cuts, batch, mean, **options)  # type: ignore[arg-type]
-    return Embeddings(tuple(found.of), torch.stack(list(found.of.values())).numpy(), heads, found.spent)
+    rows = torch.split(scaled(torch.cat(list(pieces))), [len(some) for some in pieces])
+    return torch.stack([some[0] if len(some) == 1 else scaled(some.mean(0)) for some in rows])
 
 
 def _device(encoder: Encoder) -> torch.device:
@@ -154,10 +217,14 @@ def _device(encoder: Encoder) -> torch.device:
     return torch.device("cpu")
 
 
-def _groups(
-    cuts: Sequence[Cut], sample_rate: int, max_seconds: float, batch_seconds: float, equal: bool
+def grouped(
+    encoder: Encoder, cuts: Sequence[Cut], max_seconds: float, batch_seconds: float | None = None
 ) -> list[list[Cut]]:
     """Batches of similar length, longest first, so that a memory limit shows at once."""
+    spec = encoder.backbone.spec
+    sample_rate, equal = spec.sample_rate, spec.batching == "equal-length"
+    if batch_seconds is None:
+        batch_seconds = BATCH_SECONDS.get(_device(encoder).type, 0.0)
     sizes = {cut.id: audio.num_samples(cut, sample_rate) for cut in cuts}
     ordered = sorted(cuts, key=lambda cut: (-sizes[cut.id], cut.id))
     groups: list[list[Cut]] = []

@@ -15,10 +15,11 @@ from voxboard.benchmarks.base import Benchmark, Items
 from voxboard.data.corpus import Corpus
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
+from voxboard.scoring.cache import together
 from voxboard.systems import Part
 from voxboard.training import evaluate, folder
-from voxboard.training.config import RunConfig, Weights
-from voxboard.training.devices import fabric
+from voxboard.training.config import RunConfig, Shared, Weights
+from voxboard.training.devices import device_of, fabric
 from voxboard.training.evaluate import Setting
 from voxboard.training.loop import Loop
 from voxboard.training.trainee import Trainee
@@ -87,13 +88,9 @@ def carry_out(
         trainees = _trainees(configs, runs, learned, benchmark)
         retired = Loop(trainees, usable, learned, corpus.info.mixture).fit(valid, show_progress)
         reasons = {trainee.run: reason for trainee, reason in retired.items()}
-        found = []
-        for config, run in zip(configs, runs, strict=True):
-            failed, record = reasons.get(run, ""), None
-            if not failed and test is not None:
-                record = _tested(config, run, corpus, benchmark, valid, test, show_progress)
-            found.append(Outcome(run, record, failed))
-    return found
+        whole = [(config, run) for config, run in zip(configs, runs, strict=True) if run not in reasons]
+        tested = _tested(whole, corpus, benchmark, valid, test, show_progress) if test is not None else {}
+    return [Outcome(run, tested.get(run), reasons.get(run, "")) for run in runs]
 
 
 def _trainees(
@@ -115,18 +112,30 @@ def _trainees(
 
 
 def _tested(
-    config: RunConfig,
-    run: Path,
+    done: Sequence[tuple[RunConfig, Path]],
     corpus: Corpus,
     benchmark: Benchmark,
     valid: Items | None,
     test: Items,
     show_progress: bool,
-) -> Record:
-    general = config.general
-    setting = Setting(benchmark, config.evaluation, general.records, general.device, config.command(), show_progress)
-    subject = evaluate.trained(config, run, corpus, benchmark, Weights())
-    return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
+) -> dict[Path, Record]:
+    """The records of runs, whose backbone passes over the test once where it is frozen for all of them."""
+    subjects = {run: evaluate.trained(config, run, corpus, benchmark, Weights()) for config, run in done}
+    networks = [subject.network for subject in subjects.values()]
+    kept = None
+    if len(networks) > 1 and benchmark.embeds:
+        evaluation, device = done[0][0].evaluation, device_of(done[0][0].general.device)
+        for network in networks:
+            network.encoder.backbone = networks[0].encoder.backbone
+            network.to(device)
+        kept = together([network.encoder for network in networks], test.cuts, evaluation, show_progress)
+    found = {}
+    for config, run in done:
+        general, evaluation = config.general, config.evaluation
+        evaluation = Shared.of(evaluation, kept) if kept is not None else evaluation
+        setting = Setting(benchmark, evaluation, general.records, general.device, config.command(), show_progress)
+        found[run] = evaluate.evaluate(evaluate.informed(subjects[run], valid, setting), test, setting)
+    return found
 
 
 def created(part: Part) -> Benchmark:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from voxboard import benchmarks, systems
+from voxboard import benchmarks, systems, tracking
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
 from voxboard.systems import Part, System
+
+if TYPE_CHECKING:
+    from voxboard.scoring.entries import Store
 
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
 ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]
@@ -22,6 +25,8 @@ _NOT_NEGATIVE = (
     *("train_max_sec", "eden_epoch_steps", "eden_warmup", "plateau_patience", "clipping_scale"),
     *("early_stop", "frozen_share", "average_period", "keep_checkpoints"),
 )
+# Settings that no number depends on: they say where things are kept.
+ASIDE = frozenset({"cache", "cache_gb", "cache_frames", "trackers", "kept"})
 _NAMED = {"optimizer": OptimizerName, "schedule": ScheduleName, "anneal_strategy": Literal["cos", "linear"]}
 
 
@@ -144,6 +149,40 @@ class Evaluation:
     """Leave out files that cannot be read instead of stopping; they are counted in the record."""
     replicates: int = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
+    cache: Path | None = None
+    """Folder of embeddings that evaluations have computed before, shared by any number of them."""
+    cache_gb: float = 10.0
+    """Largest size of that folder in GB; what was not used for the longest time goes first."""
+    cache_frames: bool = False
+    """Keep the frames of large backbones in it too, so that systems that differ in the pooler compute them once."""
+
+    def __post_init__(self) -> None:
+        if not self.cache_gb > 0:
+            raise UserError(f"--cache_gb is {self.cache_gb}.", "Give a number above 0, or leave --cache out.")
+
+    def store(self) -> Store | None:
+        """Where embeddings are looked for before they are computed."""
+        if self.cache is None:
+            return None
+        from voxboard.scoring.cache import Cache
+
+        return Cache(self.cache, self.cache_gb, self.cache_frames)
+
+
+@dataclass(frozen=True)
+class Shared(Evaluation):
+    """The same for one of several systems whose embeddings were computed together."""
+
+    kept: Any = None
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, kept: Store) -> Shared:
+        """`evaluation`, looking into `kept`."""
+        return cls(**{f.name: getattr(evaluation, f.name) for f in fields(Evaluation)}, kept=kept)
+
+    def store(self) -> Store | None:
+        found: Store | None = self.kept
+        return found
 
 
 @dataclass(frozen=True)
@@ -180,6 +219,11 @@ class General:
     """Where records are written."""
     audio_root: Path | None = None
     """Folder that a bare manifest's paths must lie in (default: the manifest's own)."""
+    trackers: tuple[str, ...] = ()
+    """Where the numbers of training go beside the run folder: neptune, comet, wandb, mlflow."""
+
+    def __post_init__(self) -> None:
+        tracking.check_names(self.trackers)
 
 
 @dataclass(frozen=True)
@@ -266,10 +310,10 @@ def part_flags(system: System) -> list[str]:
 
 
 def flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """`--key value` for every value that is not the default."""
+    """`--key value` for every value that is not the default and changes what comes out."""
     words = []
     for key, value in values.items():
-        if key in defaults and value == defaults[key]:
+        if key in ASIDE or (key in defaults and value == defaults[key]):
             continue
         if isinstance(value, bool):
             words.append(f"--{prefix}{'' if value else 'no_'}{key}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 
 from voxboard import model, records
 from voxboard.backbones.base import BackboneSpec, weights_digest
-from voxboard.benchmarks.base import Benchmark, Fixed, Items, Outputs, Portion
+from voxboard.benchmarks.base import Benchmark, Fixed, Items, Outputs
+from voxboard.benchmarks.fields import fields_of
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
-from voxboard.metrics.bootstrap import Interval
 from voxboard.model import Network
 from voxboard.records import Record
 from voxboard.systems import System
@@ -139,21 +138,11 @@ def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
     if subject.run is not None:
         benchmark.save(outputs, subject.run, f"{records.slug(test.corpus.name)}-{test.digest[:8]}")
 
-    def value(metric: str, interval: Interval) -> records.Value:
-        return _value(benchmark, metric, interval, measured.thresholds.get(metric))
-
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
         benchmark=_benchmark(benchmark, test.corpus, test.split),
         protocol=benchmark.protocol(outputs, evaluation, subject.learned),
-        values={metric: value(metric, interval) for metric, interval in measured.values.items()},
-        strata=tuple(_stratum(benchmark, portion) for portion in measured.portions),
-        gaps=tuple(
-            records.Gap(gap.label, gap.metric, gap.worst, gap.best, _value(benchmark, gap.metric, gap.value))
-            for gap in measured.gaps
-        ),
-        curves=records.Curves(**measured.curves) if measured.curves else None,
-        confusion=records.Confusion(**measured.confusion) if measured.confusion else None,
+        **fields_of(benchmark, measured),
         cost=_cost(subject, outputs),
         provenance=_provenance(subject, outputs, setting, str(device)),
     )
@@ -210,39 +199,19 @@ def _benchmark(benchmark: Benchmark, corpus: Corpus, split: str) -> records.Benc
     )
 
 
-def _stratum(benchmark: Benchmark, portion: Portion) -> records.Stratum:
-    values = {metric: _value(benchmark, metric, interval) for metric, interval in portion.values.items()}
-    return records.Stratum(portion.name, portion.count, portion.targets, values, portion.reason, portion.label)
-
-
-def _value(benchmark: Benchmark, metric: str, interval: Interval, threshold: float | None = None) -> records.Value:
-    bounded = not math.isnan(interval.low)
-    unit, better = benchmark.unit(metric)
-    clusters = benchmark.clustered_by
-    return records.Value(
-        value=interval.value,
-        better=better,
-        unit=unit,
-        low=interval.low if bounded else None,
-        high=interval.high if bounded else None,
-        level=interval.level,
-        clusters=interval.clusters,
-        cluster_by=clusters,
-        replicates=interval.replicates,
-        interval=interval.method if bounded else "",
-        threshold=threshold,
-        reason="" if bounded else f"no interval: {interval.clusters} {clusters}s are too few to resample",
-    )
-
-
 def _cost(subject: Subject, outputs: Outputs) -> records.Cost:
     spent = outputs.spent
+    measured: dict[str, Any] = {}
+    if not spent.cached:  # what was computed before has cost nothing now
+        measured = {
+            "embeddings_per_second": spent.utterances / spent.wall_seconds,
+            "real_time_factor": spent.wall_seconds / spent.audio_seconds,
+            "peak_memory_mib": spent.peak_mib,
+            "wall_seconds": spent.wall_seconds,
+        }
     return records.Cost(
+        **measured,
         parameters=model.parameters(subject.network.encoder),
-        embeddings_per_second=spent.utterances / spent.wall_seconds,
-        real_time_factor=spent.wall_seconds / spent.audio_seconds,
-        peak_memory_mib=spent.peak_mib,
-        wall_seconds=spent.wall_seconds,
         utterances=spent.utterances,
         audio_seconds=spent.audio_seconds,
         **subject.cost,

@@ -77,36 +77,6 @@ def log_to(folder: Path) -> logging.Handler:
     return handler
 
 
-class History:
-    """The metrics of a run: JSON lines and TensorBoard events."""
-
-    def __init__(self, folder: Path, resumed_at: int = 0) -> None:
-        from torch.utils.tensorboard.writer import SummaryWriter
-
-        self.path = folder / "metrics.jsonl"
-        self._forget_after(resumed_at)
-        self.file = self.path.open("a", encoding="utf-8")
-        self.board = SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None)
-
-    def _forget_after(self, step: int) -> None:
-        """Drops lines that an interrupted run wrote after its last checkpoint."""
-        if self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-            checkpoint.write_text(self.path, "".join(f"{line}\n" for line in kept))
-
-    def add(self, step: int, **values: float) -> None:
-        """Writes one line; keys such as `loss` or `valid_eer`."""
-        self.file.write(json.dumps({"step": step, **values}) + "\n")
-        self.file.flush()
-        for key, value in values.items():
-            self.board.add_scalar(key, value, step)
-
-    def close(self) -> None:
-        self.file.close()
-        self.board.close()
-
-
 def keep_targets(folder: Path, targets: Targets, speakers: Sequence[str]) -> None:
     """Writes what the training utterances teach, and whose they are."""
     for name, content in (("labels.json", targets.to_dict()), ("speakers.json", list(speakers))):

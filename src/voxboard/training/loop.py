@@ -21,6 +21,8 @@ from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, mixed
 from voxboard.data.labels import label_of
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
+from voxboard.scoring.cache import together
+from voxboard.tracking.history import close
 from voxboard.training.trainee import Trainee
 
 if TYPE_CHECKING:
@@ -89,9 +91,10 @@ class Loop:
                     step += 1
                     advance(1)
                     self._validate(step, valid, show_progress)
+            for trainee in self.trainees:
+                trainee.history.summary(trainee.summary())
         finally:
-            for trainee in [*self.trainees, *self.retired]:
-                trainee.history.close()
+            close(trainee.history for trainee in [*self.trainees, *self.retired])
         return self.retired
 
     def _one(self, stream: Iterator[Batch], takers: Sequence[Trainee]) -> None:
@@ -119,9 +122,13 @@ class Loop:
                 yield backbone(batch.waveforms.to(device), batch.lengths.to(device))
 
     def _validate(self, step: int, valid: Items | None, show_progress: bool) -> None:
-        for trainee in list(self.trainees):
-            if trainee.step == step and trainee.due:
-                trainee.validate(valid, show_progress)
+        due = [trainee for trainee in self.trainees if trainee.step == step and trainee.due]
+        kept = None
+        if valid is not None and len(due) > 1 and due[0].benchmark.embeds:
+            evaluation = due[0].config.evaluation
+            kept = together([trainee.network.encoder for trainee in due], valid.cuts, evaluation, show_progress)
+        for trainee in due:
+            trainee.validate(valid, show_progress, kept)
 
     def _retire(self, trainee: Trainee, error: UserError) -> None:
         """Goes on without a trainee whose training has failed. Raises for one that is alone."""

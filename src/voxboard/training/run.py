@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard import benchmarks, heads, systems
+from voxboard import benchmarks, heads, systems, tracking
 from voxboard.data import prepare, splits, targets, tokens
 from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
@@ -43,6 +43,7 @@ def train_bank(
     first = configs[0]
     for config in configs:
         systems.check(config.system)
+        tracking.check_packages(config.general.trackers)
     keys = {bank_key(config) for config in configs}
     if len(configs) > 1 and (len(keys) > 1 or not all(keys)):
         raise UserError(

@@ -6,7 +6,7 @@ import logging
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,15 @@ from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch
 from voxboard.errors import UserError
 from voxboard.model import Network, parameters
+from voxboard.tracking.history import History
 from voxboard.training import averaging, checkpoint, folder, optimisation
 from voxboard.training.averaging import RunningAverage
-from voxboard.training.config import RunConfig
+from voxboard.training.config import RunConfig, Shared
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+    from voxboard.scoring.entries import Store
 
 log = logging.getLogger("voxboard")
 LOG_EVERY = 10
@@ -93,7 +96,12 @@ class Trainee:
             self.step,
             self.config.training.nb_total_step,
         )
-        self.history = folder.History(self.run, self.step)
+        self.history = History.of(self.run, self.config.to_dict(), self.config.general.trackers, self.step)
+
+    def summary(self) -> dict[str, float]:
+        """What the history keeps of training as a whole."""
+        known = {} if self.best.error is None else {"best_error": self.best.error}
+        return {"best_step": self.best.step, "seconds": self.seconds, **known}
 
     @property
     def done(self) -> bool:
@@ -165,12 +173,12 @@ class Trainee:
             )
         self.history.add(self.step, loss=loss, lr=float(self.optimizer.param_groups[0]["lr"]))
 
-    def validate(self, valid: Items | None, show_progress: bool) -> None:
-        """Validates and saves."""
+    def validate(self, valid: Items | None, show_progress: bool, kept: Store | None = None) -> None:
+        """Validates and saves; `kept` has embeddings that were computed for several trainees at once."""
         if valid is None:
             self.best, better = Best(self.step), True
         else:
-            found = self._found(valid, show_progress)
+            found = self._found(valid, show_progress, kept)
             # Of equal ones the later wins, as in UniPool-SV.
             better = self.best.error is None or found.error <= self.best.error
             if better:
@@ -184,11 +192,13 @@ class Trainee:
         self._keep()
         self._save()
 
-    def _found(self, valid: Items, show_progress: bool) -> Fixed:
+    def _found(self, valid: Items, show_progress: bool, kept: Store | None) -> Fixed:
         """What a validation fixes. Nothing that scores are normalised with is known yet."""
-        return self.benchmark.fix(
-            self.benchmark.run(self.network, valid, self.config.evaluation, show_progress=show_progress)
-        )
+        # The weights are others every time: what is computed with them would only fill a cache.
+        evaluation = replace(self.config.evaluation, cache=None)
+        if kept is not None:
+            evaluation = Shared.of(evaluation, kept)
+        return self.benchmark.fix(self.benchmark.run(self.network, valid, evaluation, show_progress=show_progress))
 
     def _keep(self) -> None:
         """Keeps these weights beside those of the latest validations, where the run asks for it."""

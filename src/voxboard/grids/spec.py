@@ -1,26 +1,46 @@
-"""Grids: `benchmarks/grids/*.toml` crosses backbones, poolers, heads and seeds into cells, or lists them one by one."""
+"""Grids as files say them: `benchmarks/grids/*.toml` crosses parts, seeds, rates and benchmarks, or lists entries."""
 
 from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from voxboard import systems
+from voxboard import benchmarks, systems
 from voxboard.errors import UserError, unknown
 from voxboard.systems import Part, System
+from voxboard.training.config import Evaluation, Training, training_of
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One system to train and evaluate with one seed."""
+    """One number of a grid: a system on a benchmark with one seed."""
 
+    data: str
+    benchmark: Part
     system: System
     seed: int
+    trained: bool = True
+    frozen: bool = False  # the backbone, in training
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    base: Cell | None = None  # whose run is evaluated; None: this cell trains its own, or needs none
+
+    @property
+    def training(self) -> Training | None:
+        return training_of(self.system) if self.trained else None
+
+    @property
+    def title(self) -> str:
+        """As records call the benchmark: `Voices gender`."""
+        made = benchmarks.create(self.benchmark.name, **self.benchmark.options)
+        return f"{benchmarks.card(self.data).corpus} {made.name}"
+
+
+Kind = Literal["untrained", "trained"]
 
 
 @dataclass(frozen=True)
@@ -28,25 +48,73 @@ class Grid:
     """A grid as its file says it; every part is written as on the command line, `name(key=value, …)`."""
 
     name: str
-    data: str
+    data: tuple[str, ...]  # corpora and cards
     backbones: tuple[str, ...]
     poolers: tuple[str, ...]
-    heads: tuple[str, ...] = ("aam",)
+    heads: tuple[str, ...] = ()  # none: the benchmark's own
     seeds: tuple[int, ...] = (42,)
+    max_lr: tuple[float, ...] = ()  # none: the one of `training`
+    weights: tuple[Kind, ...] = ("untrained", "trained")
+    frozen: bool = False  # backbones are not trained; cells that share one are trained together
     training: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def cells(self) -> list[Cell]:
-        """All cells, backbone by backbone. Raises `UserError` for a part that does not exist."""
+        """All cells, those with the least to do first. Raises `UserError` for a part or setting that does not exist.
+
+        An untrained system has neither head nor learning rate, so it stands in a grid once per seed.
+        """
         found = []
-        for *parts, seed in itertools.product(self.backbones, self.poolers, self.heads, self.seeds):
-            system = systems.check(systems.parse("+".join(map(str, parts))))
-            found.append(Cell(replace(system, training=dict(self.training)), int(seed)))
+        if "untrained" in self.weights:
+            found += list(self._cells(False, self.heads[:1], ()))
+        if "trained" in self.weights:
+            found += list(self._cells(True, self.heads, self.max_lr))
         return found
+
+    def _cells(self, trained: bool, heads: tuple[str, ...], rates: tuple[float, ...]) -> Iterator[Cell]:
+        given = _typed(Evaluation, self.evaluation, self.name)
+        if "cache" in given:
+            given["cache"] = Path(given["cache"])
+        evaluation = Evaluation(**given)
+        settings = [{**self.training, "max_lr": rate} for rate in rates] or [dict(self.training)]
+        for data in self.data:
+            card = benchmarks.card(data)
+            benchmark = Part(card.task, dict(card.options))
+            for parts in itertools.product(self.backbones, self.poolers, heads or ("",)):
+                system = _fitted(parts, benchmark)
+                for seed, training in itertools.product(self.seeds, settings):
+                    cell = Cell(
+                        data,
+                        benchmark,
+                        replace(system, training=training),
+                        int(seed),
+                        trained,
+                        self.frozen and trained,
+                        evaluation,
+                    )
+                    training_of(cell.system)
+                    yield cell
 
     @classmethod
     def load(cls, name: str) -> Grid:
         """Reads a grid by name, or from a TOML file."""
-        return cls(**_typed(cls, _read(name), name))
+        content = _typed(cls, _read(name), name)
+        if isinstance(content["data"], str):
+            content["data"] = (content["data"],)
+        grid = cls(**content)
+        for word in grid.weights:
+            if word not in get_args(Kind):
+                raise unknown(f"weights in {name}", str(word), get_args(Kind))
+        return grid
+
+
+def _fitted(parts: tuple[str, ...], benchmark: Part) -> System:
+    """The system of some words, with the benchmark's head where they name none, and the label that it trains."""
+    from voxboard.cli.train import fitted
+
+    backbone, pooler, head = parts
+    default = benchmarks.create(benchmark.name, **benchmark.options).default_head
+    return fitted(systems.check(systems.parse(f"{backbone}+{pooler}+{head or default}")), benchmark)
 
 
 Weights = Literal["untrained", "trained", "verification"]

@@ -8,7 +8,7 @@ import pytest
 
 from voxboard import benchmarks
 from voxboard.errors import UserError
-from voxboard.grid import Grid, Tasks
+from voxboard.grids import Grid, Tasks
 
 
 @pytest.mark.smoke
@@ -17,8 +17,8 @@ def test_the_demo_is_three_by_three() -> None:
     cells = grid.cells()
     assert len(grid.backbones) >= 3
     assert len(grid.poolers) >= 3
-    assert len(cells) == len(grid.backbones) * len(grid.poolers) * len(grid.heads) * len(grid.seeds)
-    assert len({cell.system.spec for cell in cells}) == len(cells)
+    assert len(cells) == 2 * len(grid.backbones) * len(grid.poolers) * len(grid.heads) * len(grid.seeds)
+    assert len({cell.system.spec for cell in cells if cell.trained}) == len(cells) / 2
     assert all(cell.system.training == grid.training for cell in cells)
 
 
@@ -34,6 +34,30 @@ def test_a_mistake_in_a_grid_is_named(text: str, says: str, tmp_path: Path) -> N
     (tmp_path / "g.toml").write_text(text)
     with pytest.raises(UserError, match=says):
         Grid.load(str(tmp_path / "g.toml")).cells()
+
+
+def test_everything_is_crossed_with_everything_but_an_untrained_system_has_no_head_and_no_rate(tmp_path: Path) -> None:
+    (tmp_path / "g.toml").write_text(
+        'name="x"\ndata=["Voices", "voices-gender"]\nbackbones=["fbank"]\npoolers=["mean", "asp"]\n'
+        'heads=["aam", "softmax"]\nseeds=[1, 2]\nmax_lr=[0.1, 0.2, 0.3]\nfrozen=true'
+    )
+    cells = Grid.load(str(tmp_path / "g.toml")).cells()
+    trained = [cell for cell in cells if cell.trained]
+    assert len(trained) == 2 * 2 * 2 * 2 * 3
+    assert len(cells) - len(trained) == 2 * 2 * 2
+    assert all(cell.frozen == cell.trained for cell in cells)
+    assert {cell.training.max_lr for cell in trained if cell.training} == {0.1, 0.2, 0.3}
+    # A head learns what the benchmark asks for.
+    labels = {cell.data: cell.system.head.options.get("label") for cell in trained}
+    assert labels["voices-gender"] == "gender"
+
+
+def test_without_heads_the_benchmark_brings_its_own(tmp_path: Path) -> None:
+    (tmp_path / "g.toml").write_text(
+        'name="x"\ndata=["Voices", "voices-gender"]\nbackbones=["fbank"]\npoolers=["mean"]\nweights=["trained"]'
+    )
+    cells = Grid.load(str(tmp_path / "g.toml")).cells()
+    assert [cell.system.head.name for cell in cells] == ["aam", "softmax"]
 
 
 def test_an_unknown_grid_gets_the_nearest_name() -> None:

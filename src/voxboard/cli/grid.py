@@ -1,0 +1,270 @@
+"""`voxboard grid run | status | cross`: whole grids of cells, resumable, and runs crossed with test sets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from voxboard.cli.parse import parse
+from voxboard.errors import unknown
+
+if TYPE_CHECKING:
+    from voxboard.grids.cross import Crossed
+    from voxboard.grids.estimate import Estimate
+    from voxboard.grids.place import Place
+    from voxboard.grids.plan import Job, Plan
+
+PARTIAL = 3  # exit code: some cells have no number
+USAGE = """\
+usage: voxboard grid run|status|cross …
+
+  run GRID               carry out the cells that are missing, and write the board
+  status GRID            which cells are done, missing, or failed, and why
+  cross RUNS --on DATA   evaluate runs on test sets, as a table of runs × test sets
+
+GRID is a name from benchmarks/grids, or a TOML file.
+
+`voxboard grid run --help` explains a command."""
+RUN = """Carry out a grid: every backbone × pooler × head × seed × learning rate on every benchmark, and its board.
+
+A cell is named by all that its number depends on, the code of its parts included. Killed and started again, a grid goes
+on with what is missing. Cells that share a frozen backbone are trained together: it hears every batch once. A cell that
+fails is recorded with the reason and stops no other; the exit code is 3 then."""
+STATUS = "Which cells of a grid are done, which are missing, and which failed and why. Carries nothing out."
+CROSS = """Evaluate every run on every test set, write the records, and print the numbers as a table.
+
+A test set is a corpus, which is measured by the run's own task, or a card. What cannot be done, such as a test set with
+speakers of the training, is said in its place; the exit code is 3 then."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which grid, and where it lies."""
+
+    grid: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GRID")]
+    """A name from benchmarks/grids, or a TOML file."""
+    out: Path | None = None
+    """Folder for records, runs and the board (default: results/grids/NAME)."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+
+@dataclass(frozen=True)
+class Run(Where):
+    """What is carried out, and within which limits."""
+
+    jobs: int = 0
+    """Cells or banks at a time, each on one core (default: one per core, at most 4; one on a GPU)."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, or the number of a GPU."""
+    workers: int = 0
+    """Processes per job that read audio; 0 reads where it is trained."""
+    retry: bool = False
+    """Try the cells again that failed."""
+    dry_run: bool = False
+    """Only say what would be done, and what it would take."""
+    max_hours: float = 0.0
+    """Refuse a grid that is estimated to take longer; 0 sets no limit."""
+    max_disk_gb: float = 0.0
+    """Refuse a grid whose checkpoints are estimated to take more; 0 sets no limit."""
+
+
+@dataclass(frozen=True)
+class Cross:
+    """Which runs, and on what."""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUNS")]
+    """Run folders (paths, or names below --runs_dir)."""
+    on: tuple[str, ...]
+    """Corpora and cards."""
+    runs_dir: Path = Path("results/runs")
+    """Where run folders are."""
+    records: Path = Path("results/records")
+    """Where the records are written."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, or the number of a GPU."""
+    replicates: int = 1_000
+    """Bootstrap replicates behind the 95 % intervals."""
+    json: bool = False
+    """Print the numbers as JSON."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs one of the commands. Returns 0, or 3 when some cells have no number."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    words = argv[1:]
+    if argv[0] == "run":
+        return run(parse(Run, words, prog="grid run", description=RUN))
+    if argv[0] == "status":
+        return _status(parse(Where, words, prog="grid status", description=STATUS))
+    if argv[0] == "cross":
+        return _cross(parse(Cross, words, prog="grid cross", description=CROSS))
+    raise unknown("command", f"grid {argv[0]}", ["grid run", "grid status", "grid cross"])
+
+
+def run(args: Run) -> int:
+    """Carries a grid out and prints its board. Returns 0, or 3 when some cells have no number."""
+    from voxboard.cli import board
+    from voxboard.grids import Grid, runner, timeless
+    from voxboard.grids.place import Place
+    from voxboard.grids.plan import How
+    from voxboard.records import scan
+
+    grid = Grid.load(args.grid)
+    place = Place(args.out or folder_of(grid.name))
+    how = How(grid.name, args.device, args.workers)
+    cells = grid.cells()
+    if args.dry_run:
+        return _planned(args, place, how, cells)
+    with place.locked():
+        if args.max_hours or args.max_disk_gb:
+            _check(args, place, how, cells)
+        plan = runner.run(cells, place, how, args.jobs, say, args.retry)
+        board.run(board.BoardArgs(records=place.records, out=place.board, json=args.json))
+        say(f"without times: {timeless.digest(scan(place.records))}")
+    return PARTIAL if plan.having("missing", "failed") else 0
+
+
+def folder_of(name: str) -> Path:
+    """Where the grid of a name lies unless the user says otherwise."""
+    from voxboard.records import slug
+
+    return Path("results/grids") / slug(name)
+
+
+def say(text: str) -> None:
+    """A line of the log."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _check(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> tuple[Plan, list[Job], Estimate]:
+    """The plan, and what it takes. Raises `UserError` where that is more than the limits."""
+    from voxboard.grids import estimate, plan, runner
+
+    planned = plan.make(cells, place)
+    todo = planned.having("missing", "failed") if args.retry else planned.having("missing")
+    jobs = plan.jobs(todo, place, how)
+    at_once = args.jobs or runner.jobs_at_once(args.device)
+    speed = estimate.measured_speed(args.device)
+    found = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
+    found.check(args.max_hours, args.max_disk_gb, place)
+    return planned, jobs, found
+
+
+def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
+    """Says what a grid would do. Raises `UserError` above a limit."""
+    from voxboard.grids.work import describe
+
+    plan, jobs, found = _check(args, place, how, cells)
+    saved = sum(job.forwards_saved for job in jobs)
+    banks = [job for job in jobs if job.bank]
+    if args.json:
+        content = asdict(found) | {
+            "cells": len(plan.cells),
+            "todo": [[named.id for named in job.cells] for job in jobs],
+            "forwards_saved": saved,
+        }
+        print(json.dumps(content, indent=1))
+        return 0
+    for job in jobs:
+        if job.bank:
+            print(f"bank of {len(job.cells)}, saves {job.forwards_saved:,} forwards")
+        for named in job.cells:
+            print(f"{'  ' if job.bank else ''}{named.id}  {describe(named.cell)}")
+    todo = sum(len(job.cells) for job in jobs)
+    print(f"{todo} of {len(plan.cells)} cells to do, {len(banks)} banks, {saved:,} backbone forwards saved")
+    said = f", {found.from_records} cells as records tell" if found.from_records else ""
+    said += f", without {found.unknown} cells of unknown cost" if found.unknown else ""
+    print(f"about {found.hours:.2g} hours{said}, {found.disk_gb:.2g} GB of checkpoints")
+    return 0
+
+
+def _status(args: Where) -> int:
+    from voxboard.grids import Grid, plan
+    from voxboard.grids.place import Place
+    from voxboard.grids.work import describe
+
+    grid = Grid.load(args.grid)
+    planned = plan.make(grid.cells(), Place(args.out or folder_of(grid.name)))
+    rows = []
+    for named in planned.cells:
+        state = planned.state(named)
+        reason = planned.known[named.id].reason if state == "failed" else ""
+        rows.append({"cell": named.id, "state": state, "what": describe(named.cell), "reason": reason})
+    if args.json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+    else:
+        for row in rows:
+            print(f"{row['cell']}  {row['state']:8}{row['what']}{': ' if row['reason'] else ''}{row['reason']}")
+        counts = [f"{len(planned.having(state))} {state}" for state in ("done", "missing", "failed")]
+        print(f"{len(rows)} cells: {', '.join(counts)}")
+    return PARTIAL if planned.having("missing", "failed") else 0
+
+
+def _cross(args: Cross) -> int:
+    from rich.console import Console
+
+    from voxboard.cli.eval import Eval
+    from voxboard.cli.log import to_stderr
+    from voxboard.grids.cross import cross
+    from voxboard.training.config import Evaluation
+
+    to_stderr()
+    options = Eval(device=args.device, runs=args.runs_dir, records=args.records)
+    found = cross(args.runs, args.on, options, Evaluation(replicates=args.replicates))
+    if args.json:
+        print(json.dumps([_number(each) for each in found], indent=1, ensure_ascii=False))
+    else:
+        console = Console() if sys.stdout.isatty() else Console(width=400)
+        console.print(_matrix(found, args.on))
+    return PARTIAL if any(each.record is None for each in found) else 0
+
+
+def _number(each: Crossed) -> Mapping[str, Any]:
+    record = each.record
+    value = record.values[record.benchmark.main_metric] if record else None
+    return {
+        "run": each.run,
+        "trained_on": record.system.corpus if record else "",
+        "on": each.on,
+        "metric": record.benchmark.main_metric if record else "",
+        "value": value.value if value else None,
+        "low": value.low if value else None,
+        "high": value.high if value else None,
+        "reason": each.reason,
+    }
+
+
+def _matrix(found: Sequence[Crossed], on: Sequence[str]) -> Any:
+    """A row per run, a column per test set."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Runs × test sets")
+    for head in ("Run", "Trained on", *on):
+        table.add_column(head)
+    for start in range(0, len(found), len(on)):
+        row = found[start : start + len(on)]
+        corpus = next((each.record.system.corpus for each in row if each.record), "")
+        table.add_row(Text(row[0].run), Text(corpus), *(Text(_entry(each)) for each in row))
+    return table
+
+
+def _entry(each: Crossed) -> str:
+    from voxboard.board.names import label
+    from voxboard.board.numbers import decimals, show, show_interval
+
+    if each.record is None:
+        return each.reason
+    main = each.record.benchmark.main_metric
+    value = each.record.values[main]
+    digits = decimals([value])
+    return f"{label(main)} {show(value, digits)} {show_interval(value, digits)}".strip()

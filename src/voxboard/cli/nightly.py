@@ -1,0 +1,63 @@
+"""`voxboard nightly GRID`: what a machine does every night to keep a board up to date."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxboard.cli import grid as grids
+from voxboard.cli.parse import parse
+
+if TYPE_CHECKING:
+    from voxboard.grids.place import Place
+
+DESCRIPTION = """Refresh a grid: carry out the cells that are missing, rebuild its board, and say what has changed.
+
+board/changes.md compares the board with the one of the last night on which something was new. A night on which nothing
+was new changes no byte. Cells whose code or data has changed count as missing; cells that failed are tried again only
+with --retry. The exit code is 3 when some cells have no number."""
+LAST, CHANGES = "last-night.json", "changes.md"
+
+
+@dataclass(frozen=True)
+class Nightly(grids.Run):
+    """What is refreshed, and within which limits."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Refreshes a grid. Returns 0, or 3 when some cells have no number."""
+    args = parse(Nightly, argv, prog="nightly", description=DESCRIPTION)
+    from voxboard.grids import Grid
+    from voxboard.grids.place import Place
+
+    code = grids.run(args)
+    if not args.dry_run:
+        place = Place(args.out or grids.folder_of(Grid.load(args.grid).name))
+        with place.locked():
+            compare(place)
+    return code
+
+
+def compare(place: Place) -> bool:
+    """Writes changes.md where the board is another than last night's; returns whether it is."""
+    from voxboard.grids.changes import changes
+    from voxboard.records import write_atomically
+
+    last, board = place.root / LAST, place.board / "leaderboard.json"
+    new = board.read_bytes()
+    old = last.read_bytes() if last.is_file() else None
+    if new == old:
+        return False
+    text = changes(_json(old), json.loads(new))
+    # The comparison first: killed in between, the next start makes the same one.
+    write_atomically({place.board / CHANGES: text.encode()})
+    write_atomically({last: new})
+    grids.say(f"Wrote {place.board / Path(CHANGES)}")
+    return True
+
+
+def _json(data: bytes | None) -> Any:
+    return None if data is None else json.loads(data)

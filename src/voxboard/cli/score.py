@@ -1,0 +1,155 @@
+"""`voxboard score`: records of scores, turns and transcripts that others computed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from voxboard.cli.parse import parse
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from voxboard.imported.record import Source
+    from voxboard.records import Record
+
+DESCRIPTION = """Measure what another toolkit computed, and write a record that boards mark as imported.
+
+  voxboard score --trials list.txt --scores scores.txt --corpus Vox1 --system TitaNet
+  voxboard score --rttm hypothesis/ --reference reference/ --uem all.uem --corpus AMI --collar 0
+  voxboard score --hypotheses hyp.txt --references ref.txt --corpus LibriSpeech --speakers utt2spk
+
+Scores: enrol test score (Kaldi), with the label behind (WeSpeaker), before the score (SpeechBrain) or in front
+(voxboard), or a CSV with the columns LABEL,SAMPLE1,SAMPLE2,SCORE (UniPool-SV); labels from the list or the file.
+Texts: `id text` (Kaldi), CSV with id and text, JSON lines with id and text. All may be gzipped.
+
+Intervals resample the speakers that --speakers tells. Without it, trials are clustered by chains of target trials, and
+texts by utterance: the record says so. Recordings are resampled for diarization."""
+
+
+@dataclass(frozen=True)
+class ScoreArgs:
+    """What is scored, against what, and how the record calls it."""
+
+    scores: Path | None = None
+    """Scores of trials."""
+    trials: Path | None = None
+    """The trial list that was scored, in any format that voxboard reads; without it the labels are in --scores."""
+    rttm: Path | None = None
+    """Turns of a system: an RTTM file or a folder of them."""
+    reference: Path | None = None
+    """Turns of the reference: an RTTM file or a folder of them."""
+    uem: Path | None = None
+    """What is scored of each recording: a UEM file or a folder of them."""
+    hypotheses: Path | None = None
+    """Transcripts of a system."""
+    references: Path | None = None
+    """True transcripts."""
+    system: str = ""
+    """Name of the system. Default: that of the file."""
+    corpus: str = ""
+    """The corpus that was tested on. Default: the name of the list or reference."""
+    split: str = "test"
+    """The part of the corpus."""
+    trained_on: str = "unknown"
+    """The corpus that the system was trained on."""
+    origin: str = ""
+    """Where the outputs come from: a URL or a citation."""
+    speakers: str = ""
+    """Whose the utterances are: a file of lines `utterance speaker`, or a prepared corpus."""
+    normalizer: str = "none"
+    """What is done to texts before they are compared: none, basic, whisper-en."""
+    collar: float = 0.25
+    """Seconds on each side of every turn of the reference that are not scored."""
+    skip_overlap: bool = False
+    """Leave out where several people speak."""
+    mapping: Literal["scored", "all"] = "scored"
+    """Speakers are mapped on the time that is scored, or on all of it as md-eval and dscore do."""
+    merge_touching: bool = False
+    """Turns of one speaker that touch are one, without a collar between (spy-der)."""
+    replicates: int = 1_000
+    """Bootstrap replicates behind the 95 % intervals."""
+    seed: int = 0
+    """Seed of the intervals."""
+    records: Path = Path("results/records")
+    """Where the record is written."""
+    runs: Path = Path("results/runs")
+    """Where a folder with the outputs is kept, so that voxboard compare can pair them."""
+    json: bool = False
+    """Print the record as JSON instead of a table."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Scores, writes the record and prints it. Returns 0."""
+    args = parse(ScoreArgs, argv, prog="score", description=DESCRIPTION)
+    return run(args, ["score", *argv])
+
+
+def run(args: ScoreArgs, arguments: Sequence[str] | None = None) -> int:
+    """As `main`; `arguments` is the command that the record keeps."""
+    from voxboard import records
+    from voxboard.board.sheet import sheet
+
+    record = _record(args, arguments)
+    path = records.save(record, args.records)
+    if args.json:
+        json.dump(record.to_dict(), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        from rich.console import Console
+
+        Console().print(sheet(record))
+    print(f"Wrote {path}", file=sys.stderr)
+    return 0
+
+
+def _record(args: ScoreArgs, arguments: Sequence[str] | None) -> Record:
+    from voxboard import trials
+    from voxboard.imported import speakers, tasks
+
+    chosen = [path for path in (args.scores, args.rttm, args.hypotheses) if path is not None]
+    if len(chosen) != 1:
+        raise UserError("One of --scores, --rttm and --hypotheses says what is scored.", "See voxboard score --help.")
+    owners = speakers.known(args.speakers) if args.speakers else None
+    if args.scores:
+        files = {"scores": args.scores, **({"trials": args.trials} if args.trials else {})}
+        listed = trials.read(_there(args.trials)) if args.trials else None
+        return tasks.verification(_source(args, files, arguments), listed, _there(args.scores), owners)
+    if args.rttm:
+        pair = {"rttm": args.rttm, "reference": _there(args.reference, "--reference")}
+        pair |= {"uem": _there(args.uem)} if args.uem else {}
+        scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching)
+        _there(args.rttm)
+        return tasks.diarization(_source(args, pair, arguments), pair["rttm"], pair["reference"], *scoring)
+    pair = {"hypotheses": _there(args.hypotheses), "references": _there(args.references, "--references")}
+    found = _source(args, pair, arguments)
+    return tasks.transcription(found, pair["hypotheses"], pair["references"], owners, args.normalizer)
+
+
+def _there(path: Path | None, flag: str = "") -> Path:
+    if path is None:
+        raise UserError(f"{flag} is missing.", f"Pass {flag} PATH.")
+    if not path.exists():
+        raise UserError(f"There is no {path}.", "Check the path.")
+    return path
+
+
+def _source(args: ScoreArgs, files: dict[str, Path], arguments: Sequence[str] | None) -> Source:
+    from voxboard.imported.record import Source
+
+    names = [path.name.removesuffix(".gz") for path in files.values()]
+    return Source(
+        system=args.system or names[0],
+        corpus=args.corpus or names[min(1, len(names) - 1)],
+        files=files,
+        split=args.split,
+        trained_on=args.trained_on,
+        origin=args.origin,
+        seed=args.seed,
+        replicates=args.replicates,
+        arguments=arguments,
+        runs=args.runs,
+    )

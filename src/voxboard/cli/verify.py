@@ -1,0 +1,74 @@
+"""`voxboard verify RECORD`: makes a record again and checks its numbers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from voxboard.cli.parse import parse
+
+if TYPE_CHECKING:
+    from voxboard.comparison.repeat import Verification
+
+MISMATCH = 4
+DESCRIPTION = """Run a record's own command again, into a temporary folder, and compare protocol and values.
+
+The same code, packages and CPU must give the same values bit for bit; anything else may differ by 0.001 (of values
+above one, by this share). The command is run from the working directory and printed first; paths that the record does
+not tell are $DATA in it. Exit code 4: the protocol is another one, or a value is too far away."""
+
+
+@dataclass(frozen=True)
+class VerifyArgs:
+    """What is made again."""
+
+    record: tyro.conf.Positional[Path]
+    """A record (.json)."""
+    tolerance: float | None = None
+    """How far a value may be away. Default: as the description says."""
+    data: str = ""
+    """The folder that $DATA in the command stands for. Default: the environment's DATA."""
+    json: bool = False
+    """Print JSON instead of lines."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Makes the record again. Returns 0 where it holds, else 4."""
+    return run(parse(VerifyArgs, argv, prog="verify", description=DESCRIPTION))
+
+
+def run(args: VerifyArgs) -> int:
+    """As `main`, from parsed arguments."""
+    from voxboard import records
+    from voxboard.comparison.repeat import verify
+    from voxboard.errors import UserError
+
+    if args.tolerance is not None and not args.tolerance >= 0:
+        raise UserError(f"--tolerance is {args.tolerance}.", "Pass a number from 0 on.")
+    record = records.read(args.record)
+    print(f"voxboard: {record.provenance.command}", file=sys.stderr)
+    found = verify(record, args.tolerance, args.data)
+    if args.json:
+        print(json.dumps({**asdict(found), "holds": found.holds}, indent=2, ensure_ascii=False))
+    else:
+        _show(found)
+    return 0 if found.holds else MISMATCH
+
+
+def _show(found: Verification) -> None:
+    before, after = found.protocol
+    if before != after:
+        print(f"protocol {before or 'none'} became {after or 'none'}: the numbers mean something else")
+    for check in found.checks:
+        if not check.close:
+            print(f"{check.name}: {check.before} became {check.after}")
+    close = sum(check.close for check in found.checks)
+    print(f"{close} of {len(found.checks)} values agree within {found.tolerance:g} ({found.because}).")
+    print(f"Largest difference: {found.largest:g}.")
+    print("verified" if found.holds else "not verified")

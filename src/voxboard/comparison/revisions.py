@@ -1,0 +1,74 @@
+"""Records as a git revision has them, read from its objects: nothing is checked out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from voxboard.errors import UserError
+from voxboard.records import Filed, Record
+
+
+def resolve(word: str) -> str:
+    """The commit that a word names in the repository of the working directory; empty where it names none."""
+    if not word or word.startswith("-"):
+        return ""
+    found = _git("rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
+    return found.decode().strip() if found else ""
+
+
+def records_at(commit: str, folder: Path) -> list[Filed]:
+    """The records below a folder (relative to the working directory) at a commit, in the order of their names.
+
+    Raises `UserError` that names the file which is no valid record, and where there is no record at all.
+    """
+    listed = _git("ls-tree", "-r", "-z", commit, "--", f"{folder.as_posix()}/") or b""
+    rows = [row.split("\t", 1) for row in listed.decode().split("\0") if row]
+    blobs = {name: facts.split()[2] for facts, name in rows if name.endswith(".json") and facts.split()[1] == "blob"}
+    if not blobs:
+        raise UserError(f"{commit[:12]} has no records below {folder}.", "Name the folder with --records.")
+    contents = _contents(list(blobs.values()))
+    return [Filed(name, _parsed(data, f"{commit[:12]}:{name}")) for name, data in zip(blobs, contents, strict=True)]
+
+
+def _parsed(data: bytes, where: str) -> Record:
+    try:
+        return Record.from_dict(json.loads(data))
+    except UserError as error:
+        raise UserError(f"{where}: {error.problem}", error.advice) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} is not readable as JSON ({error}).") from error
+
+
+def _contents(blobs: list[str]) -> list[bytes]:
+    """`git cat-file --batch`: a line `<id> blob <size>`, the content, a newline, for every id."""
+    stream = _git("cat-file", "--batch", given="".join(f"{blob}\n" for blob in blobs).encode()) or b""
+    found, place = [], 0
+    for blob in blobs:
+        head = stream[place : stream.find(b"\n", place)]
+        if head.split()[1:2] != [b"blob"]:
+            raise UserError(f"git cannot give the object {blob[:12]}.", "Check the repository with git fsck.")
+        start = place + len(head) + 1
+        place = start + int(head.split()[2]) + 1
+        found.append(stream[start : place - 1])
+    return found
+
+
+def _git(*arguments: str, given: bytes = b"") -> bytes | None:
+    """Output of a git command; None when it fails or there is no git."""
+    # Inside a git hook GIT_DIR points elsewhere; fsmonitor would start a program that the repository names.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", *arguments],
+            input=given,
+            capture_output=True,
+            timeout=120,
+            check=True,
+            env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

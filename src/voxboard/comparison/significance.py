@@ -1,0 +1,73 @@
+"""Is a difference more than chance? Intervals of differences, what they say in p, and many of them at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from voxboard.records import Value
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two values are apart: the second less the first, with its interval; None where nothing tells."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+
+def p_value(value: float, low: float, high: float, clusters: int, level: float = LEVEL) -> float | None:
+    """The two-sided p of "there is no difference", from the interval of the difference.
+
+    The half of the interval that faces zero is taken as Student's t with clusters − 1 degrees of freedom has it, so
+    that p < 1 − level exactly where the interval leaves zero out. Resamples could not tell a p below one over their
+    number; this can, as correcting for many comparisons needs. None without an interval.
+    """
+    from scipy.special import stdtr, stdtrit
+
+    if value == 0:
+        return 1.0
+    if not (math.isfinite(low) and math.isfinite(high)) or clusters < 2:
+        return None
+    arm = value - low if value > 0 else high - value
+    if arm <= 0:  # every resample has this difference, or a larger one
+        return 0.0
+    degrees = clusters - 1
+    steps = abs(value) / arm * float(stdtrit(degrees, (1 + level) / 2))
+    return float(2 * stdtr(degrees, -steps))
+
+
+def between(before: Value, after: Value) -> Difference:
+    """The difference of two values that are only known with their intervals, taken as independent.
+
+    The interval is that of Zou and Donner (2008, "Construction of confidence limits about effect measures", eq. 5),
+    which keeps the skewness of both. On the same items it is too wide, as what the two share does not cancel.
+    """
+    if before.value is None or after.value is None:
+        raise ValueError("a difference needs two values")
+    value = after.value - before.value
+    bounds = (before.low, before.high, after.low, after.high)
+    if any(bound is None for bound in bounds) or before.level != after.level:
+        return Difference(value, p=1.0 if value == 0 else None)
+    first_low, first_high, second_low, second_high = (float(bound) for bound in bounds if bound is not None)
+    low = value - math.hypot(after.value - second_low, first_high - before.value)
+    high = value + math.hypot(second_high - after.value, before.value - first_low)
+    # Without a word about clusters the normal distribution: that of very many.
+    clusters = min(value.clusters or 10_000 for value in (before, after))
+    return Difference(value, low, high, p_value(value, low, high, clusters, before.level))
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """The p of each comparison corrected for all of them (Holm 1979); None stays, and counts as no comparison."""
+    known = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    corrected: list[float | None] = [None] * len(ps)
+    largest = 0.0
+    for rank, (p, place) in enumerate(known):
+        largest = max(largest, min(1.0, p * (len(known) - rank)))
+        corrected[place] = largest
+    return corrected

@@ -1,0 +1,45 @@
+"""Runs × test sets: every run evaluated on every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxboard import benchmarks
+from voxboard.cli.eval import Eval
+from voxboard.errors import UserError
+from voxboard.records import Record
+from voxboard.systems import Part
+from voxboard.training import folder, run
+from voxboard.training.config import Evaluation, Weights
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """One run on one test set: its record, or the reason why there is none."""
+
+    run: str
+    on: str
+    record: Record | None = None
+    reason: str = ""
+
+
+def cross(names: Sequence[str], on: Sequence[str], options: Eval, evaluation: Evaluation) -> list[Crossed]:
+    """Evaluates every run on every test set, in their order. One that cannot be done stops none of the others.
+
+    Raises `UserError` for a run that is not there.
+    """
+    places = [folder.find(name, options.runs) for name in names]
+    return [_one(place, data, options, evaluation) for place in places for data in on]
+
+
+def _one(place: Path, data: str, options: Eval, evaluation: Evaluation) -> Crossed:
+    card = benchmarks.card(data)
+    # A card says its own task; a corpus is measured by the run's.
+    task = Part(card.task, dict(card.options)) if card.name in benchmarks.cards() else None
+    try:
+        record = run.evaluate_run(data, task, str(place), options, evaluation, Weights())
+    except UserError as error:
+        return Crossed(place.name, data, reason=error.problem)
+    return Crossed(place.name, data, record)

@@ -1,0 +1,152 @@
+"""What a grid will take: hours, from records where cells like it were done, else from multiply-adds; and disk."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from voxboard import benchmarks, catalogue, records, systems
+from voxboard.data.prepare import find_corpus
+from voxboard.errors import UserError
+from voxboard.grids.identity import Named
+from voxboard.grids.place import Place
+from voxboard.grids.plan import Job
+from voxboard.grids.spec import Cell
+from voxboard.records import Record
+from voxboard.training.config import Training, training_of
+
+SECONDS = 3  # of audio that the catalogue's multiply-adds are of
+BACKWARD = 3  # a training step of a network costs so many forwards
+EFFICIENCY = 0.3  # of what plain matrix products reach
+BYTES = 4  # of a weight
+PROBE = 1024  # rows of the matrices that the speed is measured on
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the missing cells of a grid will take."""
+
+    hours: float  # at so many jobs at a time
+    disk_gb: float  # of the checkpoints
+    from_records: int  # cells whose hours come from records of earlier ones
+    unknown: int  # cells of backbones that nobody has measured: they count nothing
+
+    def check(self, max_hours: float, max_disk_gb: float, place: Place) -> None:
+        """Raises `UserError` above a limit (0: none), or for more than the disk holds."""
+        if max_hours and self.hours > max_hours:
+            raise UserError(
+                f"This takes about {self.hours:.2g} hours, more than --max_hours {max_hours:g}.",
+                "Raise the limit, or leave cells out.",
+            )
+        if max_disk_gb and self.disk_gb > max_disk_gb:
+            raise UserError(
+                f"This takes about {self.disk_gb:.2g} GB of disk, more than --max_disk_gb {max_disk_gb:g}.",
+                "Raise the limit, or leave cells out.",
+            )
+        root = next(path for path in (place.root, *place.root.absolute().parents) if path.exists())
+        free = shutil.disk_usage(root).free / 1e9
+        if self.disk_gb > free:
+            raise UserError(
+                f"This takes about {self.disk_gb:.2g} GB of disk, and {free:.2g} GB are free.", "Make room."
+            )
+
+
+def estimate(jobs: Sequence[Job], at_once: int, earlier: Iterable[Record], speed: float) -> Estimate:
+    """`speed` is in multiply-adds per second; `earlier` are the records that the grid has."""
+    known = [record for record in earlier if record.status == "ok"]
+    seconds, remembered, unknown = 0.0, 0, 0
+    for job in jobs:
+        for number, named in enumerate(job.cells):
+            found = _remembered(named.cell, known)
+            if found is not None:
+                remembered += 1
+            else:
+                # In a bank the backbone runs once per batch, for the first.
+                found = _computed(named.cell, speed, number == 0)
+                unknown += found is None
+            seconds += found or 0.0
+    disk = sum(_bytes(named) for job in jobs for named in job.cells) / 1e9
+    return Estimate(seconds / 3600 / max(at_once, 1), disk, remembered, unknown)
+
+
+def _remembered(cell: Cell, known: Sequence[Record]) -> float | None:
+    """Seconds, from cells with this backbone on this benchmark."""
+    alike = [record for record in known if _same(record.system.backbone, cell.system.backbone)]
+    evaluations = [r.cost.wall_seconds for r in alike if r.benchmark.name == cell.title and r.cost.wall_seconds]
+    if not evaluations:
+        return None
+    tested = sum(evaluations) / len(evaluations)
+    training = cell.training
+    if training is None or cell.base is not None:
+        return tested
+    steps = [per for r in alike if (per := _per_step(r, cell, training)) is not None]
+    return tested + training.nb_total_step * sum(steps) / len(steps) if steps else None
+
+
+def _same(done: records.Part | None, asked: systems.Part) -> bool:
+    return done is not None and (done.name, dict(done.options)) == (asked.name, dict(asked.options))
+
+
+def _per_step(record: Record, cell: Cell, training: Training) -> float | None:
+    """Seconds of a step in a run with the same batches, validations included in its number of steps."""
+    done = record.system.training
+    if done is None or record.system.frozen != cell.frozen or not record.cost.training_steps:
+        return None
+    geometry = ("batch_size", "accumulate", "train_max_sec")
+    if any(done.hyperparameters.get(name) != getattr(training, name) for name in geometry):
+        return None
+    return (record.cost.training_seconds or 0.0) / record.cost.training_steps
+
+
+def _computed(cell: Cell, speed: float, hears: bool) -> float | None:
+    """Seconds, from the multiply-adds of the backbone at its default options; None where they are unknown."""
+    cost = catalogue.measured()["backbone"].get(cell.system.backbone.name, {}).get("multiply_adds")
+    if cost is None:
+        return None
+    counts = find_corpus(benchmarks.card(cell.data).corpus).info.counts
+    valid, test = (3600 * counts.get(split, {}).get("hours", 0.0) for split in ("valid", "test"))
+    heard, training = valid + test, cell.training
+    if training is not None and cell.base is None:
+        rounds = -(-training.nb_total_step // training.nb_steps_eval)
+        crops = training.nb_total_step * training.accumulate * training.batch_size
+        taken = crops * (training.train_max_sec or SECONDS)
+        heard += rounds * valid + (taken * (1 if cell.frozen else BACKWARD) if hears else 0.0)
+    return heard / SECONDS * cost / speed
+
+
+def _bytes(named: Named) -> float:
+    """Of the best and the last checkpoint, with two moments of what is trained, and of those that are kept."""
+    cell = named.cell
+    if not cell.trained or cell.base is not None:
+        return 0.0
+    sizes = catalogue.measured()
+    backbone, pooler = (
+        sizes[kind].get(part.name, {}).get("parameters", 0)
+        for kind, part in (("backbone", cell.system.backbone), ("pooler", cell.system.pooler))
+    )
+    trained = pooler if cell.frozen else backbone + pooler
+    whole = (2 + training_of(cell.system).keep_checkpoints) * (backbone + pooler)
+    return BYTES * (whole + 2.0 * trained)
+
+
+def measured_speed(device: str) -> float:
+    """Multiply-adds per second that networks can be expected to reach: a share of what matrix products do.
+
+    On a CPU it is that of one thread, which is what a job has.
+    """
+    import torch
+
+    from voxboard.training.devices import device_of
+
+    place, threads = device_of(device), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        matrix = torch.ones(PROBE, PROBE, device=place)
+        float((matrix @ matrix)[0, 0])
+        started = time.perf_counter()
+        float((matrix @ matrix @ matrix)[0, 0])
+        return EFFICIENCY * 2 * PROBE**3 / (time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)

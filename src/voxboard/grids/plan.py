@@ -1,0 +1,97 @@
+"""Which cells a grid has, which of them are done, and which can be trained together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from voxboard.grids.identity import Named, Names
+from voxboard.grids.place import Place
+from voxboard.grids.spec import Cell
+from voxboard.records import Record
+from voxboard.training.carry import bank_key
+from voxboard.training.config import General, RunConfig, Training, training_of
+
+State = Literal["done", "missing", "failed"]
+
+
+@dataclass(frozen=True)
+class How:
+    """How the cells of a grid are carried out; none of it changes a number."""
+
+    grid: str
+    device: str = "auto"
+    workers: int = 0  # processes that read audio, per job
+
+
+@dataclass(frozen=True)
+class Job:
+    """Cells that are carried out together: one, or a bank on one frozen backbone."""
+
+    cells: tuple[Named, ...]
+
+    @property
+    def bank(self) -> bool:
+        return len(self.cells) > 1
+
+    @property
+    def staging(self) -> str:
+        """The name of the folder that its records go to first."""
+        return f"bank-{self.cells[0].id}" if self.bank else self.cells[0].id
+
+    @property
+    def forwards_saved(self) -> int:
+        """Batches that the backbone need not hear again."""
+        training = self.cells[0].cell.training
+        return (len(self.cells) - 1) * training.nb_total_step * training.accumulate if training else 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a grid, each with what became of it so far."""
+
+    cells: tuple[Named, ...]
+    known: dict[str, Record]  # cell id → its record
+
+    def state(self, cell: Named) -> State:
+        record = self.known.get(cell.id)
+        return "missing" if record is None else "failed" if record.status == "failed" else "done"
+
+    def having(self, *states: State) -> list[Named]:
+        """The cells in some states, in the order of the grid."""
+        return [cell for cell in self.cells if self.state(cell) in states]
+
+
+def make(cells: Sequence[Cell], place: Place) -> Plan:
+    """Names all cells and looks up what is known of them. Equal cells are one."""
+    names = Names()
+    named = {found.id: found for found in map(names.named, cells)}
+    known = {cell: record for cell in named if (record := place.record(cell)) is not None}
+    return Plan(tuple(named.values()), known)
+
+
+def jobs(cells: Sequence[Named], place: Place, how: How) -> list[Job]:
+    """What can be trained together is one job, where its first cell stands."""
+    groups: dict[str, list[Named]] = {}
+    for named in cells:
+        cell = named.cell
+        key = bank_key(config(named, place, how)) if cell.trained and cell.base is None else ""
+        groups.setdefault(key or named.id, []).append(named)
+    return [Job(tuple(group)) for group in groups.values()]
+
+
+def config(named: Named, place: Place, how: How, staging: str = "") -> RunConfig:
+    """The configuration of a cell's run."""
+    cell = named.cell
+    general = General(
+        seed=cell.seed,
+        device=how.device,
+        workers=how.workers,
+        frz_pretrain=cell.frozen,
+        runs=place.runs,
+        records=place.staging / staging,
+        description=f"{how.grid} grid",
+    )
+    training: Training = training_of(cell.system)
+    return RunConfig(cell.data, cell.benchmark, cell.system, general, training, cell.evaluation)

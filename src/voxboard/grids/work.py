@@ -1,0 +1,165 @@
+"""Carrying out one job of a grid: every cell of it ends as a record, of numbers or of the reason why there are none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from voxboard import benchmarks, records
+from voxboard.data.prepare import find_corpus
+from voxboard.errors import UserError
+from voxboard.grids.identity import Named
+from voxboard.grids.place import Place
+from voxboard.grids.plan import How, Job, config
+from voxboard.grids.spec import Cell
+from voxboard.records import Record
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a cell, and a line for the log."""
+
+    cell: str  # its id
+    well: bool
+    line: str
+
+
+def carry_out(job: Job, place: Place, how: How) -> list[Result]:
+    """Carries out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
+    try:
+        failed = _done(job, place, how)
+    except Exception as error:
+        if not job.bank:
+            failed = {job.cells[0].id: _reason(error)}
+        else:
+            _file(job, place)
+            left = [named for named in job.cells if not _ok(place, named)]
+            done = [_result(named, place) for named in job.cells if named not in left]
+            return done + [result for named in left for result in carry_out(Job((named,)), place, how)]
+    _file(job, place)
+    for named in job.cells:
+        if named.id in failed:
+            record_failure(named, place, how, failed[named.id])
+    return [_result(named, place) for named in job.cells]
+
+
+def _done(job: Job, place: Place, how: How) -> dict[str, str]:
+    """Leaves records in the job's staging folder; returns cell id → reason for those that have none."""
+    from voxboard.training import run
+
+    named, cell = job.cells[0], job.cells[0].cell
+    configs = [config(each, place, how, job.staging) for each in job.cells]
+    if cell.trained and cell.base is None:
+        outcomes = run.train_bank(configs, [place.runs / each.id for each in job.cells], show_progress=False)
+        pairs = zip(job.cells, outcomes, strict=True)
+        return {each.id: outcome.reason for each, outcome in pairs if outcome.reason}
+    _evaluate(named, place, how)
+    return {}
+
+
+def _evaluate(named: Named, place: Place, how: How) -> Record:
+    """Evaluates the run of another cell, or an untrained system."""
+    from voxboard.cli.eval import Eval
+    from voxboard.training import run
+    from voxboard.training.config import Weights
+
+    cell = named.cell
+    options = Eval(device=how.device, seed=cell.seed, records=place.staging / named.id, runs=place.runs)
+    if cell.base is None:
+        return run.evaluate_untrained(cell.data, cell.benchmark, cell.system, options, cell.evaluation, False)
+    base = place.record(named.base)
+    if base is None or base.status == "failed":
+        raise UserError(f"{cell.system.name} has no run for verification.", "Run the grid again.")
+    return run.evaluate_run(cell.data, cell.benchmark, named.base, options, cell.evaluation, Weights())
+
+
+def _file(job: Job, place: Place) -> None:
+    """Moves a job's records to where they mean that cells are done."""
+    staged = place.staging / job.staging
+    for record in records.load(staged) if staged.is_dir() else ():
+        place.keep(record.provenance.run if job.bank else job.cells[0].id, record)
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+def record_failure(named: Named, place: Place, how: How, reason: str) -> None:
+    """Files a record that says why a cell has no number, unless there is one that says the same."""
+    before = place.record(named.id)
+    record = _failure(named, place, how, reason)
+    if before is None or before.reason != records.portable(reason):
+        place.keep(named.id, record)
+
+
+def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
+    """Made without building the system, which may be what failed."""
+    cell, corpus = named.cell, find_corpus(benchmarks.card(named.cell.data).corpus)
+    made = benchmarks.create(cell.benchmark.name, **cell.benchmark.options)
+    parts: dict[str, Any] = {kind: records.Part(part.name, dict(part.options)) for kind, part in cell.system.parts()}
+    if not cell.trained:
+        parts.pop("head")
+    training = None
+    if cell.training:
+        settings = {key: str(item) if isinstance(item, Path) else item for key, item in asdict(cell.training).items()}
+        training = records.Training(corpus.name, licence=corpus.info.licence, hyperparameters=settings)
+    info = corpus.info
+    return Record(
+        system=records.System(
+            cell.system.name,
+            "+".join(str(part) for kind, part in cell.system.parts() if kind in parts),
+            **parts,
+            training=training,
+            frozen=cell.frozen,
+        ),
+        benchmark=records.Benchmark(
+            f"{corpus.name} {made.name}",
+            made.task,
+            corpus.name,
+            made.main_metric,
+            synthetic=info.synthetic,
+            licence=info.licence,
+            source=info.source,
+        ),
+        protocol=None,
+        provenance=records.collect(seed=cell.seed, arguments=_words(named, place, how)),
+        status="failed",
+        reason=reason,
+    )
+
+
+def _words(named: Named, place: Place, how: How) -> Sequence[str]:
+    """The command that fails in the same way."""
+    if named.cell.trained:
+        return config(named, place, how).command()
+    return ["eval", named.cell.data, named.cell.system.name, "--seed", str(named.cell.seed)]
+
+
+def _ok(place: Place, named: Named) -> bool:
+    record = place.record(named.id)
+    return record is not None and record.status != "failed"
+
+
+def _result(named: Named, place: Place) -> Result:
+    """What the record of a cell says, as a line."""
+    from voxboard.board.names import label
+    from voxboard.board.numbers import show
+
+    record = place.record(named.id)
+    assert record is not None
+    about = describe(named.cell)
+    if record.status == "failed":
+        return Result(named.id, False, f"{'failed':28}{about}: {record.reason}")
+    main = record.benchmark.main_metric
+    return Result(named.id, True, f"{label(main)} {show(record.values[main], 2)}".ljust(28) + about)
+
+
+def describe(cell: Cell) -> str:
+    """A cell in one line."""
+    word = "trained  " if cell.trained else "untrained"
+    rate = f", max_lr {cell.training.max_lr:g}" if cell.training else ""
+    return f"{word}  {cell.title}: {cell.system.name}, seed {cell.seed}{rate}"
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

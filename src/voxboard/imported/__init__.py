@@ -1,0 +1,5 @@
+"""Records of what others computed: scores of trials, RTTM, transcripts. Voxboard takes the numbers, nothing else."""
+
+from voxboard.imported.record import Source
+
+__all__ = ["Source"]

@@ -1,0 +1,120 @@
+"""A record of numbers that were taken from what somebody else computed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from voxboard import records
+from voxboard.benchmarks.fields import fields_of
+from voxboard.errors import UserError
+
+if TYPE_CHECKING:
+    from voxboard.benchmarks.base import Benchmark, Measured
+
+WHO = {
+    "speaker": "",
+    "linked utterances": "speakers are not told: utterances that target trials link were resampled together",
+    "utterance": "speakers are not told: utterances were resampled, so the intervals are too narrow",
+    "recording": "",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was imported, and how a board shall call it."""
+
+    system: str  # the system's name
+    corpus: str  # the corpus that is tested on
+    files: Mapping[str, Path] = field(default_factory=dict)  # "scores", "trials" … → the file or folder
+    split: str = "test"
+    trained_on: str = "unknown"  # the corpus that it was trained on
+    origin: str = ""  # where it comes from: a URL, a paper
+    seed: int = 0  # of the intervals
+    replicates: int = 1000
+    arguments: Sequence[str] | None = None  # of the command that makes the record again
+    runs: Path | None = None  # where a folder with the outputs, as our own runs leave them, is made; None = nowhere
+
+    @property
+    def resampling(self) -> dict[str, Any]:
+        return {"seed": self.seed, "replicates": self.replicates}
+
+    def run(self, protocol: str) -> str:
+        """The name of the folder of outputs, the same for the same files and protocol id; empty where none is made."""
+        if self.runs is None:
+            return ""
+        content = "".join(f"{name}\t{digest(path)}\n" for name, path in self.files.items())
+        return f"imported-{hashlib.sha256((content + protocol).encode()).hexdigest()[:12]}"
+
+
+def record_of(
+    source: Source,
+    benchmark: Benchmark,
+    measured: Measured,
+    protocol: records.Protocol,
+    cluster_by: str,
+    save: Callable[[Path, str], None],
+) -> records.Record:
+    """The record, marked as imported; its protocol says so too, as nobody here knows how the outputs were made.
+
+    `save(folder, stem)` writes the outputs, where comparisons look for those of a run.
+    """
+    run = source.run(protocol.id)
+    if source.runs is not None:
+        (source.runs / run).mkdir(parents=True, exist_ok=True)
+        save(source.runs / run, f"{records.slug(source.corpus)}-{protocol.items.digest[:8]}")
+
+    where = source.origin or ", ".join(path.name for path in source.files.values())
+    info = _corpus(source.corpus)
+    return records.Record(
+        system=records.System(source.system, source.system, training=records.Training(source.trained_on)),
+        benchmark=records.Benchmark(
+            f"{source.corpus} {benchmark.name}",
+            *(benchmark.task, source.corpus, benchmark.main_metric, source.split),
+            **info,
+        ),
+        protocol=protocol,
+        provenance=records.collect(
+            seed=source.seed,
+            arguments=source.arguments,
+            device="",
+            precision="",
+            run=run,
+            digests={**{name: digest(path) for name, path in source.files.items()}, "items": protocol.items.digest},
+        ),
+        **fields_of(benchmark, measured, cluster_by),
+        status="imported",
+        reason="; ".join(part for part in (f"imported from {where}", WHO[cluster_by]) if part),
+    )
+
+
+def checked(found: Measured) -> Measured:
+    """Raises `UserError` where a number is infinite or none, which no record can hold."""
+    for metric, interval in found.values.items():
+        if not math.isfinite(interval.value):
+            raise UserError(f"{metric} has no finite value on these items.", "Check the reference.")
+    return found
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, or of the names and contents of a folder's files."""
+    content = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file()):
+        content.update(b"" if path.is_file() else f"{file.name}\0".encode())
+        content.update(file.read_bytes())
+    return content.hexdigest()
+
+
+def _corpus(name: str) -> dict[str, Any]:
+    """What the corpus says of itself, where it is prepared here."""
+    from voxboard.data.catalogue import find_corpus
+
+    try:
+        info = find_corpus(name).info
+    except UserError:
+        return {}
+    return {"synthetic": info.synthetic, "licence": info.licence, "source": info.source}

@@ -1,0 +1,176 @@
+"""Scores, transcripts and turns that others computed → records, through the metrics of our own benchmarks."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from voxboard import records
+from voxboard.benchmarks.base import Measured
+from voxboard.data.corpus import Corpus, CorpusInfo
+from voxboard.errors import UserError
+from voxboard.imported import scores, speakers, texts
+from voxboard.imported.record import Source, checked, record_of
+from voxboard.imported.speakers import Speakers
+from voxboard.metrics import bootstrap
+from voxboard.scoring.embed import Spent
+from voxboard.training.config import Evaluation
+from voxboard.trials import Trials
+
+if TYPE_CHECKING:
+    from lhotse.cut import Cut
+
+    from voxboard.benchmarks.conversations import Scores
+
+UNKNOWN = {"outputs": "imported"}  # in a protocol: nobody here knows how they were made
+
+
+def verification(source: Source, trials: Trials | None, path: Path, owners: Speakers | None) -> records.Record:
+    """The record of a file of scores; without `trials` the list is what the file tells.
+
+    Intervals resample `owners`, else groups of utterances that target trials link. Raises `UserError`.
+    """
+    from voxboard.benchmarks.trial_sets import TrialSet
+    from voxboard.benchmarks.verification import Scored, Verification
+
+    found = scores.read(path)
+    trials = found.trials() if trials is None else trials
+    values = found.of(trials)
+    if not 0 < trials.targets < len(trials):
+        raise UserError(f"{trials.name} has trials of one kind only.", "Pass a list with targets and non-targets.")
+    named = scores.linked(trials).astype(str) if owners is None else speakers.of_each(trials.utterances, owners)
+    items = TrialSet(_corpus(source), source.split, _cuts(trials.utterances, named), trials.digest(), trials)
+    benchmark = Verification(Verification.Config())
+    outputs = Scored(items, Spent(), values)
+    measured = benchmark.measure(outputs, None, **source.resampling)
+    protocol = benchmark.protocol(outputs, Evaluation(), None)
+    if owners is None:
+        protocol = replace(protocol, items=replace(protocol.items, speakers=None))
+    protocol = replace(protocol, crop=records.Crop("unknown"), scoring=None, options=UNKNOWN)
+    clusters = "speaker" if owners else "linked utterances"
+    return record_of(source, benchmark, measured, protocol, clusters, partial(benchmark.save, outputs))
+
+
+def transcription(
+    source: Source, hypotheses: Path, references: Path, owners: Speakers | None, normalizer: str = "none"
+) -> records.Record:
+    """The record of hypotheses against references; intervals resample `owners`, else single utterances.
+
+    Raises `UserError` for ids that one side lacks, and where no reference holds a word.
+    """
+    from voxboard.benchmarks.transcription import Transcribed, Transcription
+    from voxboard.benchmarks.utterances import Utterances
+
+    true, found = texts.read(references), texts.read(hypotheses)
+    for path, here, there in ((hypotheses, found, true), (references, true, found)):
+        if missing := [name for name in there if name not in here]:
+            raise UserError(
+                f"{path} lacks {len(missing)} of {len(there)} utterances (first: {missing[0]}).",
+                "An utterance without words is a line with its id alone.",
+            )
+    names = sorted(true)
+    named = np.array(names) if owners is None else speakers.of_each(names, owners)
+    labels = tuple(true[name] for name in names)
+    # As a corpus's own utterances are digested.
+    lines = "".join(f"{name}\t{text}\n" for name, text in zip(names, labels, strict=True))
+    items_digest = hashlib.sha256(lines.encode()).hexdigest()
+    items = Utterances(_corpus(source), source.split, _cuts(names, named), items_digest, labels)
+    benchmark = Transcription(Transcription.Config(normalizer=normalizer))
+    outputs = Transcribed(items, Spent(), tuple(found[name] for name in names))
+    measured = checked(benchmark.measure(outputs, None, **source.resampling))
+    protocol = benchmark.protocol(outputs, Evaluation(), None)
+    if owners is None:
+        protocol = replace(protocol, items=replace(protocol.items, speakers=None))
+    protocol = replace(protocol, crop=records.Crop("unknown"), options={**protocol.options, **UNKNOWN})
+    clusters = "speaker" if owners else "utterance"
+    return record_of(source, benchmark, measured, protocol, clusters, partial(benchmark.save, outputs))
+
+
+def diarization(
+    source: Source,
+    hypothesis: Path,
+    reference: Path,
+    uem: Path | None = None,
+    collar: float = 0.25,
+    skip_overlap: bool = False,
+    mapping: Literal["scored", "all"] = "scored",
+    merge_touching: bool = False,
+) -> records.Record:
+    """The record of RTTM files against a reference; intervals resample recordings.
+
+    Raises `UserError` for unknown recordings and where no reference speech is scored.
+    """
+    from voxboard.benchmarks.conversations import Scores
+    from voxboard.benchmarks.diarization import DiarizationTask
+    from voxboard.data import rttm
+    from voxboard.metrics.diarization import score
+
+    true, found = rttm.read_rttm(reference), rttm.read_rttm(hypothesis)
+    regions = None if uem is None else rttm.read_uem(uem)
+    if regions is not None:  # of a corpus's UEM, the recordings that are scored here
+        regions = {name: own for name, own in regions.items() if name in true}
+    one = {name: [("one", start, end) for _, start, end in own] for name, own in true.items()}
+    kinds: dict[str, Any] = {"mapping": mapping, "merge_touching": merge_touching}
+    try:
+        reports = [score(true, side, collar, skip_overlap, regions, **kinds) for side in (found, one)]
+    except ValueError as error:
+        raise UserError(f"{hypothesis} cannot be scored: {error}.", "Check the names of the recordings.") from error
+    if not reports[0].total:
+        raise UserError(f"No speech of {reference} is scored.", "Check the UEM, or lower --collar.")
+    both = Scores(*reports)
+    benchmark = DiarizationTask(DiarizationTask.Config(collar=collar, skip_overlap=skip_overlap))
+    names = list(reports[0].files)
+    values = {
+        metric: bootstrap.ratio(*both.columns(rate), clusters=np.array(names), **source.resampling)
+        for rate, metric in benchmark.ids.items()
+    }
+    content = "".join(f"{name}\t{true.get(name)}\t{(regions or {}).get(name)}\n" for name in sorted(names))
+    items_digest = hashlib.sha256(content.encode()).hexdigest()
+    heard = {(name, speaker) for name, own in true.items() for speaker, _, _ in own}
+    protocol = records.Protocol(
+        items=records.Items(items_digest, len(names), "recordings", speakers=len(heard)),
+        metrics={
+            metric: dict(parameters) | ({} if metric.startswith("jer") else kinds)
+            for metric, parameters in benchmark.metrics.items()
+        },
+        crop=records.Crop("unknown"),
+        options=UNKNOWN,
+    )
+    return record_of(
+        source, benchmark, checked(Measured(values)), protocol, "recording", partial(_save_recordings, both)
+    )
+
+
+def _save_recordings(scored: Scores, folder: Path, stem: str) -> None:
+    """`recordings-<stem>.csv`: seconds, speakers and rates of every recording."""
+    rates = ("der", "miss", "false_alarm", "confusion", "jer")
+    columns = [scored.of_each(rate) for rate in rates]
+    with open(folder / f"recordings-{stem}.csv", "w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["recording", "seconds", "speakers", *rates])
+        for (name, errors), *values in zip(scored.system.files.items(), *columns, strict=True):
+            cells = ["" if math.isnan(value) else value for value in values]
+            rows.writerow([name, errors.total, errors.speakers, *cells])
+
+
+def _corpus(source: Source) -> Corpus:
+    """A name without audio: the outputs are here already."""
+    return Corpus(Path(), CorpusInfo(source.corpus), {})
+
+
+def _cuts(names: Sequence[str], owners: np.ndarray) -> tuple[Cut, ...]:
+    """Utterances without audio that know their speaker."""
+    from lhotse import MonoCut, SupervisionSegment
+
+    return tuple(
+        MonoCut(name, 0.0, 1.0, 0, supervisions=[SupervisionSegment(name, name, 0.0, 1.0, speaker=str(owner))])
+        for name, owner in zip(names, owners.tolist(), strict=True)
+    )

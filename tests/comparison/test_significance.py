@@ -1,0 +1,108 @@
+"""p from intervals, differences of independent values, Holm's correction, and how often chance is taken for more."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from voxboard.comparison import between, holm, p_value
+from voxboard.metrics import bootstrap
+from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Value
+
+SPEAKERS, EACH = 30, 8
+
+
+def test_p_is_five_percent_where_the_interval_ends_at_zero() -> None:
+    assert p_value(0.02, 0.0, 0.05, clusters=12) == pytest.approx(0.05)
+    assert p_value(-0.02, -0.09, 0.0, clusters=12) == pytest.approx(0.05)
+
+
+def test_p_of_a_mean_is_that_of_the_t_test() -> None:
+    values = np.random.default_rng(3).normal(0.4, 1.0, 15)
+    arm = stats.t.ppf(0.975, 14) * stats.sem(values)
+    expected = stats.ttest_1samp(values, 0.0).pvalue
+    assert p_value(values.mean(), values.mean() - arm, values.mean() + arm, 15) == pytest.approx(expected)
+
+
+def test_without_an_interval_there_is_no_p_but_for_no_difference() -> None:
+    assert p_value(0.1, math.nan, math.nan, 2) is None
+    assert p_value(0.0, math.nan, math.nan, 2) == 1.0
+    assert p_value(0.1, 0.1, 0.1, 9) == 0.0
+
+
+def test_holm_on_an_example_worked_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.2))
+def test_holm_rejects_what_the_procedure_does(ps: list[float], alpha: float) -> None:
+    """Smallest first, each against alpha over how many are left, until one is kept."""
+    rejected = set()
+    for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        if ps[place] * (len(ps) - rank) > alpha:
+            break
+        rejected.add(place)
+    assert {place for place, p in enumerate(holm(ps)) if p is not None and p <= alpha} == rejected
+
+
+def test_what_was_not_tested_does_not_count() -> None:
+    assert holm([0.02, None, 0.03]) == [0.04, None, 0.04]
+
+
+def test_the_difference_of_symmetric_intervals_adds_their_squares() -> None:
+    found = between(_value(0.10, 0.07, 0.13), _value(0.15, 0.11, 0.19))
+    assert (found.low, found.high) == pytest.approx((0.0, 0.10))
+    assert found.p == pytest.approx(0.05)
+    assert between(_value(0.1, None, None), _value(0.2, 0.1, 0.3)).p is None
+
+
+def test_the_sides_of_skewed_intervals_that_face_each_other_decide() -> None:
+    """Zou and Donner: the lower limit comes from the second's lower and the first's upper half."""
+    found = between(_value(0.10, 0.0, 0.13), _value(0.15, 0.11, 0.9))
+    assert found.low == pytest.approx(0.0)
+    assert found.high == pytest.approx(0.05 + math.hypot(0.75, 0.10))
+
+
+def test_false_alarms_of_equals_are_as_rare_as_they_should_be() -> None:
+    """200 pairs of equally good systems: paired on the same utterances, and unpaired on other speakers."""
+    rng = np.random.default_rng(1)
+    paired = unpaired = 0
+    for seed in range(200):
+        rates = rng.beta(4, 36, size=(2, SPEAKERS))  # of speakers, who differ far more than systems
+        owners, words = np.repeat(np.arange(SPEAKERS), EACH), rng.integers(5, 30, SPEAKERS * EACH)
+        first, second, other = (rng.binomial(words, np.repeat(rates[side], EACH)) for side in (0, 0, 1))
+        options = {"clusters": owners, "seed": seed, "replicates": 400}
+        same = bootstrap.ratio(second, words, against=(first, words), **options)
+        p = p_value(same.value, same.low, same.high, same.clusters)
+        paired += p is not None and p < 0.05
+        separate = [_of(bootstrap.ratio(errors, words, **options)) for errors in (first, other)]
+        p = between(*separate).p
+        unpaired += p is not None and p < 0.05
+    assert paired / 200 <= 0.07
+    assert unpaired / 200 <= 0.07
+
+
+def test_a_planted_regression_is_found() -> None:
+    rng = np.random.default_rng(2)
+    rates = rng.beta(4, 36, SPEAKERS)
+    owners, words = np.repeat(np.arange(SPEAKERS), EACH), rng.integers(5, 30, SPEAKERS * EACH)
+    before, after = (rng.binomial(words, np.repeat(scale * rates, EACH)) for scale in (1.0, 1.3))
+    found = bootstrap.ratio(after, words, against=(before, words), clusters=owners)
+    p = p_value(found.value, found.low, found.high, found.clusters)
+    assert found.value > 0
+    assert p is not None
+    assert p < 0.001
+
+
+def _value(value: float, low: float | None, high: float | None) -> Value:
+    return Value(value, low=low, high=high)
+
+
+def _of(interval: Interval) -> Value:
+    return Value(interval.value, low=interval.low, high=interval.high, clusters=interval.clusters)
