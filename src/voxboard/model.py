@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from voxboard.data.targets import Targets
 
 
+BACKBONE = ("backbone.",)  # what an encoder's names of its backbone's weights begin with
+
+
 class Encoder(nn.Module):
     """Waveforms to embeddings: backbone, then pooler.
 
@@ -33,6 +36,7 @@ class Encoder(nn.Module):
         self.backbone = backbone
         self.pooler = pooler
         self.frozen = frozen  # training may lift it, unless it is for good
+        self.borrowed = frozen  # for good: the backbone's weights stay those that it is built with
         if frozen:
             backbone.requires_grad_(False)
             backbone.eval()
@@ -68,6 +72,7 @@ class Network:
     encoder: Encoder
     head: Head | None
     targets: Targets | None = None  # what the head was trained to predict
+    drawn: Tensor | None = None  # where torch's random stream was when the backbone was built
 
     def training_output(self, waveforms: Tensor, lengths: Tensor) -> Any:
         """What the head reads: embeddings [B, E], or `Frames`."""
@@ -104,34 +109,53 @@ class Network:
             self.head.to(device)
 
     def state(self) -> dict[str, Tensor]:
-        """All weights, with `encoder.` and `head.` in front of their names."""
-        found = {f"encoder.{key}": value for key, value in self.encoder.state_dict().items()}
+        """All weights, with `encoder.` and `head.` in front of their names, but not those of a borrowed backbone."""
+        left_out = BACKBONE if self.encoder.borrowed else ()
+        found = {f"encoder.{key}": v for key, v in self.encoder.state_dict().items() if not key.startswith(left_out)}
         if self.head is not None:
             found |= {f"head.{key}": value for key, value in self.head.state_dict().items()}
         return found
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """The reverse of `state`, strict."""
+        """The reverse of `state`, strict; a borrowed backbone keeps the weights that it was built with."""
+        if self.encoder.borrowed:
+            own = {
+                f"encoder.{key}": value for key, value in self.encoder.state_dict().items() if key.startswith(BACKBONE)
+            }
+            state = own | state
         for prefix, module in (("encoder.", self.encoder), ("head.", self.head)):
             if module is not None:
                 part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
                 module.load_state_dict(part)
 
 
-def build(system: System, classes: int | Mapping[str, int] | None, seed: int, frozen: bool = False) -> Network:
+def build(
+    system: System,
+    classes: int | Mapping[str, int] | None,
+    seed: int,
+    frozen: bool = False,
+    beside: Network | None = None,
+) -> Network:
     """Builds a system with weights drawn from `seed`; `classes` (per task, for a head of several tasks) sizes the head.
 
-    `classes` None leaves the head out (evaluation only), unless it needs no training.
+    `classes` None leaves the head out (evaluation only), unless it needs no training. `beside` is a network of the same
+    backbone, seed and freezing, which is shared instead of built once more: the other weights are the same.
     """
-    torch.manual_seed(seed)
-    backbone = backbones.create(system.backbone.name, **system.backbone.options)
+    if beside is None:
+        torch.manual_seed(seed)
+        backbone = backbones.create(system.backbone.name, **system.backbone.options)
+        drawn = torch.get_rng_state()
+    else:
+        assert beside.drawn is not None
+        backbone, drawn = beside.encoder.backbone, beside.drawn
+        torch.set_rng_state(drawn)
     pooler = _pooler(system, backbone)
     head = None
     kind = heads.REGISTRY.resolve(system.head.name)[0]
     if classes is not None or kind.trained:
         size = backbone.spec.frames.size if kind.reads == "frames" else pooler.embedding_size
         head = heads.create(system.head.name, size, classes, **system.head.options)
-    return Network(Encoder(backbone, pooler, frozen), head)
+    return Network(Encoder(backbone, pooler, frozen), head, drawn=drawn)
 
 
 def _pooler(system: System, backbone: Backbone) -> Pooler:

@@ -49,7 +49,16 @@ def test_the_commands_of_the_tasks_page_leave_records(here: Path) -> None:
     assert sorted(tasks) == ["attributes", "intensity"]
 
 
-PAGES = ("README", "docs/index", "docs/corpora", "docs/measuring", "docs/training", "docs/tasks", "docs/embedding", "docs/comparing")
+PAGES = (
+    "README",
+    "docs/index",
+    "docs/corpora",
+    "docs/measuring",
+    "docs/training",
+    "docs/tasks",
+    "docs/embedding",
+    "docs/comparing",
+)
 
 
 @pytest.mark.parametrize("page", [f"{page}.md" for page in PAGES])

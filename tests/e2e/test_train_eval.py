@@ -179,13 +179,20 @@ def test_unipool_learns_on_a_frozen_checkpoint_of_a_local_folder(here: Path) -> 
     steps = "--train_max_sec 0.5 --nb_total_step 2 --nb_steps_eval 2 --workers 0 --device cpu --replicates 50"
     assert main(["train", "Voices", "UniPool", *shlex.split(words), *shlex.split(steps)]) == 0
     state, _ = folder.state_of(_only_run(here), "best")
-    frozen = checkpoint.prefixed(state, "encoder.backbone.model.")
-    assert checkpoint.same(frozen, published.state_dict())
+    assert not checkpoint.prefixed(state, "encoder.backbone."), "a frozen backbone is where it came from"
+    again = ["eval", "_", "_", "--eval_path", str(_only_run(here)), "--replicates", "50", "--records", "again"]
+    assert main(again) == 0
     (record,) = records.load(here / "results" / "records")
     assert record.system.frozen
     assert record.system.pretrained
     assert record.cost.trainable_parameters is not None
     assert record.cost.trainable_parameters < (record.cost.parameters or 0)
+    (repeated,) = records.load(here / "again")
+    assert repeated.values == record.values
+    with torch.no_grad():
+        published.encoder.layers[0].final_layer_norm.bias += 1.0
+    published.save_pretrained(here / "tiny")
+    assert main(again) == 2
 
 
 def test_an_average_of_kept_checkpoints_is_evaluated(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

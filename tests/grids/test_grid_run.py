@@ -34,8 +34,10 @@ def start(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def board() -> dict[str, str]:
-    return timeless.files(records.scan(OUT / "records"))
+def board() -> tuple[dict[str, str], dict[str, object]]:
+    """The board without times, and the digests of all weights and inputs."""
+    found = records.scan(OUT / "records")
+    return timeless.files(found), {filed.path.partition("/")[0]: filed.record.provenance.digests for filed in found}
 
 
 def planned(*states: str) -> list[Job]:

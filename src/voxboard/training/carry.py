@@ -101,12 +101,9 @@ def _trainees(
     found: list[Trainee] = []
     for config, run in zip(configs, runs, strict=True):
         general = config.general
-        network = model.build(config.system, learned.sizes, general.seed, general.frz_pretrain)
+        beside = found[0].network if found else None
+        network = model.build(config.system, learned.sizes, general.seed, general.frz_pretrain, beside)
         network.targets = learned
-        if found:
-            shared = found[0].network.encoder.backbone
-            assert network.encoder.backbone.fingerprint() == shared.fingerprint()
-            network.encoder.backbone = shared
         found.append(Trainee(config, run, network, benchmark, device))
     return found
 
@@ -120,13 +117,15 @@ def _tested(
     show_progress: bool,
 ) -> dict[Path, Record]:
     """The records of runs, whose backbone passes over the test once where it is frozen for all of them."""
-    subjects = {run: evaluate.trained(config, run, corpus, benchmark, Weights()) for config, run in done}
+    subjects: dict[Path, evaluate.Subject] = {}
+    for config, run in done:
+        beside = next(iter(subjects.values())).network if subjects else None
+        subjects[run] = evaluate.trained(config, run, corpus, benchmark, Weights(), beside)
     networks = [subject.network for subject in subjects.values()]
     kept = None
     if len(networks) > 1 and benchmark.embeds:
         evaluation, device = done[0][0].evaluation, device_of(done[0][0].general.device)
         for network in networks:
-            network.encoder.backbone = networks[0].encoder.backbone
             network.to(device)
         kept = together([network.encoder for network in networks], test.cuts, evaluation, show_progress)
     found = {}

@@ -54,9 +54,16 @@ class Setting:
     show_progress: bool = True
 
 
-def trained(config: RunConfig, run: Path, corpus: Corpus, benchmark: Benchmark, weights: Weights) -> Subject:
-    """A run with the weights that are asked for; `corpus` is the one it was trained on."""
-    network, meta = network_of(config, run, weights)
+def trained(
+    config: RunConfig,
+    run: Path,
+    corpus: Corpus,
+    benchmark: Benchmark,
+    weights: Weights,
+    beside: Network | None = None,
+) -> Subject:
+    """A run with the weights that are asked for; `corpus` is the one it was trained on, `beside` as in `model.build`."""
+    network, meta = network_of(config, run, weights, beside)
     speakers = folder.speakers_of(run)
     chosen = {name: value for name, value in asdict(weights).items() if weights.iter}
     if corpus.info.mixture:
@@ -88,13 +95,16 @@ def trained(config: RunConfig, run: Path, corpus: Corpus, benchmark: Benchmark, 
     )
 
 
-def network_of(config: RunConfig, run: Path, weights: Weights) -> tuple[Network, dict[str, Any]]:
+def network_of(
+    config: RunConfig, run: Path, weights: Weights, beside: Network | None = None
+) -> tuple[Network, dict[str, Any]]:
     """A run's network with its classes and the weights that are asked for, and the JSON of its best checkpoint."""
     tensors, meta = folder.state_of(run, "best")
     if weights.iter:
         tensors = averaging.average_until_step(run, weights.iter, weights.avg)
     targets = folder.targets_of(run)
-    network = model.build(config.system, targets.sizes, config.general.seed, config.general.frz_pretrain)
+    network = model.build(config.system, targets.sizes, config.general.seed, config.general.frz_pretrain, beside)
+    folder.check_backbone(run, network, meta)
     network.load(checkpoint.without(tensors, "average."))
     network.targets = targets
     return network, meta

@@ -12,14 +12,17 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
 from voxboard.training import checkpoint
 from voxboard.training.config import RunConfig
+
+if TYPE_CHECKING:
+    from voxboard.model import Network
 
 log = logging.getLogger("voxboard")
 
@@ -98,6 +101,16 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}.", "Train again.") from error
+
+
+def check_backbone(folder: Path, network: Network, meta: Mapping[str, Any]) -> None:
+    """Raises `UserError` where a run's frozen backbone is not the one that it was trained on."""
+    known = meta.get("backbone", "")
+    if known and network.encoder.backbone.fingerprint() != known:
+        raise UserError(
+            f"The frozen backbone of {folder.name} has other weights than when it was trained.",
+            "Put the checkpoint that its config.json names back in place.",
+        )
 
 
 def state_of(folder: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -74,6 +74,8 @@ class Trainee:
         self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, set[str]()
         period = config.training.average_period
         self.average = RunningAverage(network.state(), period) if period else None
+        borrowed = network.encoder.borrowed
+        self.backbone = network.encoder.backbone.fingerprint() if borrowed else ""  # what checkpoints leave out
         if (run / "last.safetensors").is_file():
             self._restore()
         self.module, self.wrapped = fabric.setup(Step(network), self.optimizer)
@@ -221,6 +223,7 @@ class Trainee:
             "seconds": self.seconds,
             "skipped": sorted(self.skipped),
             "valid_items": self.valid_digest,
+            "backbone": self.backbone,
         }
 
     def _save(self) -> None:
@@ -234,6 +237,7 @@ class Trainee:
 
     def _restore(self) -> None:
         tensors, meta = folder.state_of(self.run, "last")
+        folder.check_backbone(self.run, self.network, meta)
         self.network.load(tensors)
         if self.average is not None:
             self.average.restore(checkpoint.prefixed(tensors, "average."))
