@@ -119,10 +119,8 @@ class Network:
     def load(self, state: dict[str, Tensor]) -> None:
         """The reverse of `state`, strict; a borrowed backbone keeps the weights that it was built with."""
         if self.encoder.borrowed:
-            own = {
-                f"encoder.{key}": value for key, value in self.encoder.state_dict().items() if key.startswith(BACKBONE)
-            }
-            state = own | state
+            own = self.encoder.backbone.state_dict()
+            state = {f"encoder.backbone.{key}": value for key, value in own.items()} | state
         for prefix, module in (("encoder.", self.encoder), ("head.", self.head)):
             if module is not None:
                 part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

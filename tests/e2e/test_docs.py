@@ -50,14 +50,8 @@ def test_the_commands_of_the_tasks_page_leave_records(here: Path) -> None:
 
 
 PAGES = (
-    "README",
-    "docs/index",
-    "docs/corpora",
-    "docs/measuring",
-    "docs/training",
-    "docs/tasks",
-    "docs/embedding",
-    "docs/comparing",
+    *("README", "docs/index", "docs/corpora", "docs/measuring", "docs/training", "docs/tasks"),
+    *("docs/embedding", "docs/comparing", "docs/grids"),
 )
 
 

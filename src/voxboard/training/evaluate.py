@@ -62,7 +62,7 @@ def trained(
     weights: Weights,
     beside: Network | None = None,
 ) -> Subject:
-    """A run with the weights that are asked for; `corpus` is the one it was trained on, `beside` as in `model.build`."""
+    """A run with the weights that are asked for, trained on `corpus`; `beside` as in `model.build`."""
     network, meta = network_of(config, run, weights, beside)
     speakers = folder.speakers_of(run)
     chosen = {name: value for name, value in asdict(weights).items() if weights.iter}
@@ -159,20 +159,6 @@ def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
     path = records.save(record, setting.records)
     main = record.values[benchmark.main_metric].value
     log.info("%s on %s: %s %s → %s", subject.system.name, test.corpus.name, benchmark.main_metric, main, path.name)
-    return record
-
-
-def failed(subject: Subject, corpus: Corpus, reason: str, setting: Setting) -> Record:
-    """Records that a cell gave no number, and why, so that a board can say it."""
-    record = Record(
-        system=_system(subject, subject.network.encoder.backbone.spec),
-        benchmark=_benchmark(setting.benchmark, corpus, "test"),
-        protocol=None,
-        provenance=records.collect(seed=subject.seed, arguments=setting.arguments),
-        status="failed",
-        reason=reason,
-    )
-    records.save(record, setting.records)
     return record
 
 
