@@ -131,6 +131,10 @@ class Benchmark:
         """What boards call it beside the corpus's name: "verification", "emotion"."""
         return self.task
 
+    def called(self, outputs: Any) -> str:
+        """The name of these outputs' benchmark, where it depends on who gave them: "emotion by probe"."""
+        return self.name
+
     @property
     def main_metric(self) -> str:
         """The metric id that ranks."""

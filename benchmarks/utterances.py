@@ -88,6 +88,9 @@ class UtteranceBenchmark(Benchmark):
     def fixed_from(self, content: Mapping[str, Any]) -> Validated:
         return Validated(**content)
 
+    def called(self, outputs: Any) -> str:
+        return f"{self.name} by probe" if getattr(outputs, "by", "") == "probe" else self.name
+
     def lessons(self, home: Corpus | None) -> Corpus:
         """The corpus whose training split a probe learns from. Raises `UserError` where there is none."""
         if home is None or "train" not in home.splits:

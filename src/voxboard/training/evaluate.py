@@ -150,7 +150,7 @@ def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
 
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
-        benchmark=_benchmark(benchmark, test.corpus, test.split),
+        benchmark=_benchmark(benchmark, benchmark.called(outputs), test.corpus, test.split),
         protocol=benchmark.protocol(outputs, evaluation, subject.learned),
         **fields_of(benchmark, measured),
         cost=_cost(subject, outputs),
@@ -181,10 +181,10 @@ def _system(subject: Subject, spec: BackboneSpec) -> records.System:
     )
 
 
-def _benchmark(benchmark: Benchmark, corpus: Corpus, split: str) -> records.Benchmark:
+def _benchmark(benchmark: Benchmark, name: str, corpus: Corpus, split: str) -> records.Benchmark:
     info = corpus.info
     return records.Benchmark(
-        name=f"{corpus.name} {benchmark.name}",
+        name=f"{corpus.name} {name}",
         task=benchmark.task,
         corpus=corpus.name,
         main_metric=benchmark.main_metric,
