@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +22,9 @@ from voxboard.errors import UserError
 from voxboard.metrics.diarization import Errors, Report, score
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lhotse.cut import Cut
+
+ERRORS = ("der", "miss", "false_alarm", "confusion", "jer")  # a system's rates
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,17 @@ class Scores:
         """[F] the rate of every recording, NaN where there is nothing that it is a share of."""
         above, below = self.columns(rate)
         return [a / b if b else math.nan for a, b in zip(above.tolist(), below.tolist(), strict=True)]
+
+    def write(self, path: Path, rates: Sequence[str], found: Mapping[str, int] | None = None) -> None:
+        """A table of the recordings: seconds, speakers, how many were `found` where that is known, and the rates."""
+        columns = [self.of_each(rate) for rate in rates]
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["recording", "seconds", "speakers", *(["found"] if found else []), *rates])
+            for (name, errors), *values in zip(self.system.files.items(), *columns, strict=True):
+                count = [found[name]] if found else []
+                cells = ["" if math.isnan(value) else value for value in values]
+                rows.writerow([name, errors.total, errors.speakers, *count, *cells])
 
     def _sums(self, name: str) -> np.ndarray:
         return np.array([getattr(errors, name) for errors in self.system.files.values()], np.float64)

@@ -6,7 +6,6 @@ validation recordings. Beside every error rate stands that of saying that one pe
 
 from __future__ import annotations
 
-import csv
 import math
 import time
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ import numpy as np
 
 from voxboard import progress, records
 from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion
-from voxboard.benchmarks.conversations import Recordings, Scores, recordings
+from voxboard.benchmarks.conversations import ERRORS, Recordings, Scores, recordings
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.data.rttm import Turn, write_rttm
 from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from voxboard.model import Network
     from voxboard.training.config import Evaluation
 
-RATES = ("der", "miss", "false_alarm", "confusion", "jer", "der_one_speaker")
+RATES = (*ERRORS, "der_one_speaker")
 TUNED = ("threshold", "center")
 SAID = ("collar", "skip_overlap", "untuned")  # elsewhere in a protocol
 
@@ -243,15 +242,8 @@ class DiarizationTask(Benchmark):
     def save(self, outputs: Diarized, folder: Path, stem: str) -> None:
         """`turns-<stem>.rttm`, and `recordings-<stem>.csv`: seconds, speakers and rates of every recording."""
         write_rttm(outputs.turns, folder / f"turns-{stem}.rttm")
-        scores = self._scores(outputs)
-        columns = [scores.of_each(rate) for rate in RATES]
-        with open(folder / f"recordings-{stem}.csv", "w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["recording", "seconds", "speakers", "found", *RATES])
-            for (name, errors), *rates in zip(scores.system.files.items(), *columns, strict=True):
-                found = len({speaker for speaker, _, _ in outputs.turns[name]})
-                cells = ["" if math.isnan(rate) else rate for rate in rates]
-                rows.writerow([name, errors.total, errors.speakers, found, *cells])
+        found = {name: len({speaker for speaker, _, _ in turns}) for name, turns in outputs.turns.items()}
+        self._scores(outputs).write(folder / f"recordings-{stem}.csv", RATES, found)
 
 
 def _plain(value: float) -> Interval:

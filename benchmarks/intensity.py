@@ -8,10 +8,9 @@ the training split.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,13 +25,10 @@ from voxboard.data.corpus import Corpus
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap, regression
 from voxboard.metrics.bootstrap import Interval
-from voxboard.scoring.embed import Spent, compute
+from voxboard.scoring.predictions import values as told_values
 from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:
-    from lhotse.cut import Cut
-    from torch import Tensor
-
     from voxboard.model import Network
     from voxboard.training.config import Evaluation
 
@@ -164,7 +160,7 @@ class Intensity(UtteranceBenchmark):
             found = self.embedded(network, items.cuts, evaluation, show_progress)
             values, spent = probe.predict(found.matrix), found.spent
         else:
-            values, spent = _told(network, items.cuts, evaluation, show_progress)
+            values, spent = told_values(network, items.cuts, evaluation, show_progress)
         kept = items.without(set(spent.skipped))
         return Told(
             items=kept,
@@ -229,28 +225,3 @@ def _tells(network: Network, label: str) -> bool:
     """Whether the head was trained on the label before any other."""
     trained = network.targets.targets if network.targets and network.head is not None else {}
     return next(iter(trained), "") == label
-
-
-def _told(
-    network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool
-) -> tuple[np.ndarray, Spent]:
-    """The head's values [U] in dB, and what they took; of an utterance in several chunks the mean."""
-    head = network.head
-    assert head is not None
-    head.eval()
-
-    def values(waveforms: Tensor, lengths: Tensor) -> list[float]:
-        found: list[float] = head.predict(network.training_output(waveforms, lengths))[:, 0].tolist()
-        return found
-
-    found = compute(
-        network.encoder,
-        cuts,
-        values,
-        fmean,
-        max_seconds=evaluation.max_seconds,
-        skip_bad_audio=evaluation.skip_bad_audio,
-        show_progress=show_progress,
-        doing="listening",
-    )
-    return np.array(list(found.of.values())), found.spent

@@ -73,6 +73,7 @@ class Network:
     head: Head | None
     targets: Targets | None = None  # what the head was trained to predict
     drawn: Tensor | None = None  # where torch's random stream was when the backbone was built
+    built_on: str = ""  # the fingerprint of a borrowed backbone
 
     def training_output(self, waveforms: Tensor, lengths: Tensor) -> Any:
         """What the head reads: embeddings [B, E], or `Frames`."""
@@ -143,9 +144,10 @@ def build(
         torch.manual_seed(seed)
         backbone = backbones.create(system.backbone.name, **system.backbone.options)
         drawn = torch.get_rng_state()
+        built_on = backbone.fingerprint() if frozen else ""
     else:
         assert beside.drawn is not None
-        backbone, drawn = beside.encoder.backbone, beside.drawn
+        backbone, drawn, built_on = beside.encoder.backbone, beside.drawn, beside.built_on
         torch.set_rng_state(drawn)
     pooler = _pooler(system, backbone)
     head = None
@@ -153,7 +155,7 @@ def build(
     if classes is not None or kind.trained:
         size = backbone.spec.frames.size if kind.reads == "frames" else pooler.embedding_size
         head = heads.create(system.head.name, size, classes, **system.head.options)
-    return Network(Encoder(backbone, pooler, frozen), head, drawn=drawn)
+    return Network(Encoder(backbone, pooler, frozen), head, drawn=drawn, built_on=built_on)
 
 
 def _pooler(system: System, backbone: Backbone) -> Pooler:

@@ -135,6 +135,25 @@ def _split(model: str) -> list[str]:
     return [piece for piece in re.split(r"\+(?![^(]*\))", model) if piece.strip()]
 
 
+def fitted(system: System, benchmark: Part) -> System:
+    """The system as the benchmark trains it: its head's label, where the words say nothing else."""
+    from voxboard import benchmarks
+
+    made = benchmarks.create(benchmark.name, **benchmark.options)
+    if system.head.name == DEFAULT_HEAD and not system.head_given:
+        system = replace(system, head=Part(made.default_head))
+    return system.with_options("head", {**wanted(system, benchmark), **system.head.options})
+
+
+def wanted(system: System, benchmark: Part) -> dict[str, Any]:
+    """The options that the benchmark needs of the system's head, of those that it has."""
+    from voxboard import benchmarks
+
+    made = benchmarks.create(benchmark.name, **benchmark.options)
+    known = {f.name for f in fields(registry("head").resolve(system.head.name)[0].Config)}
+    return {key: value for key, value in made.head_options().items() if key in known}
+
+
 def check(system: System) -> System:
     """Raises `UserError` when a part or one of its options does not exist."""
     for kind, part in system.parts():

@@ -35,8 +35,6 @@ def _lacking(entry: Entry, given: Mapping[str, str]) -> str:
 
 
 def _cell(entry: Entry, grid: Grid, given: Mapping[str, str]) -> Cell:
-    from voxboard.cli.train import fitted
-
     benchmark = entry.benchmark
     if entry.asks:
         benchmark = Part(benchmark.name, {**benchmark.options, entry.asks: given[entry.asks]})
@@ -44,7 +42,7 @@ def _cell(entry: Entry, grid: Grid, given: Mapping[str, str]) -> Cell:
         base = _trained(entry, grid)
         return replace(base, data=entry.data, benchmark=benchmark, base=base)
     system = systems.check(systems.parse(entry.system))
-    system = replace(fitted(system, benchmark), training=dict(entry.training))
+    system = replace(systems.fitted(system, benchmark), training=dict(entry.training))
     return Cell(entry.data, benchmark, system, entry.seed, entry.weights == "trained")
 
 

@@ -14,7 +14,7 @@ from voxboard.cli.parse import combine, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
 from voxboard.systems import Part
-from voxboard.training.config import Evaluation, Weights
+from voxboard.training.config import Evaluation, Weights, words_for_paths
 
 DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 
@@ -108,8 +108,7 @@ def spoken(argv: Sequence[str], config: Any) -> dict[str, Any]:
     """The settings that the words name, whatever their values."""
     flags = {f.name: (f"--{f.name}", f"--{f.name.replace('_', '-')}") for f in fields(config)}
     named = {name for name, spellings in flags.items() if any(word_after(argv, flag) is not None for flag in spellings)}
-    values = {name: getattr(config, name) for name in named}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    return words_for_paths({name: getattr(config, name) for name in named})
 
 
 def _show(record: Any, as_json: bool) -> None:

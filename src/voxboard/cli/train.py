@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any
 
 from voxboard import benchmarks, systems
@@ -12,7 +11,7 @@ from voxboard.cli.parse import combine, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
 from voxboard.systems import Part, System
-from voxboard.training.config import Evaluation, General, RunConfig, Training, training_of
+from voxboard.training.config import Evaluation, General, RunConfig, Training, training_of, words_for_paths
 
 DESCRIPTION = """Train MODEL on DATA, validate as it goes, and test the best checkpoint.
 
@@ -72,7 +71,7 @@ def read(argv: Sequence[str]) -> RunConfig:
     }
     parts: dict[str, Any] = {}
     if named:
-        system = fitted(systems.parse(argv[1]), benchmark)
+        system = systems.fitted(systems.parse(argv[1]), benchmark)
         flat["training"] = training_of(system)
         parts = {kind: systems.registry(kind).config(part.name, **part.options) for kind, part in system.parts()}
     kind = combine("Train", POSITIONALS, flat, parts)
@@ -94,35 +93,21 @@ def chosen(argv: Sequence[str]) -> Part:
     return Part(found.task, dict(found.options))
 
 
-def fitted(system: System, benchmark: Part) -> System:
-    """The system as the benchmark trains it: its head's label, where the words say nothing else."""
-    made = benchmarks.create(benchmark.name, **benchmark.options)
-    if system.head.name == systems.DEFAULT_HEAD and not system.head_given:
-        system = replace(system, head=Part(made.default_head))
-    return system.with_options("head", {**wanted(system, benchmark), **system.head.options})
-
-
 def refitted(system: System, head: Any, first: Part, said: Part) -> System:
     """The system as the benchmark trains it once its own flags are read, where those of the head say nothing else.
 
     `head` is its `Config` after the flags, `first` the benchmark before and `said` the one after.
     """
-    before = wanted(system, first)
-    follow = {key: value for key, value in wanted(system, said).items() if getattr(head, key) == before[key]}
+    before = systems.wanted(system, first)
+    follow = {key: value for key, value in systems.wanted(system, said).items() if getattr(head, key) == before[key]}
     return system.with_options("head", {**system.head.options, **follow})
-
-
-def wanted(system: System, benchmark: Part) -> dict[str, Any]:
-    """The options that the benchmark needs of the system's head, of those that it has."""
-    made = benchmarks.create(benchmark.name, **benchmark.options)
-    known = {f.name for f in fields(systems.registry("head").resolve(system.head.name)[0].Config)}
-    return {key: value for key, value in made.head_options().items() if key in known}
 
 
 def changed(config: Any) -> dict[str, Any]:
     """The options that differ from their defaults, paths as words."""
-    values = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    return words_for_paths(
+        {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
+    )
 
 
 def _resumed(argv: Sequence[str]) -> str | None:

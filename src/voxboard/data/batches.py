@@ -48,6 +48,11 @@ class Batch:
     labels: Mapping[str, Tensor]
     skipped: tuple[str, ...] = ()
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        labels = {task: label.to(device) for task, label in self.labels.items()}
+        return Batch(self.waveforms.to(device), self.lengths.to(device), labels, self.skipped)
+
 
 def shuffled(count: int, batch_size: int, seed: int) -> Plan:
     """The plan that goes through all utterances in a new order every epoch, without a gap between epochs."""

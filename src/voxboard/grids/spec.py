@@ -110,11 +110,9 @@ class Grid:
 
 def _fitted(parts: tuple[str, ...], benchmark: Part) -> System:
     """The system of some words, with the benchmark's head where they name none, and the label that it trains."""
-    from voxboard.cli.train import fitted
-
     backbone, pooler, head = parts
     default = benchmarks.create(benchmark.name, **benchmark.options).default_head
-    return fitted(systems.check(systems.parse(f"{backbone}+{pooler}+{head or default}")), benchmark)
+    return systems.fitted(systems.check(systems.parse(f"{backbone}+{pooler}+{head or default}")), benchmark)
 
 
 Weights = Literal["untrained", "trained", "verification"]

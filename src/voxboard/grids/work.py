@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from voxboard import benchmarks, records
@@ -16,6 +15,7 @@ from voxboard.grids.place import Place
 from voxboard.grids.plan import How, Job, config
 from voxboard.grids.spec import Cell
 from voxboard.records import Record
+from voxboard.training.config import words_for_paths
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def record_failure(named: Named, place: Place, how: How, reason: str) -> None:
 
 def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
     """Made without building the system, which may be what failed."""
+    from voxboard.training.evaluate import benchmark_of
+
     cell, corpus = named.cell, find_corpus(benchmarks.card(named.cell.data).corpus)
     made = benchmarks.create(cell.benchmark.name, **cell.benchmark.options)
     parts: dict[str, Any] = {kind: records.Part(part.name, dict(part.options)) for kind, part in cell.system.parts()}
@@ -101,9 +103,8 @@ def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
         parts.pop("head")
     training = None
     if cell.training:
-        settings = {key: str(item) if isinstance(item, Path) else item for key, item in asdict(cell.training).items()}
+        settings = words_for_paths(asdict(cell.training))
         training = records.Training(corpus.name, licence=corpus.info.licence, hyperparameters=settings)
-    info = corpus.info
     return Record(
         system=records.System(
             cell.system.name,
@@ -112,15 +113,7 @@ def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
             training=training,
             frozen=cell.frozen,
         ),
-        benchmark=records.Benchmark(
-            f"{corpus.name} {made.name}",
-            made.task,
-            corpus.name,
-            made.main_metric,
-            synthetic=info.synthetic,
-            licence=info.licence,
-            source=info.source,
-        ),
+        benchmark=benchmark_of(made, made.name, corpus, "test"),
         protocol=None,
         provenance=records.collect(seed=cell.seed, arguments=_words(named, place, how)),
         status="failed",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,8 +25,6 @@ from voxboard.trials import Trials
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
-
-    from voxboard.benchmarks.conversations import Scores
 
 UNKNOWN = {"outputs": "imported"}  # in a protocol: nobody here knows how they were made
 
@@ -108,7 +104,7 @@ def diarization(
 
     Raises `UserError` for unknown recordings and where no reference speech is scored.
     """
-    from voxboard.benchmarks.conversations import Scores
+    from voxboard.benchmarks.conversations import ERRORS, Scores
     from voxboard.benchmarks.diarization import DiarizationTask
     from voxboard.data import rttm
     from voxboard.metrics.diarization import score
@@ -144,21 +140,11 @@ def diarization(
         crop=records.Crop("unknown"),
         options=UNKNOWN,
     )
-    return record_of(
-        source, benchmark, checked(Measured(values)), protocol, "recording", partial(_save_recordings, both)
-    )
 
+    def save(folder: Path, stem: str) -> None:
+        both.write(folder / f"recordings-{stem}.csv", ERRORS)
 
-def _save_recordings(scored: Scores, folder: Path, stem: str) -> None:
-    """`recordings-<stem>.csv`: seconds, speakers and rates of every recording."""
-    rates = ("der", "miss", "false_alarm", "confusion", "jer")
-    columns = [scored.of_each(rate) for rate in rates]
-    with open(folder / f"recordings-{stem}.csv", "w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["recording", "seconds", "speakers", *rates])
-        for (name, errors), *values in zip(scored.system.files.items(), *columns, strict=True):
-            cells = ["" if math.isnan(value) else value for value in values]
-            rows.writerow([name, errors.total, errors.speakers, *cells])
+    return record_of(source, benchmark, checked(Measured(values)), protocol, "recording", save)
 
 
 def _corpus(source: Source) -> Corpus:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from voxboard import progress
 from voxboard.data import audio
@@ -276,11 +277,8 @@ def _pieces(
 
 def padded(waves: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
     """Waveforms [N] of unlike lengths → [B, longest] with zeros at the ends, and their lengths [B]."""
-    lengths = torch.tensor([len(wave) for wave in waves])
-    together = torch.zeros(len(waves), int(lengths.max()))
-    for row, wave in zip(together, waves, strict=True):
-        row[: len(wave)] = torch.from_numpy(wave)
-    return together.to(device), lengths.to(device)
+    together = pad_sequence([torch.from_numpy(wave) for wave in waves], batch_first=True)
+    return together.to(device), torch.tensor([len(wave) for wave in waves], device=device)
 
 
 def peak_memory_mib() -> float:

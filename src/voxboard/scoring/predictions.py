@@ -12,7 +12,7 @@ import numpy as np
 
 from voxboard.data.targets import AUDEN, ClassTarget, TokenTarget, ValueTarget
 from voxboard.errors import UserError, unknown
-from voxboard.scoring.embed import compute, embed
+from voxboard.scoring.embed import Spent, compute, embed
 from voxboard.training.config import Evaluation
 
 if TYPE_CHECKING:
@@ -80,13 +80,15 @@ def _answers(
     targets = {task: network.targets.targets[task] for task in tasks}
     classes = [task for task, target in targets.items() if isinstance(target, ClassTarget)]
     if classes:
-        matrix = _embedded(network, cuts, settings)
+        matrix = embed(
+            network.encoder, cuts, normalised=False, max_seconds=settings.max_seconds, show_progress=False
+        ).matrix
         for task in classes:
             scores, names = network.class_scores(matrix, task)
             yield task, [ranked(row, names, topk) for row in scores]
     for task, target in targets.items():
         if isinstance(target, ValueTarget):
-            yield task, _values(network, cuts, settings)
+            yield task, values(network, cuts, settings, show_progress=False)[0].tolist()
         elif isinstance(target, TokenTarget):
             yield task, _texts(network, cuts, settings)
         elif not isinstance(target, ClassTarget):
@@ -119,17 +121,29 @@ def cuts_of(files: Sequence[Path]) -> list[Cut]:
     return cuts
 
 
-def _values(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> list[float]:
-    """The head's numbers; of a file in several pieces the mean."""
+def values(
+    network: Network, cuts: Sequence[Cut], settings: Evaluation, show_progress: bool = True
+) -> tuple[np.ndarray, Spent]:
+    """The first number [U] that the head predicts, and what it took; of an utterance in several pieces the mean."""
     head = network.head
     assert head is not None
+    head.eval()
 
     def batch(waveforms: Tensor, lengths: Tensor) -> list[float]:
         found: list[float] = head.predict(network.training_output(waveforms, lengths))[:, 0].tolist()
         return found
 
-    found = compute(network.encoder, cuts, batch, fmean, max_seconds=settings.max_seconds, show_progress=False)
-    return list(found.of.values())
+    found = compute(
+        network.encoder,
+        cuts,
+        batch,
+        fmean,
+        max_seconds=settings.max_seconds,
+        skip_bad_audio=settings.skip_bad_audio,
+        show_progress=show_progress,
+        doing="listening",
+    )
+    return np.array(list(found.of.values())), found.spent
 
 
 def _texts(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> tuple[str, ...]:
@@ -141,8 +155,3 @@ def _texts(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> tuple
     items = Utterances(nowhere, "test", tuple(cuts), "", ("",) * len(cuts))
     outputs: Any = benchmarks.create("transcription").run(network, items, settings, show_progress=False)
     return tuple(outputs.texts)
-
-
-def _embedded(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> np.ndarray:
-    found = embed(network.encoder, cuts, normalised=False, max_seconds=settings.max_seconds, show_progress=False)
-    return found.matrix

@@ -324,6 +324,11 @@ def flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = 
     return words
 
 
+def words_for_paths(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with their paths as words, as part options and records hold them."""
+    return {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

@@ -19,7 +19,7 @@ from voxboard.model import Network
 from voxboard.records import Record
 from voxboard.systems import System
 from voxboard.training import averaging, checkpoint, folder
-from voxboard.training.config import Evaluation, RunConfig, Weights
+from voxboard.training.config import Evaluation, RunConfig, Weights, words_for_paths
 from voxboard.training.devices import device_of
 
 log = logging.getLogger("voxboard")
@@ -73,7 +73,7 @@ def trained(
         digest=_manifest_digest(corpus),
         licence=corpus.info.licence,
         steps=weights.iter or int(meta["step"]),
-        hyperparameters=_plain(asdict(config.training)) | {"speakers": len(speakers)} | chosen,
+        hyperparameters=words_for_paths(asdict(config.training)) | {"speakers": len(speakers)} | chosen,
     )
     cost = {
         "training_seconds": meta["seconds"],
@@ -150,7 +150,7 @@ def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
 
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
-        benchmark=_benchmark(benchmark, benchmark.called(outputs), test.corpus, test.split),
+        benchmark=benchmark_of(benchmark, benchmark.called(outputs), test.corpus, test.split),
         protocol=benchmark.protocol(outputs, evaluation, subject.learned),
         **fields_of(benchmark, measured),
         cost=_cost(subject, outputs),
@@ -181,7 +181,8 @@ def _system(subject: Subject, spec: BackboneSpec) -> records.System:
     )
 
 
-def _benchmark(benchmark: Benchmark, name: str, corpus: Corpus, split: str) -> records.Benchmark:
+def benchmark_of(benchmark: Benchmark, name: str, corpus: Corpus, split: str) -> records.Benchmark:
+    """What a record says of a benchmark that it calls `name`, on a split of a corpus."""
     info = corpus.info
     return records.Benchmark(
         name=f"{corpus.name} {name}",
@@ -235,11 +236,6 @@ def _provenance(subject: Subject, outputs: Outputs, setting: Setting, device: st
 
 def _skipped(subject: Subject, outputs: Outputs) -> dict[str, int]:
     return {"unreadable test audio": len(outputs.spent.skipped), "unreadable training audio": subject.skipped}
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as JSON has them."""
-    return {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
 
 
 def _manifest_digest(corpus: Corpus) -> str:

@@ -106,7 +106,7 @@ def _json(path: Path) -> Any:
 def check_backbone(folder: Path, network: Network, meta: Mapping[str, Any]) -> None:
     """Raises `UserError` where a run's frozen backbone is not the one that it was trained on."""
     known = meta.get("backbone", "")
-    if known and network.encoder.backbone.fingerprint() != known:
+    if known and network.built_on != known:
         raise UserError(
             f"The frozen backbone of {folder.name} has other weights than when it was trained.",
             "Put the checkpoint that its config.json names back in place.",

@@ -43,6 +43,7 @@ class Loop:
     ) -> None:
         """`mixture` has the shares of a batch by the label `corpus`; without it all utterances are drawn alike."""
         self.trainees = list(trainees)
+        self.bank = len(self.trainees) > 1
         self.retired: dict[Trainee, str] = {}
         config, network = trainees[0].config, trainees[0].network
         training, general = config.training, config.general
@@ -100,7 +101,8 @@ class Loop:
     def _one(self, stream: Iterator[Batch], takers: Sequence[Trainee]) -> None:
         """One step of every trainee that is so far; the time of what is done for all is shared among them."""
         started = time.perf_counter()
-        some = [next(stream) for _ in range(self.trainees[0].config.training.accumulate)]
+        first = self.trainees[0]
+        some = [next(stream).to(first.fabric.device) for _ in range(first.config.training.accumulate)]
         frames = list(self._shared(some, takers))
         shared = (time.perf_counter() - started) / max(len(takers), 1)
         for trainee in takers:
@@ -113,13 +115,13 @@ class Loop:
 
     def _shared(self, some: Sequence[Batch], takers: Sequence[Trainee]) -> Iterator[Frames | None]:
         """The frames of every batch, once for all; None where a trainee is alone, whose backbone may learn."""
-        if len(self.trainees) + len(self.retired) < 2 or not takers:
+        if not self.bank or not takers:
             yield from [None] * len(some)
             return
-        backbone, device = takers[0].network.encoder.backbone, takers[0].fabric.device
+        backbone = takers[0].network.encoder.backbone
         with torch.no_grad():
             for batch in some:
-                yield backbone(batch.waveforms.to(device), batch.lengths.to(device))
+                yield backbone(batch.waveforms, batch.lengths)
 
     def _validate(self, step: int, valid: Items | None, show_progress: bool) -> None:
         due = [trainee for trainee in self.trainees if trainee.step == step and trainee.due]
@@ -132,7 +134,7 @@ class Loop:
 
     def _retire(self, trainee: Trainee, error: UserError) -> None:
         """Goes on without a trainee whose training has failed. Raises for one that is alone."""
-        if len(self.trainees) + len(self.retired) < 2:
+        if not self.bank:
             raise error
         log.warning("%s is retired: %s", trainee.run.name, error)
         self.trainees.remove(trainee)

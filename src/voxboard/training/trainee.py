@@ -74,8 +74,6 @@ class Trainee:
         self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, set[str]()
         period = config.training.average_period
         self.average = RunningAverage(network.state(), period) if period else None
-        borrowed = network.encoder.borrowed
-        self.backbone = network.encoder.backbone.fingerprint() if borrowed else ""  # what checkpoints leave out
         if (run / "last.safetensors").is_file():
             self._restore()
         self.module, self.wrapped = fabric.setup(Step(network), self.optimizer)
@@ -123,20 +121,18 @@ class Trainee:
         return bool(training.early_stop) and self.best.error is not None and waited >= training.early_stop
 
     def take(self, some: Sequence[Batch], frames: Sequence[Frames | None]) -> None:
-        """One optimiser step over some batches. All randomness inside it is a function of the seed and the step.
+        """One optimiser step over batches on the device. All randomness inside it is a function of the seed and step.
 
         `frames` are the frozen backbone's for every batch, or None where this network computes its own.
         """
-        training, device = self.config.training, self.fabric.device
+        training = self.config.training
         self._freeze()
         self.module.train()
         self.wrapped.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=device)
+        total = torch.zeros((), device=self.fabric.device)
         for part, (batch, known) in enumerate(zip(some, frames, strict=True)):
             self._seed(len(some) * self.step + part)
-            labels = {task: label.to(device) for task, label in batch.labels.items()}
-            waveforms, lengths = batch.waveforms.to(device), batch.lengths.to(device)
-            loss: Tensor = self.module(waveforms, lengths, labels, known) / len(some)
+            loss: Tensor = self.module(batch.waveforms, batch.lengths, batch.labels, known) / len(some)
             self.fabric.backward(loss)
             total += loss.detach()
             self.skipped.update(batch.skipped)
@@ -223,7 +219,7 @@ class Trainee:
             "seconds": self.seconds,
             "skipped": sorted(self.skipped),
             "valid_items": self.valid_digest,
-            "backbone": self.backbone,
+            "backbone": self.network.built_on,  # what checkpoints leave out
         }
 
     def _save(self) -> None:
