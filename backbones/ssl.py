@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, valid
+from voxboard.backbones.ssl_attention import biased
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
 from voxboard.backbones.ssl_heads import load_head, native_head
 from voxboard.backbones.ssl_masking import masked_positions, masked_statistics
+from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
 from voxboard.poolers.base import Pooler
 
-# transformers' WavLM hands torch a bool and a float mask, which torch announces once per process.
-warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+# Samples that the extractor hears at a time without gradient: what it computes on the way is 500 times as large.
+AT_ONCE = 30 * 16_000
 
 
 class SSL(Backbone):
@@ -70,6 +69,8 @@ class SSL(Backbone):
         self.model: Any = pretrained(config) if config.use_pretrain else from_scratch(config)
         shape = self.model.config
         self.model.encoder.layers = first(self.model.encoder.layers, config.depth)
+        if shape.model_type == "wavlm":
+            biased(self.model.encoder)
         native = native_head(shape)
         # A head that reads one layer was trained on the normed one.
         self.final_norm = config.final_norm or (native is not None and not native[1]["weighted"])
@@ -114,6 +115,14 @@ class SSL(Backbone):
         return hidden, steps
 
     def _features(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """[B, N] → [B, T, C]; without gradient a few utterances at a time, as many as their length allows."""
+        if torch.is_grad_enabled() or torch.compiler.is_exporting():
+            return self._extracted(waveforms, lengths)
+        rows = max(1, AT_ONCE // waveforms.shape[1])
+        parts = zip(torch.split(waveforms, rows), torch.split(lengths, rows), strict=True)
+        return torch.cat([self._extracted(*part) for part in parts])
+
+    def _extracted(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """[B, N] → [B, T, C]; the convolutions are unpadded, so valid frames never see what lies beyond the lengths."""
         with masked_statistics(self.model.feature_extractor, frame_counts(lengths, self.kernels[:1])):
             return self.model.feature_extractor(waveforms).transpose(1, 2)
@@ -128,12 +137,7 @@ class SSL(Backbone):
         mask = None if padded is None else ~padded
         with recorded(encoder.layers) as seen, masked_positions(encoder.pos_conv_embed, mask):
             last = encoder(hidden, attention_mask=mask).last_hidden_state
-        states = [seen.get(-1, last)]
-        for index in range(len(encoder.layers)):
-            states.append(seen.get(index, states[-1]))
-        if self.final_norm:
-            states[-1] = last
-        return torch.stack(states, 1)
+        return seen.stacked(last, final=self.final_norm)
 
     def native_pooler(self) -> Pooler | None:
         pooler = super().native_pooler()
@@ -165,21 +169,6 @@ def first(layers: nn.ModuleList, depth: int) -> nn.ModuleList:
 def constant(frozen: bool) -> torch.set_grad_enabled:
     """A context in which, where `frozen`, no gradient is computed."""
     return torch.set_grad_enabled(torch.is_grad_enabled() and not frozen)
-
-
-@contextmanager
-def recorded(layers: nn.ModuleList) -> Iterator[dict[int, Tensor]]:
-    """Collects what every layer returns under its index, and under -1 what the first of them received."""
-    seen: dict[int, Tensor] = {}
-    with ExitStack() as hooks:
-        for index, layer in enumerate(layers):
-
-            def keep(_: nn.Module, inputs: Any, output: Any, index: int = index) -> None:
-                seen.setdefault(-1, inputs[0])
-                seen[index] = output[0] if isinstance(output, tuple) else output
-
-            hooks.callback(layer.register_forward_hook(keep).remove)
-        yield seen
 
 
 def unit_variance(waveforms: Tensor, lengths: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from voxboard.backbones import ssl_checkpoints
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
-from voxboard.backbones.ssl import recorded
+from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
 
 FFT, HOP = 400, 160  # 25 ms, 10 ms at 16 kHz
@@ -90,23 +90,26 @@ class Whisper(Backbone):
         count = -(-waveforms.shape[1] // self.window)
         windows = F.pad(waveforms, (0, count * self.window - waveforms.shape[1])).reshape(-1, count, self.window)
         heard = torch.arange(count, device=lengths.device) * self.window < lengths[:, None]  # [B, windows]
-        states = self.states(self.features(windows[heard]))  # [W, L, T, D]
-        whole = states.new_zeros(*heard.shape, *states.shape[1:])
-        whole[heard] = states
         steps = -(-lengths // STRIDE)
         if self.config.whole:
             steps = -(-lengths // self.window) * (self.window // STRIDE)
+        longest = int(steps.max())
+        states = self.states(self.features(windows[heard]), longest)  # [W, L, T, D]
+        if count == 1:
+            return Frames(states, steps, self.spec.frames.hop)
+        whole = states.new_zeros(*heard.shape, *states.shape[1:])
+        whole[heard] = states
         joined = whole.transpose(1, 2).flatten(2, 3)  # [B, L, windows · T, D]
-        return Frames(joined[:, :, : int(steps.max())], steps, self.spec.frames.hop)
+        return Frames(joined[:, :, :longest], steps, self.spec.frames.hop)
 
-    def states(self, mels: Tensor) -> Tensor:
-        """Log-mel windows [W, bins, 2T] → the input of the first layer and the output of each, [W, L, T, D]."""
-        with recorded(self.encoder.layers) as seen:
+    def states(self, mels: Tensor, longest: int | None = None) -> Tensor:
+        """Log-mel windows [W, bins, 2T] → the input of the first layer and the output of each, [W, L, T, D].
+
+        Of the frames only the first `longest` are kept: a crop of 3 s fills a tenth of its window.
+        """
+        with recorded(self.encoder.layers, longest) as seen:
             last = self.encoder(mels).last_hidden_state
-        states = [seen.get(-1, last)]
-        for index in range(len(self.encoder.layers) - 1):
-            states.append(seen.get(index, states[-1]))  # a layer that LayerDrop leaves out passes its input on
-        return torch.stack([*states, last], 1)
+        return seen.stacked(last, final=True)
 
     def preprocessing(self) -> dict[str, Any]:
         shape = self.encoder.config

@@ -200,4 +200,4 @@ class Benchmark:
         raise NotImplementedError
 
     def save(self, outputs: Any, folder: Path, stem: str) -> None:
-        """Writes the raw outputs (scores, predictions, turns) into a run's folder, in files that begin with `stem`."""
+        """Writes the raw outputs (scores, predictions, turns) into a folder, as files `<kind>-<stem>.<suffix>`."""

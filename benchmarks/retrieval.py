@@ -171,9 +171,30 @@ class Retrieval(UtteranceBenchmark):
         )
 
     def save(self, outputs: Matched, folder: Path, stem: str) -> None:
-        """`matches-<stem>.jsonl`: id, its captions, and the ten that are most similar with their similarities."""
+        """`matches-<stem>.jsonl`: id, its captions, and the ten that are most similar with their similarities.
+
+        `ranks-<stem>.jsonl`: id, rank of its best caption and average precision among ten; as `queries` the same of
+        each of its captions, and how many utterances have that caption.
+        """
         rows = zip(outputs.items.cuts, outputs.similarities, outputs.matches, strict=True)
         write_rows(folder / f"matches-{stem}.jsonl", (_row(outputs.captions, *row) for row in rows))
+        audio = zip(*(column.tolist() for column in _ranks(outputs.similarities, outputs.matches)), strict=True)
+        text = _ranks(outputs.similarities.T, outputs.matches.T)
+        table = list(zip(outputs.captions, *(c.tolist() for c in (*text, outputs.matches.sum(0))), strict=True))
+        write_rows(
+            folder / f"ranks-{stem}.jsonl",
+            (
+                {
+                    "id": cut.id,
+                    **{"rank": rank, "precision": precision},
+                    "queries": [
+                        dict(zip(("caption", "rank", "precision", "of"), table[place], strict=True))
+                        for place in np.flatnonzero(own).tolist()
+                    ],
+                }
+                for cut, (rank, precision), own in zip(outputs.items.cuts, audio, outputs.matches, strict=True)
+            ),
+        )
 
 
 def _row(captions: Sequence[str], cut: Cut, scores: np.ndarray, own: np.ndarray) -> dict[str, Any]:

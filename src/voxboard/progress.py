@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from voxboard import parallel
+
 
 @contextmanager
 def bar(title: str, total: float, enabled: bool = True, unit: str = "it") -> Iterator[Callable[[float], None]]:
     """A progress bar; the value is a function that advances it."""
-    if not enabled or not sys.stderr.isatty():
+    if not enabled or not parallel.first() or not sys.stderr.isatty():
         yield lambda amount: None
         return
     from rich.console import Console

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from voxboard import backbones
-from voxboard.backbones import ssl_checkpoints
+from voxboard.backbones import ssl, ssl_checkpoints
 from voxboard.backbones.ssl_checkpoints import KNOWN
 from voxboard.errors import UserError
 
@@ -31,17 +32,42 @@ def noise(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_states_are_transformers_own(name: str, tmp_path: Path) -> None:
     """Through a saved folder, so that this is also the test of loading a local checkpoint."""
-    source = tiny(name, normalize="no")
-    source.model.save_pretrained(tmp_path)
+    tiny(name, normalize="no").model.save_pretrained(tmp_path)
+    plain = transformers.AutoModel.from_pretrained(tmp_path).eval()
     loaded = backbones.create(f"hf:{tmp_path}", use_pretrain=True).eval()
     assert not loaded.training
     waveforms = noise(1, 7_000)
     with torch.no_grad():
         found = loaded(waveforms, torch.tensor([7_000]))
-        expected = source.model(waveforms, output_hidden_states=True).hidden_states
+        expected = plain(waveforms, output_hidden_states=True).hidden_states
     assert torch.allclose(found.states, torch.stack(expected, 1), atol=1e-6)
     assert found.states.shape[1] == loaded.spec.frames.layers == TINY["layers"] + 1
     assert loaded.spec.frames.input_layer
+
+
+@pytest.mark.parametrize("name", ["wav2vec2-base", "wavlm-base", "wavlm-large"])
+def test_states_without_gradient_are_those_with_it(name: str) -> None:
+    """Without gradient the extractor hears a few utterances at a time, and no state is kept twice."""
+    backbone = tiny(name)
+    waveforms, lengths = noise(5, 9_000), torch.tensor([9_000, 8_000, 9_000, 5_000, 700])
+    expected = backbone(waveforms, lengths)
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "AT_ONCE", 20_000)
+        found = backbone(waveforms, lengths)
+    assert not found.states.requires_grad
+    for row, steps in enumerate(found.lengths.tolist()):
+        assert torch.allclose(found.states[row, :, :steps], expected.states[row, :, :steps], atol=1e-6)
+
+
+def test_wavlm_attends_as_transformers_does_where_rows_are_padded() -> None:
+    backbone = tiny("wavlm-base")
+    hidden, mask = noise(2, 30, 32), torch.arange(30) < torch.tensor([[30], [11]])
+    attention = backbone.model.encoder.layers[0].attention
+    ours, _, bias = attention(hidden, attention_mask=mask)
+    del attention.torch_multi_head_self_attention
+    theirs, _, _ = attention(hidden, attention_mask=mask)
+    assert bias.shape == (8, 30, 30)
+    assert torch.allclose(ours, theirs, atol=1e-6)
 
 
 def test_reads_sizes_and_preprocessing_from_the_folder(tmp_path: Path) -> None:

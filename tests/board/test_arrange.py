@@ -39,6 +39,24 @@ def test_rows_are_ranked_by_the_main_metric_and_ties_share_a_rank() -> None:
     assert [panel.cell(row, panel.main).best for row in panel.rows] == [True, True, False, False]
 
 
+def test_places_are_those_that_chance_allows() -> None:
+    """Intervals are ±20 %: the first two overlap, the third is far off, the last has no number."""
+    board = board_of(make_record("a", 0.10), make_record("b", 0.11), make_record("c", 0.40), failed("d"))
+    panel = board.panels[0]
+    cells = [panel.cell(row, panel.main) for row in panel.rows]
+    assert [cell.places for cell in cells] == ["1–2", "1–2", "3", "–"]
+    assert [cell.span for cell in cells] == [(1, 2), (1, 2), (3, 3), None]
+
+
+def test_without_intervals_any_place_is_possible() -> None:
+    panel = board_of(make_record("a", 0.1), make_record("b", 0.4)).panels[0]
+    cost = next(column for column in panel.columns if column.metric == DCF)
+    assert [(panel.cell(row, cost).rank, panel.cell(row, cost).places) for row in panel.rows] == [
+        (1, "1–2"),
+        (2, "1–2"),
+    ]
+
+
 def test_higher_can_be_better() -> None:
     def record(name: str, value: float) -> Record:
         return make_record(name, values={EER: Value(value, "higher")}, strata=())

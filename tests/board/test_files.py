@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.plots.plot_samples import grouped
 from tests.records.record_samples import DCF, EER, any_record, failed, make_record
-from voxboard.board import FILES, arrange, build, render, table
+from voxboard.board import FILES, arrange, build, render
 from voxboard.board.forest import forest
 from voxboard.board.markdown import escape
+from voxboard.board.terminal import overview
 from voxboard.cli.board import BoardArgs, run
 from voxboard.errors import UserError
-from voxboard.records import Benchmark, Filed, Gap, Record, Stratum, Value, save
+from voxboard.records import Benchmark, Filed, Gap, Record, Stratum, Training, Value, save
 
 HOSTILE = "<script>alert(1)</script>\"'`|*_[x](javascript:x)</pre>\n\x1b[31m\u202e"
 
@@ -45,6 +47,23 @@ def _hostile() -> Record:
     )
 
 
+def _hostile_crossed() -> list[Record]:
+    """The same where train × test shows it: two weights of one name on three corpora, two ways of measuring."""
+    found = []
+    for place, corpus in enumerate((HOSTILE, f"b{HOSTILE}", f"c{HOSTILE}")):
+        for weights in (f"1{HOSTILE}", HOSTILE):
+            base = replace(_hostile(), benchmark=Benchmark(corpus, HOSTILE, corpus, EER))
+            assert base.protocol
+            items = replace(base.protocol.items, digest=f"{place}{weights}")
+            protocol = replace(base.protocol, items=items, options={HOSTILE: weights[0]})
+            digests = replace(base.provenance, digests={"weights": weights})
+            values = {EER: Value(0.1 + 0.1 * place, unit=HOSTILE, low=0.05, high=0.5)}
+            training = Training(HOSTILE)
+            system = replace(base.system, training=training)
+            found.append(replace(base, protocol=protocol, provenance=digests, values=values, system=system))
+    return found
+
+
 def _store(folder: Path) -> Path:
     for index, name in enumerate(("fbank+mean", "x-vector+statistics+aam", "ecapa-tdnn+attentive+aam")):
         save(make_record(name, 0.3 / (index + 1)), folder)
@@ -52,7 +71,8 @@ def _store(folder: Path) -> Path:
     save(make_record("UniPool", 0.02, benchmark=Benchmark("Real", "verification", "VCTK", EER)), folder)
     save(grouped("hubert-base+double-mha+aam", 1.4), folder)
     save(failed("sincnet+native+softmax"), folder)
-    save(_hostile(), folder)
+    for record in (_hostile(), *_hostile_crossed()):
+        save(record, folder)
     return folder
 
 
@@ -176,7 +196,7 @@ def test_links_to_records_point_to_files(tmp_path: Path) -> None:
     build(_store(tmp_path / "records"), tmp_path / "board")
     links = _Page((tmp_path / "board" / "index.html").read_text()).values("href")
     files = [link for link in links if link.startswith("../records/")]
-    assert len(files) == 10
+    assert len(files) == 16
     assert all((tmp_path / "board" / link).is_file() for link in files)
 
 
@@ -281,9 +301,11 @@ def test_markdown_shows_intervals_reasons_and_marks(tmp_path: Path) -> None:
     assert "````sh" in text  # a command with three backticks stays inside its block
     assert "<script" not in outside_code
     assert "\x1b" not in text
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    widths = {line.count("|") for line in rows if "**10.0 %**" in line or "alert" in line or "UniPool" in line}
-    assert len(widths) == 2  # the overview and the panels, no row torn apart by a pipe in a name
+    assert "### " in text.partition("## Train × test")[2]
+    blocks = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
+    assert len(blocks) > 5
+    for block in blocks:  # no row torn apart by a pipe in a name
+        assert len({line.count("|") for line in block.splitlines()}) == 1
 
 
 @pytest.mark.parametrize("text", ["a|b", "a\\|b", "`x`", "**b**", "[x](y)", "<b>", "![i](j)", "~~s~~"])
@@ -348,7 +370,7 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path, capsys: pytest.Captu
 
 def test_a_narrow_terminal_gets_fewer_columns_and_is_told() -> None:
     board = arrange([Filed("a.json", make_record())])
-    wide, narrow = table(board), table(board, 60)
+    wide, narrow = overview(board), overview(board, 60)
     assert len(wide.columns) == 7
     assert len(narrow.columns) < 7
     assert "more column" in str(narrow.caption)

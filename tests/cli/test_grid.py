@@ -25,7 +25,7 @@ def test_every_run_meets_every_test_set(grid: Path, capsys: pytest.CaptureFixtur
     runs = [path.name for path in sorted((OUT / "runs").iterdir())]
     words = ["grid", "cross", *runs, "--runs_dir", str(OUT / "runs"), "--device", "cpu", "--replicates", "20"]
     assert main([*words, "--on", "_", "c", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)["numbers"]
     assert [(each["run"], each["on"]) for each in found] == [(run, on) for run in runs for on in ("_", "c")]
     assert all(each["trained_on"] == "c" and 0 <= each["value"] <= 1 for each in found)
     assert found[0]["value"] == found[1]["value"]

@@ -55,6 +55,12 @@ def test_what_was_not_tested_does_not_count() -> None:
     assert holm([0.02, None, 0.03]) == [0.04, None, 0.04]
 
 
+def test_weights_give_shares_of_the_correction() -> None:
+    """The first has half of it; what is rejected leaves its share to the others."""
+    assert holm([0.02, 0.03, 0.2], [1.0, 0.5, 0.5]) == pytest.approx([0.04, 0.06, 0.2])
+    assert holm([0.02, None, 0.2], [1.0, 0.5, 0.5]) == pytest.approx([0.03, None, 0.2])
+
+
 def test_the_difference_of_symmetric_intervals_adds_their_squares() -> None:
     found = between(_value(0.10, 0.07, 0.13), _value(0.15, 0.11, 0.19))
     assert (found.low, found.high) == pytest.approx((0.0, 0.10))

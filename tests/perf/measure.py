@@ -26,14 +26,16 @@ class Line:
 TABLE: list[Line] = []
 
 
-def interleaved(rounds: int, **ways: Callable[[], object]) -> dict[str, float]:
+def interleaved(
+    rounds: int, clock: Callable[[], float] = time.perf_counter, **ways: Callable[[], object]
+) -> dict[str, float]:
     """The median seconds of every way; the ways take turns, so that a busy machine slows all of them."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            started = time.perf_counter()
+            started = clock()
             way()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -46,6 +48,14 @@ def added_mib(way: Callable[[], object]) -> float:
     before = _status("VmRSS")
     way()
     return (_status("VmHWM") - before) / 1024
+
+
+def peak_bytes() -> int:
+    """The largest resident memory of this program so far (Linux).
+
+    getrusage would also count what the process that started it had.
+    """
+    return 1024 * _status("VmHWM")
 
 
 def report(

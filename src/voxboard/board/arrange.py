@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from voxboard.board.differences import differences, tell_apart
 from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.names import TASKS, label, order
 from voxboard.board.numbers import decimals, plain, show, show_interval
+from voxboard.board.places import rank_ranges
 from voxboard.records import Filed, Record, Value
-from voxboard.records.codec import encode
 
 Key = tuple[str, str]  # benchmark name, protocol id
 
@@ -27,7 +27,7 @@ def arrange(filed: Iterable[Filed]) -> Board:
         groups[item.record.benchmark.name, item.record.protocol_id][item.record.row] = item
     _spread_failures(groups)
     panels = [_panel(key, members, rows) for key, members in groups.items()]
-    panels = _tell_apart(sorted(panels, key=_panel_order))
+    panels = tell_apart(sorted(panels, key=_panel_order))
     return Board(
         panels=tuple(panels),
         rows=tuple(sorted(rows.values(), key=lambda row: _row_order(row, panels))),
@@ -61,7 +61,7 @@ def _rows(oldest_first: Iterable[Filed]) -> dict[str, Row]:
     for row in rows.values():
         alike[row.label, row.spec, row.trained_on, str(row.seed)].append(row)
     for twins in alike.values():
-        for row, variant in zip(twins, _differences([row.system.identity() for row in twins]), strict=True):
+        for row, variant in zip(twins, differences([row.system.identity() for row in twins]), strict=True):
             rows[row.id] = Row(row.id, row.system, row.seed, ", ".join(variant), row.parameters)
     return rows
 
@@ -116,22 +116,25 @@ def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
 
 
 def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
-    numbers = [v.value for v in (item.record.values.get(column.metric) for item in members.values()) if v]
-    present = sorted({v for v in numbers if v is not None}, reverse=column.better == "higher")
-    rank = {value: 1 + sum(_ahead(n, value, column.better) for n in numbers if n is not None) for value in present}
+    values = [item.record.values.get(column.metric) for item in members.values()]
+    rank = _ranks(values, column.better)
     cells = {}
-    for row, item in members.items():
-        value = item.record.values.get(column.metric)
+    for (row, item), value, span in zip(members.items(), values, rank_ranges(values), strict=True):
         if value is None or value.value is None:
             cells[row] = Cell(value, reason=_reason(item.record, value), filed=item)
         else:
             text, interval = show(value, column.digits), show_interval(value, column.digits)
-            cells[row] = Cell(value, text, interval, rank=rank[value.value], filed=item)
+            cells[row] = Cell(value, text, interval, "", rank[value.value], span, item)
     return cells
 
 
-def _ahead(one: float, other: float, better: str) -> bool:
-    return one > other if better == "higher" else one < other
+def _ranks(values: Sequence[Value | None], better: str) -> dict[float, int]:
+    """Every number's place: one more than there are better ones."""
+    numbers = sorted((v.value for v in values if v and v.value is not None), reverse=better == "higher")
+    ranks: dict[float, int] = {}
+    for place, number in enumerate(numbers, 1):
+        ranks.setdefault(number, place)
+    return ranks
 
 
 def _reason(record: Record, value: Value | None) -> str:
@@ -147,44 +150,6 @@ def _notes(newest: Record, records: Sequence[Record]) -> tuple[str, ...]:
     if len(audio) > 1:
         notes.append("The rows were measured on different copies of the audio: compare the audio digests.")
     return tuple(notes)
-
-
-def _tell_apart(panels: Sequence[Panel]) -> list[Panel]:
-    """Two protocols of one benchmark get what differs between them as their subtitle."""
-    groups: dict[str, list[Panel]] = defaultdict(list)
-    for panel in panels:
-        groups[panel.benchmark.name].append(panel)
-    told = {}
-    for twins in groups.values():
-        contents = [encode(panel.protocol) if panel.protocol else {} for panel in twins]
-        for panel, differs in zip(twins, _differences(contents, limit=6), strict=True):
-            told[panel.id] = replace(panel, differs=tuple(differs))
-    return [told[panel.id] for panel in panels]
-
-
-def _differences(contents: Sequence[Mapping[str, Any]], limit: int = 3) -> list[list[str]]:
-    """For each of several JSON objects the entries that not all of them share, as `key=value`."""
-    flat = [dict(_flatten(content)) for content in contents]
-    keys = sorted({key for one in flat for key in one})
-    varying = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
-    return [[f"{_short_key(key)}={_short_value(one.get(key))}" for key in varying[:limit]] for one in flat]
-
-
-def _flatten(content: Any, path: tuple[str, ...] = ()) -> Iterable[tuple[tuple[str, ...], Any]]:
-    if isinstance(content, Mapping) and content:
-        for key, item in content.items():
-            yield from _flatten(item, (*path, key))
-    else:
-        yield path, content
-
-
-def _short_key(path: tuple[str, ...]) -> str:
-    return plain(".".join(path[-2:] if path[0] in ("items", "crop", "scoring", "metrics") else path[-1:]))
-
-
-def _short_value(value: Any) -> str:
-    text = plain(str("none" if value in (None, "", {}) else value))
-    return text if len(text) <= 24 else f"{text[:12]}…"
 
 
 def _place(cell: Cell) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from voxboard.board.names import label
 from voxboard.board.numbers import count, duration, known, plain, quantity, size
-from voxboard.records import Cost, Part, Protocol, Provenance, System, Value
+from voxboard.records import Cost, Part, Protocol, Provenance, System, Training, Value
 
 Facts = list[tuple[str, str]]
 
@@ -51,7 +51,7 @@ def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
         facts.append(("Trained on", system.training.corpus))
         facts.append(("Training digest", system.training.digest))
         facts += [(key, _plain_json(value)) for key, value in sorted(system.training.hyperparameters.items())]
-        facts.append(("Hyperparameter search", _options(system.training.search).strip()))
+        facts.append(("Hyperparameter search", _search(system.training)))
     else:
         facts.append(("Trained on", "nothing: an untrained baseline"))
     licence = system.training.licence if system.training else "none"
@@ -59,6 +59,17 @@ def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
     facts += [("Code licence", known(system.code_licence)), ("Weights licence", known(system.weights_licence))]
     facts.append(("Training data licence", known(licence)))
     return _clean(facts)
+
+
+def _search(training: Training) -> str:
+    """`max_lr 0.003 by validation error, of 0.001 (0.21), 0.003 (0.19); 2,000 steps each`."""
+    tried = training.tried
+    if tried is None:
+        return _options(training.search).strip()
+    found = {one.value: one.reason or quantity(one.error) for one in tried.candidates}
+    among = ", ".join(f"{value:g}" + (f" ({text})" if text else "") for value, text in found.items())
+    chosen = "none" if tried.chosen is None else f"{tried.chosen:g}"
+    return f"{tried.setting} {chosen} by validation error, of {among}; {count(tried.steps)} steps each"
 
 
 def cost_facts(cost: Cost) -> Facts:

@@ -7,19 +7,25 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from voxboard.board.cross import ABOUT, Cross, Field, crosses
+from voxboard.board.cross import NOTE as MORE
 from voxboard.board.facts import interval_note, protocol_facts
 from voxboard.board.groups import Division, gaps
 from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
 from voxboard.board.numbers import known, plain, quantity, size
+from voxboard.board.places import NOTE
 
 
 def markdown(board: Board) -> str:
     """The board for a README or a pull request."""
     made = interval_note(board.values)
     brackets = f"Brackets: 95 % intervals unless noted{f' ({made})' if made else ''}."
-    lines = ["# Leaderboard", "", f"Data as of {board.date[:10]}. {brackets}", ""]
+    lines = ["# Leaderboard", "", f"Data as of {board.date[:10]}. {brackets} {NOTE}", ""]
     if len(board.panels) > 1:
         lines += ["## Overview", "", *_overview(board), ""]
+    if matrices := crosses(board):
+        lines += ["## Train × test", "", f"{ABOUT} {MORE}", ""]
+        lines += [line for matrix in matrices for line in _cross(matrix)]
     for panel in board.panels:
         lines += _section(panel)
     return "\n".join(lines).rstrip() + "\n"
@@ -34,12 +40,32 @@ def _overview(board: Board) -> list[str]:
     return _grid(head, rows)
 
 
+def _cross(matrix: Cross) -> list[str]:
+    """The matrix of one family of test sets; the value at home in italics."""
+    head = ["System", "Trained on", "Seed"]
+    head += [f"{escape(one.label)}{' (synthetic)' if one.synthetic else ''}" for one in matrix.sets]
+    rows = []
+    for line in matrix.lines:
+        name = _name(line.row) + (f" ({escape(line.weights)})" if line.weights else "")
+        start = [name, escape(line.row.trained_on), str(line.row.seed)]
+        rows.append([*start, *map(_field, line.fields), f"{escape(line.text)} {line.told}".strip() or "–"])
+    differs = f" ({', '.join(map(escape, matrix.family.differs))})" if matrix.family.differs else ""
+    about = f"{escape(matrix.title.capitalize())}: {escape(matrix.column.label)}, {matrix.column.better} is better"
+    return [f"### {about}{differs}", "", *_grid([*head, "Generalisation gap"], rows), ""]
+
+
+def _field(field: Field) -> str:
+    cell = field.cell
+    text = f"{escape(cell.text)} {cell.interval}".rstrip() if cell.text else f"*{escape(cell.reason)}*"
+    return text + (" *home*" if field.home else f" ({field.text})" if field.text else "")
+
+
 def _section(panel: Panel) -> list[str]:
     mark = " (synthetic)" if panel.benchmark.synthetic else ""
     lines = [f"## {escape(panel.title)}{mark}", "", f"{escape(_about(panel))}", ""]
     lines += [f"*{escape(SYNTHETIC)}*", ""] if panel.benchmark.synthetic else []
     lines += [line for note in panel.notes for line in (f"*{escape(note)}*", "")]
-    head = ["#", "System", "Trained on", "Seed", *(escape(column.label) for column in panel.columns)]
+    head = ["Places", "System", "Trained on", "Seed", *(escape(column.label) for column in panel.columns)]
     head += ["Parameters", "Embeddings/s", "Code licence", "Weights licence", "Training data licence"]
     lines += [*_grid(head, [_line(panel, row) for row in panel.rows]), ""]
     lines += _groups(panel)
@@ -77,13 +103,12 @@ def _gap(part: Division) -> list[str]:
 
 def _line(panel: Panel, row: Row) -> list[str]:
     item = panel.filed[row.id]
-    rank = panel.cell(row, panel.main).rank
     name = f"{_name(row)} ([record](<../records/{quote(item.path)}>))"
     cells = [_entry(panel.cell(row, column), column.main) for column in panel.columns]
     cost = [size(row.parameters), quantity(item.record.cost.embeddings_per_second)]
     words = (row.system.code_licence, row.system.weights_licence, row.training_licence)
     licences = [escape(known(text)) for text in words]
-    return [str(rank or ""), name, escape(row.trained_on), str(row.seed), *cells, *cost, *licences]
+    return [panel.cell(row, panel.main).places, name, escape(row.trained_on), str(row.seed), *cells, *cost, *licences]
 
 
 def _about(panel: Panel) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from voxboard.board.names import without_options
 from voxboard.board.numbers import plain
+from voxboard.board.places import Places, shown
 from voxboard.records import Benchmark, Filed, Protocol, System, Value
 
 SYNTHETIC = "Synthetic speech: it shows that everything works, it is no evidence about real speech."
@@ -61,11 +62,17 @@ class Cell:
     interval: str = ""  # "[5.1, 7.9]"
     reason: str = ""
     rank: int | None = None  # 1 = best; equal values share a rank
+    span: Places | None = None  # the best and the worst place that chance allows
     filed: Filed | None = None
 
     @property
     def best(self) -> bool:
         return self.rank == 1
+
+    @property
+    def places(self) -> str:
+        """`1–3`, or `–` where there is no number."""
+        return shown(self.span)
 
     @property
     def full(self) -> str:

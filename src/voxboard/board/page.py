@@ -5,31 +5,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
 from functools import cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from voxboard.board import facts
+from voxboard.board import cross, facts, page_tables
 from voxboard.board.chart import UNITS, percent_across, percent_down
-from voxboard.board.confusion import Matrix, matrix
+from voxboard.board.confusion import matrix
 from voxboard.board.det import det
 from voxboard.board.forest import forest
 from voxboard.board.group_forest import group_forests
-from voxboard.board.groups import counted, divisions, gaps
-from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
+from voxboard.board.groups import gaps
+from voxboard.board.model import SYNTHETIC, Board
 from voxboard.board.names import meaning
 from voxboard.board.numbers import count, known, plain, quantity, show, show_interval, size
+from voxboard.board.places import NOTE as PLACES_NOTE
 from voxboard.board.scores import bayes_error, histogram
 from voxboard.board.tasks import sections
-from voxboard.records import Filed, Stratum, Value
+from voxboard.records import Filed
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-_ROWS = 40  # of one table in the details; the record has all
 _MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 
 
@@ -37,13 +36,18 @@ def page(board: Board) -> str:
     """The page. Every text of a record is escaped by the template; the one script runs by its digest only."""
     from markupsafe import Markup
 
-    style, script = (_read(f"page.{kind}") + _read(f"charts.{kind}") for kind in ("css", "js"))
+    style = "".join(_read(f"{name}.css") for name in ("page", "charts", "cross"))
+    script = _read("page.js") + _read("charts.js")
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             board=board,
             sections=sections(board),
+            crosses=cross.crosses(board),
+            cross_about=cross.ABOUT,
+            cross_note=cross.NOTE,
+            places_note=PLACES_NOTE,
             clusters=facts.clusters(board.values),
             det=partial(det, board),
             synthetic=SYNTHETIC,
@@ -80,18 +84,17 @@ def _environment() -> Environment:
         across=percent_across,
         down=percent_down,
     )
+    environment.globals.update({name: getattr(page_tables, name) for name in page_tables.__all__})
     environment.globals.update(
-        facts=facts, forest=forest, meaning=meaning, words=_words, strata=_strata, runs=_runs, glossary=_glossary
-    )
-    environment.globals.update(
+        facts=facts,
+        forest=forest,
+        meaning=meaning,
         histogram=histogram,
         bayes_error=bayes_error,
         units=UNITS,
         group_forests=group_forests,
         gaps=gaps,
         matrix=matrix,
-        crowds=_crowds,
-        best_matrix=_best_matrix,
     )
     environment.globals.update(show=show, show_interval=show_interval)
     return environment
@@ -128,90 +131,3 @@ def _breakable(text: str) -> Markup:
 
     safe = re.sub(r"\([^()]*\)", r'<span class="option">\g<0></span>', str(escape(text)))
     return Markup(safe.replace("+", "+<wbr>"))
-
-
-def _words(panel: Panel | None, row: Row) -> str:
-    """What the filter box searches in."""
-    system = row.system
-    words = [row.label, system.spec, row.variant, row.trained_on, f"seed {row.seed}"]
-    words += [known(text) for text in (system.code_licence, system.weights_licence, row.training_licence)]
-    if panel and row.id in panel.filed:
-        words.append(panel.filed[row.id].record.status)
-    return plain(" ".join(words)).lower()
-
-
-def _runs(panel: Panel, row: Row) -> list[tuple[Cell, int]]:
-    """A row's cells; neighbours that lack a number for the same reason are one cell over several columns."""
-    runs: list[tuple[Cell, int]] = []
-    for column in panel.columns:
-        cell = panel.cell(row, column)
-        if runs and not cell.text and not runs[-1][0].text and runs[-1][0].reason == cell.reason:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((cell, 1))
-    return runs
-
-
-def _strata(panel: Panel, filed: Filed, groups: bool = False) -> dict[str, Any]:
-    """The match strata of a record, or its groups, under the columns that any of them has a value for.
-
-    Labels with very many groups are not among them: those are `_crowds`.
-    """
-    large = {part.label for part in divisions(filed.record, panel.main.metric) if part.many}
-    strata = [s for s in filed.record.strata if bool(s.label) == groups and plain(s.label) not in large]
-    return _table_of(panel, strata)
-
-
-def _crowds(panel: Panel, filed: Filed) -> list[dict[str, Any]]:
-    """Labels with very many groups, such as recordings: a sentence, and a table of the worst."""
-    found = []
-    for part in divisions(filed.record, panel.main.metric):
-        if part.many:
-            strata = [stratum for stratum in filed.record.strata if plain(stratum.label) == part.label]
-            strata.sort(key=lambda stratum: _badness(stratum, panel))
-            table = _table_of(panel, strata[:_ROWS])
-            more = {"label": part.label, "spread": part.spread, "left_out": len(strata) - _ROWS}
-            found.append(table | more)
-    return found
-
-
-def _best_matrix(panel: Panel) -> tuple[Row, Matrix] | None:
-    """The confusion matrix of the best system that has one."""
-    for row in panel.rows:
-        if found := matrix(panel.filed[row.id].record.confusion):
-            return row, found
-    return None
-
-
-def _badness(stratum: Stratum, panel: Panel) -> tuple[bool, float, str]:
-    value = stratum.values.get(panel.main.metric)
-    if value is None or value.value is None:
-        return True, 0.0, stratum.name
-    return False, value.value if panel.main.better == "higher" else -value.value, stratum.name
-
-
-def _table_of(panel: Panel, strata: Sequence[Stratum]) -> dict[str, Any]:
-    columns = [c for c in panel.columns if any(c.metric in stratum.values for stratum in strata)]
-    rows = [
-        {
-            "name": plain(stratum.name),
-            "count": stratum.count,
-            "targets": stratum.targets,
-            "reason": plain(stratum.reason),
-            "texts": [_pair(stratum.values.get(c.metric), c.digits) for c in columns],
-        }
-        for stratum in strata
-    ]
-    kind = panel.protocol.items.kind if panel.protocol else "items"
-    labels = {stratum.label for stratum in strata}
-    return {"columns": columns, "rows": rows, "counted": counted(labels.pop(), kind) if len(labels) == 1 else kind}
-
-
-def _pair(value: Value | None, digits: int) -> tuple[str, str, str]:
-    return (show(value, digits), show_interval(value, digits), plain(value.reason)) if value else ("", "", "")
-
-
-def _glossary(panels: Sequence[Panel]) -> list[tuple[str, str]]:
-    """The metrics of a board that have a sentence, each once."""
-    labels = dict.fromkeys(column.label for panel in panels for column in panel.columns)
-    return [(label, meaning(label)) for label in labels if meaning(label)]

@@ -8,17 +8,28 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from voxboard.board.cross import ABOUT, crosses
+from voxboard.board.cross import NOTE as MORE
+from voxboard.board.cross_tables import EMPTY, beside, entry
 from voxboard.board.facts import interval_note
 from voxboard.board.model import Board, Column, Panel, Row
 from voxboard.board.numbers import known, plain
+from voxboard.board.places import NOTE
 from voxboard.records import Gap, Record, Value
 from voxboard.records.codec import encode
 
 
 def comma_separated(board: Board) -> str:
     """One line per cell, missing ones included; `text` is the number as the board shows it."""
+    crossed = beside(crosses(board))
     lines = [
-        {**_benchmark(panel), **_number(panel, row, column), **_system(row)} for panel, column, row in _places(board)
+        {
+            **_benchmark(panel),
+            **_number(panel, row, column),
+            **((crossed.get((panel.id, row.id)) if column.main else None) or EMPTY),
+            **_system(row),
+        }
+        for panel, column, row in _places(board)
     ]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(lines[0]) if lines else [], lineterminator="\n")
@@ -50,11 +61,14 @@ def data(board: Board) -> dict[str, Any]:
             for panel in board.panels
         ],
         "intervals": interval_note(board.values),
+        "places": NOTE,
         "systems": [{"id": row.id, **_system(row)} for row in board.rows],
         "cells": [
             {"benchmark": panel.title, "protocol": panel.protocol_id, "system": row.id} | _number(panel, row, column)
             for panel, column, row in _places(board)
         ],
+        "crosses": [entry(matrix) for matrix in crosses(board)],
+        "cross_note": f"{ABOUT} {MORE}",
         "groups": [line for panel in board.panels for row in panel.rows for line in _groups(panel, row)],
         "gaps": [line for panel in board.panels for row in panel.rows for line in _gaps(panel, row)],
     }
@@ -142,6 +156,9 @@ def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
         "metric": plain(column.metric),
         "label": column.label,
         "rank": cell.rank,
+        "places": cell.places if cell.span else "",
+        "rank_best": cell.span[0] if cell.span else None,
+        "rank_worst": cell.span[1] if cell.span else None,
         **_measured(value),
         "unit": plain(column.unit),
         "better": column.better,

@@ -1,59 +1,121 @@
-"""A board as a table for the terminal."""
+"""A board as tables for the terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from voxboard.board.cross import Cross, Field, crosses
 from voxboard.board.model import SYNTHETIC, Board, Cell, Column, Panel, brief
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
 _LONGEST_REASON = 48
+_PLACES = "Places: those that chance allows, by unpaired intervals, corrected by Holm."
+_GAP = "Signed: worse than at home, on the test set and in the mean of the foreign ones."
 
 
-def table(board: Board, width: int | None = None) -> Table:
-    """All metrics of a single panel, or the main metric of each of several, as a rich table.
+def table(board: Board, width: int | None = None) -> RenderableType:
+    """All metrics of a single panel, or the main metric of each of several, and below it train × test.
 
     `width` in characters leaves out the last columns until the rest fits; the caption says so.
     """
-    from rich.console import Console
-    from rich.measure import Measurement
+    from rich.console import Group
 
+    return Group(overview(board, width), *(matrix(cross, width) for cross in crosses(board)))
+
+
+def overview(board: Board, width: int | None = None) -> Table:
+    """The first table of `table`."""
     single = len(board.panels) == 1
     columns = [(panel, column) for panel in board.panels for column in panel.columns[: None if single else 1]]
-    console = Console(width=10_000)
     for kept in range(len(columns), 0, -1):
         result = _table(board, columns[:kept], len(columns) - kept)
-        if width is None or Measurement.get(console, console.options, result).maximum <= width:
+        if _fits(result, width):
             break
     return result
 
 
+def matrix(cross: Cross, width: int | None = None) -> Table:
+    """One matrix of train × test. A narrow terminal loses the intervals first, then the last test sets."""
+    ways = [(len(cross.sets), True), *((kept, False) for kept in range(len(cross.sets), 0, -1))]
+    for kept, intervals in ways:
+        result = _matrix(cross, kept, intervals)
+        if _fits(result, width):
+            break
+    return result
+
+
+def _fits(result: Table, width: int | None) -> bool:
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=10_000)
+    return width is None or Measurement.get(console, console.options, result).maximum <= width
+
+
 def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int) -> Table:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     single = len(board.panels) == 1
     notes = [SYNTHETIC] if any(panel.benchmark.synthetic for panel in board.panels) else []
-    notes += [f"{left_out} more columns are in the files."] if left_out else []
+    notes += [_PLACES] + ([_left_out(left_out)] if left_out else [])
     title = _heading(board.panels[0]) if single else f"{len(board.panels)} benchmarks"
-    result = Table(title=Text(title, style="bold"), caption=Text(" ".join(notes)), box=box.SIMPLE_HEAD)
-    for name, side in (("#", "right"), ("System", "left"), ("Trained on", "left"), ("Seed", "right")):
+    result = _empty(title, notes)
+    for name, side in (("System", "left"), ("Trained on", "left"), ("Seed", "right")):
         result.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
     for panel, column in columns:
+        if column.main:
+            result.add_column("Places", justify="right")
         heading = column.label if single else f"{_heading(panel)}\n{column.label}"
         result.add_column(Text(heading), justify="right", overflow="fold")
     labels = brief(board.rows)
-    for place, row in enumerate(board.panels[0].rows if single else board.rows, 1):
-        rank = board.panels[0].cell(row, board.panels[0].main).rank if single else place
+    for row in board.panels[0].rows if single else board.rows:
+        cells: list[Text] = []
+        for panel, column in columns:
+            cell = panel.cell(row, column)
+            cells += [Text(cell.places, style="dim")] if column.main else []
+            cells.append(_cell(cell, column))
         named = Text(f"{labels[row.id]} {row.variant}".strip())
         trained = Text(row.trained_on, style="" if row.system.trained else "dim")
-        cells = [_cell(panel.cell(row, column), column) for panel, column in columns]
-        result.add_row(Text(str(rank or "")), named, trained, str(row.seed), *cells)
+        result.add_row(named, trained, Text(str(row.seed)), *cells)
     return result
+
+
+def _matrix(cross: Cross, kept: int, intervals: bool) -> Table:
+    from rich.text import Text
+
+    label, left_out = cross.column.label, len(cross.sets) - kept
+    differs = f"\n{', '.join(cross.family.differs)}" if cross.family.differs else ""
+    notes = [_GAP] + ([] if intervals else ["Intervals are in the files."])
+    notes += [_left_out(left_out)] if left_out else []
+    result = _empty(f"Train × test, {cross.title}: {label}, {cross.column.better} is better{differs}", notes)
+    for name, side in (("System", "left"), ("Trained on", "left"), ("Seed", "right"), ("Gap", "right")):
+        result.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
+    for one in cross.sets[:kept]:
+        result.add_column(Text(f"{one.label}{' (synthetic)' if one.synthetic else ''}"), justify="right")
+    labels = brief([line.row for line in cross.lines])
+    for line in cross.lines:
+        named = Text(" ".join(part for part in (labels[line.row.id], line.row.variant, line.weights) if part))
+        trained = Text(line.row.trained_on, style="" if line.row.system.trained else "dim")
+        gap = Text(line.full if intervals else line.text or "–", style="bold" if line.gap else "dim")
+        fields = (_field(field, intervals) for field in line.fields[:kept])
+        result.add_row(named, trained, Text(str(line.row.seed)), gap, *fields)
+    return result
+
+
+def _empty(title: str, notes: list[str]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    return Table(title=Text(title, style="bold"), caption=Text(" ".join(notes)), box=box.SIMPLE_HEAD)
+
+
+def _left_out(count: int) -> str:
+    return f"{count} more column{'s are' if count > 1 else ' is'} in the files."
 
 
 def _heading(panel: Panel) -> str:
@@ -67,7 +129,20 @@ def _cell(cell: Cell, column: Column) -> Text:
     from rich.text import Text
 
     if not cell.text:
-        reason = cell.reason if len(cell.reason) <= _LONGEST_REASON else f"{cell.reason[: _LONGEST_REASON - 1]}…"
-        return Text(reason if column.main else "–", style="dim italic")
+        return Text(_short(cell.reason) if column.main else "–", style="dim italic")
     text = Text(cell.text, style="bold" if cell.best else "")
     return text.append(f" {cell.interval}", style="not bold dim") if column.main and cell.interval else text
+
+
+def _field(field: Field, interval: bool) -> Text:
+    from rich.text import Text
+
+    if not field.cell.text:
+        return Text(_short(field.cell.reason), style="dim italic")
+    text = Text(field.cell.text, style="bold" if field.home else "")
+    text.append(f" {field.cell.interval}" if interval and field.cell.interval else "", style="not bold dim")
+    return text.append(" home" if field.home else f" {field.text}" if field.text else "", style="not bold")
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 1]}…"

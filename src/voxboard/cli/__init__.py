@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from voxboard import parallel
 from voxboard.errors import UserError, unknown
 
 # name → (module, one line). Every module has `def main(argv) -> int`, which parses with tyro.
@@ -29,6 +30,7 @@ COMMANDS = {
     "show": ("voxboard.cli.show", "one part, system or run in detail"),
     "doctor": ("voxboard.cli.doctor", "does the installation work, does a part keep its contract"),
 }
+SHARED = ("train", "eval")  # what several processes can do together, started by torchrun
 EXAMPLES = """\
 start here:
   voxboard demo                                       train and rank nine encoders on synthetic voices
@@ -54,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[0] not in COMMANDS:
             raise unknown("command", words[0], COMMANDS)
+        if parallel.launched() and words[0] not in SHARED:
+            raise UserError(f"voxboard {words[0]} is no work for several processes.", "Start it without torchrun.")
         _quiet_libraries()
         module = importlib.import_module(COMMANDS[words[0]][0])
         return int(module.main(words[1:]) or 0)
@@ -72,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("voxboard: interrupted; finished work is kept.", file=sys.stderr)
         return 130
+    finally:
+        parallel.leave()
 
 
 def usage() -> str:

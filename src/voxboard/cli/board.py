@@ -20,8 +20,9 @@ no valid record is an error and leaves the board as it was."""
 class BoardArgs:
     """What the board is made of and where it goes."""
 
-    records: Path = Path("results/records")
-    """Folder with the records, one JSON file per evaluated cell; searched with all its subfolders."""
+    records: str = "results/records"
+    """Folder with the records, one JSON file per evaluated cell; searched with all its subfolders. Or its URL, such as
+    s3://bucket/grids/NAME/records."""
     out: Path = Path("results/board")
     """Folder that leaderboard.md, .csv, .json and index.html are written to."""
     json: bool = False
@@ -39,8 +40,9 @@ def run(args: BoardArgs) -> int:
 
     from voxboard.board import FILES, build, table
     from voxboard.board.tables import json_text
+    from voxboard.storage import folder
 
-    board = build(args.records, args.out)
+    board = build(folder(args.records), args.out)
     if args.json:
         sys.stdout.write(json_text(board))
     else:

@@ -5,28 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from voxboard.cli.parse import parse
 
-if TYPE_CHECKING:
-    from voxboard.comparison import Comparison
-    from voxboard.comparison.compare import Row
-
 REGRESSION = 4
-DESCRIPTION = """Compare B with A: the difference of every metric, its interval, and p corrected for all of them (Holm).
+DESCRIPTION = """Compare B with A: the difference of every metric, its interval, and p corrected for all of them (Holm),
+half of the correction for the metrics that rank.
 
   voxboard compare HEAD~1 results/records --fail_on_regression    tonight's records with those of a git revision
   voxboard compare A.json B.json                                  two systems under one protocol
   voxboard compare results/runs/RUN1 results/runs/RUN2            raw outputs: scores, predictions, texts, recordings
   voxboard compare a/scores.txt b/scores.txt                      two score files of one list
 
-Differences are paired (both systems on the same resampled speakers) where the raw outputs of both runs lie below
---runs; else they follow from the two stored intervals, as if the items were different ones, which finds less.
+Differences are paired (both systems on the same resampled speakers) where the raw outputs of both records are there:
+evaluations keep them in the folder `outputs` beside the records. Else they follow from the two stored intervals, as if
+the items were different ones, which finds less.
 
 Exit code 4 with --fail_on_regression: a metric is significantly worse in B, or a cell or a number of A is gone."""
 
@@ -36,7 +34,7 @@ class CompareArgs:
     """What is compared, and what becomes of the answer."""
 
     a: tyro.conf.Positional[str]
-    """Before: a record, a folder of records, a git revision, a run folder, or a file of raw outputs."""
+    """Before: a record, a folder of records or its URL, a git revision, a run folder, or a file of raw outputs."""
     b: tyro.conf.Positional[str]
     """After: the same."""
     fail_on_regression: bool = False
@@ -50,8 +48,10 @@ class CompareArgs:
     score files, utterances that target trials link count as one speaker."""
     records: Path = Path("results/records")
     """Folder of records inside a git revision."""
+    outputs: tuple[Path, ...] = ()
+    """Further folders of raw outputs. Default: those beside the records of A and B."""
     runs: Path = Path("results/runs")
-    """Where the raw outputs of records lie."""
+    """Where run folders and what was imported are, whose raw outputs count too."""
     level: float = 0.95
     """Of intervals; p below one minus this is significant."""
     replicates: int = 1_000
@@ -69,61 +69,40 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: CompareArgs) -> int:
     """As `main`, from parsed arguments."""
+    from voxboard.cli.compare_report import show
     from voxboard.comparison.compare import Settings, compare
     from voxboard.comparison.sides import side
     from voxboard.errors import UserError
 
     if not 0 < args.level < 1 or args.replicates < 100:
         raise UserError("--level lies between 0 and 1, and --replicates is at least 100.", "Leave both out.")
-    settings = Settings(args.runs, args.speakers, args.metric, args.main_only, args.level, args.replicates, args.seed)
-    found = compare(side(args.a, args.records), side(args.b, args.records), settings)
+    settings = Settings(
+        args.runs,
+        args.outputs,
+        args.speakers,
+        args.metric,
+        args.main_only,
+        args.level,
+        args.replicates,
+        args.seed,
+    )
+    a, b = (replace(side(_local(word), args.records), name=word) for word in (args.a, args.b))
+    found = compare(a, b, settings)
     if args.json:
         content = {**asdict(found), "failed": found.failed}
         print(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        _show(found)
+        show(found, a, b)
     for note in found.notes:
         print(f"voxboard: {note}", file=sys.stderr)
     return REGRESSION if args.fail_on_regression and found.failed else 0
 
 
-def _show(found: Comparison) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _local(word: str) -> str:
+    """The word, or the local copy of a URL; of a folder of records with the raw outputs beside it."""
+    from voxboard.storage import copied, folder, is_url
 
-    table = Table("", "metric", box=None, pad_edge=False)
-    for name in ("A", "B", "B − A", f"{100 * found.level:g} % interval", "p (Holm)"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("")
-    last = ""
-    for row in found.rows:
-        cell, last = "" if row.cell == last else row.cell, row.cell
-        style = {"worse": "red", "better": "green"}.get(row.verdict, "")
-        table.add_row(*map(Text, (cell, row.metric, *_numbers(row))), Text(_verdict(row), style))
-    console = Console() if sys.stdout.isatty() else Console(width=200)
-    if found.rows:
-        console.print(table)
-    for gone in found.vanished:
-        console.print(Text(f"gone: {gone.cell}{f', {gone.metric}' if gone.metric else ''} ({gone.reason})", "red"))
-    for cell in found.new:
-        console.print(Text(f"new: {cell}"))
-    better = sum(row.verdict == "better" for row in found.rows)
-    summary = f"{len(found.rows)} comparisons: {better} better, {len(found.regressions)} worse"
-    untested = sum(row.verdict == "untested" for row in found.rows)
-    untested_text = f", {untested} without an interval" if untested else ""
-    console.print(Text(f"{summary}, {len(found.vanished)} gone{untested_text}."))
-
-
-def _numbers(row: Row) -> tuple[str, ...]:
-    scale, digits = (100, 2) if row.unit == "fraction" else (1, 4)
-    bounds = (row.difference.low, row.difference.high)
-    interval = " … ".join(f"{scale * bound:+.{digits}f}" for bound in bounds if bound is not None)
-    p = "–" if row.corrected is None else f"{row.corrected:.2g}" if row.corrected >= 1e-4 else "<0.0001"
-    values = (f"{scale * value:.{digits}f}" for value in (row.before, row.after))
-    return (*values, f"{scale * row.difference.value:+.{digits}f}", interval or "–", p)
-
-
-def _verdict(row: Row) -> str:
-    how = "paired" if row.paired else "unpaired"
-    return "no interval" if row.verdict == "untested" else f"{row.verdict} ({how})"
+    above, _, name = word.rstrip("/").rpartition("/")
+    if is_url(word) and name == "records":
+        return str(copied(above, "records/", "outputs/") / name)
+    return str(folder(word)) if is_url(word) else word

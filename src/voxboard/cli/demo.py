@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
             if part:
                 plan = runner.run(part, place, how, args.jobs, clock.say, retry=True)
                 failures += len(plan.having("missing", "failed"))
-        board.run(board.BoardArgs(records=place.records, out=place.board, json=args.json))
+        board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
     return PARTIAL if failures else 0
 
 

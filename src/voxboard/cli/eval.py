@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from voxboard import benchmarks, systems
+from voxboard import benchmarks, parallel, systems
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
@@ -89,7 +89,8 @@ def main(argv: Sequence[str]) -> int:
         for part in parts:
             system = system.with_options(part, changed(getattr(args, part)))
         record = run.evaluate_untrained(data, task, system, options, args.evaluation)
-    _show(record, options.json)
+    if parallel.first():
+        _show(record, options.json)
     return 0
 
 

@@ -13,6 +13,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.errors import unknown
+from voxboard.grids.engine import Resources
 
 if TYPE_CHECKING:
     from voxboard.grids.cross import Crossed
@@ -31,16 +32,20 @@ usage: voxboard grid run|status|cross …
 GRID is a name from benchmarks/grids, or a TOML file.
 
 `voxboard grid run --help` explains a command."""
-RUN = """Carry out a grid: every backbone × pooler × head × seed × learning rate on every benchmark, and its board.
+RUN = """Carry out a grid: every backbone × pooler × head × seed on every benchmark, and its board.
 
 A cell is named by all that its number depends on, the code of its parts included. Killed and started again, a grid goes
 on with what is missing. Cells that share a frozen backbone are trained together: it hears every batch once. A cell that
-fails is recorded with the reason and stops no other; the exit code is 3 then."""
+fails is recorded with the reason and stops no other; the exit code is 3 then.
+
+On a cluster, cells and banks are tasks that ask for --cpus, --gpus and --memory_gb; those on a machine that dies are
+done again on another. Ray: --cluster ray://head:10001 --gpus 1. Slurm: --cluster slurm --gpus 1 --slurm partition=gpu
+time=240. All machines need the same voxboard and corpora, and this folder or an --out that is a URL."""
 STATUS = "Which cells of a grid are done, which are missing, and which failed and why. Carries nothing out."
-CROSS = """Evaluate every run on every test set, write the records, and print the numbers as a table.
+CROSS = """Evaluate every run on every test set, write the records, print train × test with its gaps, rebuild the board.
 
 A test set is a corpus, which is measured by the run's own task, or a card. What cannot be done, such as a test set with
-speakers of the training, is said in its place; the exit code is 3 then."""
+speakers of the training, is named below the table; the exit code is 3 then."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,20 @@ class Where:
 
     grid: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GRID")]
     """A name from benchmarks/grids, or a TOML file."""
-    out: Path | None = None
-    """Folder for records, runs and the board (default: results/grids/NAME)."""
+    out: str = ""
+    """Folder for records, runs and the board, or the URL of one that machines share, such as s3://bucket/grids/NAME
+    (default: results/grids/NAME)."""
     json: bool = False
     """Print JSON instead of a table."""
 
 
 @dataclass(frozen=True)
-class Run(Where):
+class Run(Resources, Where):
     """What is carried out, and within which limits."""
 
     jobs: int = 0
-    """Cells or banks at a time, each on one core (default: one per core, at most 4; one on a GPU)."""
+    """Cells or banks at a time, each on one core (default: one per core, at most 4; one on a GPU; on a cluster as many
+    as it has room for, and hours are estimated for one after another)."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
     workers: int = 0
@@ -80,13 +87,15 @@ class Cross:
     """Which runs, and on what."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUNS")]
-    """Run folders (paths, or names below --runs_dir)."""
+    """Run folders (paths, URLs, or names below --runs_dir)."""
     on: tuple[str, ...]
     """Corpora and cards."""
-    runs_dir: Path = Path("results/runs")
-    """Where run folders are."""
+    runs_dir: str = "results/runs"
+    """Where run folders are: a folder, or a URL such as s3://bucket/grids/NAME/runs."""
     records: Path = Path("results/records")
     """Where the records are written."""
+    out: Path | None = None
+    """Folder of the board of all those records (default: board, beside them)."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
     replicates: int = 1_000
@@ -112,6 +121,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: Run) -> int:
     """Carries a grid out and prints its board. Returns 0, or 3 when some cells have no number."""
+    from voxboard.board import FILES
     from voxboard.cli import board
     from voxboard.grids import Grid, runner, timeless
     from voxboard.grids.place import Place
@@ -119,7 +129,8 @@ def run(args: Run) -> int:
     from voxboard.records import scan
 
     grid = Grid.load(args.grid)
-    place = Place(args.out or folder_of(grid.name))
+    word = args.out or folder_of(grid.name)
+    place = Place.seen(word) if args.dry_run else Place.at(word)
     how = How(grid.name, args.device, args.workers)
     cells = grid.cells()
     if args.dry_run:
@@ -127,17 +138,18 @@ def run(args: Run) -> int:
     with place.locked():
         if args.max_hours or args.max_disk_gb:
             _check(args, place, how, cells)
-        plan = runner.run(cells, place, how, args.jobs, say, args.retry)
-        board.run(board.BoardArgs(records=place.records, out=place.board, json=args.json))
+        plan = runner.run(cells, place, how, args.jobs, say, args.retry, args)
+        board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
+        place.publish(*(place.board / name for name in FILES))
         say(f"without times: {timeless.digest(scan(place.records))}")
     return PARTIAL if plan.having("missing", "failed") else 0
 
 
-def folder_of(name: str) -> Path:
+def folder_of(name: str) -> str:
     """Where the grid of a name lies unless the user says otherwise."""
     from voxboard.records import slug
 
-    return Path("results/grids") / slug(name)
+    return f"results/grids/{slug(name)}"
 
 
 def say(text: str) -> None:
@@ -147,13 +159,14 @@ def say(text: str) -> None:
 
 def _check(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> tuple[Plan, list[Job], Estimate]:
     """The plan, and what it takes. Raises `UserError` where that is more than the limits."""
-    from voxboard.grids import estimate, plan, runner
+    from voxboard.grids import estimate, plan, processes
 
     planned = plan.make(cells, place)
     todo = planned.having("missing", "failed") if args.retry else planned.having("missing")
     jobs = plan.jobs(todo, place, how)
-    at_once = args.jobs or runner.jobs_at_once(args.device)
-    speed = estimate.measured_speed(args.device)
+    # A cluster's room and its devices are not known here.
+    at_once = args.jobs or (1 if args.cluster else processes.default_at_once(args.device))
+    speed = estimate.measured_speed("auto" if args.cluster else args.device)
     found = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
     found.check(args.max_hours, args.max_disk_gb, place)
     return planned, jobs, found
@@ -193,12 +206,19 @@ def _status(args: Where) -> int:
     from voxboard.grids.work import describe
 
     grid = Grid.load(args.grid)
-    planned = plan.make(grid.cells(), Place(args.out or folder_of(grid.name)))
+    planned = plan.make(grid.cells(), Place.seen(args.out or folder_of(grid.name)))
     rows = []
     for named in planned.cells:
         state = planned.state(named)
         reason = planned.known[named.id].reason if state == "failed" else ""
-        rows.append({"cell": named.id, "state": state, "what": describe(named.cell), "reason": reason})
+        rows.append(
+            {
+                "cell": named.id,
+                "state": state,
+                "what": describe(named.cell, planned.known.get(named.id)),
+                "reason": reason,
+            }
+        )
     if args.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
@@ -210,22 +230,49 @@ def _status(args: Where) -> int:
 
 
 def _cross(args: Cross) -> int:
-    from rich.console import Console
-
+    from voxboard.board import FILES, build
     from voxboard.cli.eval import Eval
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
+    from voxboard.storage import copied, is_url
     from voxboard.training.config import Evaluation
 
     to_stderr()
-    options = Eval(device=args.device, runs=args.runs_dir, records=args.records)
-    found = cross(args.runs, args.on, options, Evaluation(replicates=args.replicates))
-    if args.json:
-        print(json.dumps([_number(each) for each in found], indent=1, ensure_ascii=False))
-    else:
-        console = Console() if sys.stdout.isatty() else Console(width=400)
-        console.print(_matrix(found, args.on))
+    home = copied(args.runs_dir, *(f"{run}/" for run in args.runs)) if is_url(args.runs_dir) else Path(args.runs_dir)
+    runs = [str(copied(run)) if is_url(run) else run for run in args.runs]
+    options = Eval(device=args.device, runs=home, records=args.records)
+    found = cross(runs, args.on, options, Evaluation(replicates=args.replicates))
+    _matrix(found, args.json)
+    if any(each.record for each in found):
+        out = args.out or args.records.parent / "board"
+        build(args.records, out)
+        say(f"Wrote {out}/: {', '.join(FILES)}")
     return PARTIAL if any(each.record is None for each in found) else 0
+
+
+def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
+    """Prints the records as a board shows them: train × test, or a plain table where no system met two corpora."""
+    from rich.console import Console
+
+    from voxboard.board import arrange, terminal
+    from voxboard.board.cross import crosses
+    from voxboard.board.cross_tables import entry
+    from voxboard.records import Filed
+
+    board = arrange([Filed(f"{place}.json", each.record) for place, each in enumerate(found) if each.record])
+    matrices = crosses(board)
+    if as_json:
+        content = {"numbers": [_number(each) for each in found], "crosses": [entry(one) for one in matrices]}
+        print(json.dumps(content, indent=1, ensure_ascii=False))
+        return
+    console = Console() if sys.stdout.isatty() else Console(width=400)
+    for matrix in matrices:
+        console.print(terminal.matrix(matrix, console.width))
+    if board.panels and not matrices:
+        console.print(terminal.overview(board, console.width))
+    for each in found:
+        if each.record is None:
+            print(f"{each.run} on {each.on}: {each.reason}")
 
 
 def _number(each: Crossed) -> Mapping[str, Any]:
@@ -241,30 +288,3 @@ def _number(each: Crossed) -> Mapping[str, Any]:
         "high": value.high if value else None,
         "reason": each.reason,
     }
-
-
-def _matrix(found: Sequence[Crossed], on: Sequence[str]) -> Any:
-    """A row per run, a column per test set."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title="Runs × test sets")
-    for head in ("Run", "Trained on", *on):
-        table.add_column(head)
-    for start in range(0, len(found), len(on)):
-        row = found[start : start + len(on)]
-        corpus = next((each.record.system.corpus for each in row if each.record), "")
-        table.add_row(Text(row[0].run), Text(corpus), *(Text(_entry(each)) for each in row))
-    return table
-
-
-def _entry(each: Crossed) -> str:
-    from voxboard.board.names import label
-    from voxboard.board.numbers import decimals, show, show_interval
-
-    if each.record is None:
-        return each.reason
-    main = each.record.benchmark.main_metric
-    value = each.record.values[main]
-    digits = decimals([value])
-    return f"{label(main)} {show(value, digits)} {show_interval(value, digits)}".strip()

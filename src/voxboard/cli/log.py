@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from voxboard import parallel
+
 
 class _Stderr(logging.Handler):
     """Writes to whatever stderr is at the time."""
@@ -14,8 +16,8 @@ class _Stderr(logging.Handler):
 
 
 def to_stderr() -> None:
-    """Shows the log of voxboard, once."""
+    """Shows the log of voxboard, once; of several processes the first one's."""
     log = logging.getLogger("voxboard")
     log.setLevel(logging.INFO)
-    if not any(isinstance(handler, _Stderr) for handler in log.handlers):
+    if parallel.first() and not any(isinstance(handler, _Stderr) for handler in log.handlers):
         log.addHandler(_Stderr())

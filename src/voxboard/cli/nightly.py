@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.cli import grid as grids
@@ -35,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
 
     code = grids.run(args)
     if not args.dry_run:
-        place = Place(args.out or grids.folder_of(Grid.load(args.grid).name))
+        place = Place.at(args.out or grids.folder_of(Grid.load(args.grid).name))
         with place.locked():
             compare(place)
     return code
@@ -47,6 +46,7 @@ def compare(place: Place) -> bool:
     from voxboard.records import write_atomically
 
     last, board = place.root / LAST, place.board / "leaderboard.json"
+    place.fetch(last)
     new = board.read_bytes()
     old = last.read_bytes() if last.is_file() else None
     if new == old:
@@ -55,7 +55,8 @@ def compare(place: Place) -> bool:
     # The comparison first: killed in between, the next start makes the same one.
     write_atomically({place.board / CHANGES: text.encode()})
     write_atomically({last: new})
-    grids.say(f"Wrote {place.board / Path(CHANGES)}")
+    place.publish(place.board / CHANGES, last)
+    grids.say(f"Wrote {place}/board/{CHANGES}")
     return True
 
 

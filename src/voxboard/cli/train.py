@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from voxboard import benchmarks, systems
+from voxboard import benchmarks, parallel, systems
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
@@ -46,6 +46,8 @@ def main(argv: Sequence[str]) -> int:
 
     to_stderr()
     folder, record = run.train(config) if config else run.resume(str(resumed))
+    if not parallel.first():
+        return 0
     print(f"run {folder}")
     if record is not None:
         from rich.console import Console

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from voxboard.comparison import outputs
-from voxboard.comparison.outputs import Options, Paired
+from voxboard.comparison.pairing import pairs
+from voxboard.comparison.raw import Options, Paired
 from voxboard.comparison.sides import Side
 from voxboard.comparison.significance import Difference, between, holm, p_value
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
-from voxboard.records import Record, slug
+from voxboard.records import Record
 
 Verdict = Literal["better", "worse", "same", "untested"]
-CLOSE = 1e-4  # how far a value of raw outputs may be from the record's: some outputs keep four digits
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,9 @@ class Row:
     paired: bool
     unit: str = ""
     main: bool = False
+    clusters: int | None = None  # how many were resampled
+    cluster_by: str = "cluster"  # what was: "speaker", "recording"
+    unpaired: str = ""  # why it is not paired
     corrected: float | None = None  # p, corrected for all rows
     verdict: Verdict = "untested"
 
@@ -49,7 +51,7 @@ class Vanished:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that two sides share, what vanished, what is new, and why something could not be paired."""
+    """All that two sides share, what vanished, what is new, and what else is to be said."""
 
     before: str
     after: str
@@ -65,6 +67,11 @@ class Comparison:
         return [row for row in self.rows if row.verdict == "worse"]
 
     @property
+    def tested(self) -> int:
+        """How many comparisons have a p, all of which it is corrected for."""
+        return sum(row.corrected is not None for row in self.rows)
+
+    @property
     def failed(self) -> bool:
         """Whether a gate should stop: something is significantly worse, or vanished."""
         return bool(self.regressions or self.vanished)
@@ -74,7 +81,8 @@ class Comparison:
 class Settings:
     """How two sides are compared."""
 
-    runs: Path = Path("results/runs")  # where the raw outputs of records lie
+    runs: Path = Path("results/runs")  # where runs, and what was imported, left raw outputs
+    outputs: tuple[Path, ...] = ()  # folders of raw outputs, beside those that lie beside the records
     speakers: str = ""  # a file or a corpus; empty = the record's own corpus, where it is prepared
     metrics: tuple[str, ...] = ()  # only these; empty = all
     main_only: bool = False
@@ -106,7 +114,7 @@ def compare(before: Side, after: Side, settings: Settings | None = None) -> Comp
         tuple(_judged(found.rows, settings.level)),
         tuple(found.vanished),
         tuple(found.new),
-        tuple(dict.fromkeys(found.notes)),
+        tuple(_notes(found.rows)),
         settings.level,
     )
 
@@ -119,21 +127,21 @@ class _Found:
         self.rows: list[Row] = []
         self.vanished: list[Vanished] = []
         self.new: list[str] = []
-        self.notes: list[str] = []
 
     def wanted(self, metric: str, main: bool) -> bool:
         settings = self.settings
         return (main or not settings.main_only) and (not settings.metrics or metric in settings.metrics)
 
-    def options(self, speakers: Mapping[str, str] | None, thresholds: Any = (None, None)) -> Options:
+    def options(self) -> Options:
         settings = self.settings
-        assumed = not settings.speakers
-        return Options(speakers, assumed, thresholds, settings.replicates, settings.seed, settings.level)
+        speakers = known_speakers.known(settings.speakers) if settings.speakers else None
+        resampling = (settings.replicates, settings.seed, settings.level)
+        return Options(speakers, not settings.speakers, (None, None), *resampling)
 
 
 def _judged(rows: Sequence[Row], level: float) -> Iterator[Row]:
     """The rows with their corrected p, and what follows from it."""
-    for row, p in zip(rows, holm([row.difference.p for row in rows]), strict=True):
+    for row, p in zip(rows, holm([row.difference.p for row in rows], _weights(rows)), strict=True):
         verdict: Verdict = "untested"
         if p is not None:
             worse = (row.difference.value > 0) == (row.better == "lower")
@@ -141,10 +149,31 @@ def _judged(rows: Sequence[Row], level: float) -> Iterator[Row]:
         yield replace(row, corrected=p, verdict=verdict)
 
 
+def _weights(rows: Sequence[Row]) -> list[float]:
+    """Main metrics share one half of the chance of a mistake, the others the other.
+
+    A benchmark's metrics say much the same: corrected for all of them alike, a gate hardly sees what ranks.
+    """
+    sizes = {main: sum(row.main == main and row.difference.p is not None for row in rows) for main in (True, False)}
+    return [1.0 / max(sizes[row.main], 1) for row in rows]
+
+
+def _notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Why some rows are not paired, each reason once."""
+    for reason in dict.fromkeys(row.unpaired for row in rows if row.unpaired):
+        those = [row for row in rows if row.unpaired == reason]
+        cells = list(dict.fromkeys(row.cell for row in those))
+        where = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
+        what = those[0].metric if len(those) == 1 else f"{len(those)} metrics"
+        yield f"not paired: {what} of {where}: {reason}"
+
+
 def _records(before: Side, after: Side, found: _Found) -> None:
+    options, settings = found.options(), found.settings
+    homes = (*settings.outputs, *before.homes, *after.homes)
     for cell, first, second in _matched(before, after, found):
         main = first.benchmark.main_metric
-        pairs = _paired_outputs(first, second, found)
+        paired = pairs(first, second, homes, settings.runs, options)
         for metric, value in first.values.items():
             if value.value is None or not found.wanted(metric, metric == main):
                 continue
@@ -153,13 +182,13 @@ def _records(before: Side, after: Side, found: _Found) -> None:
                 reason = other.reason if other else "not measured any more"
                 found.vanished.append(Vanished(cell, metric, reason))
                 continue
-            paired = _of_metric(pairs, metric)
-            difference = between(value, other) if paired is None else _tested(paired)
+            pair = paired.of(metric)
+            difference = between(value, other) if pair is None else _tested(pair)
+            clusters = pair.difference.clusters if pair else value.clusters
             found.rows.append(
                 Row(
-                    *(cell, metric, value.value, other.value, difference, value.better, paired is not None),
-                    unit=value.unit,
-                    main=metric == main,
+                    *(cell, metric, value.value, other.value, difference, value.better, pair is not None),
+                    *(value.unit, metric == main, clusters, value.cluster_by, paired.why(metric)),
                 )
             )
 
@@ -211,80 +240,21 @@ def _same_protocol(first: Record, second: Record) -> None:
         )
 
 
-def _paired_outputs(first: Record, second: Record, found: _Found) -> Mapping[str, Paired]:
-    """The differences that follow from the raw outputs of two records; empty where there are none on both sides."""
-    files = [_outputs_of(record, found.settings.runs) for record in (first, second)]
-    if not all(files):
-        return {}
-    thresholds = tuple(_threshold(record) for record in (first, second))
-    speakers = _speakers(found.settings.speakers or first.benchmark.corpus, bool(found.settings.speakers))
-    result: dict[str, Paired] = {}
-    for name in files[0].keys() & files[1].keys():
-        try:
-            pairs = outputs.paired(files[0][name], files[1][name], found.options(speakers, thresholds))
-        except UserError as error:
-            found.notes.append(f"{_cell(second)}: not paired. {error}")
-            continue
-        # A later evaluation of a run with other settings leaves its outputs under the same name.
-        if _belong(pairs, first, "before") and _belong(pairs, second, "after"):
-            result |= pairs
-        else:
-            found.notes.append(f"{_cell(second)}: not paired, as {name} is not what the records were made of.")
-    return result
-
-
-def _of_metric(pairs: Mapping[str, Paired], metric: str) -> Paired | None:
-    return pairs.get(metric) or pairs.get(f"{metric.partition('@')[0]}@")
-
-
-def _belong(pairs: Mapping[str, Paired], record: Record, side: str) -> bool:
-    """Whether raw outputs give the numbers that a record has."""
-    known = {metric: value.value for metric, value in record.values.items() if value.value is not None}
-    given = ((_of_metric(pairs, metric), value) for metric, value in known.items())
-    return all(abs(getattr(pair, side) - value) <= CLOSE for pair, value in given if pair is not None)
-
-
-def _outputs_of(record: Record, runs: Path) -> dict[str, Path]:
-    """What a record's evaluation wrote into its run's folder, by name."""
-    run, protocol = record.provenance.run, record.protocol
-    if not run or Path(run).name != run or run.startswith(".") or protocol is None:
-        return {}
-    stem = f"-{slug(record.benchmark.corpus)}-{protocol.items.digest[:8]}."
-    folder = runs / run
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {path.name: path for path in files if stem in path.name and outputs.is_raw(path)}
-
-
-def _threshold(record: Record) -> float | None:
-    value = record.values.get("far@valid_threshold")
-    return value.threshold if value else None
-
-
-@cache
-def _speakers(word: str, named: bool) -> Mapping[str, str] | None:
-    """Utterance → speaker; None where the record's own corpus is not prepared here or holds no utterances."""
-    try:
-        return known_speakers.known(word)
-    except UserError:
-        if named:
-            raise
-        return None
-
-
 def _files(before: Side, after: Side, found: _Found) -> None:
     names = [(name, name) for name in before.files]
     if before.single and after.single:
         names = [(next(iter(before.files)), next(iter(after.files)))]
-    speakers = _speakers(found.settings.speakers, True) if found.settings.speakers else None
+    options = found.options()
     for first, second in names:
         if second not in after.files:
             found.vanished.append(Vanished(first, "", "no such file"))
             continue
-        pairs = outputs.paired(before.files[first], after.files[second], found.options(speakers))
-        for metric, one in pairs.items():
-            if found.wanted(metric, metric == next(iter(pairs))):
-                row = Row(second, metric.rstrip("@"), one.before, one.after, _tested(one), one.better, True)
-                found.rows.append(row)
+        given = outputs.paired(before.files[first], after.files[second], options)
+        for metric, one in given.items():
+            main = metric == next(iter(given))
+            if found.wanted(metric, main):
+                values = (metric.rstrip("@"), one.before, one.after, _tested(one), one.better, True)
+                found.rows.append(Row(second, *values, one.unit, main, one.difference.clusters))
     found.new += [] if before.single else [name for name in after.files if name not in before.files]
 
 

@@ -94,10 +94,12 @@ def _again(words: Sequence[str], folder: Path) -> Record:
     """The record that a command makes, its results led into a folder."""
     from voxboard import cli
 
-    kept = _without(words, "--records", "--json", *(["--runs"] if words[0] != "eval" else []))
+    kept = _without(words, "--records", "--json", "--outputs-mb", *(["--runs"] if words[0] != "eval" else []))
     places = ["--records", str(folder / "records")]
     if words[0] != "eval":  # an evaluation reads its run from there
         places += ["--runs", str(folder / "runs")]
+    if words[0] != "score":  # into the run's folder too, where they would replace those of the last evaluation
+        places += ["--outputs_mb", "0"]
     with contextlib.redirect_stdout(sys.stderr):
         code = cli.main([*kept, *places])
     found = load(folder / "records") if (folder / "records").is_dir() else []

@@ -9,6 +9,9 @@ from pathlib import Path
 from voxboard.comparison import outputs, revisions
 from voxboard.errors import UserError
 from voxboard.records import Filed, Record, read, scan
+from voxboard.records import outputs as kept
+
+ABOVE = 4  # folders over a record: a grid's is in records/<cell>/<benchmark>
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,22 @@ class Side:
     records: Mapping[str, Record] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     single: bool = False  # one record or one file was named: it is compared whatever system it is of
+    homes: tuple[Path, ...] = ()  # where the raw outputs of its records may be
+
+    @property
+    def described(self) -> str:
+        """What it is, for a reader: how many cells of which days, or which system."""
+        days = sorted({record.provenance.created[:10] for record in self.records.values()})
+        if not days:
+            return f"{self.name}, raw outputs"
+        if not self.single:
+            cells = "1 cell" if len(self.records) == 1 else f"{len(self.records)} cells"
+            return f"{self.name}, {cells} of {' to '.join(dict.fromkeys((days[0], days[-1])))}"
+        (record,) = self.records.values()
+        training = record.system.training
+        steps = f" after {training.steps} steps" if training and training.steps else ""
+        trained = f"trained on {training.corpus}{steps}" if training else "untrained"
+        return f"{self.name}, {record.system.name}, {trained}, of {days[0]}"
 
 
 def side(word: str, folder: Path) -> Side:
@@ -28,14 +47,9 @@ def side(word: str, folder: Path) -> Side:
     """
     path = Path(word)
     if path.is_dir():
-        raw = {file.name: file for file in sorted(path.iterdir()) if outputs.is_raw(file)}
-        if (path / "config.json").is_file() and not raw:
-            raise UserError(f"{word} holds no raw outputs.", "Evaluate the run: voxboard eval _ _ --eval_path RUN.")
-        if raw:
-            return Side(word, files=raw)
-        return Side(word, _cells(scan(path), word))
+        return _of_folder(path, word)
     if path.suffix == ".json" and path.is_file():
-        return Side(word, _cells([Filed(word, read(path))], word), single=True)
+        return Side(word, _cells([Filed(word, read(path))], word), single=True, homes=_homes(path))
     if path.is_file():
         outputs.kind_of(path)  # or an error that says what is read
         return Side(word, files={path.name: path}, single=True)
@@ -45,7 +59,24 @@ def side(word: str, folder: Path) -> Side:
             f"{word} is no record, folder, run, file of raw outputs, or git revision.",
             "Name records such as results/records, or a revision such as HEAD~1.",
         )
-    return Side(word, _cells(revisions.records_at(commit, folder), word))
+    return Side(word, _cells(revisions.records_at(commit, folder), word), homes=_homes(folder))
+
+
+def _of_folder(path: Path, word: str) -> Side:
+    """A folder of raw outputs, of records, or one that holds a folder `records`, as results/ and grids do."""
+    raw = {file.name: file for file in sorted(path.iterdir()) if outputs.is_raw(file)}
+    if raw:
+        return Side(word, files=raw)
+    if (path / "config.json").is_file():
+        raise UserError(f"{word} holds no raw outputs.", "Evaluate the run: voxboard eval _ _ --eval_path RUN.")
+    path = path / "records" if (path / "records").is_dir() else path
+    return Side(word, _cells(scan(path), word), homes=_homes(path))
+
+
+def _homes(path: Path) -> tuple[Path, ...]:
+    """The folders of raw outputs beside a record, or beside the folders that it is in."""
+    places = [path, *path.absolute().parents[:ABOVE]]
+    return tuple(place for place in map(kept.beside, places) if place.is_dir())
 
 
 def _cells(filed: Iterable[Filed], word: str) -> dict[str, Record]:

@@ -62,12 +62,19 @@ def between(before: Value, after: Value) -> Difference:
     return Difference(value, low, high, p_value(value, low, high, clusters, before.level))
 
 
-def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """The p of each comparison corrected for all of them (Holm 1979); None stays, and counts as no comparison."""
-    known = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+def holm(ps: Sequence[float | None], weights: Sequence[float] | None = None) -> list[float | None]:
+    """The p of each comparison corrected for all of them; None stays, and counts as no comparison.
+
+    Holm (1979, "A simple sequentially rejective multiple test procedure", section 4): of the chance that anything is
+    called different by mistake, each comparison gets a share as its positive weight says; by default all alike.
+    """
+    shares = [1.0] * len(ps) if weights is None else weights
+    known = sorted((p / shares[place], place) for place, p in enumerate(ps) if p is not None)
+    left = sum(shares[place] for _, place in known)
     corrected: list[float | None] = [None] * len(ps)
     largest = 0.0
-    for rank, (p, place) in enumerate(known):
-        largest = max(largest, min(1.0, p * (len(known) - rank)))
+    for scaled, place in known:
+        largest = max(largest, min(1.0, scaled * left))
         corrected[place] = largest
+        left -= shares[place]
     return corrected

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from voxboard import parallel
 from voxboard.data import audio
 from voxboard.data.classes import MISSING
 from voxboard.data.labels import label_of
@@ -157,7 +158,10 @@ def by_speaker(labels: Sequence[int], speakers: int, utterances: int, seed: int)
 
 
 class Steps(Sampler[list[Item]]):
-    """The batches of steps `start` … `stop` − 1 of a plan."""
+    """The batches of steps `start` … `stop` − 1 of a plan: of each the part of this process, if there are several.
+
+    An utterance keeps its place in the whole batch, and so its crop.
+    """
 
     def __init__(self, plan: Plan, start: int, stop: int) -> None:
         self.plan, self.start, self.stop = plan, start, stop
@@ -167,7 +171,9 @@ class Steps(Sampler[list[Item]]):
 
     def __iter__(self) -> Iterator[list[Item]]:
         for step in range(self.start, self.stop):
-            yield [(step, place, index) for place, index in enumerate(self.plan(step))]
+            whole = [(step, place, index) for place, index in enumerate(self.plan(step))]
+            size = len(whole) // parallel.world()
+            yield whole[parallel.rank() * size : (parallel.rank() + 1) * size]
 
 
 class Crops(Dataset[Any]):

@@ -35,11 +35,13 @@ def cross(names: Sequence[str], on: Sequence[str], options: Eval, evaluation: Ev
 
 
 def _one(place: Path, data: str, options: Eval, evaluation: Evaluation) -> Crossed:
-    card = benchmarks.card(data)
-    # A card says its own task; a corpus is measured by the run's.
-    task = Part(card.task, dict(card.options)) if card.name in benchmarks.cards() else None
     try:
+        card = benchmarks.card(data)
+        # A card says its own task; a corpus is measured by the run's.
+        task = Part(card.task, dict(card.options)) if card.name in benchmarks.cards() else None
         record = run.evaluate_run(data, task, str(place), options, evaluation, Weights())
     except UserError as error:
         return Crossed(place.name, data, reason=error.problem)
+    except Exception as error:
+        return Crossed(place.name, data, reason=f"{type(error).__name__}: {error}")
     return Crossed(place.name, data, record)

@@ -82,7 +82,12 @@ def _remembered(cell: Cell, known: Sequence[Record]) -> float | None:
     if training is None or cell.base is not None:
         return tested
     steps = [per for r in alike if (per := _per_step(r, cell, training)) is not None]
-    return tested + training.nb_total_step * sum(steps) / len(steps) if steps else None
+    return tested + _candidates(cell) * training.nb_total_step * sum(steps) / len(steps) if steps else None
+
+
+def _candidates(cell: Cell) -> int:
+    """How many times a cell is trained: once per learning rate."""
+    return max(1, len(cell.rates))
 
 
 def _same(done: records.Part | None, asked: systems.Part) -> bool:
@@ -112,7 +117,9 @@ def _computed(cell: Cell, speed: float, hears: bool) -> float | None:
         rounds = -(-training.nb_total_step // training.nb_steps_eval)
         crops = training.nb_total_step * training.accumulate * training.batch_size
         taken = crops * (training.train_max_sec or SECONDS)
-        heard += rounds * valid + (taken * (1 if cell.frozen else BACKWARD) if hears else 0.0)
+        once = rounds * valid + (taken * (1 if cell.frozen else BACKWARD) if hears else 0.0)
+        # On a frozen backbone the candidates are a bank.
+        heard += once * (1 if cell.frozen else _candidates(cell))
     return heard / SECONDS * cost / speed
 
 
@@ -128,7 +135,7 @@ def _bytes(named: Named) -> float:
     )
     trained = pooler if cell.frozen else backbone + pooler
     whole = (2 + training_of(cell.system).keep_checkpoints) * (backbone + pooler)
-    return BYTES * (whole + 2.0 * trained)
+    return BYTES * _candidates(cell) * (whole + 2.0 * trained)
 
 
 def measured_speed(device: str) -> float:

@@ -18,7 +18,7 @@ from voxboard.records.codec import encode, short_digest
 
 _OWN = "voxboard"
 # Settings of an evaluation that change how fast a number is there, and not the number.
-_IDLE = frozenset({"cache", "cache_gb", "cache_frames"})
+_IDLE = frozenset({"cache", "cache_gb", "cache_frames", "outputs_mb"})
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Names:
             "evaluation": {key: item for key, item in asdict(cell.evaluation).items() if key not in _IDLE},
             "base": base.partition("-")[0],
         }
+        if cell.rates:
+            content["rates"] = cell.rates
         return Named(cell, f"{short_digest(content)}-{self.code(cell)[:8]}", base)
 
     def code(self, cell: Cell) -> str:

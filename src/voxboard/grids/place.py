@@ -2,7 +2,8 @@
 
 records/<cell id>/   the record of a cell; that it is there is all that says the cell is done
 runs/<cell id>/      the run folder of a cell that is trained
-staging/             records on their way; what an interruption left here is taken over by the next start
+outputs/<digest>/    raw outputs, which records name by their digest
+staging/             records and outputs on their way; what an interruption left here is taken over by the next start
 board/               the board of all records
 """
 
@@ -11,15 +12,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxboard import records
 from voxboard.errors import UserError
-from voxboard.records import Record
+from voxboard.records import Record, outputs
 from voxboard.records.portable import portable_command
+from voxboard.storage import copied, is_url
 from voxboard.training import folder
 from voxboard.training.config import General
 
@@ -33,6 +35,25 @@ class Place:
 
     root: Path
 
+    @classmethod
+    def at(cls, word: str) -> Place:
+        """The place that a word names: a folder, or the URL of one that machines share."""
+        if not is_url(word):
+            return cls(Path(word))
+        from voxboard.grids.shared import Shared
+
+        return Shared.of(word)
+
+    @classmethod
+    def seen(cls, word: str) -> Place:
+        """The same as it is now, only to be read: it needs no lock and does not follow what becomes of a URL."""
+        if not is_url(word):
+            return cls(Path(word))
+        return cls(copied(word, "records/"))
+
+    def __str__(self) -> str:
+        return str(self.root)
+
     @property
     def records(self) -> Path:
         return self.root / "records"
@@ -40,6 +61,10 @@ class Place:
     @property
     def runs(self) -> Path:
         return self.root / "runs"
+
+    @property
+    def outputs(self) -> Path:
+        return outputs.beside(self.records)
 
     @property
     def staging(self) -> Path:
@@ -65,6 +90,7 @@ class Place:
             general = replace(config.general, runs=General.runs, records=General.records)
             command = portable_command(replace(config, general=general).command())
             record = replace(record, provenance=replace(record.provenance, command=command))
+        outputs.move(record.provenance.digests.get(outputs.NAME, ""), outputs.beside(self.staging / cell), self.outputs)
         path = records.save(record, self.records / cell)
         for home in self.records.glob(f"{cell.partition('-')[0]}-*"):
             for filed in records.scan(home):
@@ -93,7 +119,7 @@ class Place:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(
-                    f"Another voxboard is at work in {self.root}.", "Wait for it, or choose another --out."
+                    f"Another voxboard is at work in {self}.", "Wait for it, or choose another --out."
                 ) from error
             self._await_workers()
             yield
@@ -111,14 +137,41 @@ class Place:
                 except OSError as error:
                     if time.monotonic() > until:
                         raise UserError(
-                            f"Workers of an earlier start are still at work in {self.root}.", "Wait for them to end."
+                            f"Workers of an earlier start are still at work in {self}.", "Wait for them to end."
                         ) from error
                     time.sleep(0.05)
+
+    def pull(self) -> None:
+        """Learns which cells others have done. In a plain folder they are seen at once."""
+
+    def fetch(self, file: Path) -> None:
+        """Gets a file of the place as others have left it."""
+
+    def publish(self, *files: Path) -> None:
+        """Lets others have files of the place, in this order."""
+
+    def tell(self, name: str, text: str) -> None:
+        """Says something under a name to all who work in the place."""
+        # Over the file, not beside it: a network file system may show a file that was replaced for a minute.
+        (self.root / name).write_text(text, encoding="utf-8")
+
+    def told(self, name: str) -> str | None:
+        """What was said last under a name; None for nothing."""
+        try:
+            return (self.root / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def at_hand(self, cells: Sequence[str], bases: Iterable[str] = ()) -> Iterator[None]:
+        """Has here what is known of cells that are to be carried out, and the runs of `bases`."""
+        yield
 
     def join_workers(self) -> int:
         """Says that this process is a worker, for as long as it lives. Returns the file handle that says so."""
         import fcntl
 
+        self.root.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.root / WORKERS, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(handle, fcntl.LOCK_SH)
         return handle

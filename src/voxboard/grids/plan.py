@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from voxboard import benchmarks
+from voxboard.data.prepare import find_corpus
+from voxboard.errors import UserError
 from voxboard.grids.identity import Named, Names
 from voxboard.grids.place import Place
 from voxboard.grids.spec import Cell
 from voxboard.records import Record
-from voxboard.training.carry import bank_key
+from voxboard.training import search
+from voxboard.training.carry import bank_key, created
 from voxboard.training.config import General, RunConfig, Training, training_of
 
 State = Literal["done", "missing", "failed"]
@@ -44,7 +48,10 @@ class Job:
     def forwards_saved(self) -> int:
         """Batches that the backbone need not hear again."""
         training = self.cells[0].cell.training
-        return (len(self.cells) - 1) * training.nb_total_step * training.accumulate if training else 0
+        if training is None or not self.cells[0].cell.frozen:
+            return 0
+        probes = sum(max(1, len(named.cell.rates)) for named in self.cells)
+        return (probes - 1) * training.nb_total_step * training.accumulate
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,27 @@ class Plan:
 
 
 def make(cells: Sequence[Cell], place: Place) -> Plan:
-    """Names all cells and looks up what is known of them. Equal cells are one."""
+    """Names all cells and looks up what is known of them. Equal cells are one.
+
+    Raises `UserError` for candidates that no validation can choose among.
+    """
+    for cell in cells:
+        _check_choice(cell)
     names = Names()
     named = {found.id: found for found in map(names.named, cells)}
     known = {cell: record for cell in named if (record := place.record(cell)) is not None}
     return Plan(tuple(named.values()), known)
+
+
+def _check_choice(cell: Cell) -> None:
+    if not cell.rates or cell.base is not None:
+        return
+    corpus = find_corpus(benchmarks.card(cell.data).corpus)
+    if not created(cell.benchmark).has_validation(corpus):
+        raise UserError(
+            f"{corpus.name} has no validation split, which would choose one of {len(cell.rates)} learning rates.",
+            "Name one max_lr in the grid, or prepare the corpus with a validation split.",
+        )
 
 
 def jobs(cells: Sequence[Named], place: Place, how: How) -> list[Job]:
@@ -77,7 +100,7 @@ def jobs(cells: Sequence[Named], place: Place, how: How) -> list[Job]:
     for named in cells:
         cell = named.cell
         key = bank_key(config(named, place, how)) if cell.trained and cell.base is None else ""
-        groups.setdefault(key or named.id, []).append(named)
+        groups.setdefault(f"{key} {bool(cell.rates)}" if key else named.id, []).append(named)
     return [Job(tuple(group)) for group in groups.values()]
 
 
@@ -95,3 +118,9 @@ def config(named: Named, place: Place, how: How, staging: str = "") -> RunConfig
     )
     training: Training = training_of(cell.system)
     return RunConfig(cell.data, cell.benchmark, cell.system, general, training, cell.evaluation)
+
+
+def candidates(named: Named, place: Place, how: How, staging: str = "") -> tuple[RunConfig, ...]:
+    """The configurations of a cell's run with each of its learning rates."""
+    first = config(named, place, how, staging)
+    return tuple(search.with_rate(first, rate) for rate in named.cell.rates)

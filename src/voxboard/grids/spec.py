@@ -28,6 +28,7 @@ class Cell:
     frozen: bool = False  # the backbone, in training
     evaluation: Evaluation = field(default_factory=Evaluation)
     base: Cell | None = None  # whose run is evaluated; None: this cell trains its own, or needs none
+    rates: tuple[float, ...] = ()  # several: candidates for max_lr, of which validation chooses; `system` has the first
 
     @property
     def training(self) -> Training | None:
@@ -53,7 +54,7 @@ class Grid:
     poolers: tuple[str, ...]
     heads: tuple[str, ...] = ()  # none: the benchmark's own
     seeds: tuple[int, ...] = (42,)
-    max_lr: tuple[float, ...] = ()  # none: the one of `training`
+    max_lr: tuple[float, ...] = ()  # several: validation chooses; none: the one of `training`
     weights: tuple[Kind, ...] = ("untrained", "trained")
     frozen: bool = False  # backbones are not trained; cells that share one are trained together
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -76,31 +77,34 @@ class Grid:
         if "cache" in given:
             given["cache"] = Path(given["cache"])
         evaluation = Evaluation(**given)
+        rates = tuple(dict.fromkeys(rates))
         settings = [{**self.training, "max_lr": rate} for rate in rates] or [dict(self.training)]
         for data in self.data:
             card = benchmarks.card(data)
             benchmark = Part(card.task, dict(card.options))
             for parts in itertools.product(self.backbones, self.poolers, heads or ("",)):
                 system = _fitted(parts, benchmark)
-                for seed, training in itertools.product(self.seeds, settings):
-                    cell = Cell(
+                for seed in self.seeds:
+                    for training in settings:
+                        training_of(replace(system, training=training))
+                    yield Cell(
                         data,
                         benchmark,
-                        replace(system, training=training),
+                        replace(system, training=settings[0]),
                         int(seed),
                         trained,
                         self.frozen and trained,
                         evaluation,
+                        rates=tuple(map(float, rates)) if len(rates) > 1 else (),
                     )
-                    training_of(cell.system)
-                    yield cell
 
     @classmethod
     def load(cls, name: str) -> Grid:
         """Reads a grid by name, or from a TOML file."""
         content = _typed(cls, _read(name), name)
-        if isinstance(content["data"], str):
-            content["data"] = (content["data"],)
+        for key in ("data", "max_lr"):
+            if isinstance(content.get(key), str | int | float):
+                content[key] = (content[key],)
         grid = cls(**content)
         for word in grid.weights:
             if word not in get_args(Kind):

@@ -12,10 +12,13 @@ from voxboard.data.prepare import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named
 from voxboard.grids.place import Place
-from voxboard.grids.plan import How, Job, config
+from voxboard.grids.plan import How, Job, candidates, config
 from voxboard.grids.spec import Cell
+from voxboard.grids.tuning import Tuned, reason_of, tune
 from voxboard.records import Record
+from voxboard.records.codec import encode
 from voxboard.training.config import words_for_paths
+from voxboard.training.search import SETTING
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def carry_out(job: Job, place: Place, how: How) -> list[Result]:
         failed = _done(job, place, how)
     except Exception as error:
         if not job.bank:
-            failed = {job.cells[0].id: _reason(error)}
+            failed = {job.cells[0].id: reason_of(error)}
         else:
             _file(job, place)
             left = [named for named in job.cells if not _ok(place, named)]
@@ -46,14 +49,28 @@ def carry_out(job: Job, place: Place, how: How) -> list[Result]:
     return [_result(named, place) for named in job.cells]
 
 
+def go_on(job: Job, place: Place, how: How) -> list[Result]:
+    """Carries out what is left of a job: an earlier attempt at it may have finished some of its cells."""
+    bases = {named.base for named in job.cells if named.base}
+    with place.at_hand([named.id for named in job.cells], bases):
+        _file(job, place)
+        left = [named for named in job.cells if not _ok(place, named)]
+        done = [_result(named, place) for named in job.cells if named not in left]
+        return done + (carry_out(Job(tuple(left)), place, how) if left else [])
+
+
 def _done(job: Job, place: Place, how: How) -> dict[str, str]:
     """Leaves records in the job's staging folder; returns cell id → reason for those that have none."""
     from voxboard.training import run
 
     named, cell = job.cells[0], job.cells[0].cell
-    configs = [config(each, place, how, job.staging) for each in job.cells]
     if cell.trained and cell.base is None:
-        outcomes = run.train_bank(configs, [place.runs / each.id for each in job.cells], show_progress=False)
+        runs = [place.runs / each.id for each in job.cells]
+        if cell.rates:
+            tuned = zip(runs, (candidates(each, place, how, job.staging) for each in job.cells), strict=True)
+            outcomes = tune([Tuned(home, configs) for home, configs in tuned])
+        else:
+            outcomes = run.train_bank([config(each, place, how, job.staging) for each in job.cells], runs, False)
         pairs = zip(job.cells, outcomes, strict=True)
         return {each.id: outcome.reason for each, outcome in pairs if outcome.reason}
     _evaluate(named, place, how)
@@ -88,7 +105,7 @@ def record_failure(named: Named, place: Place, how: How, reason: str) -> None:
     """Files a record that says why a cell has no number, unless there is one that says the same."""
     before = place.record(named.id)
     record = _failure(named, place, how, reason)
-    if before is None or before.reason != records.portable(reason):
+    if before is None or (before.status == "failed" and before.reason != records.portable(reason)):
         place.keep(named.id, record)
 
 
@@ -104,7 +121,9 @@ def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
     training = None
     if cell.training:
         settings = words_for_paths(asdict(cell.training))
-        training = records.Training(corpus.name, licence=corpus.info.licence, hyperparameters=settings)
+        training = records.Training(
+            corpus.name, licence=corpus.info.licence, hyperparameters=settings, search=_tried(cell)
+        )
     return Record(
         system=records.System(
             cell.system.name,
@@ -119,6 +138,14 @@ def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
         status="failed",
         reason=reason,
     )
+
+
+def _tried(cell: Cell) -> dict[str, Any]:
+    """The candidates of a cell that has no number; its reason says what became of them."""
+    if not cell.rates or cell.training is None:
+        return {}
+    tried = tuple(records.Candidate(rate) for rate in cell.rates)
+    return dict(encode(records.Search(SETTING, cell.training.nb_total_step, tried), sparse=True))
 
 
 def _words(named: Named, place: Place, how: How) -> Sequence[str]:
@@ -140,19 +167,25 @@ def _result(named: Named, place: Place) -> Result:
 
     record = place.record(named.id)
     assert record is not None
-    about = describe(named.cell)
+    about = describe(named.cell, record)
     if record.status == "failed":
         return Result(named.id, False, f"{'failed':28}{about}: {record.reason}")
     main = record.benchmark.main_metric
     return Result(named.id, True, f"{label(main)} {show(record.values[main], 2)}".ljust(28) + about)
 
 
-def describe(cell: Cell) -> str:
-    """A cell in one line."""
+def describe(cell: Cell, record: Record | None = None) -> str:
+    """A cell in one line, with the learning rate that its record says was chosen."""
     word = "trained  " if cell.trained else "untrained"
-    rate = f", max_lr {cell.training.max_lr:g}" if cell.training else ""
-    return f"{word}  {cell.title}: {cell.system.name}, seed {cell.seed}{rate}"
+    return f"{word}  {cell.title}: {cell.system.name}, seed {cell.seed}{_rate(cell, record)}"
 
 
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+def _rate(cell: Cell, record: Record | None) -> str:
+    """`, max_lr 0.003 of 0.001, 0.003`; empty for what is not trained."""
+    if cell.training is None:
+        return ""
+    if not cell.rates:
+        return f", max_lr {cell.training.max_lr:g}"
+    tried = record.system.training.tried if record and record.system.training else None
+    chosen = "one" if tried is None or tried.chosen is None else f"{tried.chosen:g}"
+    return f", max_lr {chosen} of {', '.join(f'{rate:g}' for rate in cell.rates)}"

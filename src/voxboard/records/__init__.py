@@ -7,11 +7,12 @@ from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
 from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
 from voxboard.records.store import Filed, load, read, save, scan, slug, validate, write_atomically
-from voxboard.records.system import Part, System, Training
+from voxboard.records.system import Candidate, Part, Search, System, Training
 
 __all__ = [
     "SCHEMA",
     "Benchmark",
+    "Candidate",
     "Confusion",
     "Cost",
     "Crop",
@@ -24,6 +25,7 @@ __all__ = [
     "Provenance",
     "Record",
     "Scoring",
+    "Search",
     "Stratum",
     "System",
     "Training",

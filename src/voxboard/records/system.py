@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voxboard.errors import UserError
-from voxboard.records.codec import encode
+from voxboard.records.codec import decode, encode
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,25 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One value that was tried."""
+
+    value: float
+    error: float | None = None  # of its best validation
+    reason: str = ""  # why there is none: it was retired
+
+
+@dataclass(frozen=True)
+class Search:
+    """Values of one hyperparameter, each trained with the same budget; validation chose one."""
+
+    setting: str  # "max_lr"
+    steps: int  # of each candidate: its budget
+    candidates: tuple[Candidate, ...]  # in the order in which equal ones win
+    chosen: float | None = None  # None where none was left
+
+
+@dataclass(frozen=True)
 class Training:
     """How a system came to its weights. Only what changes them: no workers, device or description."""
 
@@ -27,7 +46,12 @@ class Training:
     licence: str = ""  # of the training corpus; empty = unknown
     steps: int | None = None  # optimiser steps
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)  # resolved: max_lr, batch_size, crop …
-    search: Mapping[str, Any] = field(default_factory=dict)  # what was tried to choose them, and its budget
+    search: Mapping[str, Any] = field(default_factory=dict)  # what was tried to choose them, and its budget: a Search
+
+    @property
+    def tried(self) -> Search | None:
+        """`search` where it is a `Search`. Raises `UserError` that names the field."""
+        return decode(Search, self.search, "system.training.search") if "candidates" in self.search else None
 
 
 @dataclass(frozen=True)
@@ -57,11 +81,20 @@ class System:
         return self.training.corpus if self.training else ""
 
     def identity(self) -> dict[str, Any]:
-        """What makes it another system: everything except licences and the corpora behind the weights."""
+        """What makes it another system: everything except licences and the corpora behind the weights.
+
+        Where candidates were tried, all of them are the system: which was chosen, and after how many steps, is found.
+        """
         content: dict[str, Any] = encode(self, sparse=True)
         for label in ("code_licence", "weights_licence", "pretrained_on"):
             content.pop(label, None)
-        content.get("training", {}).pop("licence", None)
+        training = content.get("training", {})
+        training.pop("licence", None)
+        if self.training and (tried := self.training.tried):
+            for found in ("search", "steps"):
+                training.pop(found, None)
+            values = [candidate.value for candidate in tried.candidates]
+            training["hyperparameters"] = {**training.get("hyperparameters", {}), tried.setting: values}
         return content
 
     def validate(self) -> None:
@@ -75,3 +108,5 @@ class System:
                 raise UserError(f"system.{where}.name is empty.", f"Name the {where}, or leave it null.")
         if self.training and not self.training.corpus.strip():
             raise UserError("system.training.corpus is empty.", 'Name the corpus, or say "unknown".')
+        if self.training and (tried := self.training.tried) and not tried.candidates:
+            raise UserError("system.training.search has no candidates.", "Leave it empty where nothing was tried.")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from voxboard import parallel
 from voxboard.data._files import readable
 from voxboard.data.audio import digests
 from voxboard.errors import UserError
@@ -151,7 +152,9 @@ def warm(store: Store, encoders: Sequence[Encoder], cuts: Sequence[Cut], **optio
     Raises as `compute`, and `ValueError` when the backbones differ.
     """
     found = lookups(encoders, cuts, store, options)
-    wanted = [(encoder, lookup) for encoder, lookup in zip(encoders, found, strict=True) if lookup.find() is None]
+    known = parallel.gathered([lookup.find() is not None for lookup in found])
+    here = [all(each) for each in zip(*known, strict=True)]  # in the stores of all processes
+    wanted = [pair for pair, there in zip(zip(encoders, found, strict=True), here, strict=True) if not there]
     if not wanted:
         return Spent(batching=FROM_CACHE)
     poolers = [encoder.eval().pooler for encoder, _ in wanted]

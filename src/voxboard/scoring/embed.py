@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from voxboard import progress
+from voxboard import parallel, progress
 from voxboard.data import audio
 from voxboard.errors import BadAudio, UserError
 from voxboard.model import Encoder, normalise
@@ -102,12 +102,13 @@ def compute(
     if batch_seconds is None:
         batch_seconds = BATCH_SECONDS.get(device.type, 0.0)
     started = time.perf_counter()
-    groups = grouped(encoder, cuts, max_seconds, batch_seconds)
+    # Whole batches are shared out, so that every embedding has the bits that one process gives it.
+    groups = parallel.share(grouped(encoder, cuts, max_seconds, batch_seconds))
     limit = int(max_seconds * spec.sample_rate)
     made: dict[str, Made] = {}
     skipped: list[str] = []
     encoder.eval()
-    with torch.inference_mode(), progress.bar(doing, len(cuts), show_progress, "utterances") as advance:
+    with torch.inference_mode(), progress.bar(doing, sum(map(len, groups)), show_progress, "utterances") as advance:
         for group, waves in _read_ahead(groups, spec.sample_rate):
             usable = [(cut, wave) for cut, wave in zip(group, waves, strict=True) if isinstance(wave, np.ndarray)]
             for cut, wave in zip(group, waves, strict=True):
@@ -119,6 +120,9 @@ def compute(
                 found = _pieces([wave for _, wave in usable], limit, batch, device)
                 made.update((cut.id, join(pieces)) for (cut, _), pieces in zip(usable, found, strict=True))
             advance(len(group))
+    everywhere = parallel.gathered((made, skipped))
+    made = {name: found for part, _ in everywhere for name, found in part.items()}
+    skipped = [name for _, part in everywhere for name in part]
     if not made:
         raise UserError("No utterance could be read.", "Check the audio of the corpus.")
     spent = Spent(
@@ -171,6 +175,8 @@ def _recalled(
     started = time.perf_counter()
     (lookup,) = lookups([encoder], cuts, store, options)
     found = lookup.find()
+    if not all(parallel.gathered(found is not None)):
+        found = None  # all compute, or none
     if found is None:
         frames = lookup.frames()
         made, spent = _computed(
@@ -243,7 +249,9 @@ def grouped(
     return groups
 
 
-def _read_ahead(groups: list[list[Cut]], sample_rate: int) -> Iterator[tuple[list[Cut], list[np.ndarray | BadAudio]]]:
+def _read_ahead(
+    groups: Sequence[list[Cut]], sample_rate: int
+) -> Iterator[tuple[list[Cut], list[np.ndarray | BadAudio]]]:
     """Reads the audio of the next batches in a thread while the network works on this one."""
 
     def read(group: list[Cut]) -> list[np.ndarray | BadAudio]:

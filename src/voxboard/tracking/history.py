@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from voxboard import parallel
 from voxboard.tracking.base import Tracker
 from voxboard.tracking.local import JsonLines, TensorBoard
 from voxboard.tracking.outside import Outside
@@ -23,7 +24,10 @@ class History:
         """The history of a run folder, kept by the named trackers too; `resumed_at` is the step that it goes on from.
 
         A tracker outside gets a resumed run as a run of its own, since none can forget what came after a checkpoint.
+        Of several processes the first keeps it.
         """
+        if not parallel.first():
+            return cls([])
         outside = [Outside(name, run, resumed_at) for name in names]
         history = cls([JsonLines(run, resumed_at), TensorBoard(run, resumed_at), *outside])
         title = f"{run.name} from step {resumed_at}" if resumed_at else run.name

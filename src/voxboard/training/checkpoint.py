@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from voxboard import parallel
 from voxboard.errors import UserError
 
 _META = "voxboard"
@@ -22,8 +23,13 @@ _META = "voxboard"
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Writes tensors and JSON-able `meta`; a copy of `meta` goes to `<name>.json` for people to read.
 
-    Raises `UserError` when the disk does not take it; the file that was there stays.
+    Of several processes the first writes, and the others wait for it. Raises `UserError` when the disk does not take
+    it; the file that was there stays.
     """
+    parallel.once(lambda: _save(path, tensors, meta))
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

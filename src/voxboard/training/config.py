@@ -26,7 +26,7 @@ _NOT_NEGATIVE = (
     *("early_stop", "frozen_share", "average_period", "keep_checkpoints"),
 )
 # Settings that no number depends on: they say where things are kept.
-ASIDE = frozenset({"cache", "cache_gb", "cache_frames", "trackers", "kept"})
+ASIDE = frozenset({"cache", "cache_gb", "cache_frames", "trackers", "kept", "outputs_mb"})
 _NAMED = {"optimizer": OptimizerName, "schedule": ScheduleName, "anneal_strategy": Literal["cos", "linear"]}
 
 
@@ -35,7 +35,7 @@ class Training:
     """How a system is trained. Defaults are UniPool-SV's; a named system's card gives its own."""
 
     batch_size: int = 128
-    """Utterances per step."""
+    """Utterances per step, of all processes together where torchrun started several."""
     nb_total_step: int = 10_000
     """Steps of training."""
     nb_steps_eval: int = 1_000
@@ -149,6 +149,9 @@ class Evaluation:
     """Leave out files that cannot be read instead of stopping; they are counted in the record."""
     replicates: int = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
+    outputs_mb: float = 200.0
+    """Largest size, in MB, of raw outputs (scores, predictions, turns, texts) that are kept in a folder beside the
+    records, so that `voxboard compare` can pair them; 0 keeps none."""
     cache: Path | None = None
     """Folder of embeddings that evaluations have computed before, shared by any number of them."""
     cache_gb: float = 10.0

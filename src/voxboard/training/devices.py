@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from voxboard import parallel
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
@@ -13,26 +15,58 @@ if TYPE_CHECKING:
 
 
 def fabric_options(device: str) -> dict[str, Any]:
-    """What `--device` means to Fabric: auto, cpu, cuda, mps, or GPU numbers such as 0 or 0,1."""
+    """What `--device` means to Fabric: auto, cpu, cuda, mps, or the number of a GPU."""
     if device in ("auto", "cpu", "cuda", "mps"):
         return {"accelerator": device, "devices": 1}
-    numbers = device.strip("[]").split(",")
-    if all(number.strip().isdigit() for number in numbers):
+    number = device.strip("[]").strip()
+    if number.isdigit():
         if not torch.cuda.is_available():
             raise UserError(f"--device {device} names a GPU, but no GPU can be used here.", "Use --device cpu.")
-        return {"accelerator": "cuda", "devices": [int(number) for number in numbers]}
+        return {"accelerator": "cuda", "devices": [int(number)]}
     raise UserError(f"Unknown device {device!r}.", "Use auto, cpu, cuda, mps, or a GPU's number.")
 
 
 def fabric(device: str) -> Fabric:
-    """Fabric on the device that training runs on."""
+    """Fabric on the device that training runs on; of several processes, each on its own, ready to talk.
+
+    Raises `UserError` where there are more processes than devices.
+    """
     from lightning_fabric import Fabric
 
-    return Fabric(**fabric_options(device))
+    if not parallel.launched():
+        return Fabric(**fabric_options(device))
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    kind = _kind_for(here, device)
+    # A backbone may be frozen for the first steps, drop layers at random, or have some that nobody reads.
+    strategy = DDPStrategy(find_unused_parameters=True)
+    made = Fabric(accelerator=kind, devices=here, num_nodes=parallel.world() // here, strategy=strategy)
+    made.launch()
+    return made
+
+
+def _kind_for(processes: int, device: str) -> str:
+    """What so many processes of this machine run on, each on its own. Raises `UserError` where that cannot be."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(
+            f"--device {device} cannot be shared by several processes.", "Use cuda or cpu: each has its own."
+        )
+    found = torch.cuda.device_count()
+    if device == "cpu" or (device == "auto" and not found):
+        return "cpu"
+    if processes > found:
+        raise UserError(
+            f"{processes} processes were started here, and there are {found} GPUs.",
+            "Start as many processes as GPUs (--nproc_per_node), or use --device cpu.",
+        )
+    return "cuda"
 
 
 def device_of(device: str) -> torch.device:
     """The device that evaluation runs on."""
+    if parallel.launched():
+        return fabric(device).device
     options = fabric_options(device)
     kind, numbers = options["accelerator"], options["devices"]
     if kind == "auto":

@@ -6,19 +6,21 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voxboard import model, records
+from voxboard import model, parallel, records
 from voxboard.backbones.base import BackboneSpec, weights_digest
 from voxboard.benchmarks.base import Benchmark, Fixed, Items, Outputs
 from voxboard.benchmarks.fields import fields_of
 from voxboard.data import audio
-from voxboard.data.corpus import Corpus
+from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.model import Network
 from voxboard.records import Record
+from voxboard.records import outputs as raw
 from voxboard.systems import System
-from voxboard.training import averaging, checkpoint, folder
+from voxboard.training import averaging, checkpoint, folder, search
 from voxboard.training.config import Evaluation, RunConfig, Weights, words_for_paths
 from voxboard.training.devices import device_of
 
@@ -74,6 +76,7 @@ def trained(
         licence=corpus.info.licence,
         steps=weights.iter or int(meta["step"]),
         hyperparameters=words_for_paths(asdict(config.training)) | {"speakers": len(speakers)} | chosen,
+        search=search.recorded(run),
     )
     cost = {
         "training_seconds": meta["seconds"],
@@ -139,27 +142,43 @@ def informed(subject: Subject, valid: Items | None, setting: Setting) -> Subject
 
 
 def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
-    """Runs the network over the test items, measures, and saves the record (and, for a run, the raw outputs)."""
+    """Runs the network over the test items, measures, and saves the record and the raw outputs."""
     network, evaluation, benchmark = subject.network, setting.evaluation, setting.benchmark
     device = device_of(setting.device)
     network.to(device)
     outputs = benchmark.run(network, test, evaluation, subject.learned, subject.fixed, setting.show_progress)
-    measured = benchmark.measure(outputs, subject.fixed, subject.seed, evaluation.replicates)
-    if subject.run is not None:
-        benchmark.save(outputs, subject.run, f"{records.slug(test.corpus.name)}-{test.digest[:8]}")
+    # Every process has all outputs; one number of each is enough.
+    return parallel.once(lambda: _recorded(subject, outputs, test, setting, str(device)))
 
+
+def _recorded(subject: Subject, outputs: Outputs, test: Items, setting: Setting, device: str) -> Record:
+    """The numbers of some outputs as a record that is saved."""
+    network, evaluation, benchmark = subject.network, setting.evaluation, setting.benchmark
+    measured = benchmark.measure(outputs, subject.fixed, subject.seed, evaluation.replicates)
+    kept = _kept(subject, outputs, test, setting)
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
         benchmark=benchmark_of(benchmark, benchmark.called(outputs), test.corpus, test.split),
         protocol=benchmark.protocol(outputs, evaluation, subject.learned),
         **fields_of(benchmark, measured),
         cost=_cost(subject, outputs),
-        provenance=_provenance(subject, outputs, setting, str(device)),
+        provenance=_provenance(subject, outputs, setting, device, kept),
     )
     path = records.save(record, setting.records)
     main = record.values[benchmark.main_metric].value
     log.info("%s on %s: %s %s → %s", subject.system.name, test.corpus.name, benchmark.main_metric, main, path.name)
     return record
+
+
+def _kept(subject: Subject, outputs: Outputs, test: Items, setting: Setting) -> str:
+    """Keeps the raw outputs, in the run's folder too where there is one, and returns their digest."""
+    benchmark = setting.benchmark
+    about: dict[str, Any] = {"fixed": subject.fixed.to_dict() if subject.fixed else None}
+    if benchmark.clustered_by == "speaker":
+        about["speakers"] = {cut.id: speaker_of(cut) for cut in outputs.items.cuts}
+    stem = f"{records.slug(test.corpus.name)}-{test.digest[:8]}"
+    home, limit = raw.beside(setting.records), setting.evaluation.outputs_mb
+    return raw.keep(partial(benchmark.save, outputs), stem, about, home, limit, subject.run)
 
 
 def _system(subject: Subject, spec: BackboneSpec) -> records.System:
@@ -215,12 +234,12 @@ def _cost(subject: Subject, outputs: Outputs) -> records.Cost:
     )
 
 
-def _provenance(subject: Subject, outputs: Outputs, setting: Setting, device: str) -> records.Provenance:
+def _provenance(subject: Subject, outputs: Outputs, setting: Setting, device: str, kept: str) -> records.Provenance:
     encoder, items = subject.network.encoder, outputs.items
     return records.collect(
         seed=subject.seed,
         arguments=setting.arguments,
-        device=device,
+        device=f"{device} × {parallel.world()}" if parallel.launched() else device,
         batching=f"{encoder.backbone.spec.batching}, {outputs.spent.batching}",
         run=subject.run.name if subject.run else "",
         digests={
@@ -229,6 +248,7 @@ def _provenance(subject: Subject, outputs: Outputs, setting: Setting, device: st
             "items": items.digest,
             "valid_items": subject.fixed.digest if subject.fixed else "",
             "audio": audio.audio_digest(items.cuts, items.corpus.folder / ".digests.json"),
+            **({raw.NAME: kept} if kept else {}),
         },
         skipped={where: count for where, count in _skipped(subject, outputs).items() if count},
     )

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxboard import parallel
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
 from voxboard.training import checkpoint
@@ -32,10 +33,14 @@ def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
 
     By default `local-YYYYMMDD-HHmmss[-n]` below `runs`, which never collides.
     """
-    folder = place or _new(runs)
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint.write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
-    return folder
+
+    def made() -> Path:
+        folder = place or _new(runs)
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint.write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+        return folder
+
+    return parallel.once(made)
 
 
 def _new(runs: Path) -> Path:
@@ -72,7 +77,9 @@ def config_of(folder: Path) -> RunConfig:
 
 
 def log_to(folder: Path) -> logging.Handler:
-    """Copies the log into the run folder until the handler is removed."""
+    """Copies the log into the run folder until the handler is removed; of several processes the first one's."""
+    if not parallel.first():
+        return logging.NullHandler()
     handler = logging.FileHandler(folder / "training.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     log.addHandler(handler)
@@ -81,9 +88,15 @@ def log_to(folder: Path) -> logging.Handler:
 
 
 def keep_targets(folder: Path, targets: Targets, speakers: Sequence[str]) -> None:
-    """Writes what the training utterances teach, and whose they are."""
-    for name, content in (("labels.json", targets.to_dict()), ("speakers.json", list(speakers))):
-        checkpoint.write_text(folder / name, json.dumps(content, ensure_ascii=False) + "\n")
+    """Writes what the training utterances teach, and whose they are, unless the folder has it already."""
+
+    def kept() -> None:
+        if (folder / "labels.json").is_file():
+            return
+        for name, content in (("speakers.json", list(speakers)), ("labels.json", targets.to_dict())):
+            checkpoint.write_text(folder / name, json.dumps(content, ensure_ascii=False) + "\n")
+
+    parallel.once(kept)
 
 
 def targets_of(folder: Path) -> Targets:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from voxboard import progress
+from voxboard import parallel, progress
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Items
 from voxboard.data.augment import Augmenter
@@ -61,6 +61,11 @@ class Loop:
             augment=Augmenter(config.augmentation, rate) if config.augmentation.active else None,
         )
         self.plan = self._plan(cuts, targets, task, mixture or {})
+        if len(self.plan(0)) % parallel.world():
+            raise UserError(
+                f"A batch of {len(self.plan(0))} cannot be shared by {parallel.world()} processes.",
+                "Pass a --batch_size that is a multiple of their number.",
+            )
 
     def _plan(self, cuts: Sequence[Cut], targets: Targets, task: str, mixture: Mapping[str, float]) -> Plan:
         config, head = self.trainees[0].config, self.trainees[0].network.head

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard import benchmarks, heads, systems, tracking
+from voxboard import benchmarks, heads, parallel, systems, tracking
 from voxboard.data import prepare, splits, targets, tokens
 from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.cli.eval import Eval
+    from voxboard.data.corpus import Corpus
     from voxboard.data.tokens import Vocabulary
     from voxboard.records import Record
 
@@ -50,7 +51,7 @@ def train_bank(
             "These systems cannot be trained together: they must share a frozen backbone, corpus, batches and seed.",
             "Train them one by one, or with --frz_pretrain.",
         )
-    corpus = prepare.find_corpus(first.corpus, first.general.audio_root)
+    corpus = _corpus(first.corpus, first.general.audio_root)
     if created(first.benchmark).disjoint:
         splits.check_disjoint(corpus)
     cuts = list(corpus.cuts("train"))
@@ -58,8 +59,7 @@ def train_bank(
     places = []
     for number, config in enumerate(configs):
         place = folder.create(config.general.runs, config, runs[number] if runs else None)
-        if not (place / "labels.json").is_file():
-            folder.keep_targets(place, learned, speakers)
+        folder.keep_targets(place, learned, speakers)
         places.append(place)
     return carry_out(configs, places, corpus, cuts, show_progress)
 
@@ -68,9 +68,14 @@ def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
     """Goes on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
     run = folder.find(name)
     config = folder.config_of(run)
-    corpus = prepare.find_corpus(config.corpus, config.general.audio_root)
+    corpus = _corpus(config.corpus, config.general.audio_root)
     (outcome,) = carry_out([config], [run], corpus, list(corpus.cuts("train")), show_progress)
     return run, outcome.record
+
+
+def _corpus(name: str, audio_root: Path | None) -> Corpus:
+    """A corpus, which the first process prepares where that is to be done."""
+    return parallel.in_turn(lambda: prepare.find_corpus(name, audio_root))
 
 
 def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
@@ -91,9 +96,9 @@ def evaluate_run(
     """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for."""
     run = folder.find(run_name, options.runs)
     config = folder.config_of(run)
-    home = prepare.find_corpus(config.corpus, config.general.audio_root)
+    home = _corpus(config.corpus, config.general.audio_root)
     same = data in ("_", config.data)
-    corpus = home if same else prepare.find_corpus(benchmarks.card(data).corpus, options.audio_root)
+    corpus = home if same else _corpus(benchmarks.card(data).corpus, options.audio_root)
     chosen = _for_corpus(config.benchmark, task, same)
     benchmark, own = created(chosen), created(_for_corpus(config.benchmark, task, True))
     test = benchmark.items(corpus, options.split)
@@ -123,7 +128,7 @@ def evaluate_untrained(
     """Evaluates a system with the weights that it starts from."""
     systems.check(system)
     benchmark = created(task)
-    corpus = prepare.find_corpus(benchmarks.card(data).corpus, options.audio_root)
+    corpus = _corpus(benchmarks.card(data).corpus, options.audio_root)
     test = benchmark.items(corpus, options.split)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
     command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]

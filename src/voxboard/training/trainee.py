@@ -6,23 +6,27 @@ import logging
 import math
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from voxboard import parallel
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
-from voxboard.data.batches import Batch
+from voxboard.data.batches import Batch, padded
+from voxboard.data.classes import MISSING
 from voxboard.errors import UserError
 from voxboard.model import Network, parameters
 from voxboard.tracking.history import History
 from voxboard.training import averaging, checkpoint, folder, optimisation
 from voxboard.training.averaging import RunningAverage
 from voxboard.training.config import RunConfig, Shared
+from voxboard.training.synced import synced
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -57,8 +61,21 @@ class Step(nn.Module):
         """The loss of a batch; `frames` are the backbone's, where they are known already."""
         if frames is None:
             frames = self.encoder.frames(waveforms, lengths)
+        outputs = self._read(frames)
+        if self.head.reads == "embedding":
+            # All of a batch that several processes share: GE2E compares them, and a mean leaves out missing labels.
+            outputs, labels = parallel.rows(outputs), _of_all(labels)
         only = next(iter(labels.values())) if len(labels) == 1 else labels
-        return self.head.loss(self._read(frames), only)
+        return self.head.loss(outputs, only)
+
+
+def _of_all(labels: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The labels of the whole batch, where this process has a share of it."""
+    parts = parallel.gathered({task: label.cpu() for task, label in labels.items()}) if parallel.launched() else []
+    return {
+        task: padded([row for part in parts for row in part[task]], MISSING).to(label.device) if parts else label
+        for task, label in labels.items()
+    }
 
 
 class Trainee:
@@ -68,6 +85,9 @@ class Trainee:
         self.config, self.run, self.network, self.benchmark, self.fabric = config, run, network, benchmark, fabric
         # Before the optimiser, whose state has to lie where the weights do.
         network.to(fabric.device)
+        if parallel.launched():
+            synced(network.encoder)
+            synced(network.head or nn.Identity())
         self.optimizer = optimisation.optimizer(network, config.training)
         # The schedule sets the learning rate of step 0, so it is made before a checkpoint's is loaded.
         self.schedule = optimisation.schedule(self.optimizer, config.training)
@@ -132,8 +152,9 @@ class Trainee:
         total = torch.zeros((), device=self.fabric.device)
         for part, (batch, known) in enumerate(zip(some, frames, strict=True)):
             self._seed(len(some) * self.step + part)
-            loss: Tensor = self.module(batch.waveforms, batch.lengths, batch.labels, known) / len(some)
-            self.fabric.backward(loss)
+            with self._gradients_later(part + 1 < len(some)):
+                loss: Tensor = self.module(batch.waveforms, batch.lengths, batch.labels, known) / len(some)
+                self.fabric.backward(loss)
             total += loss.detach()
             self.skipped.update(batch.skipped)
         if (largest := training.max_norm) > 0:
@@ -154,15 +175,22 @@ class Trainee:
         until = training.frozen_share * training.nb_total_step
         self.network.encoder.frozen = general.frz_pretrain or self.step < until
 
+    def _gradients_later(self, later: bool) -> AbstractContextManager[None]:
+        """Where processes tell each other the gradients of several batches at once."""
+        if not (later and parallel.launched()):
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.module)
+
     def _seed(self, number: int) -> None:
-        seed = int(np.random.SeedSequence((self.config.general.seed, number)).generate_state(1)[0])
+        place = (parallel.rank(),) if parallel.rank() else ()  # each process drops out other units
+        seed = int(np.random.SeedSequence((self.config.general.seed, number, *place)).generate_state(1)[0])
         torch.manual_seed(seed)
         # transformers draws its time masks from NumPy's global stream, Lhotse's SpecAugment from Python's too.
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)
 
     def _log_loss(self) -> None:
-        loss = float(torch.stack(self._losses).mean())
+        loss = float(cast("Tensor", self.fabric.all_reduce(torch.stack(self._losses).mean(), reduce_op="mean")))
         self._losses.clear()
         if not math.isfinite(loss):
             raise UserError(
@@ -217,7 +245,7 @@ class Trainee:
             "step": self.step,
             "best": asdict(self.best),
             "seconds": self.seconds,
-            "skipped": sorted(self.skipped),
+            "skipped": sorted(set().union(*parallel.gathered(self.skipped))),
             "valid_items": self.valid_digest,
             "backbone": self.network.built_on,  # what checkpoints leave out
         }

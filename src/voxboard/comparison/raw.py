@@ -1,0 +1,124 @@
+"""What the raw outputs of two evaluations are read into: rows in one order, whose they are, and paired differences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from voxboard.errors import UserError
+from voxboard.imported import speakers as known_speakers
+from voxboard.metrics import bootstrap
+from voxboard.metrics.bootstrap import Interval
+
+Thresholds = tuple[float | None, float | None]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A metric of both sides, and its difference: the second less the first."""
+
+    before: float
+    after: float
+    difference: Interval
+    better: str = "lower"
+    unit: str = "fraction"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a pairing needs beside the two files."""
+
+    speakers: Mapping[str, str] | None = None  # utterance → speaker, for files that have none beside them
+    assumed: bool = False  # they are of the corpus that a record names: a list may call its utterances otherwise
+    thresholds: Thresholds = (None, None)  # each side's operating point, for files that have none beside them
+    replicates: int = 1000
+    seed: int = 0
+    level: float = 0.95
+
+    def resampling(self) -> dict[str, Any]:
+        return {"replicates": self.replicates, "seed": self.seed, "level": self.level}
+
+
+def about(path: Path) -> Mapping[str, Any]:
+    """What an evaluation left beside its raw outputs: `speakers` of utterances, and what validation had `fixed`."""
+    stem = path.name.partition("-")[2].partition(".")[0]
+    for name in (f"about-{stem}.json", f"about-{stem}.json.gz"):
+        if (path.parent / name).is_file():
+            found = _parsed(text(path.parent / name), path.parent / name)
+            if isinstance(found, dict):
+                return found
+    return {}
+
+
+def owners_of(paths: Sequence[Path], options: Options) -> Mapping[str, str] | None:
+    """Utterance → speaker: as asked, else as a file's evaluation knew it, else as the corpus has it."""
+    told = next((found for path in paths if (found := about(path).get("speakers"))), None)
+    return options.speakers if not options.assumed or told is None else told
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines, gzipped or not. Raises `UserError`."""
+    return [_parsed(line, path) for line in text(path).split("\n") if line.strip()]
+
+
+def _parsed(line: str, path: Path) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read: {error}.", "Evaluate again.") from error
+
+
+def text(path: Path) -> str:
+    """The content of a text, gzipped or not. Raises `UserError`."""
+    from voxboard.trials.table import content
+
+    return content(path).decode("utf-8")
+
+
+def utterances(
+    before: Path, after: Path, options: Options, *same: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], NDArray[np.str_]]:
+    """The rows of two files in one order, and whose they are; what `same` names must not differ.
+
+    Raises `UserError` for other utterances, and where nobody says who speaks.
+    """
+    owners = owners_of((before, after), options)
+    if owners is None:
+        raise UserError(f"Who speaks in {before} is not known here.", "Pass --speakers FILE or --speakers CORPUS.")
+    tables = [{row["id"]: row for row in rows(path)} for path in (before, after)]
+    names = sorted(tables[0])
+    if names != sorted(tables[1]) or any(
+        tables[0][name][key] != tables[1][name][key] for name in names for key in same
+    ):
+        raise UserError(f"{before} and {after} are of other utterances.", "Evaluate both on the same split.")
+    first, second = ([table[name] for name in names] for table in tables)
+    return first, second, known_speakers.of_each(names, owners)
+
+
+def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(above / below)
+
+
+def sums(
+    statistic: Callable[..., NDArray[np.float64]],
+    sides: Sequence[Sequence[NDArray[Any]]],
+    owners: ArrayLike,
+    options: Options,
+    better: str = "lower",
+) -> Paired:
+    """A metric that follows from sums of columns; `sides` holds those of both."""
+    first, second = sides
+    difference = bootstrap.sums(statistic, *second, clusters=owners, against=first, **options.resampling())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        before, after = (
+            float(statistic(*(column.sum(axis=0, keepdims=True, dtype=np.float64) for column in side))[0])
+            for side in sides
+        )
+    return Paired(before, after, difference, better)

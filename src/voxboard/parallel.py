@@ -1,0 +1,99 @@
+"""What the processes of one run tell each other, where torchrun started several; alone, all of it is free.
+
+Every process trains on its share of each batch and evaluates its share of the utterances. What is gathered is the same
+in all of them, so each decides alike, and the first writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+def launched() -> bool:
+    """Whether torchrun started this process as one of several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and world() > 1
+
+
+def world() -> int:
+    """How many processes there are."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def rank() -> int:
+    """Which of them this is: 0 is the first."""
+    return int(os.environ["RANK"]) if launched() else 0
+
+
+def first() -> bool:
+    """Whether this is the process that writes."""
+    return rank() == 0
+
+
+def share(items: Sequence[T]) -> Sequence[T]:
+    """This process's share of some items: every one belongs to exactly one process."""
+    return items[rank() :: world()]
+
+
+def gathered(mine: T) -> list[T]:
+    """What every process has, in their order."""
+    if not launched():
+        return [mine]
+    import torch.distributed as dist
+
+    found: list[Any] = [None] * world()
+    dist.all_gather_object(found, mine)
+    return cast("list[T]", found)
+
+
+def once(work: Callable[[], T]) -> T:
+    """What the first process's call of `work` returns, in all of them; they go on when it is done."""
+    if not launched():
+        return work()
+    import torch.distributed as dist
+
+    told: list[Any] = [work() if first() else None]
+    dist.broadcast_object_list(told, src=0)
+    return cast("T", told[0])
+
+
+def in_turn(work: Callable[[], T]) -> T:
+    """What this process's call of `work` returns, the others' after the first's, which may leave files for them."""
+    if not launched() or first():
+        found = work()
+        gathered(None)
+        return found
+    gathered(None)
+    return work()
+
+
+def rows(mine: Any) -> Any:
+    """[B, …] of every one of W processes → [W·B, …] in their order.
+
+    A row's gradient is the sum of those that it has in all of them: where each process computes the loss of all rows,
+    the mean that DDP takes of the gradients of weights is the gradient of that loss.
+    """
+    if not launched():
+        return mine
+    import torch
+    from torch.distributed.nn import functional
+
+    return torch.cat(cast("Any", functional).all_gather(mine.contiguous()))
+
+
+def total(mine: Any) -> Any:
+    """The sum of a tensor over all processes, with its gradient."""
+    from torch.distributed.nn import functional
+
+    return cast("Any", functional).all_reduce(mine)
+
+
+def leave() -> None:
+    """Ends the talk between the processes, if there is any."""
+    dist = sys.modules.get("torch.distributed")
+    if launched() and dist is not None and dist.is_initialized():
+        dist.destroy_process_group()
