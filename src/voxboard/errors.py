@@ -22,6 +22,10 @@ class BadAudio(UserError):
     """An audio file that cannot be read or cannot be used; `--skip_bad_audio` counts and skips it."""
 
 
+class Diverged(UserError):
+    """A network whose numbers are none any more."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that nothing is registered under, with the nearest matches."""
     options = sorted(set(known))

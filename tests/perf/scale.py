@@ -13,6 +13,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ POOLERS: dict[str, dict[str, Any]] = {
     "unipool": {},
 }
 SPEAKERS = 5_994
+FEW = 2  # crops of a smaller batch, which tells apart what a step costs per crop and whatever the batch
 PRODUCT = 2048  # rows of the matrices
 FILES, FILE_SECONDS = 64, 8.0  # about VoxCeleb's mean
 RATE = 16_000
@@ -91,7 +93,7 @@ def _backbone(name: str, batch: int, rounds: int, matrix: torch.Tensor, products
     cost = catalogue.measured()["backbone"][name]["multiply_adds"]
     probes = {pooler: _probe(pooler, network, frames) for pooler in POOLERS}
     for step, _, _ in probes.values():
-        step()
+        step(batch)
 
     def forward() -> None:
         with torch.no_grad():
@@ -103,7 +105,9 @@ def _backbone(name: str, batch: int, rounds: int, matrix: torch.Tensor, products
         for _ in range(repeats):
             matrix @ matrix
 
-    ways: dict[str, Callable[[], object]] = {pooler: step for pooler, (step, _, _) in probes.items()}
+    ways: dict[str, Callable[[], object]] = {
+        f"{pooler} {crops}": partial(step, crops) for pooler, (step, _, _) in probes.items() for crops in (batch, FEW)
+    }
     took = interleaved(rounds, time.process_time, forward=forward, product=product, **ways)
     products.append(repeats * PRODUCT**3 / took["product"])
     spec = network.spec
@@ -114,7 +118,7 @@ def _backbone(name: str, batch: int, rounds: int, matrix: torch.Tensor, products
         "frame_bytes_per_second": round(4 * spec.frames.layers * spec.frames.size / spec.frames.hop),
         "poolers": {
             pooler: {
-                "of_forward": round(took[pooler] / took["forward"], 4),
+                **_parts(took[f"{pooler} {batch}"], took[f"{pooler} {FEW}"], batch, took["forward"] / batch),
                 "parameters": parameters,
                 "embedding": embedding,
             }
@@ -123,17 +127,24 @@ def _backbone(name: str, batch: int, rounds: int, matrix: torch.Tensor, products
     }
 
 
-def _probe(name: str, network: Backbone, frames: Frames) -> tuple[Callable[[], None], int, int]:
-    """A training step on known frames, the number of weights, and the embedding's size."""
+def _parts(many: float, few: float, batch: int, crop: float) -> dict[str, float]:
+    """What a step costs per crop, and besides (weights are moved), in forwards of one crop."""
+    each = (many - few) / (batch - FEW)
+    return {"per_crop": round(each / crop, 4), "per_step": round((many - batch * each) / crop, 2)}
+
+
+def _probe(name: str, network: Backbone, frames: Frames) -> tuple[Callable[[int], None], int, int]:
+    """A training step on so many of known frames, the number of weights, and the embedding's size."""
     pooler = poolers.create(name, network.spec.frames, **POOLERS[name]).train()
     head = heads.create("aam", pooler.embedding_size, SPEAKERS).train()
     weights = [*pooler.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(weights)
     labels = torch.arange(len(frames.lengths)) % SPEAKERS
 
-    def step() -> None:
+    def step(crops: int) -> None:
         optimizer.zero_grad(set_to_none=True)
-        head.loss(pooler(frames), labels).backward()
+        some = Frames(frames.states[:crops], frames.lengths[:crops], frames.hop)
+        head.loss(pooler(some), labels[:crops]).backward()
         optimizer.step()
 
     return step, sum(weight.numel() for weight in weights), pooler.embedding_size

@@ -52,9 +52,14 @@ def exchange_seconds(parameters: float, gpus: int) -> float:
     return 2 * (gpus - 1) / gpus * FLOAT * parameters / link
 
 
-def probes_cost(one: Found) -> float:
-    """What all probes of a bank cost, in forwards of the backbone."""
-    return RATES * sum(pooler["of_forward"] for pooler in one["poolers"].values())
+def probe_cost(pooler: Found, gpus: int = 1) -> float:
+    """What a probe's step costs per crop, in forwards of the backbone; every GPU moves all weights for its crops."""
+    return pooler["per_crop"] + pooler["per_step"] * gpus / BATCH
+
+
+def probes_cost(one: Found, gpus: int = 1) -> float:
+    """The same of all probes of a bank."""
+    return RATES * sum(probe_cost(pooler, gpus) for pooler in one["poolers"].values())
 
 
 def probe_parameters(one: Found) -> int:
@@ -70,7 +75,7 @@ def tested_crops() -> float:
 def bank_hours(found: Found, name: str, gpus: int = 1) -> float:
     """A backbone's bank of 6 poolers × learning rates, and its test; on several GPUs by data parallelism."""
     one, crops = found["backbones"][name], STEPS * BATCH
-    computed = compute_seconds(one, 1 + probes_cost(one), crops) / gpus
+    computed = compute_seconds(one, 1 + probes_cost(one, gpus), crops) / gpus
     trained = max(computed, reading_seconds(found, crops, gpus)) + STEPS * exchange_seconds(probe_parameters(one), gpus)
     return (trained + _tested(found, one, gpus)) / 3600
 
@@ -79,7 +84,7 @@ def single_hours(found: Found, name: str, pooler: str, frozen: bool, gpus: int =
     """A single run and its test."""
     one, crops = found["backbones"][name], STEPS * BATCH
     own = one["poolers"][pooler]
-    computed = compute_seconds(one, (1 if frozen else BACKWARD) + own["of_forward"], crops) / gpus
+    computed = compute_seconds(one, (1 if frozen else BACKWARD) + probe_cost(own, gpus), crops) / gpus
     weights = own["parameters"] + (0 if frozen else one["parameters"])
     trained = max(computed, reading_seconds(found, crops, gpus)) + STEPS * exchange_seconds(weights, gpus)
     return (trained + _tested(found, one, gpus)) / 3600
@@ -120,7 +125,7 @@ def measured_table(found: Found) -> str:
     """What was measured of every backbone."""
     rows = []
     for name, one in found["backbones"].items():
-        ratios = [f"{100 * pooler['of_forward']:.1f} %" for pooler in one["poolers"].values()]
+        ratios = [f"{100 * probe_cost(pooler):.1f} %" for pooler in one["poolers"].values()]
         cost = f"{one['multiply_adds'] / 1e9:.2f}"
         rows.append([name, f"{one['parameters'] / 1e6:.1f}", cost, f"{100 * one['share']:.0f} %", *ratios])
     poolers = next(iter(found["backbones"].values()))["poolers"]
@@ -168,9 +173,9 @@ def exchange_table(found: Found) -> str:
     rows = []
     for name, one in found["backbones"].items():
         weights = one["parameters"] + one["poolers"]["mean"]["parameters"]
-        forwards = BACKWARD + one["poolers"]["mean"]["of_forward"]
         cells = []
         for gpus in GPUS[1:]:
+            forwards = BACKWARD + probe_cost(one["poolers"]["mean"], gpus)
             step, sent = compute_seconds(one, forwards, BATCH) / gpus, exchange_seconds(weights, gpus)
             cells += [f"{1000 * step:.1f} ms", f"{1000 * sent:.1f} ms"]
         rows.append([name, f"{FLOAT * weights / 1e9:.2f} GB", *cells])

@@ -12,7 +12,7 @@ ONE = {
     "multiply_adds": 33_500_000_000,  # a thousandth of the assumed GPU's second
     "share": 0.5,
     "frame_bytes_per_second": 1,
-    "poolers": {"mean": {"of_forward": 0.1, "parameters": 1_000, "embedding": 8}},
+    "poolers": {"mean": {"per_crop": 0.05, "per_step": 6.4, "parameters": 1_000, "embedding": 8}},
 }
 FOUND = {"backbones": {"one": ONE}, "reading": {"flac": {"crops_per_core_second": 1e9}}}
 
@@ -27,10 +27,15 @@ def test_the_page_shows_what_the_measurements_give() -> None:
 def test_hours_are_multiply_adds_over_the_speed_that_is_reached() -> None:
     crops = scale_costs.STEPS * scale_costs.BATCH
     tested = scale_costs.tested_crops()
-    # 2 ms per forward at half the peak; three probes of a tenth of a forward each.
+    # 2 ms per forward at half the peak; three probes of a tenth of a forward each: 0.05 + 6.4 / 128.
     assert scale_costs.bank_hours(FOUND, "one") == pytest.approx((1.3 * crops + tested) * 0.002 / 3600, rel=1e-6)
     alone = scale_costs.single_hours(FOUND, "one", "mean", frozen=False)
     assert alone == pytest.approx((3.1 * crops + tested) * 0.002 / 3600, rel=1e-6)
+
+
+def test_every_gpu_moves_all_weights() -> None:
+    probe = ONE["poolers"]["mean"]
+    assert scale_costs.probe_cost(probe, 64) == pytest.approx(0.05 + 6.4 / 2)
 
 
 def test_a_bank_that_waits_for_audio_takes_as_long_as_reading_it() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from voxboard.grids.spec import Cell
 from voxboard.records.codec import encode, short_digest
 
 _OWN = "voxboard"
+_PARTS = tuple(f"voxboard.{package}." for package in ("backbones", "poolers", "heads", "benchmarks"))
 # Settings of an evaluation that change how fast a number is there, and not the number.
 _IDLE = frozenset({"cache", "cache_gb", "cache_frames", "outputs_mb"})
 
@@ -61,9 +65,9 @@ class Names:
         return Named(cell, f"{short_digest(content)}-{self.code(cell)[:8]}", base)
 
     def code(self, cell: Cell) -> str:
-        """sha256 of the source files of the cell's parts and task, those of their base classes, and of training/."""
-        files = {path for cls in _classes(cell) for path in _sources(cls)} | set(_training())
-        lines = sorted(f"{path.name} {self._digest(path)}\n" for path in files)
+        """sha256 of the source files of the cell's parts and task, of what these import of their kind, and of training/."""
+        files = _with_imports({path for cls in _classes(cell) for path in _sources(cls)}) | set(_training())
+        lines = sorted(f"{path.parent.name}/{path.name} {self._digest(path)}\n" for path in files)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def _corpus(self, name: str) -> str:
@@ -103,6 +107,37 @@ def _sources(cls: type[Any]) -> Iterator[Path]:
             file = getattr(sys.modules[one.__module__], "__file__", None)
             if file:
                 yield Path(file)
+
+
+def _with_imports(files: set[Path]) -> set[Path]:
+    """The files, and all modules of parts and tasks that they import, inside functions too."""
+    found: set[Path] = set()
+    todo = set(files)
+    while todo:
+        path = todo.pop()
+        found.add(path)
+        todo |= _imported(path) - found
+    return found
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return frozenset(file for name in names if name.startswith(_PARTS) and (file := _file(name)))
+
+
+def _file(name: str) -> Path | None:
+    """The file of a module; None for a name that is in one."""
+    try:
+        spec = find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
 
 
 def _training() -> Iterator[Path]:

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from voxboard import parallel, progress
 from voxboard.data import audio
-from voxboard.errors import BadAudio, UserError
+from voxboard.errors import BadAudio, Diverged, UserError
 from voxboard.model import Encoder, normalise
 from voxboard.scoring import cache_keys
 from voxboard.scoring.entries import Lookup, Store
@@ -148,10 +148,13 @@ def embed(
     """Embeds whole utterances, one that is longer than `max_seconds` in equal chunks, whose embeddings are averaged.
 
     `cache` is looked into first; what it gives is, bit for bit, what would be computed. `options` are those of
-    `compute`, which also says what is raised.
+    `compute`, which also says what is raised; `Diverged` is where an embedding is not finite.
     """
     pieces, spent = _recalled(encoder, cuts, cache, options) if cache else _computed(encoder, cuts, encoder, options)
     matrix = _rows(list(pieces.values()), heads, normalised)
+    if not bool(matrix.isfinite().all()):
+        worst = next(name for name, row in zip(pieces, matrix, strict=True) if not bool(row.isfinite().all()))
+        raise Diverged(f"The embedding of {worst} holds NaN or infinity.", "Train with a lower --max_lr.")
     return Embeddings(tuple(pieces), matrix.numpy(), heads, spent)
 
 

@@ -20,7 +20,7 @@ from voxboard.data.augment import Augmenter
 from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, mixed
 from voxboard.data.labels import label_of
 from voxboard.data.targets import Targets
-from voxboard.errors import UserError
+from voxboard.errors import Diverged, UserError
 from voxboard.scoring.cache import together
 from voxboard.tracking.history import close
 from voxboard.training.trainee import Trainee
@@ -114,7 +114,7 @@ class Loop:
             started = time.perf_counter()
             try:
                 trainee.take(some, frames)
-            except UserError as error:
+            except Diverged as error:
                 self._retire(trainee, error)
             trainee.seconds += time.perf_counter() - started + shared
 
@@ -135,9 +135,12 @@ class Loop:
             evaluation = due[0].config.evaluation
             kept = together([trainee.network.encoder for trainee in due], valid.cuts, evaluation, show_progress)
         for trainee in due:
-            trainee.validate(valid, show_progress, kept)
+            try:
+                trainee.validate(valid, show_progress, kept)
+            except Diverged as error:
+                self._retire(trainee, error)
 
-    def _retire(self, trainee: Trainee, error: UserError) -> None:
+    def _retire(self, trainee: Trainee, error: Diverged) -> None:
         """Goes on without a trainee whose training has failed. Raises for one that is alone."""
         if not self.bank:
             raise error

@@ -20,7 +20,7 @@ from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
 from voxboard.data.classes import MISSING
-from voxboard.errors import UserError
+from voxboard.errors import Diverged, UserError
 from voxboard.model import Network, parameters
 from voxboard.tracking.history import History
 from voxboard.training import averaging, checkpoint, folder, optimisation
@@ -193,7 +193,7 @@ class Trainee:
         loss = float(cast("Tensor", self.fabric.all_reduce(torch.stack(self._losses).mean(), reduce_op="mean")))
         self._losses.clear()
         if not math.isfinite(loss):
-            raise UserError(
+            raise Diverged(
                 f"The loss is {loss} at step {self.step}.",
                 "Lower --max_lr; the checkpoint of the last validation is kept.",
             )
