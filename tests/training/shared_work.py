@@ -23,7 +23,6 @@ from voxboard.errors import UserError
 from voxboard.scoring.cache import Memory
 from voxboard.scoring.embed import embed
 from voxboard.training.config import RunConfig
-from voxboard.training.devices import device_of
 from voxboard.training.run import train_bank
 from voxboard.training.trainee import Trainee
 
@@ -45,7 +44,7 @@ BANK = {
 SIZES = (1, 2, 13)
 
 
-def corpus(place: Path) -> Path:
+def write_corpus(place: Path) -> None:
     """Noise of 8 speakers × 2 to train on, 4 × 3 to validate, 13 utterances of 5 to test."""
     place.mkdir()
     cuts = noise_cuts(place, [0.3 + 0.01 * (n % 5) for n in range(41)])
@@ -54,7 +53,6 @@ def corpus(place: Path) -> Path:
         name: [_of(cut, f"{who}{n // each}") for n, cut in enumerate(some)] for name, (some, each, who) in parts.items()
     }
     Corpus.write(place / "c", CorpusInfo("c"), splits, place)
-    return place / "c"
 
 
 def _of(cut: MonoCut, speaker: str) -> MonoCut:
@@ -65,8 +63,7 @@ def _of(cut: MonoCut, speaker: str) -> MonoCut:
 def main(out: Path) -> None:
     """Leaves run folders, records, and an `embeddings.npz`."""
     torch.set_num_threads(1)
-    device_of("cpu")  # the processes find each other
-    place = parallel.once(lambda: corpus(out / "corpus"))
+    place = out / "corpus" / "c"
     for name, words in RUNS.items():
         train_bank([_config(place, words, out)], [out / name], show_progress=False)
     bank = [_config(place, words, out) for words in BANK.values()]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.shared_work import BANK, RUNS, SIZES
+from tests.training.shared_work import BANK, RUNS, SIZES, write_corpus
 from voxboard import records
 from voxboard.training import checkpoint, folder
 from voxboard.training.synced import SyncedBatchNorm
@@ -23,6 +23,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 
 def _done(out: Path, *start: str) -> Path:
     out.mkdir()
+    write_corpus(out / "corpus")
     words = [*(start or (sys.executable,)), "-m", "tests.training.shared_work", str(out)]
     subprocess.run(words, check=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300)
     return out

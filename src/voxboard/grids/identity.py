@@ -65,7 +65,7 @@ class Names:
         return Named(cell, f"{short_digest(content)}-{self.code(cell)[:8]}", base)
 
     def code(self, cell: Cell) -> str:
-        """sha256 of the source files of the cell's parts and task, of what these import of their kind, and of training/."""
+        """sha256 of the source files of the cell's parts and task, of what these import of such, and of training/."""
         files = _with_imports({path for cls in _classes(cell) for path in _sources(cls)}) | set(_training())
         lines = sorted(f"{path.parent.name}/{path.name} {self._digest(path)}\n" for path in files)
         return hashlib.sha256("".join(lines).encode()).hexdigest()

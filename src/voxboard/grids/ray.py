@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.errors import UserError
@@ -24,8 +25,10 @@ class Ray:
     """A task per job, with the resources that it declares."""
 
     def __init__(self, resources: Resources, place: Place, how: How, at_once: int, say: Say) -> None:
-        # Ray reads it as it is imported.
+        # Ray reads these as it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if resources.cluster.startswith("ray://") and _has_token():
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # what `ray start` asks for since 2.60
         self._ray = package("ray", "ray")
         self.at_once = at_once
         self._place, self._how = place, how
@@ -55,7 +58,7 @@ class Ray:
                 raise UserError(f"Ray did not start: {said}", "Try again, or leave --cluster out.") from error
             raise UserError(
                 f"There is no Ray cluster at {word}: {said}",
-                "Start one with `ray start --head`, or say --cluster local.",
+                "Start one with `ray start --head`, bring its ~/.ray/auth_token here, or say --cluster local.",
             ) from error
 
     def _check(self, resources: Resources, nodes: Sequence[dict[str, float]], needed: Any, say: Say) -> None:
@@ -93,6 +96,12 @@ class Ray:
 
     def close(self) -> None:
         self._stack.close()
+
+
+def _has_token() -> bool:
+    """Whether this user can show a Ray cluster a token."""
+    told = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    return any(name in os.environ for name in told) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _needed(resources: Resources) -> dict[str, float]:

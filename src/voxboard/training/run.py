@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from voxboard.errors import UserError
 from voxboard.systems import Part, System
 from voxboard.training import evaluate, folder
 from voxboard.training.carry import Outcome, bank_key, carry_out, created, refuse_seen
-from voxboard.training.config import Evaluation, RunConfig, Weights, flags, part_flags, task_flags
+from voxboard.training.config import Evaluation, General, RunConfig, Weights, flags, part_flags, task_flags
+from voxboard.training.devices import device_of
 from voxboard.training.evaluate import Setting
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def train_bank(
             "These systems cannot be trained together: they must share a frozen backbone, corpus, batches and seed.",
             "Train them one by one, or with --frz_pretrain.",
         )
-    corpus = _corpus(first.corpus, first.general.audio_root)
+    corpus = _corpus(first.corpus, first.general)
     if created(first.benchmark).disjoint:
         splits.check_disjoint(corpus)
     cuts = list(corpus.cuts("train"))
@@ -68,14 +69,15 @@ def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
     """Goes on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
     run = folder.find(name)
     config = folder.config_of(run)
-    corpus = _corpus(config.corpus, config.general.audio_root)
+    corpus = _corpus(config.corpus, config.general)
     (outcome,) = carry_out([config], [run], corpus, list(corpus.cuts("train")), show_progress)
     return run, outcome.record
 
 
-def _corpus(name: str, audio_root: Path | None) -> Corpus:
+def _corpus(name: str, options: General | Eval) -> Corpus:
     """A corpus, which the first process prepares where that is to be done."""
-    return parallel.in_turn(lambda: prepare.find_corpus(name, audio_root))
+    device_of(options.device)  # where there are several, they find each other
+    return parallel.in_turn(lambda: prepare.find_corpus(name, options.audio_root))
 
 
 def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
@@ -96,9 +98,9 @@ def evaluate_run(
     """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for."""
     run = folder.find(run_name, options.runs)
     config = folder.config_of(run)
-    home = _corpus(config.corpus, config.general.audio_root)
+    home = _corpus(config.corpus, replace(config.general, device=options.device))
     same = data in ("_", config.data)
-    corpus = home if same else _corpus(benchmarks.card(data).corpus, options.audio_root)
+    corpus = home if same else _corpus(benchmarks.card(data).corpus, options)
     chosen = _for_corpus(config.benchmark, task, same)
     benchmark, own = created(chosen), created(_for_corpus(config.benchmark, task, True))
     test = benchmark.items(corpus, options.split)
@@ -128,7 +130,7 @@ def evaluate_untrained(
     """Evaluates a system with the weights that it starts from."""
     systems.check(system)
     benchmark = created(task)
-    corpus = _corpus(benchmarks.card(data).corpus, options.audio_root)
+    corpus = _corpus(benchmarks.card(data).corpus, options)
     test = benchmark.items(corpus, options.split)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
     command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
