@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.records.record_samples import DCF, EER, any_record, failed, make_record
 from voxboard.errors import UserError
-from voxboard.records import Benchmark, Crop, Protocol, Record, Value, protocol_id, validate
+from voxboard.records import Benchmark, Crop, Protocol, Record, Training, Value, protocol_id, validate
 from voxboard.records.codec import canonical, decode, encode
 from voxboard.records.migrations import migrate
 
@@ -144,6 +144,18 @@ def test_what_does_not_fix_the_meaning_keeps_the_id() -> None:
 @settings(deadline=None)
 def test_canonical_text_does_not_depend_on_order(content: dict[str, Any]) -> None:
     assert canonical(content) == canonical(dict(reversed(content.items())))
+
+
+def test_the_best_step_of_a_run_makes_no_other_system() -> None:
+    base = make_record()
+    told = Training("Voices", steps=2000, hyperparameters={"max_lr": 0.003, "nb_total_step": 3000})
+    cells = [
+        replace(base, system=replace(base.system, training=replace(told, steps=steps, hyperparameters=settings))).cell
+        for steps in (2000, 3000)
+        for settings in (told.hyperparameters, {"max_lr": 0.003})
+    ]
+    assert cells[0] == cells[2]
+    assert cells[1] != cells[3]  # all that is known of how long it was trained
 
 
 def test_rows_and_cells_tell_systems_seeds_and_protocols_apart() -> None:

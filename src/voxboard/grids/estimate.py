@@ -133,8 +133,8 @@ def _bytes(named: Named) -> float:
         sizes[kind].get(part.name, {}).get("parameters", 0)
         for kind, part in (("backbone", cell.system.backbone), ("pooler", cell.system.pooler))
     )
-    trained = pooler if cell.frozen else backbone + pooler
-    whole = (2 + training_of(cell.system).keep_checkpoints) * (backbone + pooler)
+    trained = pooler if cell.frozen else backbone + pooler  # a frozen backbone is not in checkpoints
+    whole = (2 + training_of(cell.system).keep_checkpoints) * trained
     return BYTES * _candidates(cell) * (whole + 2.0 * trained)
 
 

@@ -83,13 +83,16 @@ class System:
     def identity(self) -> dict[str, Any]:
         """What makes it another system: everything except licences and the corpora behind the weights.
 
-        Where candidates were tried, all of them are the system: which was chosen, and after how many steps, is found.
+        What validation finds is no other system: the best step of a run that says how many it had, and, where candidates
+        were tried, which of them was chosen.
         """
         content: dict[str, Any] = encode(self, sparse=True)
         for label in ("code_licence", "weights_licence", "pretrained_on"):
             content.pop(label, None)
         training = content.get("training", {})
         training.pop("licence", None)
+        if "nb_total_step" in training.get("hyperparameters", {}):
+            training.pop("steps", None)
         if self.training and (tried := self.training.tried):
             for found in ("search", "steps"):
                 training.pop(found, None)
