@@ -83,8 +83,8 @@ class System:
     def identity(self) -> dict[str, Any]:
         """What makes it another system: everything except licences and the corpora behind the weights.
 
-        What validation finds is no other system: the best step of a run that says how many it had, and, where candidates
-        were tried, which of them was chosen.
+        What validation finds is no other system: the best step of a run that says how many it had, and which of the
+        candidates was chosen where several were tried.
         """
         content: dict[str, Any] = encode(self, sparse=True)
         for label in ("code_licence", "weights_licence", "pretrained_on"):
