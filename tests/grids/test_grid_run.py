@@ -189,6 +189,7 @@ def test_a_dry_run_says_what_it_takes_and_refuses_above_a_limit(grid: Path, caps
     assert "bank of 2, saves 4 forwards" in said
     assert "4 of 4 cells to do, 1 banks, 4 backbone forwards saved" in said
     assert main([*RUN, "--dry_run", "--max_disk_gb", "0.000001"]) == 2
+    assert main([*RUN, "--dry_run", "--max_memory_gb", "0.1"]) == 2
     assert main([*RUN, "--max_hours", "1e-9"]) == 2
     assert "more than --max_hours" in capsys.readouterr().err
     assert not list(OUT.glob("records/*"))

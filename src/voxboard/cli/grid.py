@@ -78,6 +78,8 @@ class Run(Resources, Where):
     """Only say what would be done, and what it would take."""
     max_hours: float = 0.0
     """Refuse a grid that is estimated to take longer; 0 sets no limit."""
+    max_memory_gb: float = 0.0
+    """Refuse a grid whose jobs are estimated to need more memory at the same time; 0 sets no limit."""
     max_disk_gb: float = 0.0
     """Refuse a grid whose checkpoints are estimated to take more; 0 sets no limit."""
 
@@ -136,7 +138,7 @@ def run(args: Run) -> int:
     if args.dry_run:
         return _planned(args, place, how, cells)
     with place.locked():
-        if args.max_hours or args.max_disk_gb:
+        if args.max_hours or args.max_disk_gb or args.max_memory_gb:
             _check(args, place, how, cells)
         plan = runner.run(cells, place, how, args.jobs, say, args.retry, args)
         board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
@@ -168,7 +170,7 @@ def _check(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> tuple[Pla
     at_once = args.jobs or (1 if args.cluster else processes.default_at_once(args.device))
     speed = estimate.measured_speed("auto" if args.cluster else args.device)
     found = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
-    found.check(args.max_hours, args.max_disk_gb, place)
+    found.check(args.max_hours, args.max_disk_gb, args.max_memory_gb, place)
     return planned, jobs, found
 
 
@@ -197,6 +199,7 @@ def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
     said = f", {found.from_records} cells as records tell" if found.from_records else ""
     said += f", without {found.unknown} cells of unknown cost" if found.unknown else ""
     print(f"about {found.hours:.2g} hours{said}, {found.disk_gb:.2g} GB of checkpoints")
+    print(f"about {found.memory_gb:.2g} GB of memory for what runs at the same time")
     return 0
 
 

@@ -11,6 +11,7 @@ from voxboard import benchmarks, catalogue, records, systems
 from voxboard.data.prepare import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named
+from voxboard.grids.memory import job_bytes
 from voxboard.grids.place import Place
 from voxboard.grids.plan import Job
 from voxboard.grids.spec import Cell
@@ -30,10 +31,11 @@ class Estimate:
 
     hours: float  # at so many jobs at a time
     disk_gb: float  # of the checkpoints
+    memory_gb: float  # of the largest jobs that run at the same time
     from_records: int  # cells whose hours come from records of earlier ones
     unknown: int  # cells of backbones that nobody has measured: they count nothing
 
-    def check(self, max_hours: float, max_disk_gb: float, place: Place) -> None:
+    def check(self, max_hours: float, max_disk_gb: float, max_memory_gb: float, place: Place) -> None:
         """Raises `UserError` above a limit (0: none), or for more than the disk holds."""
         if max_hours and self.hours > max_hours:
             raise UserError(
@@ -44,6 +46,11 @@ class Estimate:
             raise UserError(
                 f"This takes about {self.disk_gb:.2g} GB of disk, more than --max_disk_gb {max_disk_gb:g}.",
                 "Raise the limit, or leave cells out.",
+            )
+        if max_memory_gb and self.memory_gb > max_memory_gb:
+            raise UserError(
+                f"This takes about {self.memory_gb:.2g} GB of memory, more than --max_memory_gb {max_memory_gb:g}.",
+                "Raise the limit, run fewer --jobs at a time, or make batches smaller.",
             )
         root = next(path for path in (place.root, *place.root.absolute().parents) if path.exists())
         free = shutil.disk_usage(root).free / 1e9
@@ -68,7 +75,8 @@ def estimate(jobs: Sequence[Job], at_once: int, earlier: Iterable[Record], speed
                 unknown += found is None
             seconds += found or 0.0
     disk = sum(_bytes(named) for job in jobs for named in job.cells) / 1e9
-    return Estimate(seconds / 3600 / max(at_once, 1), disk, remembered, unknown)
+    largest = sorted((job_bytes(job) for job in jobs), reverse=True)[: max(at_once, 1)]
+    return Estimate(seconds / 3600 / max(at_once, 1), disk, sum(largest) / 1e9, remembered, unknown)
 
 
 def _remembered(cell: Cell, known: Sequence[Record]) -> float | None:
@@ -124,16 +132,16 @@ def _computed(cell: Cell, speed: float, hears: bool) -> float | None:
 
 
 def _bytes(named: Named) -> float:
-    """Of the best and the last checkpoint, with two moments of what is trained, and of those that are kept."""
+    """Of the best and the last checkpoint, with two moments of what is trained, and of those that are kept.
+
+    A frozen backbone is not in them. Heads count as `voxboard list heads` has them, for a thousand classes or so.
+    """
     cell = named.cell
     if not cell.trained or cell.base is not None:
         return 0.0
     sizes = catalogue.measured()
-    backbone, pooler = (
-        sizes[kind].get(part.name, {}).get("parameters", 0)
-        for kind, part in (("backbone", cell.system.backbone), ("pooler", cell.system.pooler))
-    )
-    trained = pooler if cell.frozen else backbone + pooler  # a frozen backbone is not in checkpoints
+    learned = [(kind, part) for kind, part in cell.system.parts() if kind != "backbone" or not cell.frozen]
+    trained = sum(sizes[kind].get(part.name, {}).get("parameters", 0) for kind, part in learned)
     whole = (2 + training_of(cell.system).keep_checkpoints) * trained
     return BYTES * _candidates(cell) * (whole + 2.0 * trained)
 
