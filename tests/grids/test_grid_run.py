@@ -183,6 +183,18 @@ def test_another_version_of_a_part_makes_other_cells(grid: Path, monkeypatch: py
     assert not {named.id for named in before} & {named.id for named in after}
 
 
+def test_a_second_night_changes_no_byte(grid: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in sorted(OUT.rglob("*")) if path.is_file()}
+
+    night = ["nightly", *RUN[2:], "--jobs", "1"]
+    assert main(night) == 0
+    first = files()
+    assert not (OUT / "staging").exists()  # equal outputs of two cells are one folder: nothing of the other stays
+    assert main(night) == 0
+    assert files() == first
+
+
 def test_a_dry_run_says_what_it_takes_and_refuses_above_a_limit(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*RUN, "--dry_run"]) == 0
     said = capsys.readouterr().out

@@ -40,6 +40,7 @@ def run(
         for part in ([c for c in todo if not c.base], [c for c in todo if c.base]):
             for done in engine.work_off(engine_, planning.jobs(part, place, how)):
                 _tell(done, say)
+    place.take_over()  # outputs that others had filed already, and their folder
     place.pull()
     return planning.make(cells, place)
 
