@@ -30,10 +30,14 @@ def is_url(word: str | Path) -> bool:
     return "://" in str(word)
 
 
+def cache() -> Path:
+    """Where lies what can be made or fetched again: `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
+    return Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
+
+
 def scratch(kind: str, url: str) -> Path:
-    """A local folder for a URL: below `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
-    cache = Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
-    return cache / kind / f"{slug(url)[-30:].strip('-')}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+    """A local folder for a URL, below the cache."""
+    return cache() / kind / f"{slug(url)[-30:].strip('-')}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
 
 
 def folder(word: str | Path) -> Path:

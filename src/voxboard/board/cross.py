@@ -39,6 +39,11 @@ class Field:
     gap: Value | None = None  # to home; above zero is worse
     text: str = ""  # "+12.3"
 
+    @property
+    def value(self) -> Value | None:
+        """The number that is shown; None where there is none."""
+        return self.cell.value if self.cell.text else None
+
 
 @dataclass(frozen=True)
 class Line:
@@ -160,15 +165,13 @@ def _field(row: Row, one: TestSet, there: tuple[Panel, Cell] | None, shade: int)
 
 def _with_gap(line: Line) -> Line:
     """The line with the gap of each test set away from home, and of all of them."""
-    home = [field.cell.value for field in line.fields if field.home and field.cell.text and field.cell.value]
-    away = [field.cell.value for field in line.fields if not field.home and field.cell.text and field.cell.value]
+    home = [field.value for field in line.fields if field.home and field.value]
+    away = [field.value for field in line.fields if not field.home and field.value]
     elsewhere = sum(not field.home for field in line.fields)
     if not home or not away:
         return replace(line, away=len(away), elsewhere=elsewhere)
     fields = tuple(
-        replace(field, gap=gap([field.cell.value], home))
-        if not field.home and field.cell.text and field.cell.value
-        else field
+        replace(field, gap=gap([field.value], home)) if not field.home and field.value else field
         for field in line.fields
     )
     return replace(line, fields=fields, gap=gap(away, home), away=len(away), elsewhere=elsewhere)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 from voxboard.errors import UserError
 from voxboard.records import Filed, Record
+from voxboard.records.provenance import git
 
 
 def resolve(word: str) -> str:
@@ -57,18 +56,5 @@ def _contents(blobs: list[str]) -> list[bytes]:
 
 
 def _git(*arguments: str, given: bytes = b"") -> bytes | None:
-    """Output of a git command; None when it fails or there is no git."""
-    # Inside a git hook GIT_DIR points elsewhere; fsmonitor would start a program that the repository names.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *arguments],
-            input=given,
-            capture_output=True,
-            timeout=120,
-            check=True,
-            env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout
+    """Output of a git command here, which may be long."""
+    return git(*arguments, given=given, seconds=120.0)

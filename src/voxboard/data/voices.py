@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,9 +52,10 @@ class Recipe:
 
 
 def voices_folder(seed: int = SEED, speakers: int = SPEAKERS, utterances: int = UTTERANCES) -> Path:
-    """Where Voices lies unless said otherwise: below `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
-    cache = Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
-    return cache / f"voices-{VERSION}-{speakers}x{utterances}-{seed}"
+    """Where Voices lies unless said otherwise: below the cache folder."""
+    from voxboard.storage import cache
+
+    return cache() / f"voices-{VERSION}-{speakers}x{utterances}-{seed}"
 
 
 def find_or_make() -> Corpus:

@@ -11,17 +11,15 @@ from voxboard import benchmarks, catalogue, records, systems
 from voxboard.data.prepare import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named
-from voxboard.grids.memory import job_bytes
+from voxboard.grids.memory import SECONDS, WEIGHT, job_bytes
 from voxboard.grids.place import Place
 from voxboard.grids.plan import Job
 from voxboard.grids.spec import Cell
 from voxboard.records import Record
 from voxboard.training.config import Training, training_of
 
-SECONDS = 3  # of audio that the catalogue's multiply-adds are of
 BACKWARD = 3  # a training step of a network costs so many forwards
 EFFICIENCY = 0.3  # of what plain matrix products reach
-BYTES = 4  # of a weight
 PROBE = 1024  # rows of the matrices that the speed is measured on
 
 
@@ -90,12 +88,7 @@ def _remembered(cell: Cell, known: Sequence[Record]) -> float | None:
     if training is None or cell.base is not None:
         return tested
     steps = [per for r in alike if (per := _per_step(r, cell, training)) is not None]
-    return tested + _candidates(cell) * training.nb_total_step * sum(steps) / len(steps) if steps else None
-
-
-def _candidates(cell: Cell) -> int:
-    """How many times a cell is trained: once per learning rate."""
-    return max(1, len(cell.rates))
+    return tested + cell.trainings * training.nb_total_step * sum(steps) / len(steps) if steps else None
 
 
 def _same(done: records.Part | None, asked: systems.Part) -> bool:
@@ -127,7 +120,7 @@ def _computed(cell: Cell, speed: float, hears: bool) -> float | None:
         taken = crops * (training.train_max_sec or SECONDS)
         once = rounds * valid + (taken * (1 if cell.frozen else BACKWARD) if hears else 0.0)
         # On a frozen backbone the candidates are a bank.
-        heard += once * (1 if cell.frozen else _candidates(cell))
+        heard += once * (1 if cell.frozen else cell.trainings)
     return heard / SECONDS * cost / speed
 
 
@@ -143,7 +136,7 @@ def _bytes(named: Named) -> float:
     learned = [(kind, part) for kind, part in cell.system.parts() if kind != "backbone" or not cell.frozen]
     trained = sum(sizes[kind].get(part.name, {}).get("parameters", 0) for kind, part in learned)
     whole = (2 + training_of(cell.system).keep_checkpoints) * trained
-    return BYTES * _candidates(cell) * (whole + 2.0 * trained)
+    return WEIGHT * cell.trainings * (whole + 2.0 * trained)
 
 
 def measured_speed(device: str) -> float:

@@ -18,11 +18,10 @@ from voxboard.data.corpus import Corpus
 from voxboard.data.prepare import find_corpus
 from voxboard.grids.spec import Cell
 from voxboard.records.codec import encode, short_digest
+from voxboard.training.config import ASIDE
 
 _OWN = "voxboard"
 _PARTS = tuple(f"voxboard.{package}." for package in ("backbones", "poolers", "heads", "benchmarks"))
-# Settings of an evaluation that change how fast a number is there, and not the number.
-_IDLE = frozenset({"cache", "cache_gb", "cache_frames", "outputs_mb"})
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Names:
             "corpus": self._corpus(benchmarks.card(cell.data).corpus),
             "benchmark": encode(cell.benchmark),
             "seed": cell.seed,
-            "evaluation": {key: item for key, item in asdict(cell.evaluation).items() if key not in _IDLE},
+            "evaluation": {key: item for key, item in asdict(cell.evaluation).items() if key not in ASIDE},
             "base": base.partition("-")[0],
         }
         if cell.rates:

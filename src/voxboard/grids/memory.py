@@ -21,7 +21,7 @@ def job_bytes(job: Job) -> float:
     backbone = sizes["backbone"].get(cell.system.backbone.name, {})
     learns = cell.trained and cell.base is None
     poolers = sum(
-        sizes["pooler"].get(named.cell.system.pooler.name, {}).get("parameters", 0) * max(len(named.cell.rates), 1)
+        sizes["pooler"].get(named.cell.system.pooler.name, {}).get("parameters", 0) * named.cell.trainings
         for named in job.cells
     )
     copies = TRAINED if learns and not cell.frozen else 1

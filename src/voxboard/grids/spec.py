@@ -35,6 +35,11 @@ class Cell:
         return training_of(self.system) if self.trained else None
 
     @property
+    def trainings(self) -> int:
+        """How many times it is trained: once per learning rate."""
+        return max(1, len(self.rates))
+
+    @property
     def title(self) -> str:
         """As records call the benchmark: `Voices gender`."""
         made = benchmarks.create(self.benchmark.name, **self.benchmark.options)

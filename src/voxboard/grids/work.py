@@ -38,9 +38,7 @@ def carry_out(job: Job, place: Place, how: How) -> list[Result]:
         if not job.bank:
             failed = {job.cells[0].id: reason_of(error)}
         else:
-            _file(job, place)
-            left = [named for named in job.cells if not _ok(place, named)]
-            done = [_result(named, place) for named in job.cells if named not in left]
+            done, left = _filed(job, place)
             return done + [result for named in left for result in carry_out(Job((named,)), place, how)]
     _file(job, place)
     for named in job.cells:
@@ -53,9 +51,7 @@ def go_on(job: Job, place: Place, how: How) -> list[Result]:
     """Carries out what is left of a job: an earlier attempt at it may have finished some of its cells."""
     bases = {named.base for named in job.cells if named.base}
     with place.at_hand([named.id for named in job.cells], bases):
-        _file(job, place)
-        left = [named for named in job.cells if not _ok(place, named)]
-        done = [_result(named, place) for named in job.cells if named not in left]
+        done, left = _filed(job, place)
         return done + (carry_out(Job(tuple(left)), place, how) if left else [])
 
 
@@ -91,6 +87,13 @@ def _evaluate(named: Named, place: Place, how: How) -> Record:
     if base is None or base.status == "failed":
         raise UserError(f"{cell.system.name} has no run for verification.", "Run the grid again.")
     return run.evaluate_run(cell.data, cell.benchmark, named.base, options, cell.evaluation, Weights())
+
+
+def _filed(job: Job, place: Place) -> tuple[list[Result], list[Named]]:
+    """Files what there is of a job. Returns what became of the cells that are done, and the others."""
+    _file(job, place)
+    left = [named for named in job.cells if not _ok(place, named)]
+    return [_result(named, place) for named in job.cells if named not in left], left
 
 
 def _file(job: Job, place: Place) -> None:

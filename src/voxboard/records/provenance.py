@@ -121,12 +121,12 @@ def git_facts(root: Path | None) -> tuple[str, bool | None]:
     Only the folders that hold code count: a new record or board must not mark the code as changed.
     """
     # A copy of the code inside someone else's repository must not borrow that repository's revision.
-    if root is None or not _git(root, "ls-files", "pyproject.toml"):
+    if root is None or not _said(root, "ls-files", "pyproject.toml"):
         return "", None
-    revision = _git(root, "rev-parse", "HEAD")
+    revision = _said(root, "rev-parse", "HEAD")
     if not revision:
         return "", None
-    changes = _git(root, "status", "--porcelain", "--", *(path for path in _CODE if (root / path).exists()))
+    changes = _said(root, "status", "--porcelain", "--", *(path for path in _CODE if (root / path).exists()))
     return revision, None if changes is None else bool(changes)
 
 
@@ -141,22 +141,28 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    """Output of a git command; None when it fails or there is no git."""
+def _said(root: Path, *arguments: str) -> str | None:
+    """What a git command says, without the blanks around it."""
+    output = git(*arguments, root=root)
+    return None if output is None else output.decode().strip()
+
+
+def git(*arguments: str, root: Path = Path(), given: bytes = b"", seconds: float = 20.0) -> bytes | None:
+    """Output of a git command in a folder; None when it fails, takes longer, or there is no git."""
     # Inside a git hook GIT_DIR points elsewhere; fsmonitor would start a program that the repository names.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         done = subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "-C", str(root), *arguments],
+            input=given,
             capture_output=True,
-            text=True,
-            timeout=20,
+            timeout=seconds,
             check=True,
             env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout
 
 
 def _file_digest(path: Path) -> str:

@@ -71,9 +71,11 @@ class Step(nn.Module):
 
 def _of_all(labels: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The labels of the whole batch, where this process has a share of it."""
-    parts = parallel.gathered({task: label.cpu() for task, label in labels.items()}) if parallel.launched() else []
+    if not parallel.launched():
+        return labels
+    parts = parallel.gathered({task: label.cpu() for task, label in labels.items()})
     return {
-        task: padded([row for part in parts for row in part[task]], MISSING).to(label.device) if parts else label
+        task: padded([row for part in parts for row in part[task]], MISSING).to(label.device)
         for task, label in labels.items()
     }
 
