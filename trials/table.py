@@ -146,7 +146,7 @@ def write(
     for `*.tsv`, else voxceleb. Only unipool and nist keep the match columns. `*.gz` is compressed. `sidecar` is what to
     keep beside the list (`sidecar.of_list`, `sidecar.of_built`); by default, what the list itself tells.
     """
-    from voxboard.records.store import write_atomically
+    from voxboard.files import write_atomically
     from voxboard.trials import formats
     from voxboard.trials import sidecar as sidecars
 

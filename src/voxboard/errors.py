@@ -3,7 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+
+def printable(text: str) -> str:
+    """Return text from outside as it may reach a terminal: control and format characters are written out.
+
+    A newline or a tab becomes a space. Names of files, records and utterances go through here before they are shown,
+    since an escape sequence in one could recolor, retitle or rewrite what the reader sees.
+    """
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character in "\n\t":
+        return " "
+    if unicodedata.category(character) in _CONTROL:
+        code = ord(character)
+        return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return character
+
+
+_CONTROL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class UserError(Exception):

@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from voxboard.errors import UserError, unknown
-from voxboard.records import slug, write_atomically
+from voxboard.files import write_atomically
+from voxboard.records import slug
 
 # Scheme → the package that reads it; the extra is called like the scheme.
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "file": ""}

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.records.record_samples import any_record, make_record
 from voxboard.errors import UserError
-from voxboard.records import Record, load, read, save, scan, slug, validate, write_atomically
+from voxboard.files import write_atomically
+from voxboard.records import Record, load, read, save, scan, slug, validate
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -8,7 +8,8 @@ from voxboard.board.arrange import arrange
 from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.terminal import table
 from voxboard.errors import UserError
-from voxboard.records import scan, write_atomically
+from voxboard.files import write_atomically
+from voxboard.records import scan
 
 FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "index.html")
 

@@ -42,8 +42,8 @@ def main(argv: Sequence[str]) -> int:
 
 def compare(place: Place) -> bool:
     """Writes changes.md where the board is another than last night's; returns whether it is."""
+    from voxboard.files import write_atomically
     from voxboard.grids.changes import changes
-    from voxboard.records import write_atomically
 
     last, board = place.root / LAST, place.board / "leaderboard.json"
     place.fetch(last)

@@ -63,7 +63,7 @@ def copy(
     utterances that are not there; one that the corpus brings along is then left out.
     """
     from voxboard import trials
-    from voxboard.records import write_atomically
+    from voxboard.files import write_atomically
     from voxboard.trials import sidecar, table
 
     copied: dict[str, str] = {}

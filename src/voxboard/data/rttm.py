@@ -190,7 +190,7 @@ def _decimal(ticks: int) -> str:
 
 
 def _write(lines: Mapping[str, str], path: Path, suffix: str) -> None:
-    from voxboard.records.store import write_atomically
+    from voxboard.files import write_atomically
 
     if path.suffix == suffix:
         write_atomically({path: "".join(lines.values()).encode()})

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.errors import UserError
-from voxboard.records import Curves, write_atomically
+from voxboard.files import write_atomically
+from voxboard.records import Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

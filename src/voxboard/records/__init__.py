@@ -6,7 +6,7 @@ from voxboard.records.portable import portable
 from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
 from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
-from voxboard.records.store import Filed, load, read, save, scan, slug, validate, write_atomically
+from voxboard.records.store import Filed, load, read, save, scan, slug, validate
 from voxboard.records.system import Candidate, Part, Search, System, Training
 
 __all__ = [
@@ -39,5 +39,4 @@ __all__ = [
     "scan",
     "slug",
     "validate",
-    "write_atomically",
 ]

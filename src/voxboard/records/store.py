@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
-import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from voxboard.errors import UserError
+from voxboard.files import read_json, write_atomically
 from voxboard.records.codec import encode
 from voxboard.records.migrations import SCHEMA
 from voxboard.records.portable import portable_values
@@ -60,12 +58,7 @@ def scan(folder: str | Path) -> list[Filed]:
 
 def read(path: str | Path) -> Record:
     """The record in a file. Raises `UserError` that names the file and the field."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not readable as JSON ({error}).") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    data = read_json(path)
     try:
         return Record.from_dict(data)
     except UserError as error:
@@ -93,51 +86,7 @@ def save(record: Record, folder: str | Path) -> Path:
     return path
 
 
-def write_atomically(files: Mapping[Path, bytes]) -> None:
-    """Writes all files beside their places, then moves them in: a full disk leaves the old ones whole.
-
-    Raises `UserError` that says why it was not possible.
-    """
-    staged: dict[Path, Path] = {}
-    try:
-        for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-            staged[temporary] = path
-            with temporary.open("xb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-        for temporary, path in staged.items():
-            os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(
-            f"{next(iter(files))} cannot be written: {error.strerror or error}.",
-            "Nothing that was there has changed; make room or choose another folder, then run it again.",
-        ) from error
-    finally:
-        for temporary in staged:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-    for folder in {path.parent for path in files}:
-        _sync_folder(folder)
-
-
 def slug(text: str) -> str:
     """Lower-case ASCII words joined by hyphens, at most 60 characters, safe as a file name."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].rstrip("-") or "unnamed"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself survive a power cut, where the file system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

@@ -22,7 +22,7 @@ from voxboard import parallel
 from voxboard.data._files import readable
 from voxboard.data.audio import digests
 from voxboard.errors import UserError
-from voxboard.records.store import write_atomically
+from voxboard.files import write_atomically
 from voxboard.scoring.embed import FROM_CACHE, Spent, compute, lookups
 from voxboard.scoring.entries import Store, Tensors
 

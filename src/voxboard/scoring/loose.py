@@ -21,7 +21,7 @@ import numpy as np
 
 from voxboard.data.manifest import inside
 from voxboard.errors import UserError
-from voxboard.records.store import write_atomically
+from voxboard.files import write_atomically
 from voxboard.scoring.store import Rows, Stamp, Stored
 
 INDEX = "_embeddings.json"

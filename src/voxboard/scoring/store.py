@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.errors import UserError
-from voxboard.records.store import write_atomically
+from voxboard.files import write_atomically
 from voxboard.scoring.rows import unit
 
 KEY = "voxboard"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from voxboard.training import checkpoint
+from voxboard.files import write_text
 
 
 class JsonLines:
@@ -23,7 +23,7 @@ class JsonLines:
         if self.path.exists():
             lines = self.path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-            checkpoint.write_text(self.path, "".join(f"{line}\n" for line in kept))
+            write_text(self.path, "".join(f"{line}\n" for line in kept))
 
     def start(self, name: str, config: Mapping[str, Any]) -> None:
         """Nothing: the folder has the name and the configuration."""

@@ -6,7 +6,6 @@ One file, replaced atomically: a run that is killed while it writes leaves the p
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from voxboard import parallel
 from voxboard.errors import UserError
+from voxboard.files import replacing, write_text
 
 _META = "voxboard"
 
@@ -35,16 +35,12 @@ def _save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) ->
 
     contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     text = json.dumps(meta, indent=2)
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        save_file(contiguous, temporary, metadata={_META: text})
-        _replace(temporary, path)
-    except (SafetensorError, OSError) as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"{path} could not be written: {error}.",
-            "Make room, then go on with --resume: what was there before is whole.",
-        ) from error
+        with replacing(path) as temporary:
+            save_file(contiguous, temporary, metadata={_META: text})
+    except (SafetensorError, UserError) as error:
+        reason = getattr(error, "problem", f"{path} could not be written: {error}.")
+        raise UserError(reason, "Make room, then go on with --resume: what was there before is whole.") from error
     write_text(path.with_suffix(".json"), text + "\n")
 
 
@@ -60,22 +56,6 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"There is no checkpoint {path.name} in {path.parent}.", "Name a run folder.") from error
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise UserError(f"{path} is not a checkpoint of voxboard.", "Name a run folder.") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file atomically. Raises `UserError` when the disk does not take it."""
-    from voxboard.records.store import write_atomically
-
-    write_atomically({path: text.encode()})
-
-
-def _replace(temporary: Path, path: Path) -> None:
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o666 & ~umask)  # safetensors writes for the owner alone
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def pack_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

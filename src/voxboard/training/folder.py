@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from voxboard import parallel
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
+from voxboard.files import write_text
 from voxboard.training import checkpoint
 from voxboard.training.config import RunConfig
 
@@ -37,7 +38,7 @@ def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
     def made() -> Path:
         folder = place or _new(runs)
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint.write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
+        write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
         return folder
 
     return parallel.once(made)
@@ -94,7 +95,7 @@ def keep_targets(folder: Path, targets: Targets, speakers: Sequence[str]) -> Non
         if (folder / "labels.json").is_file():
             return
         for name, content in (("speakers.json", list(speakers)), ("labels.json", targets.to_dict())):
-            checkpoint.write_text(folder / name, json.dumps(content, ensure_ascii=False) + "\n")
+            write_text(folder / name, json.dumps(content, ensure_ascii=False) + "\n")
 
     parallel.once(kept)
 

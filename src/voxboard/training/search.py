@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from voxboard.files import write_text
 from voxboard.records import Candidate, Search
 from voxboard.records.codec import decode, encode
-from voxboard.training import checkpoint, folder
+from voxboard.training import folder
 from voxboard.training.config import RunConfig
 
 SETTING = "max_lr"
@@ -57,7 +58,7 @@ def choose(run: Path, configs: Sequence[RunConfig], reasons: Mapping[Path, str])
         return _none_left(tried)
     chosen = tried[min(left)[1]].value
     search = Search(SETTING, configs[0].training.nb_total_step, tuple(tried), chosen)
-    checkpoint.write_text(run / FILE, json.dumps(encode(search, sparse=True), indent=2) + "\n")
+    write_text(run / FILE, json.dumps(encode(search, sparse=True), indent=2) + "\n")
     return ""
 
 
