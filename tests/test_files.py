@@ -13,7 +13,8 @@ from voxboard.errors import UserError, printable
 
 
 def test_what_a_killed_writer_left_is_swept_away_by_the_next_one(tmp_path: Path) -> None:
-    code = f"import os, pathlib; from voxboard import files; p = files.temporary_name(pathlib.Path({str(tmp_path)!r}) / 'a')"
+    target = f"pathlib.Path({str(tmp_path)!r}) / 'a'"
+    code = f"import os, pathlib; from voxboard import files; p = files.temporary_name({target})"
     subprocess.run([sys.executable, "-c", f"{code}; p.write_text('half'); os.kill(os.getpid(), 9)"], check=False)
     (left,) = tmp_path.iterdir()
     mine = files.temporary_name(tmp_path / "b")
