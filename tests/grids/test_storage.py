@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -124,9 +126,16 @@ def test_two_starts_exclude_each_other_and_the_second_is_told_until_when(store: 
 
 def test_a_lease_is_kept_up_while_its_holder_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(f"file://{tmp_path}/store")
-    monkeypatch.setattr(lease, "SECONDS", 2.0)
+    monkeypatch.setattr(lease, "SECONDS", 10.0)
+
+    def until() -> float:
+        return float(json.loads(store.read("lease/00000001.json") or b"")["until"])
+
     with lease.held(store):
-        time.sleep(2.5)
+        first, limit = until(), time.monotonic() + 60
+        while until() == first and time.monotonic() < limit:
+            time.sleep(0.05)
+        assert until() > first
         with pytest.raises(UserError, match="at work"), lease.held(store):
             pass
 
@@ -160,6 +169,29 @@ def test_one_who_has_lost_the_lease_stops(store: Store, monkeypatch: pytest.Monk
     with pytest.raises(UserError, match="another voxboard may be at work"):
         at_work()
     assert store.read("lease/00000002.json") == taken
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
+def test_one_whose_keyboard_is_ignored_stops_too_and_is_not_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: Any
+) -> None:
+    """A shell has what it starts with `&` ignore SIGINT."""
+    monkeypatch.setattr(lease, "SECONDS", 0.5)
+    store = Store(f"file://{tmp_path}/store")
+    handlers = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM)]
+
+    def at_work() -> None:
+        with lease.held(store):
+            store.write("lease/00000002.json", json.dumps({"holder": "another", "until": time.time() + 600}).encode())
+            time.sleep(30)
+
+    signal.signal(signal.SIGINT, before)
+    try:
+        with pytest.raises(UserError, match="another voxboard may be at work"):
+            at_work()
+    finally:
+        signal.signal(signal.SIGINT, handlers[0])
+    assert [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM)] == handlers
 
 
 def test_a_file_that_is_no_lease_is_said(store: Store) -> None:

@@ -16,7 +16,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
@@ -46,7 +46,7 @@ def held(store: Store) -> Iterator[None]:
     seconds = SECONDS
     holder = f"{socket.gethostname()}, process {os.getpid()}, {secrets.token_hex(4)}"
     number = _take(store, Lease(holder, time.time() + seconds))
-    ended, lost = threading.Event(), threading.Event()
+    ended, lost, turn = threading.Event(), threading.Event(), threading.Lock()
 
     def renew() -> None:
         until = time.time() + seconds
@@ -57,15 +57,25 @@ def held(store: Store) -> Iterator[None]:
                 until = time.time() + seconds
             except UserError:  # out of reach for a while
                 mine = time.time() < until
-            if not mine and not ended.is_set():
-                lost.set()
-                _interrupt()
-                return
+            with turn:  # nobody is interrupted who has just ended
+                if not mine and not ended.is_set():
+                    lost.set()
+                    interrupt()
+                    return
 
     thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
     try:
-        yield
+        with _interruptible() as interrupt:
+            thread.start()
+            try:
+                yield
+            finally:
+                with turn:
+                    ended.set()
+                thread.join()
+                with suppress(UserError):  # then it runs out
+                    if not lost.is_set():
+                        store.write(_name(number), _said(Lease(holder, 0.0)))
     except KeyboardInterrupt as error:
         if not lost.is_set():
             raise
@@ -73,18 +83,24 @@ def held(store: Store) -> Iterator[None]:
             f"{store.url} was out of reach for so long that another voxboard may be at work in it.",
             "Start again: it goes on with what is missing.",
         ) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Yield what interrupts the main thread, which may wait for days, as Ctrl-C does.
+
+    What a shell starts with `&` ignores SIGINT. SIGTERM would end such a process on the spot, whatever it is in the
+    middle of and without a word, so that another signal stands for SIGINT there.
+    """
+    signum, before = signal.SIGINT, None
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signum = signal.SIGUSR1
+        before = signal.signal(signum, signal.default_int_handler)
+    try:
+        yield lambda: signal.pthread_kill(threading.main_thread().ident or 0, signum)
     finally:
-        ended.set()
-        thread.join()
-        with suppress(UserError):  # then it runs out
-            if not lost.is_set():
-                store.write(_name(number), _said(Lease(holder, 0.0)))
-
-
-def _interrupt() -> None:
-    """Interrupts the main thread, which may wait for days; a shell lets what it starts with `&` ignore the keyboard."""
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM if ignored else signal.SIGINT)
+        if before is not None:
+            signal.signal(signum, before)
 
 
 def _take(store: Store, lease: Lease) -> int:
