@@ -21,7 +21,7 @@ demo: env
 	$(BIN)/voxboard demo
 
 test: env
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not perf"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 4 -m "not perf"
 
 lint: env
 	$(BIN)/ruff check .

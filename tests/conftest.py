@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("VOXBOARD_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have what becomes of test processes told."""
+    if config.pluginmanager.hasplugin("xdist"):
+        from tests.workers import Diary
+
+        config.pluginmanager.register(Diary(config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have tests go on where a test process vanishes."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.workers import Files
+
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")
