@@ -14,7 +14,7 @@ from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, 
 from voxboard.backbones.ssl_attention import biased
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
 from voxboard.backbones.ssl_heads import load_head, native_head
-from voxboard.backbones.ssl_masking import masked_positions, masked_statistics
+from voxboard.backbones.ssl_masking import extracted, masked_positions
 from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
 from voxboard.poolers.base import Pooler
@@ -124,8 +124,8 @@ class SSL(Backbone):
 
     def _extracted(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """[B, N] → [B, T, C]; the convolutions are unpadded, so valid frames never see what lies beyond the lengths."""
-        with masked_statistics(self.model.feature_extractor, frame_counts(lengths, self.kernels[:1])):
-            return self.model.feature_extractor(waveforms).transpose(1, 2)
+        first = frame_counts(lengths, self.kernels[:1])
+        return extracted(self.model.feature_extractor, waveforms, first).transpose(1, 2)
 
     def states(self, hidden: Tensor, steps: Tensor) -> Tensor:
         """Projected features [B, T, D] → the input of the first layer and the output of each, [B, L, T, D].
