@@ -48,6 +48,7 @@ class S3prl(Backbone):
         self.upstream: Any = build(config)
         states, rate = self._probe()
         hooks = getattr(self.upstream, "hooks", [])
+        weighted = any(True for _ in self.parameters())  # S3PRL always loads them
         self.spec = BackboneSpec(
             FramesSpec(
                 states.shape[1],
@@ -59,7 +60,8 @@ class S3prl(Backbone):
             min_samples=SHORTEST,
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
-            weights_licence="see the upstream's card" if any(True for _ in self.parameters()) else "none (no weights)",
+            weights="pretrained" if weighted else "none",
+            weights_licence="see the upstream's card" if weighted else "none (no weights)",
             source=f"s3prl {version('s3prl')}: {config.upstream}",
         )
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, valid
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, valid
 from voxboard.backbones.ssl_attention import biased
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
 from voxboard.backbones.ssl_heads import load_head, native_head
@@ -84,11 +84,13 @@ class SSL(Backbone):
             min_samples=receptive_field(self.kernels),
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
+            weights="random",
+            weights_licence=RANDOM,
             source=config.cfg,
         )
         if config.use_pretrain:
             licence, trained_on = (known.licence, known.trained_on) if known else ("see the checkpoint's card", ())
-            spec = replace(spec, weights_licence=licence, trained_on=trained_on)
+            spec = replace(spec, weights="pretrained", weights_licence=licence, trained_on=trained_on)
         self.spec = spec
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
