@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from voxboard.errors import UserError
 from voxboard.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -271,16 +272,31 @@ REGISTRY = Registry(
         ),
     },
     prefixes={
-        "hf:": (Entry(SSL, "a hub id or local folder of one of these families"), "cfg"),
-        "speechbrain:": (Entry(SPEECHBRAIN, "a hub id or local folder of one of these two networks"), "cfg"),
+        # Whoever names a folder means the weights in it; use_pretrain=False asks for random ones.
+        "hf:": (Entry(SSL, "a hub id or local folder of one of these families", {"use_pretrain": True}), "cfg"),
+        "speechbrain:": (
+            Entry(SPEECHBRAIN, "a hub id or local folder of one of these two networks", {"use_pretrain": True}),
+            "cfg",
+        ),
         "s3prl:": (Entry("voxboard.backbones.s3prl:S3prl", "an upstream of S3PRL's hub"), "upstream"),
     },
 )
 
 
 def create(name: str, **options: Any) -> Backbone:
-    """Builds a backbone by name, randomly initialised unless an option says otherwise."""
-    return REGISTRY.create(name, **options)
+    """Build a backbone by name, with random weights unless the name or an option says otherwise.
+
+    Raises `UserError` for a class of a user's that is no backbone.
+    """
+    from voxboard.backbones.base import BackboneSpec
+
+    made: Backbone = REGISTRY.create(name, **options)
+    if not isinstance(getattr(made, "spec", None), BackboneSpec):
+        raise UserError(
+            f"{name} has no spec, so it is no backbone of voxboard's yet.",
+            "Derive it from voxboard.backbones.base.Backbone, set self.spec and implement encode: docs/extending.md.",
+        )
+    return made
 
 
 def names() -> list[str]:

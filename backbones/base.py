@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from voxboard.poolers.base import Pooler
 
 Batching = Literal["exact", "equal-length"]
+Weights = Literal["none", "random", "pretrained", "unknown"]
+RANDOM = "none (random initialisation)"  # the licence of random weights
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class BackboneSpec:
     `batching` is "exact" when an embedding does not depend on its batch mates, padded or not (tested), and
     "equal-length" when only utterances of the same number of samples may share a batch in official numbers.
     `min_samples` is the receptive field: a shorter utterance gives no frame.
+    `weights` tells how they came to be, "unknown" where a part does not say; `trained_on` names what pretrained ones
+    have seen, nothing where that is not known. An empty licence is an unknown one.
     `exports` tells how the network becomes a program without its Python code: "torch.export", "torchscript" (tested).
     """
 
@@ -80,7 +84,8 @@ class BackboneSpec:
     parameters: int = 0
     batching: Batching = "exact"
     code_licence: str = "MIT"
-    weights_licence: str = "none (random initialisation)"
+    weights: Weights = "unknown"
+    weights_licence: str = ""
     trained_on: tuple[str, ...] = ()
     source: str = ""
     exports: tuple[str, ...] = ()

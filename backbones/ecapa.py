@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
 from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm, norm_for, spec_augment
 from voxboard.errors import UserError
 
@@ -69,6 +69,8 @@ class Ecapa(Backbone):
         self.spec = BackboneSpec(
             FramesSpec(1, config.frame_size, hop=0.01, native=("ecapa-asp", native)),
             min_samples=WINDOW,
+            weights="random",
+            weights_licence=RANDOM,
             parameters=sum(p.numel() for p in self.parameters()),
             source="Desplanques et al., ECAPA-TDNN, Interspeech 2020, arXiv 2005.07143",
             exports=("torch.export",),

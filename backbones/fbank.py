@@ -30,6 +30,7 @@ class Fbank(Backbone):
         self.spec = BackboneSpec(
             FramesSpec(1, config.bins, hop=0.01),
             min_samples=features.WINDOW,
+            weights="none",
             weights_licence="none (no weights)",
             source="Kaldi, compute-fbank-feats",
             exports=("torch.export",),

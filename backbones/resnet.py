@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silent_picture
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silent_picture
 from voxboard.backbones.features import FFT, FrontEnd
 from voxboard.backbones.vgg import halved
 from voxboard.errors import UserError
@@ -48,6 +48,8 @@ class ResNet(Backbone):
         self.spec = BackboneSpec(
             FramesSpec(1, third, hop=0.02),
             min_samples=FFT,
+            weights="random",
+            weights_licence=RANDOM,
             parameters=sum(p.numel() for p in self.parameters()),
             source="He et al., Deep Residual Learning, CVPR 2016; India et al., ICASSP 2021, arXiv 2007.13199",
         )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import pickle
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.s3prl_guard import admit, guarded
 from voxboard.errors import UserError, unknown
 
 SHORTEST = 1_600  # samples: the baseline's mean-variance normalisation needs several frames
@@ -48,6 +48,7 @@ class S3prl(Backbone):
         self.upstream: Any = build(config)
         states, rate = self._probe()
         hooks = getattr(self.upstream, "hooks", [])
+        weighted = any(True for _ in self.parameters())  # S3PRL always loads them
         self.spec = BackboneSpec(
             FramesSpec(
                 states.shape[1],
@@ -59,7 +60,8 @@ class S3prl(Backbone):
             min_samples=SHORTEST,
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
-            weights_licence="see the upstream's card" if any(True for _ in self.parameters()) else "none (no weights)",
+            weights="pretrained" if weighted else "none",
+            weights_licence="see the upstream's card" if weighted else "none (no weights)",
             source=f"s3prl {version('s3prl')}: {config.upstream}",
         )
 
@@ -114,6 +116,7 @@ def build(config: S3prl.Config) -> Any:
     if config.upstream not in modules:
         raise unknown("S3PRL upstream", config.upstream, modules)
     module = modules[config.upstream]
+    admit(module)
     try:
         hub = importlib.import_module(f"s3prl.upstream.{module}.hubconf")
     except Exception as error:  # whatever an upstream does while it is imported
@@ -123,7 +126,10 @@ def build(config: S3prl.Config) -> Any:
         ) from error
     options = {"ckpt": str(harmless(Path(config.ckpt).expanduser()))} if config.ckpt else {}
     try:
-        return getattr(hub, config.upstream)(**options)
+        with guarded():
+            return getattr(hub, config.upstream)(**options)
+    except UserError:
+        raise
     except Exception as error:  # no network, no such file, a package that only this upstream needs
         raise UserError(
             f"S3PRL's upstream {config.upstream} cannot be built: {_reason(error)}.",
@@ -134,17 +140,15 @@ def build(config: S3prl.Config) -> Any:
 def harmless(path: Path) -> Path:
     """The path itself. Raises `UserError` for a checkpoint that holds more than tensors and plain values.
 
-    S3PRL unpickles whatever it is given: a file that loads without running code here cannot run any there.
+    Some upstreams catch what `guarded` raises and try another way, so it is said here first.
     """
     try:
-        torch.load(path, map_location="meta", weights_only=True)
+        with guarded():
+            torch.load(path, map_location="meta")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check ckpt.") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(
-            f"{path} is no checkpoint of tensors and plain values: reading it could run code.",
-            "Convert it to S3PRL's own form in a process that you trust, or use another file.",
-        ) from error
+    except (RuntimeError, EOFError) as error:
+        raise UserError(f"{path} is damaged, or no checkpoint: {_reason(error)}.", "Fetch it again.") from error
     return path
 
 

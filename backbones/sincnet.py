@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, valid
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, valid
 from voxboard.errors import UserError, unknown
 
 SAMPLE_RATE = 16_000
@@ -67,6 +67,8 @@ class SincNet(Backbone):
         self.spec = BackboneSpec(
             FramesSpec(1, config.dense[-1], hop=self.shift / SAMPLE_RATE, native=("mean", {})),
             min_samples=1,
+            weights="random",
+            weights_licence=RANDOM,
             parameters=sum(p.numel() for p in self.parameters()),
             source="Ravanelli & Bengio, Speaker Recognition from Raw Waveform with SincNet, SLT 2018",
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding
 from voxboard.backbones.features import HOP, normalise
 from voxboard.backbones.speechbrain_checkpoints import KNOWN, TRAINED_ON, Sizes, Weights, fetch, sizes_of
 from voxboard.backbones.speechbrain_layers import SHORTEST, DecibelFbank, EcapaTdnn, XVectorTdnn
@@ -66,13 +66,16 @@ class SpeechBrain(Backbone):
             FramesSpec(1, sizes.frame_size, 0.01, native=native),
             min_samples=(SHORTEST - 1) * HOP,
             parameters=sum(p.numel() for p in self.parameters()),
+            weights="random",
+            weights_licence=RANDOM,
             source=config.cfg,
         )
         if config.use_pretrain:
             load_reference(self.layout, weights, backbone=self)
             published = config.cfg in KNOWN
             licence = "Apache-2.0" if published else "see the checkpoint's card"
-            self.spec = replace(self.spec, weights_licence=licence, trained_on=TRAINED_ON if published else ())
+            heard = TRAINED_ON if published else ()
+            self.spec = replace(self.spec, weights="pretrained", weights_licence=licence, trained_on=heard)
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         features, steps = self.features(waveforms, lengths)

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, valid
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, valid
 from voxboard.backbones.ssl_attention import biased
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
 from voxboard.backbones.ssl_heads import load_head, native_head
-from voxboard.backbones.ssl_masking import masked_positions, masked_statistics
+from voxboard.backbones.ssl_masking import extracted, masked_positions
 from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
 from voxboard.poolers.base import Pooler
@@ -84,11 +84,13 @@ class SSL(Backbone):
             min_samples=receptive_field(self.kernels),
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
+            weights="random",
+            weights_licence=RANDOM,
             source=config.cfg,
         )
         if config.use_pretrain:
             licence, trained_on = (known.licence, known.trained_on) if known else ("see the checkpoint's card", ())
-            spec = replace(spec, weights_licence=licence, trained_on=trained_on)
+            spec = replace(spec, weights="pretrained", weights_licence=licence, trained_on=trained_on)
         self.spec = spec
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
@@ -124,8 +126,8 @@ class SSL(Backbone):
 
     def _extracted(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """[B, N] → [B, T, C]; the convolutions are unpadded, so valid frames never see what lies beyond the lengths."""
-        with masked_statistics(self.model.feature_extractor, frame_counts(lengths, self.kernels[:1])):
-            return self.model.feature_extractor(waveforms).transpose(1, 2)
+        first = frame_counts(lengths, self.kernels[:1])
+        return extracted(self.model.feature_extractor, waveforms, first).transpose(1, 2)
 
     def states(self, hidden: Tensor, steps: Tensor) -> Tensor:
         """Projected features [B, T, D] → the input of the first layer and the output of each, [B, L, T, D].

@@ -1,41 +1,56 @@
-"""What keeps padding out of transformers' own modules while they run: masked statistics and masked convolutions."""
+"""What keeps padding out of transformers' own modules: masked statistics and masked convolutions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from voxboard.backbones.base import padding, silenced
 
 
-@contextmanager
-def masked_statistics(extractor: nn.Module, lengths: Tensor) -> Iterator[None]:
-    """Lets a group norm over time see the valid frames only: the one place where a base model's extractor sees padding.
+def extracted(extractor: Any, waveforms: Tensor, lengths: Tensor) -> Tensor:
+    """Waveforms [B, N] through a convolutional extractor → [B, C, T].
 
-    `lengths` [B] are the frames that reach it, after the first convolution.
+    A group norm over time takes its statistics over the valid frames only: the one place where a base model's extractor
+    sees padding. `lengths` [B] are the frames behind the first convolution. Gradient checkpointing computes such a
+    layer again in the backward pass, with the same lengths.
     """
-
-    def normalise(norm: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        assert isinstance(norm, nn.GroupNorm)
-        (x,) = inputs  # [B, C, T]
-        outside = padding(lengths, x.shape[2])
+    hidden = waveforms[:, None]
+    for layer in extractor.conv_layers:
+        norm = getattr(layer, "layer_norm", None)
+        outside = None
+        if isinstance(norm, nn.GroupNorm):
+            steps = (hidden.shape[2] - layer.conv.kernel_size[0]) // layer.conv.stride[0] + 1
+            outside = padding(lengths, steps)
         if outside is None:
-            return output
-        outside = outside[:, None, None]
-        grouped = x.reshape(len(x), norm.num_groups, -1, x.shape[2])  # [B, G, C/G, T]
-        count = (lengths * grouped.shape[2])[:, None, None, None].to(x.dtype)
-        mean = grouped.masked_fill(outside, 0.0).sum((2, 3), keepdim=True) / count
-        centred = (grouped - mean).masked_fill(outside, 0.0)
-        scaled = (centred * (centred.square().sum((2, 3), keepdim=True) / count + norm.eps).rsqrt()).flatten(1, 2)
-        return scaled * norm.weight[:, None] + norm.bias[:, None]
+            hidden = layer(hidden)
+        elif layer.gradient_checkpointing and layer.training and torch.is_grad_enabled():
+            hidden = checkpoint(masked_layer, layer, hidden, lengths, outside, use_reentrant=False)
+        else:
+            hidden = masked_layer(layer, hidden, lengths, outside)
+    return hidden
 
-    with ExitStack() as hooks:
-        for module in extractor.modules():
-            if isinstance(module, nn.GroupNorm):
-                hooks.callback(module.register_forward_hook(normalise).remove)
-        yield
+
+def masked_layer(layer: Any, hidden: Tensor, lengths: Tensor, outside: Tensor) -> Tensor:
+    """A convolution, its group norm over the frames that are not `outside` [B, T], its activation."""
+    activated: Tensor = layer.activation(masked_group_norm(layer.layer_norm, layer.conv(hidden), lengths, outside))
+    return activated
+
+
+def masked_group_norm(norm: nn.GroupNorm, x: Tensor, lengths: Tensor, outside: Tensor) -> Tensor:
+    """[B, C, T], valid lengths [B], and the frames past them, true in [B, T] → [B, C, T]."""
+    outside = outside[:, None, None]
+    grouped = x.reshape(len(x), norm.num_groups, -1, x.shape[2])  # [B, G, C/G, T]
+    count = (lengths * grouped.shape[2])[:, None, None, None].to(x.dtype)
+    mean = grouped.masked_fill(outside, 0.0).sum((2, 3), keepdim=True) / count
+    centered = (grouped - mean).masked_fill(outside, 0.0)
+    scaled = (centered * (centered.square().sum((2, 3), keepdim=True) / count + norm.eps).rsqrt()).flatten(1, 2)
+    return scaled * norm.weight[:, None] + norm.bias[:, None]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding, silent_picture
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silent_picture
 from voxboard.backbones.features import FFT, FrontEnd
 from voxboard.errors import UserError
 
@@ -51,6 +51,8 @@ class VGG(Backbone):
         self.spec = BackboneSpec(
             FramesSpec(1, size * mels, hop=0.01 * 2**config.blocks),
             min_samples=FFT,
+            weights="random",
+            weights_licence=RANDOM,
             parameters=sum(p.numel() for p in self.parameters()),
             source="India et al., Double Multi-Head Attention for Speaker Verification, ICASSP 2021, arXiv 2007.13199",
         )

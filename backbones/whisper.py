@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones import ssl_checkpoints
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec
 from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
 
@@ -74,13 +74,14 @@ class Whisper(Backbone):
         self.window: int = shape.max_source_positions * STRIDE  # samples
         self.features = LogMel(shape.num_mel_bins)
         published = config.use_pretrain and config.cfg in KNOWN
-        unnamed = "see the checkpoint's card" if config.use_pretrain else BackboneSpec.weights_licence
+        unnamed = "see the checkpoint's card" if config.use_pretrain else RANDOM
         heard = HEARD.get(config.cfg, ("680,000 hours from the web",))
         self.spec = BackboneSpec(
             FramesSpec(shape.encoder_layers + 1, shape.d_model, STRIDE / 16_000, input_layer=True),
             min_samples=1,
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
+            weights="pretrained" if config.use_pretrain else "random",
             weights_licence="Apache-2.0" if published else unnamed,
             trained_on=heard if published else (),
             source=config.cfg,

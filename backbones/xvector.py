@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec
 from voxboard.backbones.features import HOP, WINDOW, FrontEnd, Kind, Norm, norm_for
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # frames and dilation of each layer
@@ -53,6 +53,8 @@ class XVector(Backbone):
         self.spec = BackboneSpec(
             FramesSpec(1, config.frame_size, 0.01, native=("statistics", {"project": config.embedding})),
             min_samples=WINDOW + SHRINKS * HOP,
+            weights="random",
+            weights_licence=RANDOM,
             parameters=sum(p.numel() for p in self.parameters()),
             source="Snyder et al., X-vectors, ICASSP 2018",
             exports=("torch.export",),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec, padding
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding
 from voxboard.backbones.zipformer_checkpoints import described, load
 from voxboard.backbones.zipformer_encoder import Chunks, Encoder
 from voxboard.backbones.zipformer_fbank import AudenFbank
@@ -112,7 +112,8 @@ class Zipformer(Backbone):
             min_samples=MIN_SAMPLES,
             parameters=sum(p.numel() for p in self.parameters()),
             batching="equal-length" if config.reference else "exact",
-            weights_licence="see the checkpoint's card" if config.checkpoint else "none (random initialisation)",
+            weights="pretrained" if config.checkpoint else "random",
+            weights_licence="see the checkpoint's card" if config.checkpoint else RANDOM,
             source="Yao et al., Zipformer, ICLR 2024, arXiv 2310.11230",
         )
         self.spec_augment = spec_augment() if config.augment else None

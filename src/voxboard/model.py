@@ -58,7 +58,13 @@ class Encoder(nn.Module):
     def frames(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         """The same input → what the pooler gets, without gradient where the backbone is frozen."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return self.backbone(waveforms, lengths)
+            frames: Frames = self.backbone(waveforms, lengths)
+        if not isinstance(frames, Frames):
+            raise UserError(
+                f"The backbone {type(self.backbone).__name__} returns a {type(frames).__name__}, not Frames.",
+                "Let its encode return Frames(states [B, L, T, D], lengths [B], hop): docs/extending.md.",
+            )
+        return frames
 
     def fingerprint(self) -> str:
         """sha256 of all weights and of the preprocessing."""

@@ -58,6 +58,10 @@ class Registry:
         """All registered names, in-tree first, then those of installed plugins."""
         return [*self._catalogue, *sorted(set(self._plugins) - set(self._catalogue))]
 
+    def has_prefix(self, name: str) -> bool:
+        """Whether a name is one of a prefix, as "hf:/data/wavlm"."""
+        return name.startswith(tuple(self._prefixes))
+
     def summary(self, name: str) -> str:
         """The catalogue's one-line description of a name."""
         if name in self._catalogue:
@@ -78,9 +82,9 @@ class Registry:
             if name.startswith(prefix):
                 return entry.load(), {**entry.options, option: name.removeprefix(prefix)}
         if ".py:" in name:
-            return _load_file(self.kind, name), {}
+            return _checked(self.kind, name, _load_file(self.kind, name)), {}
         if name in self._plugins:
-            return self._plugins[name].load(), {}
+            return _checked(self.kind, name, self._plugins[name].load()), {}
         raise unknown(self.kind, name, [*self.names(), *self._prefixes])
 
     def config(self, name: str, **options: Any) -> Any:
@@ -120,6 +124,18 @@ def option_docs(config: type) -> dict[str, str]:
             if isinstance(field_, ast.AnnAssign) and isinstance(field_.target, ast.Name) and isinstance(text, ast.Expr):
                 found[field_.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
     return found
+
+
+def _checked(kind: str, name: str, part: Any) -> type[Any]:
+    """Return a part from outside. Raises `UserError` for what is no class with its options, as a plain module is."""
+    if isinstance(part, type) and is_dataclass(getattr(part, "Config", None)):
+        return part
+    what = "a class without options" if isinstance(part, type) else f"no class but a {type(part).__name__}"
+    raise UserError(
+        f"{name} is {what}, so it is no {kind} of voxboard's yet.",
+        f"Put a frozen dataclass Config beside a class that derives from {kind.capitalize()} and builds from it, and "
+        f"call your network there: docs/extending.md has an example.",
+    )
 
 
 def _load_file(kind: str, name: str) -> type[Any]:

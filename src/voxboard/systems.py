@@ -3,19 +3,20 @@
 UniPool
 wavlm-base-plus+unipool+aam
 ecapa(channels=256)+native+aam(margin=0.3, scale=32)
+hf:/data/wavlm(depth=6)+mean
 """
 
 from __future__ import annotations
 
-import ast
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
+from voxboard import part_text
 from voxboard.errors import UserError, unknown
 
 KINDS = ("backbone", "pooler", "head")
@@ -30,34 +31,32 @@ class Part:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        name = part_text.quoted(self.name)
         if not self.options:
-            return self.name
+            return name
         inside = ", ".join(f"{key}={value!r}" for key, value in sorted(self.options.items()))
-        return f"{self.name}({inside})"
+        return f"{name}({inside})"
 
     @classmethod
     def parse(cls, text: str) -> Part:
-        """Reads `name` or `name(key=value, …)`; values are Python literals, a bare word is a string."""
-        match = re.fullmatch(r"\s*([^()]+?)\s*(?:\((.*)\))?\s*", text, re.DOTALL)
-        if match is None:
+        """Read `name` or `name(key=value, …)`; a value is a Python literal, or a text that needs no quotation marks."""
+        try:
+            name, inside = part_text.name_and_options(text)
+        except ValueError:
+            name, inside = "", None
+        if not name:
             raise UserError(f"Cannot read {text!r} as a part of a system.", "Write name or name(key=value, …).")
-        name, inside = match.groups()
-        return cls(name, _options(inside) if inside else {})
+        return cls(name, _options(inside) if inside and inside.strip() else {})
 
 
 def _options(inside: str) -> dict[str, Any]:
     try:
-        call = ast.parse(f"f({inside})", mode="eval").body
-        assert isinstance(call, ast.Call)
-        if call.args or any(keyword.arg is None for keyword in call.keywords):
-            raise ValueError("only key=value")
-        return {str(keyword.arg): _literal(keyword.value) for keyword in call.keywords}
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"Cannot read the options ({inside}).", "Write them as (key=value, …).") from error
-
-
-def _literal(node: ast.expr) -> Any:
-    return node.id if isinstance(node, ast.Name) else ast.literal_eval(node)
+        return part_text.options(inside)
+    except ValueError as error:
+        raise UserError(
+            f"Cannot read the options ({inside}).",
+            "Write them as (key=value, …); a text that holds commas or brackets stands in quotation marks.",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,11 @@ class System:
         """("backbone", Part), ("pooler", Part), ("head", Part)."""
         for kind in KINDS:
             yield kind, getattr(self, kind)
+
+    def fixed(self, kind: str) -> dict[str, Any]:
+        """The options that a part's name fixes unless others are given."""
+        options: dict[str, Any] = registry(kind).resolve(getattr(self, kind).name)[1]
+        return options
 
     def with_options(self, kind: str, options: Mapping[str, Any]) -> System:
         """The same system with a part's options replaced."""
@@ -123,16 +127,43 @@ def parse(model: str) -> System:
         return folded[model.lower()]
     pieces = _split(model)
     if len(pieces) == 1:
+        name = Part.parse(pieces[0]).name
+        _explain(name)
+        if registry("backbone").has_prefix(name) or ".py:" in name:
+            raise UserError(f"{model} is a backbone without a pooler.", f"Write {model}+mean, say.")
         raise unknown("MODEL", model, [*named(), "backbone+pooler+head"])
     if len(pieces) > len(KINDS):
         raise UserError(f"{model!r} has {len(pieces)} parts.", "Write backbone+pooler+head.")
     backbone, pooler, head = map(Part.parse, [*pieces, DEFAULT_HEAD][: len(KINDS)])
+    if backbone.name not in registry("backbone").names():
+        _explain(backbone.name)
     return System(model, backbone, pooler, head, head_given=len(pieces) == len(KINDS))
 
 
 def _split(model: str) -> list[str]:
-    """Splits at the plus signs outside brackets."""
-    return [piece for piece in re.split(r"\+(?![^(]*\))", model) if piece.strip()]
+    """Splits at the plus signs outside brackets and quotation marks."""
+    try:
+        return [piece for piece in part_text.split(model, "+") if piece.strip()] or [model]
+    except ValueError as error:
+        raise UserError(
+            f"Cannot read {model!r} as a part of a system: {error}.", "Write backbone(key=value, …)+pooler+head."
+        ) from error
+
+
+def _explain(name: str) -> None:
+    """Raise `UserError` for a folder or file that stands where a name is wanted, with how it is written."""
+    place = Path(name).expanduser()
+    if not place.exists() or registry("backbone").has_prefix(name):
+        return
+    if (place / "embedding_model.ckpt").is_file():
+        advice = f"Write speechbrain:{name}+native for a checkpoint of SpeechBrain's."
+    elif (place / "config.json").is_file():
+        advice = f"Write hf:{name}+mean for a Hugging Face folder, or --eval_path {name} for a run of voxboard's."
+    elif place.is_dir():
+        advice = "Write hf:FOLDER+mean for a Hugging Face folder (it has config.json), --eval_path RUN for a run."
+    else:
+        advice = f"Write {name}:Class+mean for a class of a Python file, hf:FOLDER+mean for a Hugging Face folder."
+    raise UserError(f"{name} is a {'folder' if place.is_dir() else 'file'}, not the name of a system.", advice)
 
 
 def fitted(system: System, benchmark: Part) -> System:

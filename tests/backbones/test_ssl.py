@@ -34,7 +34,7 @@ def test_states_are_transformers_own(name: str, tmp_path: Path) -> None:
     """Through a saved folder, so that this is also the test of loading a local checkpoint."""
     tiny(name, normalize="no").model.save_pretrained(tmp_path)
     plain = transformers.AutoModel.from_pretrained(tmp_path).eval()
-    loaded = backbones.create(f"hf:{tmp_path}", use_pretrain=True).eval()
+    loaded = backbones.create(f"hf:{tmp_path}", use_pretrain=True, normalize="no").eval()
     assert not loaded.training
     waveforms = noise(1, 7_000)
     with torch.no_grad():
@@ -73,14 +73,14 @@ def test_wavlm_attends_as_transformers_does_where_rows_are_padded() -> None:
 def test_reads_sizes_and_preprocessing_from_the_folder(tmp_path: Path) -> None:
     source = tiny("wav2vec2-base", layers=3)
     source.model.save_pretrained(tmp_path)
-    assert not backbones.create(f"hf:{tmp_path}").normalize
+    assert not backbones.create(f"hf:{tmp_path}", use_pretrain=False).normalize
     (tmp_path / "preprocessor_config.json").write_text('{"do_normalize": true}')
-    found = backbones.create(f"hf:{tmp_path}")
+    found = backbones.create(f"hf:{tmp_path}", use_pretrain=False)
     assert found.normalize
     assert (found.spec.frames.layers, found.spec.frames.size) == (4, 32)
     assert found.spec.frames.hop == 0.02
     assert found.spec.min_samples == 400
-    assert not backbones.create(f"hf:{tmp_path}", normalize="no").normalize
+    assert not backbones.create(f"hf:{tmp_path}", use_pretrain=False, normalize="no").normalize
 
 
 def test_a_folder_with_a_known_name_is_read_like_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_checkpoint_keeps_its_fingerprint_when_its_folder_moves(tmp_path: Path
     prints = set()
     for place in ("here", "there"):
         source.model.save_pretrained(tmp_path / place)
-        prints.add(backbones.create(f"hf:{tmp_path / place}", use_pretrain=True).fingerprint())
+        prints.add(backbones.create(f"hf:{tmp_path / place}", use_pretrain=True, normalize="no").fingerprint())
     assert len(prints) == 1
     assert backbones.create(f"hf:{tmp_path}/here", use_pretrain=True, normalize="yes").fingerprint() not in prints
 

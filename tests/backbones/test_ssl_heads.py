@@ -53,7 +53,7 @@ def audio(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("options", [{}, {"use_weighted_layer_sum": True}, LARGE])
 def test_a_folder_fills_backbone_and_pooler(family: str, options: dict[str, Any], tmp_path: Path) -> None:
     source = saved(tmp_path, family, **options)
-    system = systems.parse(f"hf:{tmp_path}(use_pretrain=True)+native")
+    system = systems.parse(f"hf:{tmp_path}(normalize=no)+native")
     encoder = model.build(system, None, seed=0).encoder.eval()
     waveforms = audio(2, 1_000)
     with torch.no_grad():
@@ -65,7 +65,7 @@ def test_a_folder_fills_backbone_and_pooler(family: str, options: dict[str, Any]
 
 def test_random_weights_have_the_folders_sizes(tmp_path: Path) -> None:
     saved(tmp_path)
-    pooler = backbones.create(f"hf:{tmp_path}").native_pooler()
+    pooler = backbones.create(f"hf:{tmp_path}", use_pretrain=False).native_pooler()
     assert pooler is not None
     assert pooler.embedding_size == 6
 
@@ -75,14 +75,14 @@ def test_a_folder_that_lacks_the_heads_weights_is_refused(tmp_path: Path) -> Non
     source.wavlm.save_pretrained(tmp_path)
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('"WavLMModel"', '"WavLMForXVector"'))
-    backbone = backbones.create(f"hf:{tmp_path}", use_pretrain=True)
+    backbone = backbones.create(f"hf:{tmp_path}", normalize="no")
     with pytest.raises(UserError, match=r"lack .* of the network's"):
         backbone.native_pooler()
 
 
 def test_a_network_without_head_has_no_pooling(tmp_path: Path) -> None:
     saved(tmp_path).wavlm.save_pretrained(tmp_path)
-    assert backbones.create(f"hf:{tmp_path}", use_pretrain=True).native_pooler() is None
+    assert backbones.create(f"hf:{tmp_path}", normalize="no").native_pooler() is None
 
 
 @pytest.mark.parametrize("name", ["wavlm-base-sv", "wavlm-base-plus-sv"])

@@ -98,7 +98,7 @@ def unipool_full(fixture: Fixture) -> Outputs:
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/config.json", "w", encoding="utf-8") as file:
             json.dump(fixture.config["hf_config"], file)
-        backbone = backbones.create(f"hf:{folder}", normalize="no").eval()
+        backbone = backbones.create(f"hf:{folder}", use_pretrain=False, normalize="no").eval()
     options = {name: fixture.ctor[name] for name in ("n_layers", "conv_dim", "n_blocks", "pool_dim")}
     pooler = poolers.create("unipool", backbone.spec.frames, **options).eval()
     pieces = fixture.option("num_loss_heads", default=1)

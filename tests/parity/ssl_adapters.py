@@ -27,7 +27,7 @@ def built(shape: Mapping[str, Any], **options: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         with open(f"{folder}/config.json", "w", encoding="utf-8") as file:
             json.dump(shape, file)
-        return backbones.create(f"hf:{folder}", **{"normalize": "no", **options}).eval()
+        return backbones.create(f"hf:{folder}", **{"use_pretrain": False, "normalize": "no", **options}).eval()
 
 
 def from_torchaudio(given: Mapping[str, Any], **options: Any) -> Any:

@@ -44,21 +44,29 @@ def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
     for kind in ("backbone", "pooler", "head"):
         part: Part | None = getattr(system, kind)
         facts += [(kind.capitalize(), part.name + _options(part.options))] if part else []
-    start = "published weights" if system.pretrained else "random initialisation"
-    seen = f" ({', '.join(system.pretrained_on)})" if system.pretrained_on else ""
-    facts.append(("Backbone starts from", start + seen + (", frozen" if system.frozen else "")))
+    facts.append(("Backbone starts from", _start(system) + (", frozen" if system.frozen else "")))
     if system.training:
         facts.append(("Trained on", system.training.corpus))
         facts.append(("Training digest", system.training.digest))
         facts += [(key, _plain_json(value)) for key, value in sorted(system.training.hyperparameters.items())]
         facts.append(("Hyperparameter search", _search(system.training)))
     else:
-        facts.append(("Trained on", "nothing: an untrained baseline"))
-    licence = system.training.licence if system.training else "none"
+        untrained = system.origin == "untrained"
+        facts.append(("Trained on", "nothing: an untrained baseline" if untrained else system.trained_on))
     facts += [("Seed", str(seed)), ("Parameters", count(parameters))]
     facts += [("Code licence", known(system.code_licence)), ("Weights licence", known(system.weights_licence))]
-    facts.append(("Training data licence", known(licence)))
+    facts.append(("Training data licence", known(system.training_licence)))
     return _clean(facts)
+
+
+def _start(system: System) -> str:
+    """The weights that a backbone starts from, and what those of others have seen."""
+    seen = ", ".join(system.pretrained_on) or "on unknown data"
+    return {
+        "none": "no weights",
+        "random": "random initialisation",
+        "unknown": "unknown weights",
+    }.get(system.start, f"published weights ({seen})")
 
 
 def _search(training: Training) -> str:

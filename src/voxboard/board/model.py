@@ -34,11 +34,11 @@ class Row:
 
     @property
     def trained_on(self) -> str:
-        return plain(self.system.corpus) or "untrained"
+        return plain(self.system.trained_on)
 
     @property
     def training_licence(self) -> str:
-        return self.system.training.licence if self.system.training else "none"
+        return self.system.training_licence
 
 
 @dataclass(frozen=True)

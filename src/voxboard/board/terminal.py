@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _LONGEST_REASON = 48
+_ORIGIN = 26  # characters of a line of what a system was trained on, which may be many corpora
 _PLACES = "Places: those that chance allows, by unpaired intervals, corrected by Holm."
 _GAP = "Signed: worse than at home, on the test set and in the mean of the foreign ones."
 
@@ -65,7 +66,8 @@ def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int) -> 
     title = _heading(board.panels[0]) if single else f"{len(board.panels)} benchmarks"
     result = _empty(title, notes)
     for name, side in (("System", "left"), ("Trained on", "left"), ("Seed", "right")):
-        result.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
+        widest = _ORIGIN if name == "Trained on" else None
+        result.add_column(name, justify="right" if side == "right" else "left", overflow="fold", max_width=widest)
     for panel, column in columns:
         if column.main:
             result.add_column("Places", justify="right")
@@ -93,7 +95,8 @@ def _matrix(cross: Cross, kept: int, intervals: bool) -> Table:
     notes += [_left_out(left_out)] if left_out else []
     result = _empty(f"Train × test, {cross.title}: {label}, {cross.column.better} is better{differs}", notes)
     for name, side in (("System", "left"), ("Trained on", "left"), ("Seed", "right"), ("Gap", "right")):
-        result.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
+        widest = _ORIGIN if name == "Trained on" else None
+        result.add_column(name, justify="right" if side == "right" else "left", overflow="fold", max_width=widest)
     for one in cross.sets[:kept]:
         result.add_column(Text(f"{one.label}{' (synthetic)' if one.synthetic else ''}"), justify="right")
     labels = brief([line.row for line in cross.lines])

@@ -135,15 +135,16 @@ def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
 def _network(args: Embed) -> tuple[Network, System, dict[str, Any]]:
     """The network, its system, and what the metadata says of it."""
     from voxboard import model, systems
+    from voxboard.training import evaluate
 
     if args.system:
         system = systems.check(systems.parse(args.system))
         network = model.build(system, None, args.seed)
         spec = f"{system.backbone}+{system.pooler}"
-        known = bool(network.encoder.backbone.spec.trained_on) or bool(system.backbone.options.get("use_pretrain"))
-        trained = known or not model.parameters(network.encoder)
-        return network, system, {"system": system.name, "spec": spec, "seed": args.seed, "pretrained": trained}
-    from voxboard.training import evaluate, folder
+        weights = evaluate.weights_of(network, system)
+        about = {"system": system.name, "spec": spec, "seed": args.seed, "weights": weights}
+        return network, system, about | {"pretrained": weights in ("none", "pretrained")}
+    from voxboard.training import folder
     from voxboard.training.config import Weights
 
     place = folder.find(args.eval_path, args.runs)
@@ -166,6 +167,13 @@ def _store(args: Embed, root: Path, name: str) -> Store:
     return Single(path, args.overwrite)
 
 
+_UNTRAINED = "Nothing is known to have trained these weights"
+_DOUBTS = {
+    "pretrained backbone": "The backbone's weights are loaded, the pooler's are new",
+    "unknown": "Nothing tells where these weights come from",
+}
+
+
 def _said(made: Made) -> list[str]:
     stored = made.stored
     speakers = len(set(stored.speakers))
@@ -175,7 +183,9 @@ def _said(made: Made) -> list[str]:
     if made.skipped:
         words.append(f"{len(made.skipped):,} files cannot be read and are left out (e.g. {made.skipped[0]}).")
     if stored.metadata.get("pretrained") is False:
-        words.append(f"Nothing is known to have trained these weights (seed {stored.metadata['seed']}).")
+        words.append(
+            _DOUBTS.get(stored.metadata.get("weights", ""), _UNTRAINED) + f" (seed {stored.metadata['seed']})."
+        )
     return words
 
 

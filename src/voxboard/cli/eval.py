@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError("`_` stands for what a run was trained with.", "Add --eval_path RUN, or name DATA and MODEL.")
     else:
         for part in parts:
-            system = system.with_options(part, changed(getattr(args, part)))
+            system = system.with_options(part, changed(getattr(args, part), system.fixed(part)))
         record = run.evaluate_untrained(data, task, system, options, args.evaluation)
     if parallel.first():
         _show(record, options.json)

@@ -283,7 +283,7 @@ def _number(each: Crossed) -> Mapping[str, Any]:
     value = record.values[record.benchmark.main_metric] if record else None
     return {
         "run": each.run,
-        "trained_on": record.system.corpus if record else "",
+        "trained_on": record.system.trained_on if record else "",
         "on": each.on,
         "metric": record.benchmark.main_metric if record else "",
         "value": value.value if value else None,

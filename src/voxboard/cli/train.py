@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -81,7 +81,7 @@ def read(argv: Sequence[str]) -> RunConfig:
     if not named:
         raise UserError("DATA and MODEL come first.", "Write: voxboard train DATA MODEL [--flags]")
     for part in parts:
-        system = system.with_options(part, changed(getattr(args, part)))
+        system = system.with_options(part, changed(getattr(args, part), system.fixed(part)))
     first, benchmark = benchmark, Part(benchmark.name, changed(args.benchmark))
     system = refitted(system, args.head, first, benchmark)
     config = RunConfig(args.data, benchmark, system, args.general, args.training, args.evaluation, args.augmentation)
@@ -105,10 +105,13 @@ def refitted(system: System, head: Any, first: Part, said: Part) -> System:
     return system.with_options("head", {**system.head.options, **follow})
 
 
-def changed(config: Any) -> dict[str, Any]:
-    """The options that differ from their defaults, paths as words."""
+def changed(config: Any, fixed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The options that differ from their defaults, and from those that a name has `fixed`; paths as words."""
+    values = {f.name: getattr(config, f.name) for f in fields(config)}
+    usual = {f.name: f.default for f in fields(config)}
+    fixed = fixed or {}
     return words_for_paths(
-        {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
+        {key: value for key, value in values.items() if value != usual[key] or value != fixed.get(key, value)}
     )
 
 

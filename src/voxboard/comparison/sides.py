@@ -36,7 +36,7 @@ class Side:
         (record,) = self.records.values()
         training = record.system.training
         steps = f" after {training.steps} steps" if training and training.steps else ""
-        trained = f"trained on {training.corpus}{steps}" if training else "untrained"
+        trained = f"trained on {training.corpus}{steps}" if training else record.system.trained_on
         return f"{self.name}, {record.system.name}, {trained}, of {days[0]}"
 
 

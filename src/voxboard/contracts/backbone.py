@@ -183,7 +183,7 @@ def export(subject: Subject[Backbone]) -> Measured:
 
 
 def _pretrained(backbone: Backbone) -> bool:
-    return not backbone.spec.weights_licence.startswith("none")
+    return backbone.spec.weights == "pretrained" or not (backbone.spec.weights_licence or "none").startswith("none")
 
 
 CHECKS: tuple[Check[Backbone], ...] = (

@@ -179,8 +179,8 @@ def _result(named: Named, place: Place) -> Result:
 
 def describe(cell: Cell, record: Record | None = None) -> str:
     """A cell in one line, with the learning rate that its record says was chosen."""
-    word = "trained  " if cell.trained else "untrained"
-    return f"{word}  {cell.title}: {cell.system.name}, seed {cell.seed}{_rate(cell, record)}"
+    word = "trained" if cell.trained else record.system.origin if record else "as it is"
+    return f"{word:<9}  {cell.title}: {cell.system.name}, seed {cell.seed}{_rate(cell, record)}"
 
 
 def _rate(cell: Cell, record: Record | None) -> str:

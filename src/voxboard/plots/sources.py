@@ -189,6 +189,6 @@ def _features(subject: Subject) -> tuple[str, ...]:
     benchmark = record.benchmark
     measured = benchmark.name.removeprefix(benchmark.corpus).strip()
     return (
-        *(record.system.corpus or "untrained", f"on {benchmark.corpus}"),
+        *(record.system.origin, f"on {benchmark.corpus}"),
         *(measured, f"seed {record.provenance.seed}"),
     )

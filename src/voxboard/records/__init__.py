@@ -7,7 +7,7 @@ from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
 from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
 from voxboard.records.store import Filed, load, read, save, scan, slug, validate
-from voxboard.records.system import Candidate, Part, Search, System, Training
+from voxboard.records.system import Candidate, Part, Search, System, Training, Weights
 
 __all__ = [
     "SCHEMA",
@@ -30,6 +30,7 @@ __all__ = [
     "System",
     "Training",
     "Value",
+    "Weights",
     "collect",
     "load",
     "portable",

@@ -11,7 +11,7 @@ from typing import Any
 
 from voxboard.errors import UserError
 
-SCHEMA = 3
+SCHEMA = 4
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -19,6 +19,7 @@ Step = Callable[[dict[str, Any]], dict[str, Any]]
 STEPS: dict[int, Step] = {
     1: dict,  # 2 added gaps, curves, a stratum's label and how an interval was made: all optional
     2: dict,  # 3 added confusion: optional
+    3: dict,  # 4 added how a system's weights came to be: `System.start` tells it of older ones
 }
 
 

@@ -79,7 +79,7 @@ def save(record: Record, folder: str | Path) -> Path:
     file; other content never replaces it. Raises `UserError` when it is invalid or cannot be written.
     """
     record = Record.from_dict({"schema": SCHEMA, **portable_values(encode(record))})
-    parts = [record.system.name, record.system.corpus or "untrained", f"s{record.provenance.seed}", record.id]
+    parts = [record.system.name, record.system.origin, f"s{record.provenance.seed}", record.id]
     path = Path(folder) / slug(record.benchmark.name) / f"{'-'.join(slug(part) for part in parts)}.json"
     text = json.dumps(record.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically({path: f"{text}\n".encode()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from voxboard.errors import UserError
 from voxboard.records.codec import decode, encode
@@ -54,6 +54,10 @@ class Training:
         return decode(Search, self.search, "system.training.search") if "candidates" in self.search else None
 
 
+# How the weights came to be before any training here; empty in records of schema 3 and before.
+Weights = Literal["", "none", "random", "pretrained", "pretrained backbone", "unknown"]
+
+
 @dataclass(frozen=True)
 class System:
     """Backbone + pooler + head, with weights."""
@@ -63,22 +67,54 @@ class System:
     backbone: Part | None = None  # None where it is not known (imported scores)
     pooler: Part | None = None
     head: Part | None = None
-    training: Training | None = None  # None = an untrained baseline
+    training: Training | None = None  # None = not trained by voxboard: its weights are as `weights` says
     pretrained: bool = False  # the backbone started from published weights
     pretrained_on: tuple[str, ...] = ()  # the corpora that those weights have seen
     frozen: bool = False  # the backbone was not trained further
     code_licence: str = ""  # empty = unknown
     weights_licence: str = ""  # empty = unknown
+    weights: Weights = ""
 
     @property
     def trained(self) -> bool:
-        """False marks an untrained baseline."""
+        """Whether voxboard trained it; without, it is an untrained baseline or has weights of others."""
         return self.training is not None
 
     @property
     def corpus(self) -> str:
-        """The corpus that it was trained on, empty for an untrained baseline."""
+        """The corpus that voxboard trained it on, empty without training."""
         return self.training.corpus if self.training else ""
+
+    @property
+    def start(self) -> Weights:
+        """How the weights came to be before any training here; of older records, what their other fields tell."""
+        if self.weights:
+            return self.weights
+        licence = self.weights_licence
+        if self.pretrained or not (licence or "none").startswith("none"):
+            return "pretrained"
+        if self.backbone and ".py:" in self.backbone.name:
+            return "unknown"
+        return "none" if licence == "none (no weights)" else "random"
+
+    @property
+    def origin(self) -> str:
+        """In a few words where the weights come from: the corpus of the training, "pretrained", "untrained"."""
+        return self.corpus or _ORIGINS[self.start]
+
+    @property
+    def trained_on(self) -> str:
+        """The same with the corpora that weights of others have seen, or that these are unknown."""
+        if self.training or not self.start.startswith("pretrained"):
+            return self.origin
+        return f"{self.origin}: {', '.join(self.pretrained_on) or 'unknown data'}"
+
+    @property
+    def training_licence(self) -> str:
+        """The licence of the training data, empty where it is unknown, "none" where there was no training."""
+        if self.training:
+            return self.training.licence
+        return "none" if self.start in ("none", "random") else ""
 
     def identity(self) -> dict[str, Any]:
         """What makes it another system: everything except licences and the corpora behind the weights.
@@ -87,8 +123,10 @@ class System:
         candidates was chosen where several were tried.
         """
         content: dict[str, Any] = encode(self, sparse=True)
-        for label in ("code_licence", "weights_licence", "pretrained_on"):
+        for label in ("code_licence", "weights_licence", "pretrained_on", "weights"):
             content.pop(label, None)
+        if self.start.startswith("pretrained"):
+            content["pretrained"] = True
         training = content.get("training", {})
         training.pop("licence", None)
         if "nb_total_step" in training.get("hyperparameters", {}):
@@ -113,3 +151,12 @@ class System:
             raise UserError("system.training.corpus is empty.", 'Name the corpus, or say "unknown".')
         if self.training and (tried := self.training.tried) and not tried.candidates:
             raise UserError("system.training.search has no candidates.", "Leave it empty where nothing was tried.")
+
+
+_ORIGINS: Mapping[Weights, str] = {
+    "none": "untrained",
+    "random": "untrained",
+    "pretrained": "pretrained",
+    "pretrained backbone": "pretrained backbone, new pooler",
+    "unknown": "unknown weights",
+}

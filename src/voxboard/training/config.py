@@ -307,9 +307,8 @@ def task_flags(data: str, benchmark: Part) -> list[str]:
 def part_flags(system: System) -> list[str]:
     """The flags that make the system out of the one that its name alone gives."""
     card = systems.parse(system.name)
-    return [
-        word for kind, part in system.parts() for word in flags(part.options, getattr(card, kind).options, f"{kind}.")
-    ]
+    usual = {kind: {**card.fixed(kind), **part.options} for kind, part in card.parts()}
+    return [word for kind, part in system.parts() for word in flags(part.options, usual[kind], f"{kind}.")]
 
 
 def flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> list[str]:

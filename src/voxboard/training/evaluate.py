@@ -192,12 +192,22 @@ def _system(subject: Subject, spec: BackboneSpec) -> records.System:
         pooler=parts["pooler"],
         head=parts["head"] if headed else None,
         training=subject.training,
-        pretrained=bool(spec.trained_on) or bool(subject.system.backbone.options.get("use_pretrain")),
+        weights=weights_of(subject.network, subject.system),
+        pretrained=spec.weights == "pretrained",
         pretrained_on=spec.trained_on,
         frozen=subject.frozen,
         code_licence=spec.code_licence,
         weights_licence=spec.weights_licence,
     )
+
+
+def weights_of(network: Network, system: System) -> records.Weights:
+    """How a network that was not trained here came to its weights."""
+    start = network.encoder.backbone.spec.weights
+    new = system.pooler.name != "native" and model.parameters(network.encoder.pooler) > 0
+    if start == "none":
+        return "random" if new else "none"
+    return "pretrained backbone" if start == "pretrained" and new else start
 
 
 def benchmark_of(benchmark: Benchmark, name: str, corpus: Corpus, split: str) -> records.Benchmark:
