@@ -36,6 +36,12 @@ def cache() -> Path:
     return Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
 
 
+def config() -> Path:
+    """Where lies what the user decided: `$VOXBOARD_CONFIG`, or `voxboard` in `$XDG_CONFIG_HOME` or `~/.config`."""
+    own = os.environ.get("VOXBOARD_CONFIG")
+    return Path(own or f"{os.environ.get('XDG_CONFIG_HOME') or '~/.config'}/voxboard").expanduser()
+
+
 def scratch(kind: str, url: str) -> Path:
     """A local folder for a URL, below the cache."""
     return cache() / kind / f"{slug(url)[-30:].strip('-')}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"

@@ -81,6 +81,8 @@ class Prepare:
     mixture: Path | None = None
     """Put corpora together as DATA: a YAML list of name, manifest, hours and weights, as Auden has it. Training draws
     from each in proportion to hours × weights."""
+    audio_root: tuple[Path, ...] = ()
+    """Folders from which the corpora of a mixture may read audio, beside those that were prepared on this machine."""
     json: bool = False
     """Print the counts as JSON."""
 
@@ -114,6 +116,7 @@ def run(args: Prepare) -> int:
         test_speakers=args.test_speakers,
         valid_speakers=args.valid_speakers,
         mixture=args.mixture,
+        audio_root=args.audio_root,
     )
     corpus = prepare(args.data, args.data_path, args.out, options)
     for note in corpus.info.notes:

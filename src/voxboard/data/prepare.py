@@ -64,6 +64,7 @@ class Options:
     valid_speakers: tuple[str, ...] = ()  # whom the validation split consists of; needs test speakers
     test_speakers: tuple[str, ...] = ()  # whom the test split consists of; all others are trained on
     mixture: Path | None = None  # a list of corpora that are put together
+    audio_root: tuple[Path, ...] = ()  # folders from which the corpora of a mixture may read
 
 
 def prepare(
@@ -78,6 +79,8 @@ def prepare(
     if options.split is not None and options.split not in SPLITS:
         raise unknown("split", options.split, SPLITS)
     _check_speakers(options)
+    if options.audio_root and options.mixture is None:
+        raise UserError("--audio_root says nothing about one corpus.", "Name the folder of its audio as --data_path.")
     if options.mixture is not None:
         return _mixture(data, data_path, out, options)
     name = known_name(data)
@@ -147,14 +150,14 @@ def _mixture(data: str, data_path: Path | None, out: Path | None, options: Optio
     """Puts corpora together under the name DATA."""
     from voxboard.data import mixture
 
-    given = replace(options, mixture=None, name=None)
+    given = replace(options, mixture=None, name=None, audio_root=())
     if given != Options() or data_path is not None:
         raise UserError("A mixture is all in its file.", "Leave the flags beside --mixture, --out and --name out.")
     name = _checked(options.name or data)
     if known_name(name):
         raise UserError(f"{name} is the name of a corpus that voxboard knows.", "Choose another for the mixture.")
     assert options.mixture is not None
-    return mixture.mix(options.mixture, name, out or corpora_root() / name)
+    return mixture.mix(options.mixture, name, out or corpora_root() / name, options.audio_root)
 
 
 def _check_kind(data: str, kind: Kind, options: Options) -> None:
