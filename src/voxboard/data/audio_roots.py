@@ -1,8 +1,8 @@
 """From where a corpus may read audio: from its own folder, and from folders that somebody named on this machine.
 
 A corpus folder is data, perhaps somebody else's, and its description names the folder of its audio. `voxboard prepare`
-remembers the audio folders that it was given, `--audio_root` names one for a command, and `VOXBOARD_AUDIO_ROOTS` (joined
-like `PATH`) for all, also on other machines. From everywhere else nothing is read, nor through links that lead there.
+remembers the audio folders that it was given, `--audio_root` names one for a command, and `VOXBOARD_AUDIO_ROOTS`
+(joined like `PATH`) for all, also on other machines. From everywhere else nothing is read, nor through links that lead there.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Reach:
 
     def _refused(self, path: Path) -> UserError:
         why = (
-            f"{self.home} reads its audio from {self.root}, outside its own folder, and was not prepared on this machine"
+            f"{self.home} reads its audio from {self.root}, outside its folder, and was not prepared on this machine"
             if not _below(os.path.realpath(self.root), [self._home])
             else f"{path} in {self.home} is a link that leads out of that folder"
         )
