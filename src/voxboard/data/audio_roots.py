@@ -2,7 +2,7 @@
 
 A corpus folder is data, perhaps somebody else's, and its description names the folder of its audio. `voxboard prepare`
 remembers the audio folders that it was given, `--audio_root` names one for a command, and `VOXBOARD_AUDIO_ROOTS`
-(joined like `PATH`) for all, also on other machines. From everywhere else nothing is read, nor through links that lead there.
+(joined like `PATH`) for all, also on other machines. From everywhere else nothing is read, also not through links.
 """
 
 from __future__ import annotations
