@@ -227,7 +227,8 @@ def _checked(name: str) -> str:
 
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
-    from voxboard.data import lists, recordings
+    from voxboard.data import advice, lists, recordings
+    from voxboard.data.earlier import check_new, earlier
     from voxboard.data.scan import to_cuts
 
     if isinstance(scan, recordings.Recordings):
@@ -238,19 +239,25 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     utterances = [utterance for utterance in scan.utterances if utterance.id in readable]
     if not utterances:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
+    folder = out or corpora_root() / info.name
+    before = earlier(folder, options.split, info)
+    check_new(before, folder, [utterance.id for utterance in utterances])
     given = lists.given(scan.trials, options)
     splits, notes = _splits(scan, utterances, given, options)
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     for cut in cuts:
         by_split[splits[cut.id]].append(cut)
+    by_split |= {split: list(some) for split, some in before.splits.items()}
     if bad:
         notes = [*notes, f"{len(bad)} audio files cannot be read and are left out (e.g. {bad[0].problem})"]
-    folder = out or corpora_root() / info.name
-    folder.mkdir(parents=True, exist_ok=True)
+    advice.warn_few_speakers(by_split["valid"])
+    notes = [*notes, *advice.shared_speakers(by_split, before.splits)]
+    if not given:
+        notes += lists.beside(scan.root)
     copied, said = lists.copy(given, folder, utterances, splits, options)
     info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
-    corpus = Corpus.write(folder, info, by_split, scan.root)
-    lists.tidy(folder, copied)
+    corpus = Corpus.write(folder, before.joined(info), by_split, before.root(scan.root), before.roots(scan.root))
+    lists.tidy(folder, corpus.info.trials)
     return corpus
 
 

@@ -37,10 +37,10 @@ class Table:
 def read(path: Path, separators: str = SEPARATORS, quoted: bool = True) -> Table:
     """Read a table, whose separator is that of `separators` which its first line has most of; BOM or not.
 
-    Without `quoted`, quotation marks are always those of sentences. Raises `UserError` that names the file and line for one that cannot be read, has a column twice, or has a row with
-    more cells than columns.
+    Without `quoted`, quotation marks are always those of sentences. Raises `UserError` that names the file and line for
+    one that cannot be read, has a column twice, or has a row with more cells than columns.
     """
-    text = _text(path)
+    text = text_of(path)
     lines = _lines(text)
     if not lines:
         return Table([], [])
@@ -54,17 +54,18 @@ def read(path: Path, separators: str = SEPARATORS, quoted: bool = True) -> Table
     return Table(header, [[cell.strip() for cell in row] for row in rows])
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return a text file's content. Raises `UserError` for one that is not there, is no UTF-8, or is a pipe."""
     if not path.is_file():
-        raise UserError(f"{path} cannot be read as a table: it is no regular file.", SHAPE)
+        raise UserError(f"{path} cannot be read: it is no regular file.", SHAPE)
     try:
         if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} cannot be read as a table: it is larger than {LARGEST >> 30} GB.", SHAPE)
+            raise UserError(f"{path} cannot be read: it is larger than {LARGEST >> 30} GB.", SHAPE)
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path} cannot be read as a table: {error.strerror or error}.", SHAPE) from error
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.", SHAPE) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} cannot be read as a table: {error}.", SHAPE) from error
+        raise UserError(f"{path} cannot be read: {error}.", SHAPE) from error
 
 
 def _lines(text: str) -> list[str]:
