@@ -39,6 +39,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _own_config(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What `prepare` remembers of audio folders is not written into the home of whoever runs the tests."""
+    os.environ["VOXBOARD_CONFIG"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     import torch
 

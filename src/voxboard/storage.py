@@ -8,22 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
-from voxboard.errors import UserError, unknown
-from voxboard.files import write_atomically
+from voxboard.errors import UserError, printable, unknown
+from voxboard.files import read_json, write_atomically
 from voxboard.records import slug
+
+log = logging.getLogger("voxboard")
 
 # Scheme → the package that reads it; the extra is called like the scheme.
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "file": ""}
 TAGS = ".tags.json"  # of a local folder: what the store had when the two were last equal
 _AT_ONCE = 64  # files that are fetched together
+
+
+class Wanted(Protocol):
+    """Which files of a store are copied."""
+
+    def by_name(self, name: str, size: int) -> bool:
+        """Whether a file is fetched; `size` in bytes."""
+        ...
+
+    def by_content(self, name: str, file: Path) -> bool:
+        """Whether a file that was fetched stays."""
+        ...
 
 
 def is_url(word: str | Path) -> bool:
@@ -34,6 +49,12 @@ def is_url(word: str | Path) -> bool:
 def cache() -> Path:
     """Where lies what can be made or fetched again: `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
     return Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
+
+
+def config() -> Path:
+    """Where lies what the user decided: `$VOXBOARD_CONFIG`, or `voxboard` in `$XDG_CONFIG_HOME` or `~/.config`."""
+    own = os.environ.get("VOXBOARD_CONFIG")
+    return Path(own or f"{os.environ.get('XDG_CONFIG_HOME') or '~/.config'}/voxboard").expanduser()
 
 
 def scratch(kind: str, url: str) -> Path:
@@ -51,14 +72,14 @@ def folder(word: str | Path) -> Path:
     return home
 
 
-def copied(url: str, *only: str) -> Path:
+def copied(url: str, *only: str, wanted: Wanted | None = None, most: int | None = None) -> Path:
     """A local folder, called like the last part of a URL, with the files there as they are now.
 
-    `only` are beginnings of names; other files may be there from before.
+    `only` are beginnings of names; other files may be there from before. Raises `UserError` for more files than `most`.
     """
     store = Store(url)
-    home = scratch("copies", store.url) / PurePosixPath(store.url).name
-    store.copy(home, only or ("",))
+    home = scratch("copies", store.url) / (PurePosixPath(store.url).name.lstrip(".") or "store")
+    store.copy(home, only or ("",), wanted, most)
     return home
 
 
@@ -94,6 +115,10 @@ class Store:
 
         Raises for a name that would lead out of a folder.
         """
+        return {name: _tag(info) for name, info in self._listed(prefix).items()}
+
+    def _listed(self, prefix: str) -> dict[str, Mapping[str, Any]]:
+        """As `names`, with all that the store tells of a file."""
         above, _, start = prefix.rpartition("/")
         with self._plainly():
             more = {} if self.scheme == "file" else {"prefix": start}
@@ -102,11 +127,10 @@ class Store:
         for path, info in found.items():
             name = path.removeprefix(root).removeprefix("/")
             if name.startswith(prefix) and info["type"] == "file" and not name.endswith("/"):
-                parts = name.split("/")
-                if {"", ".", ".."}.intersection(parts) or "\\" in name or "\0" in name:
-                    raise UserError(f"{self.url} holds a file with the unsafe name {name!r}.", "Remove it.")
-                if not any(part.startswith(".") for part in parts):
-                    names[name] = _tag(info)
+                if not is_safe(name):
+                    raise UserError(f"{self.url} holds a file with the unsafe name {printable(name)!r}.", "Remove it.")
+                if not any(part.startswith(".") for part in name.split("/")):
+                    names[name] = info
         return dict(sorted(names.items()))
 
     def read(self, name: str) -> bytes | None:
@@ -144,18 +168,21 @@ class Store:
                 self._fs.put_file(str(file), temporary := _beside(path))
                 self._fs.mv(temporary, path)
 
-    def fetch(self, names: Iterable[str], root: Path) -> None:
-        """Copies files to below a local folder, several at a time."""
-        wanted = list(names)
-        for start in range(0, len(wanted), _AT_ONCE):
-            some = wanted[start : start + _AT_ONCE]
-            paths = {root / name: Path(_beside(str(root / name))) for name in some}
+    def fetch(self, names: Iterable[str], root: Path, wanted: Wanted | None = None) -> None:
+        """Copy files to below a local folder, several at a time; of those whose content is not wanted none stays."""
+        every = list(names)
+        for start in range(0, len(every), _AT_ONCE):
+            some = every[start : start + _AT_ONCE]
+            paths = {place(root, name): Path(_beside(str(place(root, name)))) for name in some}
             for path in paths:
                 path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with self._plainly():
                     self._fs.get([self._path(name) for name in some], [str(path) for path in paths.values()])
-                for path, temporary in paths.items():
+                for name, (path, temporary) in zip(some, paths.items(), strict=True):
+                    if wanted is not None and not wanted.by_content(name, temporary):
+                        path.unlink(missing_ok=True)
+                        continue
                     with temporary.open("rb") as handle:
                         os.fsync(handle.fileno())
                     temporary.replace(path)
@@ -169,14 +196,24 @@ class Store:
             with self._plainly(), suppress(FileNotFoundError):
                 self._fs.rm_file(self._path(name))
 
-    def copy(self, root: Path, prefixes: tuple[str, ...]) -> None:
-        """Makes a local folder a copy of the store as far as names begin so, fetching what is not there yet."""
-        there = {name: tag for prefix in prefixes for name, tag in self.names(prefix).items()}
+    def copy(
+        self, root: Path, prefixes: tuple[str, ...], wanted: Wanted | None = None, most: int | None = None
+    ) -> None:
+        """Make a local folder a copy of the store as far as names begin so, fetching what is not there yet."""
+        listed = {name: info for prefix in prefixes for name, info in self._listed(prefix).items()}
+        if wanted is not None:
+            listed = {name: info for name, info in listed.items() if wanted.by_name(name, int(info.get("size") or 0))}
+        if most is not None and len(listed) > most:
+            raise UserError(f"{self.url} has {len(listed):,} files, more than {most:,}.", "Name a folder in it.")
+        there = {name: _tag(info) for name, info in listed.items()}
         here = tags(root)
-        self.fetch((name for name, tag in there.items() if here.get(name) != tag or not (root / name).is_file()), root)
+        self.fetch(
+            [name for name, tag in there.items() if here.get(name) != tag or not (root / name).is_file()], root, wanted
+        )
+        there = {name: tag for name, tag in there.items() if (root / name).is_file()}
         others = {name: tag for name, tag in here.items() if not name.startswith(prefixes)}
         for name in here.keys() - others.keys() - there.keys():
-            (root / name).unlink(missing_ok=True)
+            place(root, name).unlink(missing_ok=True)
         keep_tags(root, {**others, **there})
 
     @contextmanager
@@ -193,10 +230,36 @@ class Store:
             ) from error
 
 
+def is_safe(name: str) -> bool:
+    """Whether a name of a file in a store stays below any folder that it is copied to."""
+    return not {"", ".", ".."}.intersection(name.split("/")) and not any(letter in name for letter in "\\\0")
+
+
+def place(root: Path, name: str) -> Path:
+    """Where a file of a store is in a local folder. Raises `UserError` where a link there leads elsewhere."""
+    path = root / name
+    if not is_safe(name) or not path.parent.resolve().is_relative_to(root.resolve()):
+        raise UserError(f"The copy {root} has a link that leads out of it at {printable(name)!r}.", "Delete the copy.")
+    return path
+
+
 def tags(root: Path) -> dict[str, str]:
-    """What the store had when a local folder was last equal to it; nothing where it never was."""
+    """What the store had when a local folder was last equal to it; nothing where it never was.
+
+    An index that names places outside the folder, or is none, counts as not there: all is fetched again.
+    """
     file = root / TAGS
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    try:
+        content = read_json(file)
+    except UserError:
+        content = None
+    rows = content.items() if isinstance(content, dict) else [("", None)]
+    if not all(is_safe(name) and isinstance(tag, str) for name, tag in rows):
+        log.warning("%s is no index of a copy, and is not used.", file)
+        return {}
+    return dict(rows)
 
 
 def keep_tags(root: Path, found: Mapping[str, str]) -> None:

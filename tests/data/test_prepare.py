@@ -286,7 +286,7 @@ def test_librispeech_mini(shared_data, corpora):
     ("pack", "options", "counts"),
     [
         ("speech-commands-mini", Options(), {"train": (638, 144), "valid": (73, 16), "test": (180, 40)}),
-        ("emodb", Options(), {"train": (51, 2), "valid": (61, 2), "test": (77, 2)}),
+        ("emodb", Options(), {"train": (63, 2), "valid": (57, 2), "test": (69, 2)}),
         ("fsdd-mini", Options(split="test"), {"test": (160, 4)}),
         ("vctk-mini", Options(split="test"), {"test": (20, 2)}),
     ],

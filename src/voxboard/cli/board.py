@@ -40,9 +40,9 @@ def run(args: BoardArgs) -> int:
 
     from voxboard.board import FILES, build, table
     from voxboard.board.tables import json_text
-    from voxboard.storage import folder
+    from voxboard.remote_results import records
 
-    board = build(folder(args.records), args.out)
+    board = build(records(args.records), args.out)
     if args.json:
         sys.stdout.write(json_text(board))
     else:

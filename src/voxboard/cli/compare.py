@@ -100,9 +100,7 @@ def run(args: CompareArgs) -> int:
 
 def _local(word: str) -> str:
     """The word, or the local copy of a URL; of a folder of records with the raw outputs beside it."""
-    from voxboard.storage import copied, folder, is_url
+    from voxboard.remote_results import results
+    from voxboard.storage import is_url
 
-    above, _, name = word.rstrip("/").rpartition("/")
-    if is_url(word) and name == "records":
-        return str(copied(above, "records/", "outputs/") / name)
-    return str(folder(word)) if is_url(word) else word
+    return str(results(word)) if is_url(word) else word

@@ -233,16 +233,17 @@ def _status(args: Where) -> int:
 
 
 def _cross(args: Cross) -> int:
+    from voxboard import remote_results
     from voxboard.board import FILES, build
     from voxboard.cli.eval import Eval
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
-    from voxboard.storage import copied, is_url
+    from voxboard.storage import is_url
     from voxboard.training.config import Evaluation
 
     to_stderr()
-    home = copied(args.runs_dir, *(f"{run}/" for run in args.runs)) if is_url(args.runs_dir) else Path(args.runs_dir)
-    runs = [str(copied(run)) if is_url(run) else run for run in args.runs]
+    home = remote_results.runs(args.runs_dir, args.runs) if is_url(args.runs_dir) else Path(args.runs_dir)
+    runs = [str(remote_results.run(run)) if is_url(run) else run for run in args.runs]
     options = Eval(device=args.device, runs=home, records=args.records)
     found = cross(runs, args.on, options, Evaluation(replicates=args.replicates))
     _matrix(found, args.json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from voxboard.cli.parse import parse
-from voxboard.errors import UserError
+from voxboard.errors import UserError, printable
 
 if TYPE_CHECKING:
     from voxboard.data.corpus import Corpus
@@ -81,6 +82,8 @@ class Prepare:
     mixture: Path | None = None
     """Put corpora together as DATA: a YAML list of name, manifest, hours and weights, as Auden has it. Training draws
     from each in proportion to hours × weights."""
+    audio_root: tuple[Path, ...] = ()
+    """Folders from which the corpora of a mixture may read audio, beside those that were prepared on this machine."""
     json: bool = False
     """Print the counts as JSON."""
 
@@ -114,16 +117,42 @@ def run(args: Prepare) -> int:
         test_speakers=args.test_speakers,
         valid_speakers=args.valid_speakers,
         mixture=args.mixture,
+        audio_root=args.audio_root,
     )
     corpus = prepare(args.data, args.data_path, args.out, options)
     for note in corpus.info.notes:
-        print(f"  {note}", file=sys.stderr)
+        print(f"  {printable(note)}", file=sys.stderr)
     if args.json:
         json.dump(described(corpus), sys.stdout, indent=2, ensure_ascii=False)
         print()
     else:
         _print_table(corpus)
+    sys.stdout.flush()
+    for line in last_words(corpus):
+        print(line, file=sys.stderr)
     return 0
+
+
+def last_words(corpus: Corpus) -> list[str]:
+    """Where things lie, and the command that goes on."""
+    from voxboard.data.corpus import DESCRIPTION
+    from voxboard.data.prepare import corpora_root
+
+    trials = [corpus.info.trials[split] for split in corpus.splits if split in corpus.info.trials]
+    files = ", ".join([DESCRIPTION, *(f"{split}.jsonl.gz" for split in corpus.splits), *trials])
+    by_name = corpus.folder.absolute() == (corpora_root() / corpus.name).absolute()
+    data = shlex.quote(corpus.name if by_name else str(corpus.folder))
+    if corpus.info.kind == "recordings":
+        command = f"eval {data} ECAPA-TDNN --task diarization" if "test" in corpus.splits else ""
+    elif {"train", "valid"} <= set(corpus.splits):
+        command = f"train {data} ECAPA-TDNN"
+    elif "test" in corpus.splits:
+        command = f"eval {data} fbank+statistics"
+    else:
+        absent = next(split for split in ("train", "valid") if split not in corpus.splits)
+        command = f"prepare DATA --split {absent} --name {shlex.quote(corpus.name)}, which adds that split"
+    wrote = f"Wrote {printable(str(corpus.folder))}/: {files}; the audio stays in {printable(str(corpus.audio_root))}."
+    return [wrote, *([f"Next: voxboard {printable(command)}"] if command else [])]
 
 
 def mapping(pairs: Sequence[str]) -> dict[str, str]:

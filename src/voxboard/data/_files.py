@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,9 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Says what is plainly wrong with a file (missing, empty) before any other explanation of a failure."""
+    """Says what is plainly wrong with a file (missing, empty, a pipe) before any other explanation of a failure."""
+    if is_special(path):
+        raise bad(path, "is no regular file but a pipe, socket or device", "Take it away, or pass --skip_bad_audio.")
     try:
         yield
     except (BadAudio, OSError) as error:
@@ -49,6 +52,15 @@ def readable(path: Path) -> Iterator[None]:
         if isinstance(error, BadAudio):
             raise
         raise bad(path, f"cannot be read ({error.strerror})") from error
+
+
+def is_special(path: Path) -> bool:
+    """Whether reading a path could wait for ever or never end: a pipe, a socket, a device."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def check_announced(path: Path, log: str) -> None:

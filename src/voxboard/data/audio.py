@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,12 +19,27 @@ import numpy as np
 
 from voxboard.data import m4a
 from voxboard.data._files import bad, check_announced, opened, readable
+from voxboard.data.manifest_cut import CHANNELS, FASTEST, LONGEST
+from voxboard.errors import UserError, printable
+from voxboard.files import read_json_object, write_text
 
 if TYPE_CHECKING:
+    import soundfile
     from lhotse.cut import Cut
 
+log = logging.getLogger("voxboard")
+
 SAMPLE_RATE = 16000
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".sph", ".aif", ".aiff"})
+SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".sph", ".aif", ".aiff"}
+    | {".aifc", ".au", ".bwf", ".caf", ".mp2", ".nist", ".oga", ".rf64", ".snd", ".voc", ".w64", ".wave"}
+)
+# Names of sound that is not read, so that whoever has such files is told.
+UNREAD = frozenset(
+    {".3gp", ".aac", ".ac3", ".adp", ".amr", ".ape", ".avr", ".awb", ".dsf", ".gsm", ".iff", ".m4b", ".mka", ".mp4"}
+    | {".mpc", ".paf", ".pcm", ".pvf", ".ra", ".raw", ".sd2", ".sds", ".shn", ".spx", ".svx", ".tta", ".ul", ".vox"}
+    | {".wax", ".weba", ".webm", ".wma", ".wv"}
+)
 
 # Flat to 7.3 kHz and below -45 dB from 8.2 kHz for 48 → 16 kHz, at half the cost of the usual 64 zero crossings;
 # torchaudio's default of 6 loses 1.8 dB at 7 kHz and folds 8.5 kHz back at -11 dB.
@@ -31,7 +49,13 @@ ROLLOFF = 0.96
 # How much less than announced a file may hold: manifests round durations, lossy decoders drop padding.
 SHORTAGE = 0.025  # seconds, Lhotse's own tolerance
 LOSSY_SHORTAGE = 0.1
-LOSSY = frozenset({".mp3", ".ogg", ".opus", ".m4a"})
+LOSSY = frozenset({".mp2", ".mp3", ".oga", ".ogg", ".opus", ".m4a"})
+
+OPPOSITE = 1e-3  # of the channels' power: a mean of channels below it has lost what they say, their phases are opposite
+LARGEST_FILTER = 50_000_000  # values; 44,100 Hz needs 80 thousand, rates without a common factor with ours a billion
+SKIPPED_AT_ONCE = 1 << 20  # samples of a file that cannot be searched
+
+DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Header(NamedTuple):
@@ -53,6 +77,10 @@ def probe(path: Path) -> Header:
             check_announced(path, file.extra_info)
     if header.frames <= 0:
         raise bad(path, "holds no samples")
+    if not 0 < header.sample_rate <= FASTEST or not 0 < header.channels <= CHANNELS:
+        raise bad(path, f"announces {header.channels} channels at {header.sample_rate} Hz")
+    if header.frames > LONGEST * header.sample_rate:
+        raise bad(path, f"announces {header.frames / header.sample_rate / 86400:,.0f} days of sound")
     return header
 
 
@@ -82,6 +110,12 @@ def window(cut: Cut, start: int, length: int, sample_rate: int = SAMPLE_RATE) ->
     # that starts at a multiple of `block` has the phase of the whole file, and a margin covers the filter.
     common = gcd(rate, sample_rate)
     block, made = rate // common, sample_rate // common
+    if made * (block + 2 * _reach(block, made)) > LARGEST_FILTER:
+        raise bad(
+            Path(cut.recording.sources[0].source),
+            f"has a rate of {rate} Hz, from which resampling to {sample_rate} Hz takes too much memory",
+            "Convert it to a usual rate, or pass --skip_bad_audio.",
+        )
     margin = 1 + -(-_reach(block, made) // block)
     first = max(0, start // made - margin) * block
     last = min(int(cut.num_samples), (-(-stop // made) + margin) * block)
@@ -113,21 +147,35 @@ def audio_digest(cuts: Iterable[Cut], cache: Path | None = None) -> str:
 
 
 def _read(cut: Cut, start: int, count: int) -> np.ndarray:
-    """`count` samples of a cut at its own rate, the mean of its channels."""
+    """`count` samples of a cut at its own rate, the mean of its channels; the first where they cancel each other."""
     wanted = {cut.channel} if isinstance(cut.channel, int) else set(cut.channel)
     first = round(cut.start * cut.sampling_rate) + start
     total = np.zeros(count, dtype=np.float32)
+    power, one = 0.0, total
     for source in cut.recording.sources:
         columns = [place for place, channel in enumerate(source.channels) if channel in wanted]
         if columns:
-            total += _file(cut, Path(source.source), first, count, columns)
+            frames = _file(cut, Path(source.source), first, count, columns)
+            total += frames[:, 0] if len(columns) == 1 else frames.sum(axis=1)
+            if len(wanted) > 1:
+                one = frames[:, 0] if power == 0.0 else one
+                power += float(np.einsum("nc,nc->", frames, frames, dtype=np.float64))
     if len(wanted) > 1:
         total /= len(wanted)
+        if np.dot(total, total) < OPPOSITE * power / len(wanted):
+            _say_opposite(cut.recording.sources[0].source)
+            return np.ascontiguousarray(one)
     return total
 
 
+@cache
+def _say_opposite(path: str) -> None:
+    """Once for a file."""
+    log.warning("The channels of %s have opposite phases and would cancel: the first is read alone.", printable(path))
+
+
 def _file(cut: Cut, path: Path, first: int, count: int, columns: list[int]) -> np.ndarray:
-    """The sum of some channels of a file between two frames, [count] float32."""
+    """Some channels of a file between two frames, [count, C] float32."""
     rate = int(cut.sampling_rate)
     if m4a.is_m4a(path):
         with readable(path):
@@ -136,17 +184,27 @@ def _file(cut: Cut, path: Path, first: int, count: int, columns: list[int]) -> n
         with opened(path) as file:
             if file.samplerate != rate:
                 raise bad(path, f"has a rate of {file.samplerate} Hz where the manifest says {rate} Hz")
-            file.seek(min(first, file.frames))
-            frames = file.read(count, dtype="float32", always_2d=True)
+            _seek(file, min(first, file.frames))
+            frames = file.read(min(count, file.frames), dtype="float32", always_2d=True)
     missing = count - len(frames)
     if missing > rate * (LOSSY_SHORTAGE if path.suffix.lower() in LOSSY else SHORTAGE):
         raise bad(path, f"ends {missing / rate:.2f} s before the length that its manifest or header announces")
     if max(columns) >= frames.shape[1]:
         raise bad(path, f"has {frames.shape[1]} channels where the manifest says at least {max(columns) + 1}")
-    mixed = frames[:, columns[0]] if len(columns) == 1 else frames[:, columns].sum(axis=1)
-    if not np.isfinite(mixed).all():
+    frames = frames[:, columns]
+    if not np.isfinite(frames).all():
         raise bad(path, "holds samples that are not numbers (NaN or infinity)")
-    return np.pad(mixed, (0, missing)) if missing else mixed
+    return np.pad(frames, ((0, missing), (0, 0))) if missing else frames
+
+
+def _seek(file: soundfile.SoundFile, place: int) -> None:
+    """Go to a frame; in what cannot be searched, such as GSM 6.10, by reading up to it."""
+    if file.seekable():
+        file.seek(place)
+        return
+    while place > 0:
+        read = len(file.read(min(place, SKIPPED_AT_ONCE), dtype="float32"))
+        place = place - read if read else 0
 
 
 def _reach(block: int, made: int) -> int:
@@ -192,16 +250,21 @@ def _sha256(file: Path) -> str:
 
 
 def _remembered(cache: Path | None) -> dict[str, list[Any]]:
-    try:
-        return dict(json.loads(cache.read_text(encoding="utf-8"))) if cache is not None else {}
-    except (OSError, ValueError):
+    """File → size, time of change, digest; rows of another form are not remembered."""
+    if cache is None or not cache.is_file():
         return {}
+    try:
+        content = read_json_object(cache)
+    except UserError:
+        return {}
+    return {file: row for file, row in content.items() if _is_row(row)}
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, list) and len(row) == 3 and isinstance(row[2], str) and DIGEST.fullmatch(row[2]) is not None
 
 
 def _remember(cache: Path, known: dict[str, list[Any]]) -> None:
-    part = cache.with_name(f".{cache.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(known, sort_keys=True), encoding="utf-8")
-        part.replace(cache)
-    except OSError:  # a read-only or full disk costs time in the next run, not this result
-        part.unlink(missing_ok=True)
+    # A read-only or full disk costs time in the next run, not this result.
+    with suppress(UserError, UnicodeEncodeError):
+        write_text(cache, json.dumps(known, sort_keys=True))

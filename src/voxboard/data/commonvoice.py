@@ -6,12 +6,11 @@ speaker; without them the speakers of `validated.tsv` are split by voxboard.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data import audio
+from voxboard.data import audio, table_file
 from voxboard.data.corpus import inside
 from voxboard.data.scan import Scan, Utterance, gender
 from voxboard.errors import UserError
@@ -53,17 +52,12 @@ def _language(folder: Path) -> Path:
     return places[0]
 
 
-def _rows(table: Path) -> Iterator[Mapping[str, str]]:
-    # A quotation mark in its tables is one of the sentence, never of the format.
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
-            for name in COLUMNS:
-                if name not in (reader.fieldnames or ()):
-                    raise UserError(f"{table} has no column {name}.", "Fetch the table again.")
-            yield from reader
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{table} cannot be read as a table: {error}.", "Fetch it again.") from error
+def _rows(table: Path) -> list[dict[str, str]]:
+    content = table_file.read(table, "\t", quoted=False)  # a quotation mark in its tables is one of the sentence
+    for name in COLUMNS:
+        if name not in content.header:
+            raise UserError(f"{table} has no column {name}.", "Fetch the table again.")
+    return content.dicts()
 
 
 def _utterance(root: Path, row: Mapping[str, str], split: str | None) -> Utterance:

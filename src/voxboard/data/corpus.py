@@ -7,8 +7,8 @@
 A corpus of utterances has cuts with exactly one supervision, which carries the speaker and, as far as the corpus
 documents them, gender, text and language; `custom` carries age, accent, region, nationality and session (chapter,
 video). A corpus of recordings has cuts with one supervision per turn, and in `custom` the `uem`: what is scored,
-[start, end] in seconds; without it all is. A manifest is data: loading one never runs anything, and its paths cannot
-leave `audio_root`.
+[start, end] in seconds; without it all is. A manifest is data: loading one never runs anything, its paths cannot leave
+`audio_root`, and an `audio_root` outside the folder is used where the user named it (`voxboard.data.audio_roots`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from voxboard.data.audio_roots import Reach, remember
 from voxboard.data.manifest import Kind, inside, read_cuts, write_cuts
-from voxboard.errors import UserError, unknown
+from voxboard.errors import UserError, printable, unknown
+from voxboard.files import read_json_object, replacing
 
 if TYPE_CHECKING:
     from lhotse import CutSet
@@ -43,6 +46,7 @@ __all__ = [
 SPLITS = ("train", "valid", "test")
 ATTRIBUTES = ("gender", "age", "accent", "region", "nationality", "language")
 DESCRIPTION = "corpus.json"
+AGAIN = "Prepare the corpus again."
 _OTHER: Mapping[Kind, str] = {
     "utterances": "Name a corpus of recordings with turns, such as AMI or VoxConverse.",
     "recordings": "Evaluate on it with --task diarization, or name a corpus of utterances.",
@@ -75,6 +79,8 @@ class Corpus:
         self.info = info
         self._manifests = dict(manifests)
         self._cuts: dict[str, CutSet] = {}
+        self._root: Path | None = None  # instead of that of the description
+        self._named = False  # by the user
 
     @property
     def name(self) -> str:
@@ -87,7 +93,11 @@ class Corpus:
 
     @cached_property
     def audio_root(self) -> Path:
-        return _absolute(self.folder / self.info.audio_root)
+        return self._root or _absolute(self.folder / self.info.audio_root)
+
+    @cached_property
+    def _reach(self) -> Reach:
+        return Reach(self.audio_root, _absolute(self.folder), named=self._named)
 
     def cuts(self, split: str) -> CutSet:
         """The utterances of a split with absolute audio paths.
@@ -109,7 +119,7 @@ class Corpus:
                 f"It has {', '.join(self.splits) or 'none'}; prepare it again or name another corpus.",
             )
         if split not in self._cuts:
-            self._cuts[split] = read_cuts(self._manifests[split], self.audio_root, kind)
+            self._cuts[split] = read_cuts(self._manifests[split], self._reach, kind)
         return self._cuts[split]
 
     def all_cuts(self) -> list[Cut]:
@@ -117,15 +127,21 @@ class Corpus:
         return [cut for split in self.splits for cut in self.cuts(split)]
 
     def trials(self, split: str) -> Path | None:
-        """The corpus's own trial list of a split."""
+        """The corpus's own trial list of a split. Raises `UserError` for one that does not lie in its folder."""
         name = self.info.trials.get(split)
-        return inside(self.folder, name) if name else None
+        if not name:
+            return None
+        path = inside(self.folder, name, "Correct corpus.json.")
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise UserError(f"{path} is a link that leads out of the corpus.", "Put the trial list itself there.")
+        return path
 
     @classmethod
-    def open(cls, location: str | Path, audio_root: str | Path | None = None) -> Corpus:
-        """Opens a prepared folder, or one manifest `*.jsonl.gz`, which then serves as the test split.
+    def open(cls, location: str | Path, audio_root: str | Path | None = None, named: bool = True) -> Corpus:
+        """Open a prepared folder, or one manifest `*.jsonl.gz`, which then serves as the test split.
 
-        The audio of a bare manifest lies in its own folder unless `audio_root` says otherwise.
+        The audio of a bare manifest lies in its own folder unless `audio_root` says otherwise. Pass `named=False` where
+        not the user but a file says so: what may be read is then checked as for a root of `corpus.json`.
         """
         path = Path(location)
         if path.is_dir():
@@ -143,39 +159,44 @@ class Corpus:
         else:
             raise UserError(f"There is no corpus at {path}.", "Run: voxboard prepare DATA --data_path DIR")
         if audio_root is not None:
-            corpus.audio_root = _absolute(audio_root)
+            corpus._root, corpus._named = _absolute(audio_root), named
         return corpus
 
     @classmethod
-    def write(cls, folder: Path, info: CorpusInfo, splits: Mapping[str, Iterable[Cut]], audio_root: Path) -> Corpus:
-        """Writes a corpus folder. Cuts may name their audio absolutely; it is stored relative to `audio_root`.
+    def write(
+        cls,
+        folder: Path,
+        info: CorpusInfo,
+        splits: Mapping[str, Iterable[Cut]],
+        audio_root: Path,
+        named_roots: Iterable[Path] | None = None,
+    ) -> Corpus:
+        """Write a corpus folder. Cuts may name their audio absolutely; it is stored relative to `audio_root`.
 
         `corpus.json` appears last, so an interrupted write never leaves a folder that passes for a whole corpus;
-        splits that a previous corpus in the same folder had and this one has not are removed.
+        splits that a previous corpus in the same folder had and this one has not are removed. Audio of `named_roots`,
+        by default of `audio_root`, may be read on this machine from now on.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         root = _absolute(audio_root)
         seen: set[str] = set()
         counts: dict[str, dict[str, float]] = {}
         manifests: dict[str, Path] = {}
-        parts: dict[Path, Path] = {}
-        for split, cuts in splits.items():
-            ordered = sorted(cuts, key=lambda cut: cut.id)
-            if not ordered:
-                continue
-            _check_new(ordered, seen, info.kind)
-            manifests[split] = folder / f"{split}.jsonl.gz"
-            parts[manifests[split]] = folder / f".{split}.jsonl.gz.part"
-            write_cuts(parts[manifests[split]], ordered, root)
-            counts[split] = _counts(ordered, info.kind)
-        info = replace(info, counts=counts, audio_root=_stored(root, _absolute(folder)))
-        description = folder / f".{DESCRIPTION}.part"
-        description.write_text(json.dumps(asdict(info), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        for stale in (folder / DESCRIPTION, *(folder / f"{split}.jsonl.gz" for split in SPLITS)):
-            stale.unlink(missing_ok=True)
-        for manifest, part in parts.items():
-            part.replace(manifest)
-        description.replace(folder / DESCRIPTION)
+        with ExitStack() as files:  # left in reverse: the description is moved in last
+            description = files.enter_context(replacing(folder / DESCRIPTION))
+            for split, cuts in splits.items():
+                ordered = sorted(cuts, key=lambda cut: cut.id)
+                if not ordered:
+                    continue
+                _check_new(ordered, seen, info.kind)
+                manifests[split] = folder / f"{split}.jsonl.gz"
+                write_cuts(files.enter_context(replacing(manifests[split])), ordered, root, split)
+                counts[split] = _counts(ordered, info.kind)
+            info = replace(info, counts=counts, audio_root=_stored(root, _absolute(folder)))
+            text = json.dumps(asdict(info), indent=2, ensure_ascii=False)
+            description.write_text(f"{text}\n", encoding="utf-8")
+            for stale in (folder / DESCRIPTION, *(folder / f"{split}.jsonl.gz" for split in SPLITS)):
+                stale.unlink(missing_ok=True)
+        remember([root] if named_roots is None else named_roots)
         return cls(folder, info, manifests)
 
 
@@ -228,17 +249,45 @@ def _counts(cuts: Sequence[Cut], kind: Kind) -> dict[str, float]:
 
 
 def _info(description: Path) -> CorpusInfo:
+    """What a description says. Raises `UserError` that names the file for one that is not of this form."""
     try:
-        content = json.loads(description.read_text(encoding="utf-8"))
-        for key in content:
-            if key not in CorpusInfo.__dataclass_fields__:
-                raise unknown(f"key in {description}", key, CorpusInfo.__dataclass_fields__)
-        info = CorpusInfo(**{**content, "notes": tuple(content.get("notes", ()))})
-        if info.kind not in get_args(Kind):
-            raise unknown(f"kind in {description}", info.kind, get_args(Kind))
-        return info
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{description} cannot be read: {error}.", "Prepare the corpus again.") from error
+        content = read_json_object(description)
+    except UserError as error:
+        raise UserError(error.problem, AGAIN) from error
+    for key in content:
+        if key not in CorpusInfo.__dataclass_fields__:
+            raise unknown(f"key in {description}", printable(key), CorpusInfo.__dataclass_fields__)
+    for key, value in ({"name": None} | content).items():
+        if not _fits(key, value):
+            raise UserError(f"{description} has {printable(repr(value))[:60]} as its {key}.", AGAIN)
+    info = CorpusInfo(**{**content, "notes": tuple(content.get("notes", ()))})
+    if info.kind not in get_args(Kind):
+        raise unknown(f"kind in {description}", printable(info.kind), get_args(Kind))
+    return info
+
+
+def _fits(key: str, value: object) -> bool:
+    """Whether a value of `corpus.json` has the form of its field."""
+    match key:
+        case "synthetic":
+            return isinstance(value, bool)
+        case "skipped":
+            return isinstance(value, int)
+        case "notes":
+            return isinstance(value, list) and all(isinstance(note, str) for note in value)
+        case "trials":
+            return isinstance(value, dict) and all(isinstance(name, str) for name in value.values())
+        case "mixture":
+            return isinstance(value, dict) and all(_is_number(share) for share in value.values())
+        case "counts":
+            rows = value.values() if isinstance(value, dict) else [None]
+            return all(isinstance(row, dict) and all(map(_is_number, row.values())) for row in rows)
+        case _:
+            return isinstance(value, str) and "\0" not in value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _manifest_info(manifest: Path) -> CorpusInfo:

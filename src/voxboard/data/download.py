@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 import ssl
-import tarfile
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from voxboard.data.unpack import unpack
 from voxboard.errors import UserError, unknown
 from voxboard.progress import bar
 
@@ -85,7 +84,9 @@ def fetch_and_unpack(archive: Archive, folder: Path) -> None:
     if mark.exists():
         return
     file = folder / archive.name
-    if not file.exists():
+    if file.exists():
+        check(archive, file)
+    else:
         fetch(archive, file)
     unpack(file, folder)
     mark.touch()
@@ -103,34 +104,33 @@ def fetch(archive: Archive, file: Path) -> None:
             "Run the command again to go on where it stopped, or download it by hand and pass its folder as "
             "--data_path.",
         ) from error
-    with part.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found != archive.sha256:
+    digest = _sha256(part)
+    if digest != archive.sha256:
         part.unlink()
         raise UserError(
-            f"{archive.name} arrived damaged: its sha256 is {found[:12]}…, not {archive.sha256[:12]}….",
+            f"{archive.name} arrived damaged: its sha256 is {digest[:12]}…, not {archive.sha256[:12]}….",
             "Run the command again.",
         )
     part.replace(file)
 
 
-def unpack(file: Path, folder: Path) -> None:
-    """Unpacks a tar or zip archive. Raises `UserError` for one that is damaged or names a place outside the folder."""
-    try:
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                _check_names(archive.namelist(), folder, file)
-                archive.extractall(folder)  # makes no links and no devices
-        else:
-            with tarfile.open(file) as archive_:
-                # "data" refuses absolute names, names with "..", links that lead outside, and devices.
-                archive_.extractall(folder, filter="data")
-    except tarfile.FilterError as error:
+def check(archive: Archive, file: Path) -> None:
+    """Raise `UserError` unless a file that lies there already is the archive that was published."""
+    if not file.is_file():
+        raise UserError(f"{file} is no file.", "Move it away, and run the command again.")
+    if (digest := _sha256(file)) != archive.sha256:
         raise UserError(
-            f"{file.name} tries to write outside its folder: {error}.", "Do not use this archive."
-        ) from error
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{file} cannot be unpacked: {error}.", "Delete it and run the command again.") from error
+            f"{file} is damaged or another file: its sha256 is {digest[:12]}…, not {archive.sha256[:12]}….",
+            "Delete it and run the command again, or unpack it yourself and pass its folder as --data_path.",
+        )
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}.") from error
 
 
 def _receive(url: str, part: Path) -> None:
@@ -166,10 +166,3 @@ def _check_space(part: Path, missing: int) -> None:
             f"{part.parent} has {free / 1e9:.1f} GB free; the archive and its content need {2 * missing / 1e9:.1f} GB.",
             "Name a larger disk with --data_path.",
         )
-
-
-def _check_names(names: Sequence[str], folder: Path, file: Path) -> None:
-    root = folder.resolve()
-    for name in names:
-        if not (root / name).resolve().is_relative_to(root):
-            raise UserError(f"{file.name} tries to write outside its folder: {name!r}.", "Do not use this archive.")

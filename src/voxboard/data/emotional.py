@@ -6,13 +6,13 @@ boredom has no place there and stays a class of its own. Speakers have the names
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxboard.data import table_file
 from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, preferred
 from voxboard.errors import UserError
 
@@ -168,8 +168,7 @@ def _matching(files: Iterable[Path], pattern: re.Pattern[str], read: Read) -> It
 
 def _actors(table: Path) -> Mapping[str, dict[str, Any]]:
     """Actor → age and gender, from the columns ActorID, Age, Sex."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = table_file.read(table).dicts()
     try:
         return {row["ActorID"]: {"age": int(row["Age"]), "gender": gender(row["Sex"])} for row in rows}
     except (KeyError, ValueError) as error:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxboard.data import audio
+from voxboard.data import audio, table_file
 from voxboard.data.corpus import SPLITS, inside
 from voxboard.data.scan import Scan, Utterance, find_audio, gender
-from voxboard.errors import UserError, unknown
+from voxboard.errors import UserError, printable, unknown
 
 if TYPE_CHECKING:
     from voxboard.data.prepare import Options
@@ -80,7 +79,8 @@ def scan(folder: Path, options: Options) -> Scan:
     alone = (
         f"{table.name} names no speakers, so every file counts as a speaker of its own: a voice may be in two splits."
     )
-    return Scan(folder, found, [*_notes(found, columns), *([alone] if labelled and len(header) > 2 else [])])
+    notes = [*_notes(found, columns), *files.unnamed(), *([alone] if labelled and len(header) > 2 else [])]
+    return Scan(folder, found, notes)
 
 
 def is_labelled(table: Path) -> bool:
@@ -102,30 +102,29 @@ def read_labels(table: Path, columns: Mapping[str, str]) -> tuple[list[dict[str,
             raise unknown(f"column of {table.name}", theirs, [LABEL])
     name = next(iter(columns), "speaker")
     rows = []
-    for number, line in enumerate(table.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(_label_lines(table), 1):
         match = LABELLED.fullmatch(line.strip())
         if match is None and line.strip():
-            raise UserError(f"Line {number} of {table} is {line.strip()!r}.", "Every line is `path label -1`.")
+            shown = printable(line.strip()[:80])
+            raise UserError(f"Line {number} of {table} is {shown!r}.", "Every line is `path label -1`.")
         if match is not None:
             rows.append({"file": match[1], "speaker": match[1], name: match[2]})
     return rows, ["file", "speaker"] if name == "speaker" else ["file", "speaker", name]
 
 
+def _label_lines(table: Path) -> list[str]:
+    try:
+        return table.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{table} cannot be read: {error}.", "Every line is `path label -1`, in UTF-8.") from error
+
+
 def read_table(table: Path) -> tuple[list[dict[str, str]], list[str]]:
     """The rows of a table as text and its column names; separated by comma, tab, semicolon or bar, BOM or not."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            head = file.readline()
-            separator = max(",\t;|", key=head.count)
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=separator, restval="")
-            rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
-            header = [(name or "").strip() for name in reader.fieldnames or []]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{table} cannot be read as a table: {error}.", "It is to be a CSV file in UTF-8.") from error
-    if not rows:
+    content = table_file.read(table)
+    if not content.rows:
         raise UserError(f"{table} has no rows.", "Its first line names the columns, every other one a file.")
-    return rows, header
+    return content.dicts(), [name for name in content.header if name]
 
 
 def recognise(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> dict[str, str]:
@@ -156,19 +155,38 @@ class _Files:
 
     def __init__(self, folder: Path, table: Path) -> None:
         self.folder = folder.absolute()
+        self.table = table.name
+        self.named: set[Path] = set()
         self.places = [self.folder]
         if table.absolute().is_relative_to(self.folder):
             self.places.append(table.absolute().parent)
 
     @cached_property
+    def every(self) -> list[Path]:
+        return find_audio(self.folder)
+
+    @cached_property
     def by_stem(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
-        for path in find_audio(self.folder):
+        for path in self.every:
             found.setdefault(path.stem, []).append(path)
         return found
 
+    def unnamed(self) -> list[str]:
+        """What there is to say of audio files that no name led to."""
+        spare = [path for path in self.every if path not in self.named]
+        if not spare:
+            return []
+        where = printable(str(spare[0].relative_to(self.folder)))
+        return [f"{len(spare):,} of {len(self.every):,} audio files stand in no row of {self.table} (e.g. {where})."]
+
     def __getitem__(self, name: str) -> Path:
         """The path of a name, which may lack folders and extension. One that is nowhere is left to the reader."""
+        path = self._find(name)
+        self.named.add(path)
+        return path
+
+    def _find(self, name: str) -> Path:
         for place in self.places:
             path = inside(self.folder, place / name)
             if path.is_file():

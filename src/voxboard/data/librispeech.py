@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, preferred, root_of
+from voxboard.data.table_file import text_of
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -91,10 +92,7 @@ def _subset(root: Path, name: str, genders: dict[str, str | None]) -> list[Utter
 
 def _transcripts(file: Path) -> dict[str, str]:
     """Utterance → text; empty where a chapter has no transcript."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
+    lines = text_of(file).split("\n") if file.is_file() else []
     return {utterance: text for utterance, _, text in (line.strip().partition(" ") for line in lines) if text}
 
 
@@ -103,7 +101,7 @@ def _genders(root: Path) -> tuple[dict[str, str | None], list[str]]:
     table = beside(root, "SPEAKERS.TXT")
     if table is None:
         return {}, ["SPEAKERS.TXT is not there, so the speakers' gender is unknown."]
-    rows = (line.split("|") for line in table.read_text(encoding="utf-8").splitlines() if not line.startswith(";"))
+    rows = (line.split("|") for line in text_of(table).splitlines() if not line.startswith(";"))
     return {row[0].strip(): gender(row[1]) for row in rows if len(row) > 1}, []
 
 

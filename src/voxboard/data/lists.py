@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+import shlex
 import shutil
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +15,7 @@ import numpy as np
 
 from voxboard.data.corpus import ATTRIBUTES
 from voxboard.data.scan import Utterance
-from voxboard.errors import UserError
+from voxboard.errors import UserError, printable
 
 if TYPE_CHECKING:
     from voxboard.data.prepare import Options
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
 
 SPLITS = ("valid", "test")
 SUFFIXES = (".csv.gz", ".txt.gz", ".csv", ".txt")
+NAME = re.compile(r"(trial|veri_?test|list_test).*\.(txt|csv|tsv|lst|ndx|trl)(\.gz)?$")
+VALIDATION = re.compile("valid|dev|val[^a-z]")
+LABELS = frozenset({"0", "1", "target", "nontarget", "label", "tgt", "imp"})
+LONGEST_LINE = 4096  # bytes
 
 
 def given(brought: Mapping[str, Path], options: Options) -> dict[str, Path]:
@@ -31,6 +39,30 @@ def given(brought: Mapping[str, Path], options: Options) -> dict[str, Path]:
     if options.filter_trials and not named:
         raise UserError("There is no trial list to filter.", "Pass --valid_trials or --test_trials.")
     return {**brought, **named}
+
+
+def beside(root: Path) -> list[str]:
+    """What there is to say of files in a folder of audio that look like trial lists, and that nobody named."""
+    notes = []
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if NAME.search(path.name.lower()) and path.is_file() and _looks_like_trials(path):
+            flag = "--valid_trials" if VALIDATION.search(path.name.lower()) else "--test_trials"
+            notes.append(f"{printable(path.name)} looks like a trial list; {flag} {_quoted(path)} would use it.")
+    return notes
+
+
+def _looks_like_trials(path: Path) -> bool:
+    """Whether the first line has two names and a label, or names such columns."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            words = file.readline(LONGEST_LINE).decode("utf-8-sig").replace(",", " ").lower().split()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        return False
+    return len(words) >= 3 and not LABELS.isdisjoint(words)
+
+
+def _quoted(path: Path) -> str:
+    return printable(shlex.quote(str(path)))
 
 
 def speakers(lists: Mapping[str, Path], utterances: Sequence[Utterance]) -> dict[str, str]:
@@ -63,7 +95,7 @@ def copy(
     utterances that are not there; one that the corpus brings along is then left out.
     """
     from voxboard import trials
-    from voxboard.files import write_atomically
+    from voxboard.files import replacing, write_atomically
     from voxboard.trials import sidecar, table
 
     copied: dict[str, str] = {}
@@ -86,9 +118,8 @@ def copy(
             notes.append(f"The {split} trials are the {keep.sum():,} of {len(keep):,} in {path.name} within the split.")
         else:
             copied[split] = f"trials-{split}{_suffix(path)}"
-            part = folder / f".{copied[split]}.part"
-            shutil.copyfile(path, part)
-            part.replace(folder / copied[split])
+            with replacing(folder / copied[split]) as part:
+                shutil.copyfile(path, part)
             beside = sidecar.render(_described(original, listed, utterances, splits), table.format_of(path))
             write_atomically({sidecar.path_of(folder / copied[split]): beside})
             others = "" if keep.all() else f", {len(keep) - keep.sum():,} of them with utterances of another split"

@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,6 +21,10 @@ from voxboard.errors import BadAudio, UserError
 CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
 DETAILS = (b"mvhd", b"mdhd", b"hdlr", b"stsd", b"elst")
 LARGEST = 1 << 20  # bytes of one of DETAILS; real ones have some hundred
+DEEPEST = 16  # containers in containers; real files have five
+MOST = 100_000  # boxes of a file
+CHANNELS = 64  # AAC has up to 48
+FASTEST = 10_000_000  # Hz
 
 
 class _Box(NamedTuple):
@@ -38,12 +43,16 @@ def header(path: Path) -> tuple[int, int, int]:
     """
     try:
         with path.open("rb") as file:
-            boxes = list(_boxes(file, path.stat().st_size))
+            boxes = list(islice(_boxes(file, path.stat().st_size, 0), MOST + 1))
+        if len(boxes) > MOST:
+            raise struct.error("more boxes than any recording has")
         movie_scale, track = _sound_track(boxes)
         rate, length = _times(track[b"mdhd"])
         channels = struct.unpack_from(">H", track[b"stsd"], 32)[0]
         if b"elst" in track:
             length = _edited(track[b"elst"], length, rate, movie_scale)
+        if not (0 < channels <= CHANNELS and 0 < rate <= FASTEST):
+            raise struct.error("a number of channels or a rate that cannot be")
     except (struct.error, LookupError, ZeroDivisionError) as error:
         raise BadAudio(
             f"{path} is not an MPEG-4 file with sound, or is truncated.",
@@ -86,8 +95,10 @@ def decode(path: Path, rate: int) -> np.ndarray:
     return np.frombuffer(done.stdout, dtype="<f4", count=whole).reshape(-1, channels)
 
 
-def _boxes(file: BinaryIO, end: int) -> Iterator[_Box]:
+def _boxes(file: BinaryIO, end: int, depth: int) -> Iterator[_Box]:
     """The boxes of a file in order, containers before what they hold; only `DETAILS` come with their content."""
+    if depth > DEEPEST:
+        raise struct.error("containers in containers without end")
     while (start := file.tell()) + 8 <= end:
         size, kind = struct.unpack(">I4s", file.read(8))
         head = 8
@@ -98,9 +109,11 @@ def _boxes(file: BinaryIO, end: int) -> Iterator[_Box]:
             raise struct.error("a box leaves its container")
         if kind in CONTAINERS:
             yield _Box(kind, b"")
-            yield from _boxes(file, stop)
+            yield from _boxes(file, stop, depth + 1)
         elif kind in DETAILS:
             yield _Box(kind, file.read(min(stop - start - head, LARGEST)))
+        else:
+            yield _Box(kind, b"")
         file.seek(stop)
 
 

@@ -1,46 +1,41 @@
-"""Reading and writing a manifest: JSON lines of Lhotse cuts, gzipped. It is data: what it names is checked."""
+"""Reading and writing a manifest: JSON lines of Lhotse cuts, gzipped. It is data: what it says is checked."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
+from voxboard.data.corpus_path import inside
+from voxboard.data.manifest_cut import Kind, Line, cut_of
 from voxboard.errors import UserError
+from voxboard.files import parse_json
 from voxboard.progress import bar
 
 if TYPE_CHECKING:
     from lhotse import CutSet
     from lhotse.cut import Cut
 
-Kind = Literal["utterances", "recordings"]  # one supervision per cut, or a turn per supervision
+__all__ = ["Kind", "inside", "read_cuts", "write_cuts"]
 
 MANY = 10_000  # cuts whose writing takes long enough to show
+LONGEST_LINE = 64 << 20  # bytes; a meeting of a day with all its turns has some megabytes
+SWELL = 500  # times its size that a packed manifest may unpack to; real ones are below 50
+FREE = 64 << 20  # bytes that it may unpack to anyway
 
 
-def inside(root: Path, name: str | Path, advice: str = "Pass the folder that holds the audio as --audio_root.") -> Path:
-    """`root / name`, refused when that leaves `root`.
-
-    The check is on names, not on what they link to: a data disk linked into a corpus is common and the user's own
-    doing, whereas a manifest cannot make links.
-    """
-    base = os.path.abspath(root)
-    path = os.path.normpath(os.path.join(base, name))
-    if path != base and not path.startswith(base.rstrip(os.sep) + os.sep):
-        raise UserError(f"The manifest names {name}, which lies outside {root}.", advice)
-    return Path(path)
-
-
-def write_cuts(file: Path, cuts: Sequence[Cut], root: Path) -> None:
-    """One JSON line per cut. Not Lhotse's writer: it stamps the time into the gzip header, and equal corpora are
+def write_cuts(file: Path, cuts: Sequence[Cut], root: Path, label: str = "manifest") -> None:
+    """Write one JSON line per cut. Not Lhotse's writer: it stamps the time into the gzip header, and equal corpora are
     to have equal bytes."""
     with (
         open(file, "wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out,
-        bar(f"Writing {file.name.strip('.').split('.')[0]}", len(cuts), len(cuts) > MANY, unit="cuts") as advance,
+        bar(f"Writing {label}", len(cuts), len(cuts) > MANY, unit="cuts") as advance,
     ):
         for cut in cuts:
             out.write(json.dumps(_relative(cut.to_dict(), root), ensure_ascii=False).encode() + b"\n")
@@ -55,42 +50,47 @@ def _relative(cut: dict[str, Any], root: Path) -> dict[str, Any]:
     return cut
 
 
-def read_cuts(manifest: Path, audio_root: Path, kind: Kind = "utterances") -> CutSet:
-    """The cuts of a manifest with absolute audio paths. Raises `UserError` for one that is not what a corpus holds."""
+def read_cuts(manifest: Path, locate: Callable[[str], Path], kind: Kind = "utterances") -> CutSet:
+    """The cuts of a manifest; `locate` gives the absolute path of an audio file that it names.
+
+    Raises `UserError` that names the file and line of what is not what a corpus holds.
+    """
     from lhotse import CutSet
 
+    cuts: dict[str, Cut] = {}
+    for number, text in _lines(manifest):
+        line = Line(manifest, number)
+        cut = cut_of(parse_json(text, f"{manifest}, line {number},"), line, kind, locate)
+        if cut.id in cuts:
+            raise Line(manifest, number, cut.id).bad("the same id stands in a line above", "Give every cut its own.")
+        cuts[cut.id] = cut
+    if not cuts:
+        raise UserError(f"{manifest} is not a Lhotse cut manifest: it has no cuts.", "Prepare the corpus again.")
+    return CutSet(list(cuts.values()))
+
+
+def _lines(manifest: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that say something, with their numbers, in bounded memory."""
+    packed = manifest.suffix == ".gz"
     try:
-        cuts = CutSet.from_file(manifest).to_eager()
-    except Exception as error:
-        raise UserError(f"{manifest} is not a Lhotse cut manifest: {error}", "Prepare the corpus again.") from error
-    for cut in cuts:
-        _check(cut, manifest, kind)
-        for source in cut.recording.sources:
-            source.source = str(inside(audio_root, source.source))
-    return cuts
+        most = max(FREE, SWELL * manifest.stat().st_size) if packed else None
+        with closing(_opened(manifest, packed)) as file:
+            number = total = 0
+            while text := file.readline(LONGEST_LINE + 1):
+                number, total = number + 1, total + len(text)
+                if len(text) > LONGEST_LINE or (most is not None and total > most):
+                    raise UserError(
+                        f"{manifest}, line {number}: it unpacks to more than a manifest can hold.",
+                        "Do not use this file.",
+                    )
+                if not text.isspace():
+                    yield number, text
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{manifest} cannot be read as a manifest ({reason}).", "Prepare the corpus again.") from error
 
 
-def _check(cut: Cut, manifest: Path, kind: Kind) -> None:
-    """Raises `UserError` for a cut that is not one utterance of one speaker, or a recording of any turns, in files."""
-    from lhotse.cut.data import DataCut
-
-    supervisions = getattr(cut, "supervisions", [])
-    whole = isinstance(cut, DataCut) and cut.has_recording
-    if not whole or (kind == "utterances" and len(supervisions) != 1) or not all(one.speaker for one in supervisions):
-        due = "one supervision with a speaker" if kind == "utterances" else "a speaker in every supervision"
-        raise UserError(
-            f"Cut {cut.id} of {manifest} does not have one recording and {due}.",
-            "Trim the cuts to supervisions with Lhotse first, or prepare whole recordings with --rttm.",
-        )
-    if cut.recording.transforms:
-        raise UserError(
-            f"Cut {cut.id} of {manifest} changes its audio while reading (transforms).",
-            "Save the changed audio with Lhotse first.",
-        )
-    for source in cut.recording.sources:
-        # Lhotse also knows sources of type "command", which run a shell: data must not.
-        if source.type != "file":
-            raise UserError(
-                f"Cut {cut.id} of {manifest} has an audio source of type {source.type!r}.",
-                "Only files are read.",
-            )
+def _opened(manifest: Path, packed: bool) -> IO[bytes]:
+    if not manifest.is_file():
+        raise UserError(f"{manifest} is no regular file.", "Name a manifest, or prepare the corpus again.")
+    return gzip.open(manifest, "rb") if packed else manifest.open("rb")

@@ -6,7 +6,7 @@
 That is Auden's data configuration, all of it for training; under `train:`, `valid:` and `test:` a file has a list per
 split. `hours` are measured where they are left out, `weights` is 1. A manifest lies in the list's folder or where the
 user is; one of a prepared corpus (`data/CREMA-D/train.jsonl.gz`) knows where its audio is, for another `audio_root`
-says it.
+says it. The list is data: a folder that it names is read where the user has named it too (`--audio_root` of prepare).
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxboard.data.audio_roots import remember
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo, speaker_of
-from voxboard.errors import UserError, unknown
+from voxboard.errors import UserError, printable, unknown
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
+LARGEST = 4 << 20  # bytes of a list
 KEYS = ("name", "manifest", "hours", "weights", "audio_root")
 SHAPE = "Write a list of {name, manifest, hours, weights}, or one per split under train:, valid: and test:."
 
@@ -37,16 +39,21 @@ class Entry:
     weight: float  # hours × weights
 
 
-def mix(file: Path, name: str, folder: Path) -> Corpus:
-    """Writes the corpus that a list describes. Raises `UserError` for a list that cannot be read or followed.
+def mix(file: Path, name: str, folder: Path, audio_roots: Sequence[Path] = ()) -> Corpus:
+    """Write the corpus that a list describes. Raises `UserError` for a list that cannot be read or followed.
+
+    `audio_roots` are folders from which the user lets it read, beside those that `prepare` was given before.
 
     Utterances are called CORPUS/ID and have the label `corpus`; speakers keep their names, for label maps name them,
     so the same name in two corpora is the same person.
     """
+    remember(audio_roots)
     splits = {split: [_entry(file, row) for row in rows] for split, rows in _read(file).items()}
     entries = [entry for some in splits.values() for entry in some]
     by_split = {split: [cut for entry in some for cut in _named(entry)] for split, some in splits.items()}
     total = sum(entry.weight for entry in splits.get("train", ()))
+    if not total < float("inf"):
+        raise UserError(f"The hours × weights of {file} come to more than a number can be.", "Give smaller ones.")
     shares: dict[str, float] = {}
     for entry in splits.get("train", ()):
         shares[entry.name] = shares.get(entry.name, 0.0) + entry.weight / total
@@ -59,39 +66,53 @@ def mix(file: Path, name: str, folder: Path) -> Corpus:
         notes=tuple(_notes(splits, shares)),
     )
     root = os.path.commonpath([str(entry.corpus.audio_root) for entry in entries])
-    return Corpus.write(folder, info, by_split, Path(root))
+    # The folder that all have in common may be the whole disk: only those of the parts are to be read.
+    return Corpus.write(folder, info, by_split, Path(root), {entry.corpus.audio_root for entry in entries})
 
 
 def _read(file: Path) -> dict[str, list[Mapping[str, Any]]]:
     """Split → rows of the list."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
-        raise UserError(f"{file} cannot be read as YAML: {said}.", SHAPE) from error
+    content = _parsed(file)
     found = content if isinstance(content, dict) else {"train": content}
     for split, rows in found.items():
         if split not in SPLITS:
-            raise unknown(f"split in {file}", str(split), SPLITS)
+            raise unknown(f"split in {file}", printable(str(split))[:60], SPLITS)
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise UserError(f"{file} has no list of corpora for {split}.", SHAPE)
     return found
 
 
+def _parsed(file: Path) -> Any:
+    import yaml
+
+    try:
+        with file.open(encoding="utf-8") as text:
+            content = text.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UserError(f"{file} is no list of corpora: it has more than {LARGEST >> 20} MB.", SHAPE)
+        return yaml.safe_load(content)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = printable(" ".join(str(error).split()))
+        raise UserError(f"{file} cannot be read as YAML: {reason}.", SHAPE) from error
+    except RecursionError as error:
+        raise UserError(f"{file} cannot be read as YAML: it is nested too deeply.", SHAPE) from error
+
+
 def _entry(file: Path, row: Mapping[str, Any]) -> Entry:
     for key in row:
         if key not in KEYS:
-            raise unknown(f"key in {file}", str(key), KEYS)
+            raise unknown(f"key in {file}", printable(str(key))[:60], KEYS)
     for key in ("name", "manifest"):
-        if not row.get(key):
+        if not row.get(key) or isinstance(row[key], list | dict):
             raise UserError(f"An entry of {file} has no {key}.", SHAPE)
+    root = row.get("audio_root")
+    if root is not None and (not isinstance(root, str) or "\0" in root):
+        raise UserError(f"The audio_root of {printable(str(row['name']))} in {file} is no folder.", SHAPE)
     name, manifest = str(row["name"]), Path(str(row["manifest"]))
     place = next((path for path in (file.parent / manifest, manifest) if path.is_file()), None)
     if place is None:
-        raise UserError(f"There is no manifest {manifest}, which {file} names.", "Correct the path.")
-    corpus = Corpus.open(place, row.get("audio_root"))
+        raise UserError(f"There is no manifest {printable(str(manifest))}, which {file} names.", "Correct the path.")
+    corpus = Corpus.open(place, root, named=False)
     cuts = list(corpus.cuts("test"))
     hours = _positive(file, name, "hours", row.get("hours", sum(cut.duration for cut in cuts) / 3600))
     return Entry(name, corpus, cuts, hours * _positive(file, name, "weights", row.get("weights", 1.0)))
@@ -99,7 +120,8 @@ def _entry(file: Path, row: Mapping[str, Any]) -> Entry:
 
 def _positive(file: Path, name: str, key: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise UserError(f"The {key} of {name} in {file} are {value!r}.", "Give a number above 0.")
+        shown = printable(repr(value)) if isinstance(value, str | int | float) else type(value).__name__
+        raise UserError(f"The {key} of {printable(name)} in {file} are {shown[:60]}.", "Give a number above 0.")
     return float(value)
 
 

@@ -64,6 +64,7 @@ class Options:
     valid_speakers: tuple[str, ...] = ()  # whom the validation split consists of; needs test speakers
     test_speakers: tuple[str, ...] = ()  # whom the test split consists of; all others are trained on
     mixture: Path | None = None  # a list of corpora that are put together
+    audio_root: tuple[Path, ...] = ()  # folders from which the corpora of a mixture may read
 
 
 def prepare(
@@ -78,6 +79,8 @@ def prepare(
     if options.split is not None and options.split not in SPLITS:
         raise unknown("split", options.split, SPLITS)
     _check_speakers(options)
+    if options.audio_root and options.mixture is None:
+        raise UserError("--audio_root says nothing about one corpus.", "Name the folder of its audio as --data_path.")
     if options.mixture is not None:
         return _mixture(data, data_path, out, options)
     name = known_name(data)
@@ -147,14 +150,14 @@ def _mixture(data: str, data_path: Path | None, out: Path | None, options: Optio
     """Puts corpora together under the name DATA."""
     from voxboard.data import mixture
 
-    given = replace(options, mixture=None, name=None)
+    given = replace(options, mixture=None, name=None, audio_root=())
     if given != Options() or data_path is not None:
         raise UserError("A mixture is all in its file.", "Leave the flags beside --mixture, --out and --name out.")
     name = _checked(options.name or data)
     if known_name(name):
         raise UserError(f"{name} is the name of a corpus that voxboard knows.", "Choose another for the mixture.")
     assert options.mixture is not None
-    return mixture.mix(options.mixture, name, out or corpora_root() / name)
+    return mixture.mix(options.mixture, name, out or corpora_root() / name, options.audio_root)
 
 
 def _check_kind(data: str, kind: Kind, options: Options) -> None:
@@ -224,7 +227,8 @@ def _checked(name: str) -> str:
 
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
-    from voxboard.data import lists, recordings
+    from voxboard.data import advice, lists, recordings
+    from voxboard.data.earlier import check_new, earlier
     from voxboard.data.scan import to_cuts
 
     if isinstance(scan, recordings.Recordings):
@@ -235,19 +239,25 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     utterances = [utterance for utterance in scan.utterances if utterance.id in readable]
     if not utterances:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
+    folder = out or corpora_root() / info.name
+    before = earlier(folder, options.split, info)
+    check_new(before, folder, [utterance.id for utterance in utterances])
     given = lists.given(scan.trials, options)
     splits, notes = _splits(scan, utterances, given, options)
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     for cut in cuts:
         by_split[splits[cut.id]].append(cut)
+    by_split |= {split: list(some) for split, some in before.splits.items()}
     if bad:
         notes = [*notes, f"{len(bad)} audio files cannot be read and are left out (e.g. {bad[0].problem})"]
-    folder = out or corpora_root() / info.name
-    folder.mkdir(parents=True, exist_ok=True)
+    advice.warn_few_speakers(by_split["valid"])
+    notes = [*notes, *advice.shared_speakers(by_split, before.splits)]
+    if not given:
+        notes += lists.beside(scan.root)
     copied, said = lists.copy(given, folder, utterances, splits, options)
     info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
-    corpus = Corpus.write(folder, info, by_split, scan.root)
-    lists.tidy(folder, copied)
+    corpus = Corpus.write(folder, before.joined(info), by_split, before.root(scan.root), before.roots(scan.root))
+    lists.tidy(folder, corpus.info.trials)
     return corpus
 
 

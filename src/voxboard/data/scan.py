@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.data import audio
+from voxboard.data._files import is_special
 from voxboard.data.splits import Person, Splitter, three_way
-from voxboard.errors import BadAudio, UserError
+from voxboard.errors import BadAudio, UserError, printable
 from voxboard.progress import bar
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
+
+log = logging.getLogger("voxboard")
 
 BLOCK = 4096  # files whose headers are read at a time
 NAMED = 3  # unreadable files that an error lists
@@ -61,19 +65,36 @@ def gender(label: str | None) -> str | None:
 def find_audio(root: Path, suffixes: Iterable[str] = audio.SUFFIXES) -> list[Path]:
     """All audio files under a folder in the order of their names, following links, without hidden files.
 
-    Hidden files are left out because macOS writes a `._name.wav` beside every `name.wav` on foreign disks.
+    Hidden files are left out because macOS writes a `._name.wav` beside every `name.wav` on foreign disks. A warning
+    counts sound of kinds that are not read, and what is called like audio but is a pipe, socket or device.
     """
     wanted = frozenset(suffixes)
+    found: list[Path] = []
+    unread: list[Path] = []
+    special: list[Path] = []
     try:
         with _spinner(f"Looking for audio in {root}") as show:
-            found = []
-            for path in _walk(root, set()):
-                if path.suffix.lower() in wanted:
-                    found.append(path)
+            for entry in _walk(root, set()):
+                path = Path(entry.path)
+                suffix = path.suffix.lower()
+                if suffix in wanted:
+                    odd = not entry.is_file() and is_special(path)  # a broken link is left to the reader
+                    (special if odd else found).append(path)
                     show(len(found))
-            return found
+                elif suffix in audio.UNREAD:
+                    unread.append(path)
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check the folder's rights.") from error
+    _warn(unread, "in formats that are not read", "convert them to WAV or FLAC")
+    _warn(special, "that are pipes, sockets or devices", "take them away")
+    return found
+
+
+def _warn(files: Sequence[Path], what: str, advice: str) -> None:
+    if files:
+        kinds = ", ".join(sorted({file.suffix.lower() for file in files}))
+        where = printable(str(files[0]))
+        log.warning("%d files %s (%s) are left out, e.g. %s: %s.", len(files), what, kinds, where, advice)
 
 
 def preferred(utterances: Iterable[Utterance]) -> list[Utterance]:
@@ -160,7 +181,7 @@ def _spinner(label: str) -> Iterator[Callable[[int], None]]:
         yield lambda count: None if count % 5000 else status.update(f"{label}: {count:,} files")
 
 
-def _walk(folder: Path, linked: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, linked: set[Path]) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
     for entry in entries:
@@ -168,7 +189,7 @@ def _walk(folder: Path, linked: set[Path]) -> Iterator[Path]:
             continue
         path = Path(entry.path)
         if not entry.is_dir():
-            yield path
+            yield entry
         elif not entry.is_symlink():
             yield from _walk(path, linked)
         elif (target := path.resolve()) not in linked | {folder.resolve(), *folder.resolve().parents}:

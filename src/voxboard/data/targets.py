@@ -5,7 +5,6 @@ Learned from the training cuts once, kept as JSON in the run's folder.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from voxboard.data.classes import MISSING, Classes
 from voxboard.data.labels import SIGNALS, absent, label_of, ordered, texts_of
 from voxboard.errors import UserError
+from voxboard.files import read_json_object
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -265,10 +265,10 @@ def read_map(file: Path) -> dict[str, str]:
     """The content of an `id2label` file, index → name. Raises `UserError` for one that is no such map."""
     shape = 'Write {"0": "female", "1": "male"}.'
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is not JSON: {error}.", shape) from error
-    if not isinstance(content, dict) or not all(key.isdecimal() and isinstance(content[key], str) for key in content):
+        content = read_json_object(file)
+    except UserError as error:
+        raise UserError(error.problem, shape) from error
+    if not all(key.isdecimal() and isinstance(content[key], str) for key in content):
         raise UserError(f"{file} does not map indices to names.", shape)
     return content
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, preferred, root_of
 from voxboard.data.splits import vctk as split_vctk
+from voxboard.data.table_file import text_of
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,10 +75,7 @@ def _utterance(root: Path, path: Path, speaker: str, name: str, person: Mapping[
 
 
 def _text(file: Path) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
+    return (text_of(file).strip() or None) if file.is_file() else None
 
 
 def _persons(root: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
@@ -89,7 +87,7 @@ def _persons(root: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     if table is None:
         return {}, ["speaker-info.txt is not there, so age, gender, accent and region are unknown."]
     persons: dict[str, dict[str, Any]] = {}
-    for line in table.read_text(encoding="utf-8").splitlines():
+    for line in text_of(table).splitlines():
         match = PERSON.match(line.strip())
         if match is not None:
             letter, number, age, sex, accent, rest = match.groups()

@@ -30,6 +30,7 @@ from voxboard.data.voices_render import SAMPLE_RATE
 from voxboard.data.voices_speakers import Speaker, draw_speakers
 from voxboard.data.voices_worker import SESSIONS, Utterance, Work, spoken
 from voxboard.errors import UserError
+from voxboard.files import write_text
 from voxboard.progress import bar
 
 if TYPE_CHECKING:
@@ -106,9 +107,7 @@ def _make(folder: Path, recipe: Recipe, people: list[Speaker], workers: int, loc
             splits[speaker.split] += [_cut(folder, speaker, utterance) for utterance in utterances]
             advance(1)
     Corpus.write(folder, _info(), splits, folder)
-    part = folder / f".{_STAMP}.part"
-    part.write_text(json.dumps(asdict(recipe)) + "\n", encoding="utf-8")
-    part.replace(folder / _STAMP)
+    write_text(folder / _STAMP, json.dumps(asdict(recipe)) + "\n")
 
 
 def _cut(folder: Path, speaker: Speaker, utterance: Utterance) -> MonoCut:

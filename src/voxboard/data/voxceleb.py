@@ -6,7 +6,6 @@ it lacks, and looks every recording up in a list, which on a million files does 
 
 from __future__ import annotations
 
-import csv
 import re
 import shutil
 from collections import Counter
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data import m4a
+from voxboard.data import m4a, table_file
 from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, preferred
 from voxboard.errors import UserError
 
@@ -133,10 +132,8 @@ def _split(name: str, tree: Sequence[str], person: Celebrity | None, release: Re
 
 def _persons(table: Path) -> dict[str, Celebrity]:
     """The speaker table, by id and by name in lower case; separated by tabs or commas, with or without a BOM."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        head = file.readline()
-        rows = list(csv.reader(file, delimiter="\t" if "\t" in head else ","))
-    columns = [column.strip().lower() for column in head.split("\t" if "\t" in head else ",")]
+    content = table_file.read(table, "\t,")
+    columns = [column.lower() for column in content.header]
     places = {
         field: next((place for place, column in enumerate(columns) if field in column), None)
         for field in ("voxceleb", "vggface", "gender", "nationality", "set")
@@ -147,11 +144,8 @@ def _persons(table: Path) -> dict[str, Celebrity]:
             f"vox1_meta.csv and vox2_meta.csv are at {PAGE}.",
         )
     persons: dict[str, Celebrity] = {}
-    for row in rows:
-        cells = {
-            field: row[place].strip() if place is not None and place < len(row) else ""
-            for field, place in places.items()
-        }
+    for row in content.rows:
+        cells = {field: row[place] if place is not None else "" for field, place in places.items()}
         person = Celebrity(
             cells["voxceleb"], cells["vggface"], gender(cells["gender"]), cells["nationality"], cells["set"].lower()
         )

@@ -21,6 +21,7 @@ from voxboard import records
 from voxboard.errors import UserError
 from voxboard.records import Record, outputs
 from voxboard.records.portable import portable_command
+from voxboard.remote_results import Json
 from voxboard.storage import copied, is_url
 from voxboard.training import folder
 from voxboard.training.config import General
@@ -49,7 +50,7 @@ class Place:
         """The same as it is now, only to be read: it needs no lock and does not follow what becomes of a URL."""
         if not is_url(word):
             return cls(Path(word))
-        return cls(copied(word, "records/"))
+        return cls(copied(word, "records/", wanted=Json()))
 
     def __str__(self) -> str:
         return str(self.root)
