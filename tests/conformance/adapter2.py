@@ -1,0 +1,6 @@
+"""Our functions under the names that ../shared/metric-cases-2/check.py calls; each area has a module of its own.
+
+PYTHONPATH=. python ../shared/metric-cases-2/check.py tests.conformance.adapter2
+"""
+
+from __future__ import annotations
