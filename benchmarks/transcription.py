@@ -72,7 +72,7 @@ class Transcription(UtteranceBenchmark):
         """Settings of transcription."""
 
         normalizer: str = "basic"
-        """What is done to references and hypotheses before they are compared: none, basic, whisper-en."""
+        """What is done to references and hypotheses before they are compared: none, basic, basic-marks, whisper-en."""
         language: str = ""
         """Language that a head which writes texts itself is told (en, de, …); without, it finds it out."""
 

@@ -61,7 +61,7 @@ class ScoreArgs:
     speakers: str = ""
     """Whose the utterances are: a file of lines `utterance speaker`, or a prepared corpus."""
     normalizer: str = "none"
-    """What is done to texts before they are compared: none, basic, whisper-en."""
+    """What is done to texts before they are compared: none, basic, basic-marks, whisper-en."""
     collar: float = 0.25
     """Seconds on each side of every turn of the reference that are not scored."""
     skip_overlap: bool = False
