@@ -42,6 +42,7 @@ def test_versions_are_those_of_the_rules() -> None:
     assert [normalisers.version(name) for name in normalisers.names()] == [
         "none@9505ffac",
         "basic@19b43280",
+        "basic-marks@245d087e",
         "whisper-en@7b31d810",
     ]
 

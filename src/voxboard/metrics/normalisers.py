@@ -5,10 +5,10 @@
     basic-marks  the same, but marks stay: for scripts that write vowels with them (Devanagari, Tamil, Thai, Arabic)
     whisper-en   Whisper's for English: also contractions, numbers and currencies as digits, American spelling
 
-`basic` parts a Hindi word at its vowel signs, so that different words become equal; `marks_lost` says where.
-`basic` and `whisper-en` are OpenAI's rules (Radford et al. 2022, appendix C) as transformers ships them, with OpenAI's table of British
-spellings as whisper-normalizer ships it (its own classes add rules: kinda, sorta, dunno, cause). A normalised text may
-be empty ("um, hmm"), and may turn words into others ("5 o'clock" → "50 clock"): that is part of the convention.
+`basic` parts a Hindi word at its vowel signs, so that different words become equal; `marks_lost` says where. It and
+`whisper-en` are OpenAI's rules (Radford et al. 2022, appendix C) as transformers ships them, with OpenAI's table of
+British spellings as whisper-normalizer ships it (its own classes add rules: kinda, sorta, dunno, cause). A normalised
+text may be empty ("um, hmm"), and may turn words into others ("5 o'clock" → "50 clock"): that is part of the convention.
 """
 
 from __future__ import annotations
