@@ -8,7 +8,7 @@
 `basic` parts a Hindi word at its vowel signs, so that different words become equal; `marks_lost` says where. It and
 `whisper-en` are OpenAI's rules (Radford et al. 2022, appendix C) as transformers ships them, with OpenAI's table of
 British spellings as whisper-normalizer ships it (its own classes add rules: kinda, sorta, dunno, cause). A normalised
-text may be empty ("um, hmm"), and may turn words into others ("5 o'clock" → "50 clock"): that is part of the convention.
+text may be empty ("um, hmm"), and may turn words into others ("5 o'clock" → "50 clock"): it is part of the convention.
 """
 
 from __future__ import annotations
