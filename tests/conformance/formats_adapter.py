@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from voxboard.imported import texts
+from voxboard.imported import scores, texts
 from voxboard.imported.text_formats import Source, decide
 from voxboard.metrics import text as measures
 from voxboard.metrics.nist_text import Rules
@@ -32,3 +32,19 @@ def transcript_format(text: str, name: str, other_ids: list[str]) -> dict[str, A
     """How a transcript is read, and its ids."""
     reading = decide(Source.of(text, name), other_ids)
     return {"format": reading.format, "ids": list(reading.ids)}
+
+
+def score_layout(text: str, name: str) -> dict[str, Any]:
+    """How a file of scores is read, and its first row."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_text(text, encoding="utf-8")
+        found = scores.read(path)
+    labels = found.labels
+    return {
+        "layout": found.layout,
+        "enrol": found.read.names[found.read.enrol[0]],
+        "test": found.read.names[found.read.test[0]],
+        "label": None if labels is None else ("nontarget", "target", "spoof")[labels[0]],
+        "score": float(found.scores[0]),
+    }

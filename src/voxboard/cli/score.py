@@ -156,7 +156,7 @@ def _verification(
 
     files = {"scores": _there(scores), **({"trials": args.trials} if args.trials else {})}
     listed = trials.read(_there(args.trials)) if args.trials else None
-    return tasks.verification(_source(args, files, arguments), listed, scores, owners)
+    return tasks.verification(_source(args, files, arguments), listed, scores, owners, args.format)
 
 
 def _diarization(args: ScoreArgs, arguments: Sequence[str] | None, rttm: Path) -> Record:

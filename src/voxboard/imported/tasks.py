@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 UNKNOWN = {"outputs": "imported"}  # in a protocol: nobody here knows how they were made
 
 
-def verification(source: Source, trials: Trials | None, path: Path, owners: Speakers | None) -> records.Record:
+def verification(
+    source: Source,
+    trials: Trials | None,
+    path: Path,
+    owners: Speakers | None,
+    format: str = "",  # noqa: A002
+) -> records.Record:
     """The record of a file of scores; without `trials` the list is what the file tells.
 
     Intervals resample `owners`, else groups of utterances that target trials link. Raises `UserError`.
@@ -38,7 +44,8 @@ def verification(source: Source, trials: Trials | None, path: Path, owners: Spea
     from voxboard.benchmarks.trial_sets import TrialSet
     from voxboard.benchmarks.verification import Scored, Verification
 
-    found = scores.read(path)
+    found = scores.read(path, trials, format)
+    source = replace(source, formats={"scores": found.layout})
     trials = found.trials() if trials is None else trials
     values = found.of(trials)
     if not 0 < trials.targets < len(trials):
