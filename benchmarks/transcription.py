@@ -6,6 +6,7 @@ A CTC head is decoded here, by the best path or a beam with an n-gram model; a h
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ from voxboard.data.targets import TokenTarget
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap, normalisers, text
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.nist_text import Rules
 from voxboard.scoring.decoding import Decoder, Decoding
 from voxboard.scoring.embed import compute
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from voxboard.model import Network
     from voxboard.training.config import Evaluation
+
+log = logging.getLogger("voxboard")
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Transcription(UtteranceBenchmark):
         """Settings of transcription."""
 
         normalizer: str = "basic"
-        """What is done to references and hypotheses before they are compared: none, basic, whisper-en."""
+        """What is done to references and hypotheses before they are compared: none, basic, basic-marks, whisper-en."""
         language: str = ""
         """Language that a head which writes texts itself is told (en, de, …); without, it finds it out."""
 
@@ -81,6 +85,7 @@ class Transcription(UtteranceBenchmark):
             normalisers.get(self.normalizer)
 
     config: Config
+    rules = Rules()  # of comparing words; transcripts that others wrote may need more than equality
 
     @property
     def label(self) -> str:
@@ -158,8 +163,8 @@ class Transcription(UtteranceBenchmark):
 
     def measure(self, outputs: Transcribed, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         """Raises `UserError` where no reference holds a word."""
-        texts = (outputs.references, outputs.hypotheses, self.config.normalizer)
-        words, letters = text.score(*texts), text.score(*texts, unit="character")
+        self._warn(outputs)
+        words, letters = self._report(outputs, "word"), self._report(outputs, "character")
         if not words.words.any():
             raise UserError("No reference holds a word, so there is no rate.", "Choose another split or --normalizer.")
         speakers = outputs.items.speakers
@@ -203,8 +208,19 @@ class Transcription(UtteranceBenchmark):
 
     def save(self, outputs: Transcribed, folder: Path, stem: str) -> None:
         """`texts-<stem>.jsonl`: id, reference and hypothesis as they were compared, words, and errors by kind."""
-        report = text.score(outputs.references, outputs.hypotheses, self.config.normalizer)
-        write_rows(folder / f"texts-{stem}.jsonl", (row._asdict() for row in report.rows()))
+        rows = self._report(outputs, "word").rows()
+        write_rows(folder / f"texts-{stem}.jsonl", (row._asdict() for row in rows))
+
+    def _report(self, outputs: Transcribed, unit: text.Unit) -> text.Report:
+        """Raises `UserError` for texts that the rules cannot read."""
+        try:
+            return text.score(outputs.references, outputs.hypotheses, self.config.normalizer, unit, self.rules)
+        except ValueError as error:
+            raise UserError(f"These texts cannot be scored: {error}.", "Repair the text.") from error
+
+    def _warn(self, outputs: Transcribed) -> None:
+        if sentence := normalisers.marks_lost(self.config.normalizer, outputs.references.values()):
+            log.warning("%s", sentence)
 
 
 def _spaced(texts: list[str]) -> str:

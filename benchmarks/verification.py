@@ -6,6 +6,7 @@ clustered by speaker: of all trials, of those whose sides share something, and o
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,6 +80,9 @@ class Reference:
 
     def logged(self) -> dict[str, float]:
         return {"valid_eer": self.error, "val_threshold": self.threshold}
+
+
+SCORES = ("LABEL", "SAMPLE1", "SAMPLE2", "SCORE")  # the header of a table of scores
 
 
 @dataclass(frozen=True)
@@ -256,14 +260,24 @@ class Verification(Benchmark):
         )
 
     def save(self, outputs: Scored, folder: Path, stem: str) -> None:
-        """`<stem>.txt.gz`: `label enrol test score`, a line per trial; scores are written exactly."""
+        """`scores-<stem>.txt.gz`: `label enrol test score`, a line per trial; scores are written exactly.
+
+        Names with white space would part in two: then it is a table with a header, in which any name can stand.
+        """
         trials = outputs.items.trials
         names = trials.utterances
+        spaced = any(len(name.split()) != 1 for name in names)
         columns = (trials.labels, trials.enrol, trials.test, outputs.scores)
-        with gzip.open(folder / f"scores-{stem}.txt.gz", "wt", encoding="utf-8", compresslevel=3) as file:
+        with gzip.open(folder / f"scores-{stem}.txt.gz", "wt", encoding="utf-8", compresslevel=3, newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            if spaced:
+                table.writerow(SCORES)
             for start in range(0, len(outputs.scores), BLOCK):
                 rows = zip(*(column[start : start + BLOCK].tolist() for column in columns), strict=True)
-                file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
+                if spaced:
+                    table.writerows((label, names[a], names[b], repr(score)) for label, a, b, score in rows)
+                else:
+                    file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
 
 
 def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:

@@ -110,5 +110,10 @@ def _bare(parts: list[str]) -> list[str]:
     return [*parts[:-1], parts[-1].removesuffix(_extension(parts[-1]))] if parts else [""]
 
 
+def bare(name: str) -> str:
+    """A name without the extension of audio files."""
+    return name.removesuffix(_extension(name))
+
+
 def _extension(name: str) -> str:
     return next((name[-len(ending) :] for ending in AUDIO if name.lower().endswith(ending)), "")

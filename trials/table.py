@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import lt
@@ -177,18 +176,10 @@ def _format(data: bytes, path: Path) -> tuple[str, Format]:
 
 
 def content(path: Path) -> bytes:
-    """A file's bytes, decompressed, without a byte order mark."""
-    try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} is a damaged gzip file: {error}.", "Fetch or write it again.") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
-    if b"\0" in data:
-        raise UserError(f"{path} is no text file.", "Pass a list with one trial per line.")
-    return data.removeprefix(b"\xef\xbb\xbf")
+    """A file's bytes, decompressed, without a byte order mark. Raises `UserError`."""
+    from voxboard import text_files
+
+    return text_files.content(path)
 
 
 def _stem(path: Path) -> str:

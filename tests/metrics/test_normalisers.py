@@ -42,6 +42,7 @@ def test_versions_are_those_of_the_rules() -> None:
     assert [normalisers.version(name) for name in normalisers.names()] == [
         "none@9505ffac",
         "basic@19b43280",
+        "basic-marks@245d087e",
         "whisper-en@7b31d810",
     ]
 
@@ -73,3 +74,14 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         normalisers.get("whisper_en")
     with pytest.raises(UserError, match="Unknown text normaliser"):
         normalisers.version("nonne")
+
+
+def test_marks_of_words_are_kept_where_asked_and_told_where_lost() -> None:
+    basic, marks = normalisers.get("basic"), normalisers.get("basic-marks")
+    assert basic("की").split() == basic("कि").split()
+    assert marks("की") != marks("कि")
+    for text in ("Hello, (laughs) <unk> [x] Größe! don't", "A—B 5%", "ﬁne ½ naïve", "東京。"):
+        assert marks(text).split() == basic(text).split(), "without marks the two agree"
+    assert "out of 1 texts (first: की becomes" in normalisers.marks_lost("basic", ["abc", "é e\u0301", "a की"])
+    assert not normalisers.marks_lost("basic-marks", ["की"])
+    assert not normalisers.marks_lost("basic", ["naïve"])

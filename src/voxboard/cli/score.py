@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,9 +22,17 @@ DESCRIPTION = """Measure what another toolkit computed, and write a record that 
   voxboard score --rttm hypothesis/ --reference reference/ --uem all.uem --corpus AMI --collar 0
   voxboard score --hypotheses hyp.txt --references ref.txt --corpus LibriSpeech --speakers utt2spk
 
-Scores: enrol test score (Kaldi), with the label behind (WeSpeaker), before the score (SpeechBrain) or in front
-(voxboard), or a CSV with the columns LABEL,SAMPLE1,SAMPLE2,SCORE (UniPool-SV); labels from the list or the file.
-Texts: `id text` (Kaldi), CSV with id and text, JSON lines with id and text. All may be gzipped.
+Scores, with labels from the list or the file: `enrol test score` (Kaldi, 3D-Speaker, BOSARIS), `score file file`
+(VoxSRC), `enrol test score target|nontarget` (WeSpeaker), `enrol test 1|0 score` (SpeechBrain), `score 1|0 enrol test`
+(voxceleb_trainer), `1|0 enrol test score` (voxboard), `enrol*test score` (ESPnet), tables with a header (NIST SRE,
+ASVspoof 5, LABEL,SAMPLE1,SAMPLE2,SCORE of UniPool-SV).
+Texts: `id text` (Kaldi), `text (id)` (NIST TRN), STM and CTM, tables with a header (commas, semicolons, tabs),
+LJSpeech, NeMo manifests, JSON lines, lists and maps, Whisper's JSON, audiofolder. In TRN, STM and CTM `{ a / b / @ }`
+is any of its branches. sclite's numbers: --costs nist --fold_case, with its -D --optional, with its -F --fragments.
+Turns: RTTM; NOSCORE leaves the evaluated time, NON-LEX the scored one. md-eval's numbers: --mapping all --span
+reference.
+The format is found from all lines, and from the ids of the other side; where several fit, name it with --format. All
+files may be gzipped, in UTF-8 or UTF-16.
 
 Intervals resample the speakers that --speakers tells. Without it, trials are clustered by chains of target trials, and
 texts by utterance: the record says so. Recordings are resampled for diarization."""
@@ -48,6 +56,13 @@ class ScoreArgs:
     """Transcripts of a system."""
     references: Path | None = None
     """True transcripts."""
+    format: str = ""
+    """Format of --scores, or of both transcripts, where several fit. Scores: kaldi, voxsrc, wespeaker, speechbrain,
+    voxceleb_trainer, voxboard, espnet, table. Texts: trn, kaldi, stm, ctm, csv, ljspeech, nemo, jsonl, json."""
+    hypothesis_format: str = ""
+    """Format of --hypotheses alone."""
+    reference_format: str = ""
+    """Format of --references alone."""
     system: str = ""
     """Name of the system. Default: that of the file."""
     corpus: str = ""
@@ -61,13 +76,23 @@ class ScoreArgs:
     speakers: str = ""
     """Whose the utterances are: a file of lines `utterance speaker`, or a prepared corpus."""
     normalizer: str = "none"
-    """What is done to texts before they are compared: none, basic, whisper-en."""
+    """What is done to texts before they are compared: none, basic, basic-marks, whisper-en."""
+    costs: Literal["minimal", "nist"] = "minimal"
+    """How words are aligned: minimal is the fewest errors, nist sclite's costs (substitution 4, others 3)."""
+    optional: bool = False
+    """A word in brackets may be missing (TRN, STM; sclite's -D)."""
+    fragments: bool = False
+    """`wor-` matches every word that begins with `wor` (sclite's -F)."""
+    fold_case: bool = False
+    """Upper and lower case are the same (sclite's default)."""
     collar: float = 0.25
     """Seconds on each side of every turn of the reference that are not scored."""
     skip_overlap: bool = False
     """Leave out where several people speak."""
     mapping: Literal["scored", "all"] = "scored"
     """Speakers are mapped on the time that is scored, or on all of it as md-eval and dscore do."""
+    span: Literal["both", "reference"] = "both"
+    """Without --uem recordings are scored from first to last turn of either side, or of the reference (md-eval)."""
     merge_touching: bool = False
     """Turns of one speaker that touch are one, without a collar between (spy-der)."""
     replicates: int = 1_000
@@ -107,26 +132,55 @@ def run(args: ScoreArgs, arguments: Sequence[str] | None = None) -> int:
 
 
 def _record(args: ScoreArgs, arguments: Sequence[str] | None) -> Record:
-    from voxboard import trials
-    from voxboard.imported import speakers, tasks
+    from voxboard.cli.log import to_stderr
+    from voxboard.imported import speakers
 
     chosen = [path for path in (args.scores, args.rttm, args.hypotheses) if path is not None]
     if len(chosen) != 1:
         raise UserError("One of --scores, --rttm and --hypotheses says what is scored.", "See voxboard score --help.")
+    to_stderr()
     owners = speakers.known(args.speakers) if args.speakers else None
     if args.scores:
-        files = {"scores": args.scores, **({"trials": args.trials} if args.trials else {})}
-        listed = trials.read(_there(args.trials)) if args.trials else None
-        return tasks.verification(_source(args, files, arguments), listed, _there(args.scores), owners)
+        return _verification(args, arguments, args.scores, owners)
     if args.rttm:
-        pair = {"rttm": args.rttm, "reference": _there(args.reference, "--reference")}
-        pair |= {"uem": _there(args.uem)} if args.uem else {}
-        scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching)
-        _there(args.rttm)
-        return tasks.diarization(_source(args, pair, arguments), pair["rttm"], pair["reference"], *scoring)
-    pair = {"hypotheses": _there(args.hypotheses), "references": _there(args.references, "--references")}
-    found = _source(args, pair, arguments)
-    return tasks.transcription(found, pair["hypotheses"], pair["references"], owners, args.normalizer)
+        return _diarization(args, arguments, args.rttm)
+    assert args.hypotheses is not None
+    return _transcription(args, arguments, args.hypotheses, owners)
+
+
+def _verification(
+    args: ScoreArgs, arguments: Sequence[str] | None, scores: Path, owners: Mapping[str, str] | None
+) -> Record:
+    from voxboard import trials
+    from voxboard.imported import tasks
+
+    files = {"scores": _there(scores), **({"trials": args.trials} if args.trials else {})}
+    listed = trials.read(_there(args.trials)) if args.trials else None
+    return tasks.verification(_source(args, files, arguments), listed, scores, owners, args.format)
+
+
+def _diarization(args: ScoreArgs, arguments: Sequence[str] | None, rttm: Path) -> Record:
+    from voxboard.imported import tasks
+
+    pair = {"rttm": _there(rttm), "reference": _there(args.reference, "--reference")}
+    pair |= {"uem": _there(args.uem)} if args.uem else {}
+    scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching)
+    return tasks.diarization(_source(args, pair, arguments), pair["rttm"], pair["reference"], *scoring)
+
+
+def _transcription(
+    args: ScoreArgs, arguments: Sequence[str] | None, hypotheses: Path, owners: Mapping[str, str] | None
+) -> Record:
+    from voxboard.imported import tasks, texts
+    from voxboard.metrics.nist_text import Rules
+
+    _there(hypotheses)
+    both = hypotheses if args.references is None and texts.two_in_one(hypotheses) else args.references
+    pair = {"hypotheses": hypotheses, "references": _there(both, "--references")}
+    formats = (args.reference_format or args.format, args.hypothesis_format or args.format)
+    rules = Rules(args.costs, optional=args.optional, fragments=args.fragments, fold_case=args.fold_case)
+    source = _source(args, pair, arguments)
+    return tasks.transcription(source, pair["hypotheses"], pair["references"], owners, args.normalizer, rules, formats)
 
 
 def _there(path: Path | None, flag: str = "") -> Path:

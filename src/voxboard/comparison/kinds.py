@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -175,7 +176,7 @@ def ranks(before: Path, after: Path, options: Options) -> dict[str, Paired]:
 
 def recordings(before: Path, after: Path, options: Options) -> dict[str, Paired]:
     """Diarization error, its components, and the Jaccard error, by recording."""
-    sides = [list(csv.DictReader(text(path).splitlines())) for path in (before, after)]
+    sides = [list(csv.DictReader(io.StringIO(text(path), newline=""))) for path in (before, after)]
     names = [[row["recording"] for row in side] for side in sides]
     if names[0] != names[1]:
         raise UserError(f"{before} and {after} are of other recordings.", "Evaluate both on the same corpus.")

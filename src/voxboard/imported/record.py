@@ -23,6 +23,8 @@ WHO = {
     "recording": "",
 }
 
+PLAIN = ("kaldi", "voxboard")  # formats that go without saying
+
 
 @dataclass(frozen=True)
 class Source:
@@ -37,11 +39,17 @@ class Source:
     seed: int = 0  # of the intervals
     replicates: int = 1000
     arguments: Sequence[str] | None = None  # of the command that makes the record again
+    formats: Mapping[str, str] = field(default_factory=dict)  # how files were read, by the names of `files`
     runs: Path | None = None  # where a folder with the outputs, as our own runs leave them, is made; None = nowhere
 
     @property
     def resampling(self) -> dict[str, Any]:
         return {"seed": self.seed, "replicates": self.replicates}
+
+    def described(self, name: str) -> str:
+        """A file's name, and how it was read where that is not a voxboard's own way."""
+        format_ = self.formats.get(name, "")
+        return self.files[name].name + (f" ({format_})" if format_ not in ("", *PLAIN) else "")
 
     def run(self, protocol: str) -> str:
         """The name of the folder of outputs, the same for the same files and protocol id; empty where none is made."""
@@ -68,7 +76,7 @@ def record_of(
         (source.runs / run).mkdir(parents=True, exist_ok=True)
         save(source.runs / run, f"{records.slug(source.corpus)}-{protocol.items.digest[:8]}")
 
-    where = source.origin or ", ".join(path.name for path in source.files.values())
+    where = source.origin or ", ".join(source.described(name) for name in source.files)
     info = _corpus(source.corpus)
     return records.Record(
         system=records.System(source.system, source.system, training=records.Training(source.trained_on)),

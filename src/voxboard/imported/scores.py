@@ -1,181 +1,165 @@
-"""Scores of trials as text, in the layouts of the toolkits that write them.
-
-    enrol test score            Kaldi
-    enrol test score label      WeSpeaker (target or nontarget)
-    enrol test label score      SpeechBrain (1 or 0)
-    label enrol test score      voxboard's own (1 or 0)
-    LABEL,SAMPLE1,SAMPLE2,…     a table with a header: UniPool-SV's list with one more column, SCORE
-
-The layout is found from all lines, not from the first one; gzip from the first bytes.
-"""
+"""Scores of trials that others computed, whatever their file looks like, in the order of a list."""
 
 from __future__ import annotations
 
-import csv
-import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.errors import UserError
+from voxboard.errors import UserError, printable
+from voxboard.imported import score_layouts, score_tables
+from voxboard.imported.score_layouts import Read
+from voxboard.trials import columns, trial_labels
+from voxboard.trials.resolve import bare
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from voxboard.trials import Trials
 
-LAYOUTS = "enrol test score · enrol test score target|nontarget · enrol test 1|0 score · 1|0 enrol test score"
-_WORDS = {"0": 0, "1": 1, "nontarget": 0, "target": 1}
-_HEADERS = {
-    "enrol": ("sample1", "enrol", "enroll", "enrollment", "modelid"),
-    "test": ("sample2", "test", "segmentid"),
-    "score": ("score", "scores", "llr"),
-    "label": ("label", "targettype"),
-}
+log = logging.getLogger("voxboard")
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores [N] of pairs of names [N], with labels [N] where the file has them."""
+    """Scores [N] of pairs of names, with labels [N] where the file has them."""
 
-    enrol: NDArray[np.object_]
-    test: NDArray[np.object_]
-    scores: NDArray[np.float64]
-    labels: NDArray[np.int8] | None
+    read: Read
     path: Path
 
+    @property
+    def layout(self) -> str:
+        return self.read.layout
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        return self.read.scores
+
+    @property
+    def labels(self) -> NDArray[np.int8] | None:
+        return self.read.labels
+
     def trials(self) -> Trials:
-        """The list that the file itself tells. Raises `UserError` for a file without labels."""
+        """The list that the file itself tells. Raises `UserError` for a file without labels, or with spoofed trials."""
         from voxboard.trials import Trials
 
         if self.labels is None:
             raise UserError(f"{self.path} has no labels.", "Name the list with --trials FILE.")
-        return Trials.of(self.labels, self.enrol, self.test, name=self.path.name)
+        trial_labels.refuse_spoof(self.labels, str(self.path))
+        return Trials(self.read.names, self.read.enrol, self.read.test, self.labels, name=self.path.name)
 
     def of(self, trials: Trials) -> NDArray[np.float64]:
-        """The scores [N] in the order of a list.
+        """The scores [N] in the order of a list; a pair that the file has the other way round counts as it stands.
 
-        Raises `UserError` for a trial without a score, a score without a trial, two scores of one trial, and a label
-        that the list contradicts.
+        Raises `UserError` for a trial without a score, a score without a trial, two unequal scores of one trial, and a
+        label that the list contradicts.
         """
-        import pandas as pd
-
-        names = np.array(trials.utterances, object)
-        wanted = pd.MultiIndex.from_arrays([names[trials.enrol], names[trials.test]])
-        given = pd.MultiIndex.from_arrays([self.enrol, self.test])
-        if given.has_duplicates:
-            twice = given[given.duplicated()][0]
-            raise UserError(f"{self.path} scores {_words(twice)} twice.", "Keep one score of each trial.")
-        places = given.get_indexer(wanted)
-        if (places < 0).any():
-            missing = wanted[places < 0]
+        enrol, test = self._in_list(trials)
+        size = len(trials.utterances)
+        given = enrol.astype(np.int64) * size + test
+        given[(enrol < 0) | (test < 0)] = -1
+        keys, first, groups = np.unique(given, return_index=True, return_inverse=True)
+        self._refuse_unequal(first, groups)
+        straight, turned = (np.int64(size) * a + b for a, b in _both(trials))
+        places, found = _looked_up(keys, straight)
+        back, reverse = _looked_up(keys, turned)
+        rows = first[np.where(found, places, back)] if keys.size else places
+        if not (scored := found | reverse).all():
+            missing = np.flatnonzero(~scored)
             raise UserError(
-                f"{self.path} has no score for {len(missing)} of {len(trials)} trials (first: {_words(missing[0])}).",
+                f"{self.path} has no score for {missing.size} of {len(trials)} trials (first: "
+                f"{_shown(trials, int(missing[0]))}).",
                 "Score the whole list, with the names as the list has them.",
             )
-        if others := len(given) - len(wanted.unique()):
-            raise UserError(f"{self.path} scores {others} pairs that are no trial of the list.", "Is it another list?")
-        if self.labels is not None and (self.labels[places] != trials.labels).any():
-            raise UserError(f"{self.path} and the list disagree about labels.", "Is it another list?")
-        return np.asarray(self.scores[places])
+        if count := int((reverse & ~found).sum()):
+            log.info("%s has %d trials with their sides the other way round.", self.path, count)
+        self._refuse_others(given, np.concatenate([straight, turned]))
+        if self.labels is not None:
+            trial_labels.refuse_spoof(self.labels, str(self.path))
+            if (self.labels[rows] != trials.labels).any():
+                raise UserError(f"{self.path} and the list disagree about labels.", "Is it another list?")
+        return np.asarray(self.scores[rows])
+
+    def _in_list(self, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Both sides as numbers of the list's utterances, -1 for those that it lacks."""
+        known = {name: place for place, name in enumerate(trials.utterances)}
+        if known and not any(name in known for name in self.read.names):
+            plain = {bare(name): place for name, place in known.items()}
+            names = {bare(name) for name in self.read.names}
+            if len(plain) == len(known) and len(names) == len(self.read.names):  # they differ in audio suffixes alone
+                codes = np.array([plain.get(bare(name), -1) for name in self.read.names], np.int64)
+                return codes[self.read.enrol], codes[self.read.test]
+        codes = np.array([known.get(name, -1) for name in self.read.names], np.int64)
+        return codes[self.read.enrol], codes[self.read.test]
+
+    def _refuse_unequal(self, first: NDArray[np.intp], groups: NDArray[np.intp]) -> None:
+        """Raise for a pair with two scores; of names that the list lacks, the pairs are looked at one by one."""
+        if first.size == groups.size:
+            return
+        twice = self.scores != self.scores[first[groups]]
+        pairs = (
+            np.stack([self.read.enrol, self.read.test]) != np.stack([self.read.enrol, self.read.test])[:, first[groups]]
+        )
+        if (unequal := np.flatnonzero(twice & ~pairs.any(axis=0))).size:
+            pair = (self.read.names[side[unequal[0]]] for side in (self.read.enrol, self.read.test))
+            raise UserError(
+                f"{self.path} scores {printable(' '.join(pair))} twice, and differently.",
+                "Keep one score of each trial.",
+            )
+
+    def _refuse_others(self, given: NDArray[np.int64], wanted: NDArray[np.int64]) -> None:
+        strange = (given < 0) | ~np.isin(given, wanted)
+        if not strange.any():
+            return
+        pairs = np.stack([self.read.enrol[strange], self.read.test[strange]])
+        count = np.unique(pairs, axis=1).shape[1]
+        raise UserError(f"{self.path} scores {count} pairs that are no trial of the list.", "Is it another list?")
 
 
-def read(path: str | Path) -> Scores:
-    """Reads a file of scores. Raises `UserError` that names the file, and the line where there is one."""
-    from voxboard.trials.table import content
+def read(path: str | Path, trials: Trials | None = None, format: str = "") -> Scores:  # noqa: A002
+    """Read a file of scores; the layout is found from all lines, and from the names of `trials` where several fit.
 
+    `format` names it: one of `score_layouts.LAYOUTS`, or `table`. Raises `UserError` that names the file.
+    """
     path = Path(path)
-    data = content(path)
-    first = data.lstrip()[:4096].split(b"\n", 1)[0].decode("utf-8", "replace").strip()
-    headed = _headed(data, first, path)
-    found = headed or _plain(data, path)
-    bad = np.flatnonzero(~np.isfinite(found.scores))
+    first = columns.first_line(path)
+    if not first:
+        raise UserError(f"{path} is no file of scores: there are no scores in it.", score_layouts.ADVICE)
+    headed = score_tables.header(first) if format in ("", "table") else None
+    if headed is not None:
+        found = score_tables.read(path, *headed)
+    elif format == "table":
+        raise UserError(f"{path} has no header with the names of scores.", score_layouts.ADVICE)
+    else:
+        found = score_layouts.arranged(_columns(path), () if trials is None else trials.utterances, format)
+    bad = np.flatnonzero(np.isnan(found.scores))
     if bad.size:
-        raise UserError(f"{path}: the score of trial {bad[0] + 1} is {found.scores[bad[0]]}.", "Scores are numbers.")
-    return found
+        raise UserError(f"{path}: the score of trial {bad[0] + 1} is nan.", "Scores are numbers.")
+    return Scores(found, path)
 
 
-def _plain(data: bytes, path: Path) -> Scores:
-    table = _table(data, path, sep=r"\s+", header=None, names=[0, 1, 2, 3, 4])
-    if (table[4] != "").any() or (table[2] == "").any() or table.empty:
-        raise _bad(table, path)
-    columns = [table[place].to_numpy(object) for place in range(4)]
-    if (columns[3] == "").all():
-        return Scores(columns[0], columns[1], _numbers(columns[2], path), None, path)
-    # (label, enrol, test, score) → where each stands
-    layouts = {"own": (0, 1, 2, 3), "wespeaker": (3, 0, 1, 2), "speechbrain": (2, 0, 1, 3)}
-    fitting = [places for places in layouts.values() if _is_label(columns[places[0]]) and _is_score(columns[places[3]])]
-    if len(fitting) != 1:
-        if fitting:
-            raise UserError(f"{path} can be read in several ways.", f"Known layouts: {LAYOUTS}.")
-        raise _bad(table, path)
-    label, enrol, test, score = (columns[place] for place in fitting[0])
-    return Scores(enrol, test, _numbers(score, path), np.array([_WORDS[word] for word in label], np.int8), path)
-
-
-def _headed(data: bytes, first: str, path: Path) -> Scores | None:
-    """A table with a header; None where the first line is none."""
-    separator = "," if "," in first else r"\s+"
-    names = first.replace('"', "").split("," if separator == "," else None)
-    places = {
-        role: next((name for name in names if name.strip().lower() in known), None) for role, known in _HEADERS.items()
-    }
-    if any(places[role] is None for role in ("enrol", "test", "score")):
-        return None
-    table = _table(data, path, sep=separator, header=0)
-    found = {role: table[name].to_numpy(object) for role, name in places.items() if name}
-    labels = None
-    if "label" in found:
-        if not _is_label(found["label"]):
-            raise UserError(f"{path}: a label is neither 0, 1, target nor nontarget.", "Repair the file.")
-        labels = np.array([_WORDS[word] for word in found["label"]], np.int8)
-    return Scores(found["enrol"], found["test"], _numbers(found["score"], path), labels, path)
-
-
-def _table(data: bytes, path: Path, **options: Any) -> DataFrame:
-    import pandas as pd
-
-    options["quoting"] = csv.QUOTE_MINIMAL if options["sep"] == "," else csv.QUOTE_NONE
+def _columns(path: Path) -> columns.Columns:
     try:
-        found: DataFrame = pd.read_csv(io.BytesIO(data), dtype=object, na_filter=False, **options)
-    except (ValueError, UnicodeDecodeError) as error:  # pandas' ParserError is a ValueError
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{path} is no file of scores ({reason}).", f"Known layouts: {LAYOUTS}.") from error
-    return found.fillna("")
+        return columns.read(path)
+    except columns.NoColumns as error:
+        raise UserError(f"{path} is no file of scores: {error.problem}", score_layouts.ADVICE) from error
 
 
-def _words(pair: Any) -> str:
-    return " ".join(map(str, pair))
+def _both(trials: Trials) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
+    enrol, test = trials.enrol.astype(np.int64), trials.test.astype(np.int64)
+    return (enrol, test), (test, enrol)
 
 
-def _is_label(column: NDArray[np.object_]) -> bool:
-    return set(np.unique(column.astype(str)).tolist()) <= set(_WORDS)
+def _looked_up(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Where each wanted key stands among sorted ones, and whether it is there."""
+    places = np.minimum(np.searchsorted(keys, wanted), max(keys.size - 1, 0))
+    return places, keys[places] == wanted if keys.size else np.zeros(wanted.size, np.bool_)
 
 
-def _is_score(column: NDArray[np.object_]) -> bool:
-    try:
-        column.astype(np.float64)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbers(column: NDArray[np.object_], path: Path) -> NDArray[np.float64]:
-    try:
-        return column.astype(np.float64)
-    except ValueError:
-        at = next(place for place, word in enumerate(column) if not _is_score(column[place : place + 1]))
-        raise UserError(
-            f"{path}: the score of trial {at + 1} is {column[at]!r}.", f"Known layouts: {LAYOUTS}."
-        ) from None
-
-
-def _bad(table: DataFrame, path: Path) -> UserError:
-    shown = " ".join(str(word) for word in table.iloc[0]).strip() if len(table) else "nothing"
-    return UserError(f"{path} is no file of scores (it starts with {shown[:80]!r}).", f"Known layouts: {LAYOUTS}.")
+def _shown(trials: Trials, place: int) -> str:
+    return printable(" ".join(trials.utterances[side[place]] for side in (trials.enrol, trials.test)))
 
 
 def linked(trials: Trials) -> NDArray[np.int32]:

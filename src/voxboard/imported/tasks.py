@@ -19,6 +19,7 @@ from voxboard.imported import scores, speakers, texts
 from voxboard.imported.record import Source, checked, record_of
 from voxboard.imported.speakers import Speakers
 from voxboard.metrics import bootstrap
+from voxboard.metrics.nist_text import Rules
 from voxboard.scoring.embed import Spent
 from voxboard.training.config import Evaluation
 from voxboard.trials import Trials
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
 UNKNOWN = {"outputs": "imported"}  # in a protocol: nobody here knows how they were made
 
 
-def verification(source: Source, trials: Trials | None, path: Path, owners: Speakers | None) -> records.Record:
+def verification(
+    source: Source,
+    trials: Trials | None,
+    path: Path,
+    owners: Speakers | None,
+    format: str = "",  # noqa: A002
+) -> records.Record:
     """The record of a file of scores; without `trials` the list is what the file tells.
 
     Intervals resample `owners`, else groups of utterances that target trials link. Raises `UserError`.
@@ -37,7 +44,8 @@ def verification(source: Source, trials: Trials | None, path: Path, owners: Spea
     from voxboard.benchmarks.trial_sets import TrialSet
     from voxboard.benchmarks.verification import Scored, Verification
 
-    found = scores.read(path)
+    found = scores.read(path, trials, format)
+    source = replace(source, formats={"scores": found.layout})
     trials = found.trials() if trials is None else trials
     values = found.of(trials)
     if not 0 < trials.targets < len(trials):
@@ -56,22 +64,26 @@ def verification(source: Source, trials: Trials | None, path: Path, owners: Spea
 
 
 def transcription(
-    source: Source, hypotheses: Path, references: Path, owners: Speakers | None, normalizer: str = "none"
+    source: Source,
+    hypotheses: Path,
+    references: Path,
+    owners: Speakers | None,
+    normalizer: str = "none",
+    rules: Rules | None = None,
+    formats: tuple[str, str] = ("", ""),
 ) -> records.Record:
-    """The record of hypotheses against references; intervals resample `owners`, else single utterances.
+    """The record of hypotheses against references; intervals resample `owners`, else an STM's speakers, else single
+    utterances. `formats` are those of references and hypotheses, where they are not to be found out.
 
     Raises `UserError` for ids that one side lacks, and where no reference holds a word.
     """
     from voxboard.benchmarks.transcription import Transcribed, Transcription
     from voxboard.benchmarks.utterances import Utterances
+    from voxboard.imported.transcribed import ImportedTranscription
 
-    true, found = texts.read(references), texts.read(hypotheses)
-    for path, here, there in ((hypotheses, found, true), (references, true, found)):
-        if missing := [name for name in there if name not in here]:
-            raise UserError(
-                f"{path} lacks {len(missing)} of {len(there)} utterances (first: {missing[0]}).",
-                "An utterance without words is a line with its id alone.",
-            )
+    pair = texts.pair(hypotheses, references, formats)
+    true, found = pair.references, pair.hypotheses
+    owners = owners or pair.speakers or None
     names = sorted(true)
     named = np.array(names) if owners is None else speakers.of_each(names, owners)
     labels = tuple(true[name] for name in names)
@@ -79,7 +91,8 @@ def transcription(
     lines = "".join(f"{name}\t{text}\n" for name, text in zip(names, labels, strict=True))
     items_digest = hashlib.sha256(lines.encode()).hexdigest()
     items = Utterances(_corpus(source), source.split, _cuts(names, named), items_digest, labels)
-    benchmark = Transcription(Transcription.Config(normalizer=normalizer))
+    config, rules = Transcription.Config(normalizer=normalizer), replace(rules or Rules(), markup=pair.markup)
+    benchmark = ImportedTranscription(config, rules)
     outputs = Transcribed(items, Spent(), tuple(found[name] for name in names))
     measured = checked(benchmark.measure(outputs, None, **source.resampling))
     protocol = benchmark.protocol(outputs, Evaluation(), None)
@@ -87,6 +100,7 @@ def transcription(
         protocol = replace(protocol, items=replace(protocol.items, speakers=None))
     protocol = replace(protocol, crop=records.Crop("unknown"), options={**protocol.options, **UNKNOWN})
     clusters = "speaker" if owners else "utterance"
+    source = replace(source, formats=dict(zip(("references", "hypotheses"), pair.formats, strict=True)))
     return record_of(source, benchmark, measured, protocol, clusters, partial(benchmark.save, outputs))
 
 

@@ -1,76 +1,210 @@
-"""Transcripts as text: Kaldi's `id text`, CSV with the columns id and text, or JSON lines with these keys."""
+"""Transcripts that others wrote: two files in any format that `text_formats` tells, as texts with the same ids."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from voxboard.errors import UserError
+from voxboard import text_files
+from voxboard.errors import UserError, printable, unknown
+from voxboard.imported import nist, text_json, text_tables
+from voxboard.imported.text_columns import Row
+from voxboard.imported.text_formats import FORMATS, NIST, TIMED, Reading, Role, Source, ambiguous, decide, narrowed
 
-_IDS = ("id", "utterance", "utt_id", "utt", "path")
-_TEXTS = ("text", "transcript", "sentence", "hypothesis", "reference")
+log = logging.getLogger("voxboard")
+
+_METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
+_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".sph")
 
 
-def read(path: str | Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class Pair:
+    """References and hypotheses of the same utterances, and what their files say beside them."""
+
+    references: dict[str, str]
+    hypotheses: dict[str, str]
+    formats: tuple[str, str] = ("kaldi", "kaldi")  # of references and hypotheses
+    speakers: Mapping[str, str] = field(default_factory=dict)  # utterance → speaker, of STM
+
+    @property
+    def markup(self) -> bool:
+        """Whether the texts may hold NIST's alternations."""
+        return not set(NIST).isdisjoint(self.formats)
+
+
+def read(path: str | Path, role: Role = "reference", format: str = "") -> dict[str, str]:  # noqa: A002
     """Utterance → text, in the order of the file; a line with an id alone is an empty text.
 
-    The suffix tells CSV and JSON lines; anything else is read as Kaldi's. Raises `UserError` with file and line.
+    `format` is one of `text_formats.FORMATS`; by default it is found from all lines. Raises `UserError` with file and
+    line, and for a text that fits several formats.
     """
-    from voxboard.trials.table import content
-
-    path = Path(path)
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    try:
-        lines = content(path).decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text.", "Convert the file to UTF-8.") from error
-    readers = {".csv": _csv, ".jsonl": _json}
-    rows = readers.get(suffix, _kaldi)(lines, path)
-    found: dict[str, str] = {}
-    for number, name, text in rows:
-        if name in found:
-            raise UserError(f"{path}, line {number}: {name} has a second text.", "Keep one text per utterance.")
-        found[name] = text
-    if not found:
-        raise UserError(f"{path} holds no texts.", "A line is an id, a space, and the text.")
-    return found
+    source = _source(Path(path), role)
+    return _once(_rows(source, _named(format) or decide(source).format), source)
 
 
-Row = tuple[int, str, str]
+def pair(hypotheses: Path, references: Path, formats: tuple[str, str] = ("", "")) -> Pair:
+    """Read both sides; where one of them fits several formats, the ids of the other decide.
+
+    `formats` names those of references and hypotheses. Raises `UserError` as `read`, and for utterances that one side
+    lacks.
+    """
+    true, found = _source(references, "reference"), _source(hypotheses, "hypothesis")
+    chosen = _chosen((true, found), (_named(formats[0]), _named(formats[1])))
+    pair = _timed(true, found, chosen) if set(chosen) <= set(TIMED) and chosen[0] == "stm" else None
+    if pair is None:
+        texts = [_once(_rows(side, format_), side) for side, format_ in zip((true, found), chosen, strict=True)]
+        pair = Pair(texts[0], _matched(texts[1], texts[0]), chosen)
+    for path, here, there in (
+        (hypotheses, pair.hypotheses, pair.references),
+        (references, pair.references, pair.hypotheses),
+    ):
+        if missing := [name for name in there if name not in here]:
+            raise UserError(
+                f"{path} lacks {len(missing)} of {len(there)} utterances (first: {printable(missing[0])}).",
+                "An utterance without words is a line with its id alone.",
+            )
+    return pair
 
 
-def _kaldi(lines: list[str], path: Path) -> list[Row]:
-    parts = ((number, line.split(maxsplit=1)) for number, line in enumerate(lines, start=1))
-    return [(number, one[0], one[1] if len(one) > 1 else "") for number, one in parts if one]
+def two_in_one(path: Path) -> bool:
+    """Whether one file holds reference and hypothesis, as a NeMo manifest of a transcribe run does."""
+    if not path.is_file():
+        return False
+    sides = [_source(path, role) for role in ("reference", "hypothesis")]
+    if decide(sides[0]).format not in ("nemo", "jsonl", "csv", "json"):
+        return False
+    first, second = (_rows(side, decide(side).format) for side in sides)
+    return first != second
 
 
-def _csv(lines: list[str], path: Path) -> list[Row]:
-    rows = csv.DictReader(io.StringIO("\n".join(lines)))
-    header = {name.strip().lower(): name for name in rows.fieldnames or () if name}
-    name, text = (next((header[key] for key in keys if key in header), None) for keys in (_IDS, _TEXTS))
-    if name is None or text is None:
-        raise UserError(f"{path} has no columns id and text.", f"Its header is {','.join(rows.fieldnames or ())[:80]}.")
-    found = []
-    for row in rows:
-        if row[name] is None or row[text] is None or None in row:
-            raise UserError(f"{path}, line {rows.line_num}: fields are missing or too many.", "Repair the line.")
-        found.append((rows.line_num, row[name], row[text]))
-    return found
+def _named(format_: str) -> str:
+    if format_ and format_ not in FORMATS:
+        raise unknown("format of transcripts", format_, FORMATS)
+    return format_
 
 
-def _json(lines: list[str], path: Path) -> list[Row]:
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+def _source(path: Path, role: Role) -> Source:
+    if path.is_dir():
+        table = next((path / name for name in _METADATA if (path / name).is_file()), None)
+        if table is None:
+            return Source.of(json.dumps(_of_folder(path)), f"{path}.json", role)
+        path = table
+    return Source.of(text_files.text(path), str(path), role)
+
+
+def _of_folder(folder: Path) -> dict[str, str]:
+    """The texts of a folder of Whisper's JSON files, or of plain texts, one per recording."""
+    for suffix in (".json", ".txt"):
         try:
-            row = json.loads(line)
-            name, text = row[next(filter(row.__contains__, _IDS))], row[next(filter(row.__contains__, _TEXTS))]
-        except (ValueError, TypeError, AttributeError, RecursionError, StopIteration):
-            raise UserError(f"{path}, line {number} has no id and text.", 'A line is {"id": …, "text": …}.') from None
-        if not (isinstance(name, str) and isinstance(text, str)):
-            raise UserError(f"{path}, line {number}: id and text are not both text.", 'A line is {"id": …, "text": …}.')
-        found.append((number, name, text))
+            files = text_files.with_suffix(folder, suffix)
+        except UserError:
+            continue
+        if suffix == ".txt":
+            return {text_files.stem_of(file): " ".join(text_files.text(file).split()) for file in files}
+        sides = (Source.of(text_files.text(file), str(file)) for file in files)
+        return _once([row for side in sides for row in text_json.parse(side)], Source(str(folder), ""))
+    raise UserError(
+        f"{folder} holds no transcripts.", f"Pass a file, or a folder with {_METADATA[0]}, *.json or *.txt in it."
+    )
+
+
+def _chosen(sides: tuple[Source, Source], formats: tuple[str, str]) -> tuple[str, str]:
+    """The formats of both sides, and a line of the log for each that says why."""
+    fitting = [[] if format_ else narrowed(side) for side, format_ in zip(sides, formats, strict=True)]
+    if all(len(readings) > 1 for readings in fitting):
+        agreeing = [(a, b) for a in fitting[0] for b in fitting[1] if set(a.ids) == set(b.ids)]
+        if len(agreeing) != 1:
+            raise ambiguous(sides[1], fitting[1])
+        readings = list(agreeing[0])
+        reasons = ["its ids are those of the other file"] * 2
+    else:
+        readings = [_one(sides, formats, fitting, place) for place in (0, 1)]
+        reasons = [reading.reason for reading in readings]
+    for side, reading, reason in zip(sides, readings, reasons, strict=True):
+        log.info("%s is read as %s: %s.", printable(side.name), reading.format, reason)
+        if side.suffix in FORMATS and side.suffix != reading.format and (side.suffix, reading.format) not in _ALIKE:
+            log.warning("%s is no %s, as its name says.", printable(side.name), side.suffix)
+    return readings[0].format, readings[1].format
+
+
+_ALIKE = {("json", "nemo"), ("json", "jsonl"), ("jsonl", "nemo"), ("csv", "ljspeech")}
+
+
+def _one(sides: tuple[Source, Source], formats: tuple[str, str], fitting: list[list[Reading]], place: int) -> Reading:
+    """The reading of one side, the other's ids being known."""
+    other = 1 - place
+    if formats[place]:
+        return Reading(formats[place], (), "", "as asked")
+    if len(fitting[place]) == 1:
+        return fitting[place][0]
+    asked = formats[other]
+    ids = [name for _, name, _ in _rows(sides[other], asked)] if asked else fitting[other][0].ids
+    return decide(sides[place], ids)
+
+
+def _rows(source: Source, format_: str) -> list[Row]:
+    """The utterances of one side by itself: of timed formats, a text per file."""
+    if not source.lines:
+        raise UserError(f"{source.name} holds no texts.", "A line is an id, a space, and the text.")
+    return _READERS[format_](source)
+
+
+def _kaldi(source: Source) -> list[Row]:
+    parts = ((number, line.split(maxsplit=1)) for number, line in source.lines)
+    return [(number, one[0], one[1].strip() if len(one) > 1 else "") for number, one in parts]
+
+
+_READERS: Mapping[str, Callable[[Source], list[Row]]] = {
+    "trn": nist.trn,
+    "kaldi": _kaldi,
+    "stm": lambda source: nist.joined(nist.stm(source)),
+    "ctm": lambda source: nist.joined(nist.ctm(source)),
+    "csv": lambda source: text_tables.parse(source, "csv"),
+    "ljspeech": lambda source: text_tables.parse(source, "ljspeech"),
+    "nemo": text_json.parse,
+    "jsonl": text_json.parse,
+    "json": text_json.parse,
+}
+
+
+def _once(rows: list[Row], source: Source) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for number, name, text in rows:
+        if name in texts:
+            raise source.bad(number, f"{printable(name)} has a second text", "Keep one text per utterance.")
+        texts[name] = text
+    if not texts:
+        raise UserError(f"{source.name} holds no texts.", "A line is an id, a space, and the text.")
+    return texts
+
+
+def _timed(true: Source, found: Source, formats: tuple[str, str]) -> Pair:
+    """The segments of an STM file with the words of a CTM file, or with those of the same segments of another STM."""
+    segments = nist.stm(true)
+    references, speakers = nist.references(segments)
+    if formats[1] == "ctm":
+        hypotheses = nist.segmented(segments, nist.ctm(found), found)
+    else:
+        hypotheses, _ = nist.references(nist.stm(found))
+    return Pair(references, hypotheses, formats, speakers)
+
+
+def _matched(found: dict[str, str], true: Mapping[str, str]) -> dict[str, str]:
+    """Hypotheses under the references' ids, where these differ in case, folders or the suffix of audio alone."""
+    if found.keys() == true.keys():
+        return found
+    for same in (str.casefold, _stem, lambda name: _stem(name).casefold()):
+        names = {same(name): name for name in true}
+        renamed = {names.get(same(name), name): text for name, text in found.items()}
+        if len(names) == len(true) and len(renamed) == len(found) and renamed.keys() == true.keys():
+            log.info("Ids are matched though they differ in case, folders or suffixes.")
+            return renamed
     return found
+
+
+def _stem(name: str) -> str:
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return next((last[: -len(ending)] for ending in _AUDIO if last.lower().endswith(ending)), last)

@@ -18,6 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voxboard.metrics import normalisers
+from voxboard.metrics.alignment import align
+from voxboard.metrics.nist_text import Rules, graph, marked
+from voxboard.metrics.normalisers import Normaliser
 from voxboard.metrics.ranked import as_floats
 
 Texts = str | Sequence[str] | Mapping[str, str]
@@ -96,17 +99,27 @@ def cer(references: Texts, hypotheses: Texts, normalizer: str = "none") -> float
     return _rate(*_as_characters(*pairs))
 
 
-def score(references: Texts, hypotheses: Texts, normalizer: str = "none", unit: Unit = "word") -> Report:
+def score(
+    references: Texts, hypotheses: Texts, normalizer: str = "none", unit: Unit = "word", rules: Rules | None = None
+) -> Report:
     """All that `wer` (or, for characters, `cer`) counts, by utterance and split into kinds of errors.
 
     Where several alignments have the fewest errors the split is that of rapidfuzz's (and jiwer's); the number of errors
-    does not depend on it. Arguments and errors as in `wer`; `ValueError` for an unknown unit.
+    does not depend on it. `rules` are for words: sclite's costs, NIST's alternations, optional words and fragments.
+    Characters are those of the branches that the words' alignment took. Arguments and errors as in `wer`; `ValueError`
+    for an unknown unit and for braces that do not match.
     """
     if unit not in ("word", "character"):
         raise ValueError(f"unit must be word or character, got {unit!r}")
+    if rules is not None and not rules.plain:
+        return _by_rules(references, hypotheses, normalizer, unit, rules)
+    ids, pairs = _prepared(references, hypotheses, normalizer)
+    return _minimal(ids, pairs, unit, normalizer)
+
+
+def _minimal(ids: Sequence[Hashable], pairs: tuple[list[str], list[str]], unit: Unit, normalizer: str) -> Report:
     from rapidfuzz.distance import Levenshtein
 
-    ids, pairs = _prepared(references, hypotheses, normalizer)
     true, found = _as_words(*pairs) if unit == "word" else _as_characters(*pairs)
     edits = [Levenshtein.editops(*pair) for pair in zip(true, found, strict=True)]
     errors = np.array([len(edit) for edit in edits])
@@ -116,6 +129,58 @@ def score(references: Texts, hypotheses: Texts, normalizer: str = "none", unit: 
     substitutions = errors - insertions - deletions
     hits = words - substitutions - deletions
     return Report(ids, *pairs, words, hits, substitutions, insertions, deletions, unit, normalizer)
+
+
+def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit, rules: Rules) -> Report:
+    """As `score`, by more than the least number of errors between plain words."""
+    if rules.fragments and normalizer != "none":
+        raise ValueError("fragments end in a hyphen, which a normalizer takes away: score them with none")
+    normalise = normalisers.get(normalizer)
+    ids, true, found = _checked(references, hypotheses)
+    lines, pairs = [], []
+    for at, reference, hypothesis in zip(ids, true, found, strict=True):
+        try:
+            one, texts = _aligned(reference, hypothesis, rules, normalise)
+        except ValueError as error:
+            raise ValueError(f"the text of utterance {at!r} cannot be scored: {error}") from error
+        lines.append(one)
+        pairs.append(texts)
+    taken = [list(texts) for texts in zip(*pairs, strict=True)]
+    if unit == "character":
+        return _minimal(ids, (taken[0], taken[1]), unit, normalizer)
+    words, hits, substitutions, insertions, deletions = np.array(lines, np.int64).T
+    return Report(ids, *taken, words, hits, substitutions, insertions, deletions, unit, normalizer)
+
+
+Five = tuple[int, int, int, int, int]  # words, hits, substitutions, insertions, deletions
+
+
+def _aligned(reference: str, hypothesis: str, rules: Rules, normalise: Normaliser) -> tuple[Five, tuple[str, str]]:
+    """The counts of one utterance, and its texts as they were compared."""
+    if not rules.fragments and not (rules.markup and (marked(reference) or marked(hypothesis))):
+        fold = str.lower if rules.fold_case else str
+        texts = fold(normalise(reference)), fold(normalise(hypothesis))
+        return _weighted(*(text.split() for text in texts), rules), texts
+    one = align(graph(reference, rules, normalise), graph(hypothesis, rules, normalise), rules)
+    return (one.words, *one[:4]), (one.reference, one.hypothesis)
+
+
+def _weighted(reference: list[str], hypothesis: list[str], rules: Rules) -> Five:
+    """The counts of plain words by the costs of `rules`; of alignments that cost the same, most substitutions.
+
+    Costs are multiplied so that each substitution can take one off: the cheapest distance then tells their number.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    gap, substitution = (1, 1) if rules.costs == "minimal" else (3, 4)
+    scale = len(reference) + len(hypothesis) + 1
+    weights = (gap * scale, gap * scale, substitution * scale - 1)
+    distance = Levenshtein.distance(reference, hypothesis, weights=weights)
+    substitutions = -distance % scale
+    gaps = (distance + substitutions) // scale - substitution * substitutions
+    insertions = (gaps // gap + len(hypothesis) - len(reference)) // 2
+    deletions = insertions + len(reference) - len(hypothesis)
+    return len(reference), len(reference) - substitutions - deletions, substitutions, insertions, deletions
 
 
 def rate(errors: ArrayLike, words: ArrayLike) -> float:
@@ -166,6 +231,12 @@ def _prepared(
 ) -> tuple[Sequence[Hashable], tuple[list[str], list[str]]]:
     """Ids [n], and references and hypotheses [n] in one order, checked and normalised."""
     normalise = normalisers.get(normalizer)
+    ids, true, found = _checked(references, hypotheses)
+    return ids, ([normalise(text) for text in true], [normalise(text) for text in found])
+
+
+def _checked(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], list[str], list[str]]:
+    """As `_paired`; `ValueError` for what is no text, and for no utterances at all."""
     ids, true, found = _paired(references, hypotheses)
     for name, texts in (("reference", true), ("hypothesis", found)):
         for at, text in zip(ids, texts, strict=True):
@@ -173,7 +244,7 @@ def _prepared(
                 raise ValueError(f"the {name} of utterance {at!r} is {text!r}, not a text")
     if not true:
         raise ValueError("there are no utterances")
-    return ids, ([normalise(text) for text in true], [normalise(text) for text in found])
+    return ids, true, found
 
 
 def _paired(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], list[str], list[str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,23 +138,17 @@ def _of_records(filed: Sequence[Filed], folder: str) -> list[Subject]:
 
 
 def _of_scores(path: Path) -> Subject:
-    """`label enrol test score`, a line per trial, as evaluations write them."""
-    import pandas as pd
+    """Scores with labels, as evaluations and other toolkits write them."""
+    from voxboard.imported import scores
 
-    from voxboard.trials import Trials
-
-    kinds: dict[str, type] = {"label": int, "enrol": str, "test": str, "score": float}
     try:
-        table = pd.read_csv(
-            path, sep=r"\s+", header=None, names=list(kinds), index_col=False, dtype=kinds,
-            na_filter=False, float_precision="round_trip", quoting=csv.QUOTE_NONE,
-        )  # fmt: skip
-        trials = Trials.of(table["label"].to_numpy(), table["enrol"].tolist(), table["test"].tolist())
-    except (ValueError, OverflowError, OSError, EOFError, zlib.error) as error:
-        reason = " ".join(str(error).split())[:160]
+        found = scores.read(path)
+        trials = found.trials()
+    except UserError as error:
+        reason = error.problem.removeprefix(f"{path} ").rstrip(".")
         raise UserError(f"{path} is no score file ({reason}).", "Each line is: label enrol test score.") from error
-    name = path.name.removesuffix(".gz").removesuffix(".txt")
-    return Subject(name, str(path), None, table["score"].to_numpy(), trials.labels, trials.digest())
+    name = path.name.removesuffix(".gz").removesuffix(".txt").removesuffix(".csv")
+    return Subject(name, str(path), None, found.scores, trials.labels, trials.digest())
 
 
 def _told_apart(subjects: list[Subject]) -> list[Subject]:

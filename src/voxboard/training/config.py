@@ -49,7 +49,7 @@ class Training:
     vocabulary: str = "characters"
     """Tokens of a head that writes text: characters or bpe:SIZE of the training texts, or wav2vec2, its letters."""
     text_normalizer: str = "basic"
-    """What is done to training texts before they become tokens: none, basic, whisper-en."""
+    """What is done to training texts before they become tokens: none, basic, basic-marks, whisper-en."""
     optimizer: OptimizerName = "adam"
     """Optimiser. scaled-adam takes relative steps: its usual max_lr is 0.045, with the eden schedule."""
     schedule: ScheduleName = "one-cycle"
