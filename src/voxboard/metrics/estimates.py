@@ -28,6 +28,7 @@ from voxboard.metrics.bounds import Bound, Bounds, of_difference
 Method = Literal["percentile", "bca", "bca_t"]
 METHODS = ("percentile", "bca", "bca_t")
 LEAST = 3  # clusters: all that a resample of two can change is to drop one
+FLAT = "every resample gives the same value"
 ROUNDING = 1e-12  # a width below this share is that of sums in another order
 Floats = NDArray[np.float64]
 
@@ -117,13 +118,13 @@ class Estimate:
         """The interval, or the bound of a value without errors.
 
         The ends are NaN, and `reason` says why, with fewer than three clusters, when half of the resamples have no
-        value, and when the interval would have no width.
+        value, and when the interval would have no width (`FLAT`).
         """
         if not 0.0 < level < 1.0:
             raise ValueError(f"level must lie between 0 and 1, got {level}")
         kept = self.resampled[~np.isnan(self.resampled)]
         about = (level, clusters, int(kept.size), method)
-        if self.bound is not None:
+        if self.bound is not None and clusters >= LEAST:
             bound = self.bound(level)
             return Interval(self.value, bound.low, bound.high, *about, bound, false_alarms=self.false_alarms)
         low = high = float("nan")
@@ -135,7 +136,7 @@ class Estimate:
             low, high = (float(bound) for bound in np.quantile(kept, tails))
             if high - low <= ROUNDING * max(1.0, abs(high)):
                 low = high = float("nan")
-                reason = "the resamples give the same value again"
+                reason = FLAT
         return Interval(self.value, low, high, *about, None, reason, self.false_alarms)
 
     def _unable(self, clusters: int, kept: Floats) -> str:
