@@ -154,9 +154,11 @@ class Attributes(UtteranceBenchmark):
         hit = true & predicted
         options: dict[str, Any] = {"clusters": speakers, "seed": seed, "replicates": replicates}
         return {
-            MAIN_METRIC: bootstrap.sums(mean_recall, hit, true, **options),
+            MAIN_METRIC: bootstrap.sums(mean_recall, hit, true, **options, share=clusters_of_mean(true, speakers)),
             "accuracy@top1": bootstrap.ratio(truth == guess, **options),
-            "macro_f1@all": bootstrap.sums(mean_f1, hit, true, predicted, **options),
+            "macro_f1@all": bootstrap.sums(
+                mean_f1, hit, true, predicted, **options, share=clusters_of_mean(true, speakers)
+            ),
         }
 
     def protocol(self, outputs: Predicted, evaluation: Evaluation, learned: Probe | None) -> records.Protocol:
@@ -189,6 +191,13 @@ def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> d
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, ([place[name] for name in truth], [place[name] for name in guesses]), 1)
     return {"classes": tuple(classes), "counts": tuple(map(tuple, counts.tolist()))}
+
+
+def clusters_of_mean(true: np.ndarray, speakers: np.ndarray) -> float:
+    """How many speakers a mean over classes [U, C] without an error rests on: in the worst case those of the smallest
+    class, as often as there are classes."""
+    each = [np.unique(speakers[own]).size for own in true.T if own.any()]
+    return float(min(np.unique(speakers).size, len(each) * min(each)))
 
 
 def mean_recall(hit: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -105,6 +105,7 @@ class Measured:
     thresholds: Mapping[str, float] = field(default_factory=dict)  # where a value was taken, if at one finite score
     curves: Mapping[str, Any] | None = None  # fields of `records.Curves`
     confusion: Mapping[str, Any] | None = None  # fields of `records.Confusion`
+    absent: Mapping[str, str] = field(default_factory=dict)  # metric id → why it has no value
 
 
 class Benchmark:

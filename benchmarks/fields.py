@@ -8,6 +8,8 @@ from typing import Any
 from voxboard import records
 from voxboard.benchmarks.base import Benchmark, Measured
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.estimates import LEAST
+from voxboard.shown import decimals, number, scale, suffix
 
 
 def fields_of(benchmark: Benchmark, measured: Measured, clustered_by: str = "") -> dict[str, Any]:
@@ -27,13 +29,19 @@ def fields_of(benchmark: Benchmark, measured: Measured, clustered_by: str = "") 
             clusters=interval.clusters,
             cluster_by=clusters,
             replicates=interval.replicates,
-            interval=interval.method if bounded else "",
+            interval="bound" if interval.bound else interval.method if bounded else "",
             threshold=threshold,
-            reason="" if bounded else f"no interval: {interval.clusters} {clusters}s are too few to resample",
+            reason=_bound(metric, unit, interval, clusters) if bounded else _no_interval(interval, clusters),
+            false_alarms=interval.false_alarms,
         )
 
+    def absent(metric: str, reason: str) -> records.Value:
+        unit, better = benchmark.unit(metric)
+        return records.Value(None, better, unit, reason=reason)
+
     return {
-        "values": {name: value(name, one, measured.thresholds.get(name)) for name, one in measured.values.items()},
+        "values": {name: value(name, one, measured.thresholds.get(name)) for name, one in measured.values.items()}
+        | {name: absent(name, reason) for name, reason in measured.absent.items()},
         "strata": tuple(
             records.Stratum(
                 portion.name,
@@ -52,3 +60,29 @@ def fields_of(benchmark: Benchmark, measured: Measured, clustered_by: str = "") 
         "curves": records.Curves(**measured.curves) if measured.curves else None,
         "confusion": records.Confusion(**measured.confusion) if measured.confusion else None,
     }
+
+
+def _bound(metric: str, unit: str, interval: Interval, clusters: str) -> str:
+    """What a bound rests on: `0 of 480 targets rejected; ≤ 7.22 % (40 speakers); ≤ 0.62 % if all were independent`."""
+    bound = interval.bound
+    if bound is None:
+        return ""
+    digits = decimals(metric, unit)
+
+    def end(value: float) -> str:
+        return f"{number(value * scale(unit), digits)}{suffix(unit)}"
+
+    sign = {bound.low: "≤", bound.high: "≥"}.get(interval.value)
+    limit = (
+        f"{sign} {end(bound.high if sign == '≤' else bound.low)}" if sign else f"{end(bound.low)} to {end(bound.high)}"
+    )
+    parts = [bound.seen, f"{limit} ({interval.clusters} {clusters}s, one-sided {100 * interval.level:g} %)"]
+    if bound.independent is not None and sign:
+        parts.append(f"{sign} {end(bound.independent)} if all were independent")
+    return "; ".join(parts)
+
+
+def _no_interval(interval: Interval, clusters: str) -> str:
+    if interval.clusters < LEAST:
+        return f"no interval: {interval.clusters} {clusters}s are too few to resample"
+    return f"no interval: {interval.reason}"

@@ -8,6 +8,7 @@ the training split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +195,9 @@ class Intensity(UtteranceBenchmark):
         if outputs.baseline is not None:
             found["rmse@ridge"] = bootstrap.interval(regression.rmse, truth, outputs.baseline[inside], **options)
         # By definition: the truth is what the function gives.
-        found["rmse@measured"] = Interval(0.0, 0.0, 0.0, clusters=len(set(speakers.tolist())))
+        found["rmse@measured"] = Interval(
+            *(0.0, math.nan, math.nan), clusters=len(set(speakers.tolist())), reason="zero by definition"
+        )
         return found
 
     def protocol(self, outputs: Told, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:

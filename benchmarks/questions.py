@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxboard import progress, records
-from voxboard.benchmarks.attributes import mean_recall
+from voxboard.benchmarks.attributes import clusters_of_mean, mean_recall
 from voxboard.benchmarks.base import Better, Measured, Outputs, Portion
 from voxboard.benchmarks.utterances import (
     LEAST_SPEAKERS,
@@ -177,9 +177,11 @@ class Questions(UtteranceBenchmark):
         def values(inside: np.ndarray) -> dict[str, Interval]:
             true = truth[inside, None] == np.array(classes)
             options: dict[str, Any] = {"clusters": speakers[inside], "seed": seed, "replicates": replicates}
+            share = clusters_of_mean(true, speakers[inside])
+            hit = true & right[inside, None]
             return {
                 MAIN_METRIC: bootstrap.ratio(right[inside], **options),
-                "balanced_accuracy@exact": bootstrap.sums(mean_recall, true & right[inside, None], true, **options),
+                "balanced_accuracy@exact": bootstrap.sums(mean_recall, hit, true, **options, share=share),
             }
 
         found = [self._portion(name, truth == name, values, speakers) for name in classes]

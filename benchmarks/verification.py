@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap, curves, detection, subgroups
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.enough import few_to_fix
 from voxboard.scoring import calibration, normalisation, portions
 from voxboard.scoring import cohort as cohorts
 from voxboard.scoring.calibration import Calibration
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from voxboard.model import Network
     from voxboard.training.config import Evaluation
 
+log = logging.getLogger("voxboard")
 P_TARGETS = (0.01, 0.05)
 ACCEPT = {"accept": "score >= threshold"}
 COSTS = {"c_miss": 1, "c_fa": 1, "normalised": True}
@@ -52,6 +55,9 @@ _METRICS: dict[str, tuple[str, dict[str, Any]]] = {
     "hter@valid_threshold": ("half_total", ACCEPT),
 }
 METRICS: Mapping[str, Mapping[str, Any]] = {name: parameters for name, (_, parameters) in _METRICS.items()}
+BY_VALIDATION = tuple(name for name in METRICS if name.endswith(("@valid_threshold", "@valid_calibration"))) + (
+    "act_dcf@p=0.01",
+)
 _SHORT = {name: short for name, (short, _) in _METRICS.items()}
 NORMS: Mapping[str, Callable[..., np.ndarray]] = {
     "z-norm": normalisation.z_norm,
@@ -69,6 +75,12 @@ class Reference:
     threshold: float  # of that EER
     calibration: Calibration
     digest: str  # of the validation list
+    speakers: int | None = None  # that have target trials; None: nobody counted
+
+    @property
+    def lacking(self) -> str:
+        """Why neither threshold nor calibration may be used; empty where they may."""
+        return few_to_fix(self.speakers)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -76,6 +88,7 @@ class Reference:
             "threshold": self.threshold,
             "calibration": self.calibration.to_dict(),
             "digest": self.digest,
+            "speakers": self.speakers,
         }
 
     def logged(self) -> dict[str, float]:
@@ -203,14 +216,22 @@ class Verification(Benchmark):
         """Operating point and calibration of a scored validation list."""
         labels = outputs.items.trials.labels
         error, threshold = detection.eer(outputs.scores, labels)
-        return Reference(error, threshold, calibration.fit(outputs.scores, labels), outputs.items.digest)
+        speakers = np.unique(outputs.items.speakers[outputs.items.trials.enrol[labels == 1]]).size
+        return Reference(error, threshold, calibration.fit(outputs.scores, labels), outputs.items.digest, speakers)
 
     def fixed_from(self, content: Mapping[str, Any]) -> Reference:
         return Reference(**{**content, "calibration": Calibration.from_dict(content["calibration"])})
 
     def measure(self, outputs: Scored, fixed: Reference | None, seed: int, replicates: int) -> Measured:
-        """EER, minDCF and, by what is `fixed`, FAR*, FRR*, EER*, actual DCF and Cllr, with intervals."""
+        """EER, minDCF and, by what is `fixed`, FAR*, FRR*, EER*, actual DCF and Cllr, with intervals.
+
+        The latter are left out where too few speakers fixed it.
+        """
         trials, scores = outputs.items.trials, outputs.scores
+        absent: dict[str, str] = {}
+        if fixed is not None and (lacking := fixed.lacking):
+            log.warning("FAR*, FRR*, EER*, actual DCF and Cllr are left out: %s.", lacking)
+            fixed, absent = None, dict.fromkeys(BY_VALIDATION, lacking)
         threshold, calibrated = (fixed.threshold, fixed.calibration.apply(scores)) if fixed else (None, None)
         options: dict[str, Any] = {"p_targets": P_TARGETS, "threshold": threshold, "calibrated": calibrated}
         options |= {"replicates": replicates, "seed": seed}
@@ -238,6 +259,7 @@ class Verification(Benchmark):
             gaps,
             _thresholds(ranked, threshold),
             curves.curves(ranked, trials.labels, calibrated),
+            absent=absent,
         )
 
     def protocol(self, outputs: Scored, evaluation: Evaluation, learned: Cohort | None) -> records.Protocol:

@@ -54,6 +54,15 @@ def naive(data: Trials, metric: str, threshold: float, replicates: int, seed: in
     return np.array(found)
 
 
+def assert_ends(interval: bootstrap.Interval, resampled: np.ndarray) -> None:
+    """The ends are quantiles of the resamples, to the last bit, unless these have no width."""
+    low, high = np.quantile(resampled, LEVELS)
+    if low < high:
+        assert (interval.low, interval.high) == (low, high)
+    else:
+        assert interval.bound or interval.reason
+
+
 @given(st.integers(0, 10**6), st.integers(40, 400), st.integers(3, 30), st.sampled_from([0, 1, 9]))
 def test_equal_to_repeating_every_trial(seed: int, size: int, speakers: int, decimals: int) -> None:
     data = trials(seed, size, speakers, decimals)
@@ -67,7 +76,7 @@ def test_equal_to_repeating_every_trial(seed: int, size: int, speakers: int, dec
         kept = expected[~np.isnan(expected)]
         assert interval.replicates == kept.size
         if kept.size > 10:
-            assert (interval.low, interval.high) == tuple(np.quantile(kept, LEVELS))  # to the last bit
+            assert_ends(interval, kept)
 
 
 @pytest.mark.parametrize("shift", [0.0, 2.0, 9.0])  # useless, fair, perfect
@@ -76,8 +85,7 @@ def test_equal_to_repeating_every_trial_of_a_long_list(shift: float, decimals: i
     data = trials(5, 20_000, 50, decimals, shift)
     intervals = bootstrap.detection(*data, p_targets=(0.01, 0.3), threshold=1.0, replicates=12, method="percentile")
     for metric in ("eer", "min_dcf_0.01", "min_dcf_0.3", "far", "frr"):
-        expected = np.quantile(naive(data, metric, 1.0, 12, 0), LEVELS)
-        assert (intervals[metric].low, intervals[metric].high) == tuple(expected)
+        assert_ends(intervals[metric], naive(data, metric, 1.0, 12, 0))
 
 
 def test_values_are_those_of_the_metrics_and_of_the_generic_interval() -> None:
@@ -139,7 +147,9 @@ def test_differences_of_a_system_with_itself_vanish_and_of_two_are_narrower_than
     scores, labels, first, second = trials(8, 4000, 25)
     better = scores + 0.4 * labels
     same = bootstrap.difference(scores, scores, labels, first, second, replicates=60)["eer"]
-    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    assert same.value == 0.0
+    assert np.isnan([same.low, same.high]).all()
+    assert same.reason
     apart = bootstrap.difference(scores, better, labels, first, second, replicates=200)["eer"]
     alone = bootstrap.detection(scores, labels, first, second, replicates=200)["eer"]
     assert apart.low > 0

@@ -110,7 +110,7 @@ def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
         values = [record.values[metric] for record in records if metric in record.values]
         numbers = [value for value in values if value.value is not None] or values or [Value(None, reason="-")]
         kind = numbers[0]
-        digits = decimals(numbers)
+        digits = decimals(metric, kind.unit)
         columns.append(Column(metric, plain(label(metric)), kind.better, kind.unit, digits, metric == main))
     return tuple(columns)
 

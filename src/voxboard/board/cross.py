@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from voxboard.board.family import Family, TestSet, families, homes
 from voxboard.board.gap import gap, signed, unit_of
 from voxboard.board.model import Board, Cell, Column, Panel, Row
-from voxboard.board.numbers import decimals, plain, show_interval
+from voxboard.board.numbers import plain, show_interval
 from voxboard.records import Value
 
 SHADES = 6
@@ -112,7 +112,7 @@ def _cross(family: Family, rows: Sequence[Row]) -> Cross | None:
     for index, (row, weights, cells) in enumerate(kept):
         fields = (_field(row, family.sets[place], cells.get(place), shades[place][index]) for place in places)
         lines.append(_with_gap(Line(row, plain(weights)[:8] if several[row.id] > 1 else "", tuple(fields))))
-    lines = _told(sorted(lines, key=_order))
+    lines = _told(sorted(lines, key=_order), family.first.main.digits)
     return Cross(family, family.first.main, sets, tuple(lines))
 
 
@@ -177,10 +177,8 @@ def _with_gap(line: Line) -> Line:
     return replace(line, fields=fields, gap=gap(away, home), away=len(away), elsewhere=elsewhere)
 
 
-def _told(lines: Sequence[Line]) -> list[Line]:
-    """The lines with their gaps as text, all with as many decimals as the surest of them supports."""
-    known = [line.gap for line in lines if line.gap]
-    digits = decimals(known)
+def _told(lines: Sequence[Line], digits: int) -> list[Line]:
+    """The lines with their gaps as text, with as many decimals as their metric."""
     found = []
     for line in lines:
         fields = tuple(replace(f, text=signed(f.gap, digits)) if f.gap else f for f in line.fields)

@@ -33,7 +33,7 @@ class Division:
     metric: str
     groups: tuple[Group, ...]
     gap: Gap | None
-    digits: int  # decimals that its numbers support
+    digits: int  # decimals shown
 
     @property
     def numbers(self) -> tuple[Value, ...]:
@@ -129,7 +129,7 @@ def _division(record: Record, name: str, metric: str) -> Division:
     gap = next((gap for gap in record.gaps if (gap.label, gap.metric) == (name, metric)), None)
     groups = tuple(_group(stratum, metric, gap) for stratum in strata)
     values = [group.value for group in groups if group.value]
-    return Division(plain(name), metric, groups, gap, decimals(values) if values else 2)
+    return Division(plain(name), metric, groups, gap, decimals(metric, values[0].unit if values else "fraction"))
 
 
 def _group(stratum: Stratum, metric: str, gap: Gap | None) -> Group:

@@ -4,47 +4,15 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
 
-from voxboard.records import Value
+from voxboard.shown import decimals, number, scale, show, show_interval
+
+__all__ = [
+    "UNKNOWN", "count", "decimals", "duration", "known", "number", "plain", "quantity", "scale", "show",
+    "show_interval", "size",
+]  # fmt: skip
 
 UNKNOWN = "unknown"
-
-
-def decimals(values: Iterable[Value]) -> int:
-    """Decimals that one column shows: as many as its narrowest interval supports, 1 to 4."""
-    widths = [(v.high - v.low) * scale(v.unit) for v in values if v.high is not None and v.low is not None]
-    narrow = min((width for width in widths if 0 < width < math.inf), default=None)
-    if narrow is None:
-        return 2 if all(v.unit == "fraction" for v in values) else 3
-    return min(4, max(1, math.ceil(0.5 - math.log10(narrow))))
-
-
-def scale(unit: str) -> int:
-    """What a stored value is multiplied by to be shown."""
-    return 100 if unit == "fraction" else 1
-
-
-def number(value: float, digits: int) -> str:
-    """Fixed decimals, without a negative zero."""
-    text = f"{value:.{digits}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
-def show(value: Value, digits: int) -> str:
-    """`6.4 %`, `0.412` or `3.1 dB`; empty where there is no number."""
-    if value.value is None:
-        return ""
-    suffix = {"fraction": " %", "cost": "", "correlation": "", "": ""}.get(value.unit, f" {plain(value.unit)}")
-    return number(value.value * scale(value.unit), digits) + suffix
-
-
-def show_interval(value: Value, digits: int) -> str:
-    """`[5.1, 7.9]`, empty where there is no interval."""
-    if value.value is None or value.low is None or value.high is None:
-        return ""
-    low, high = (number(end * scale(value.unit), digits) for end in (value.low, value.high))
-    return f"[{low}, {high}]"
 
 
 def count(value: int | None) -> str:

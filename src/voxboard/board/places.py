@@ -8,14 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from voxboard.board.student import quantile, two_sided
+from voxboard.metrics.enough import SPEAKERS
+from voxboard.metrics.exact import smallest_p
 from voxboard.records import Value
 
 LEVEL = 0.95
+ROUNDING = 1e-12  # of p: where an interval ends at zero a rounding error must not decide
 MANY = 10_000  # clusters of a value that does not tell them: in effect the normal distribution
 NOTE = (
     "Places are those that chance allows: at 1–3 no system is surely better, and two others may be. Two systems are "
     "told apart where p < 0.05, from their intervals as if they were measured on different items (unpaired), corrected "
-    "by Holm over all pairs of the table. A system without an interval is told from no other."
+    "by Holm over all pairs of the table. A system without an interval is told from no other, and fewer than six "
+    "speakers tell nothing apart."
 )
 
 Places = tuple[int, int]
@@ -89,7 +93,7 @@ def _reach(value: Value) -> tuple[float, float, float, int, float]:
     assert value.value is not None
     low, high = value.low, value.high
     clusters = value.clusters or MANY
-    if low is None or high is None or clusters < 2 or not all(map(math.isfinite, (value.value, low, high))):
+    if low is None or high is None or clusters < SPEAKERS or not all(map(math.isfinite, (value.value, low, high))):
         return value.value, 0.0, 0.0, 0, value.level
     return value.value, value.value - low, high - value.value, clusters, value.level
 
@@ -103,10 +107,12 @@ def _holm(steps: dict[tuple[int, float], list[float]], tested: int, level: float
     kept = dict.fromkeys(steps, 0)
     while True:
         rejected = sum(kept.values())
-        limit = (1 - level) / max(1, tested - rejected)
+        limit = (1 - level - ROUNDING) / max(1, tested - rejected)
         for (degrees, made_at), group in steps.items():
             arm = quantile(made_at, degrees)
-            first = bisect_left(group, True, key=lambda far: two_sided(far * arm, degrees) < limit)
+            # A sign-flip test over speakers, one more than there are degrees, cannot reach less.
+            least = smallest_p(degrees + 1)
+            first = bisect_left(group, True, key=lambda far: max(two_sided(far * arm, degrees), least) < limit)
             kept[degrees, made_at] = len(group) - first
         if sum(kept.values()) == rejected:
             return kept

@@ -36,7 +36,7 @@ def sheet(record: Record) -> Table:
     for heading in ("value", "95 % interval", counted(labels.pop(), kind) if len(labels) == 1 else kind):
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
-        table.add_row(names.label(metric), *_cells(value), "")
+        table.add_row(names.label(metric), *_cells(metric, value), "")
     _add_strata(table, record, kind)
     return table
 
@@ -53,17 +53,17 @@ def _add_strata(table: Table, record: Record, kind: str) -> None:
             continue
         if main in stratum.values:
             shown = escape(f"{names.label(main)}, {stratum.name}")
-            table.add_row(shown, *_cells(stratum.values[main], part=True), f"{stratum.count:,}")
+            table.add_row(shown, *_cells(main, stratum.values[main], part=True), f"{stratum.count:,}")
         else:
             small.setdefault(stratum.label or "strata", []).append(stratum.name.removeprefix(f"{stratum.label}="))
     for gap in record.gaps:
         if gap.metric == main:
-            table.add_row(escape(f"gap, {gap.label}: {gap.worst} − {gap.best}"), *_cells(gap.value), "")
+            table.add_row(escape(f"gap, {gap.label}: {gap.worst} − {gap.best}"), *_cells(main, gap.value), "")
     for label, members in small.items():
         table.add_row(escape(f"{label}, too few {kind}: {', '.join(members)}"), "–", "", "", style="dim")
 
 
-def _cells(value: Value, part: bool = False) -> tuple[str, str]:
-    digits = max(numbers.decimals([value]), 1 if value.unit == "fraction" else 3)
+def _cells(metric: str, value: Value, part: bool = False) -> tuple[str, str]:
+    digits = numbers.decimals(metric, value.unit)
     reason = "" if part and value.value is not None else value.reason
     return numbers.show(value, digits), escape(numbers.show_interval(value, digits) or reason)

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from voxboard.metrics.enough import SPEAKERS, TOO_FEW
+from voxboard.shown import decimals
+
 if TYPE_CHECKING:
     from voxboard.comparison import Comparison
     from voxboard.comparison.compare import Row
@@ -22,6 +25,8 @@ def show(found: Comparison, before: Side, after: Side) -> None:
 
     console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=200, soft_wrap=True)
     console.print(Text(f"A: {before.described}\nB: {after.described}"))
+    if found.warning:
+        console.print(Text(f"\n{found.warning}", "yellow"))
     header = ("metric", "A", "B", "B − A", f"{100 * found.level:g} % interval", "p (Holm)", "verdict on B")
     lines = {id(row): _columns(row) for row in found.rows}
     widths = [max(map(len, column)) for column in zip(header, *lines.values(), strict=True)]
@@ -45,7 +50,10 @@ def _ends(found: Comparison) -> Iterator[tuple[str, str]]:
     yield from ((f"new: {cell}", "") for cell in found.new)
     verdicts = [row.verdict for row in found.rows]
     parts = [f"{_many(len(found.rows), 'comparison')}, {sum(row.paired for row in found.rows)} of them paired"]
-    if untested := verdicts.count("untested"):
+    few = sum(row.verdict == "untested" and _few(row) for row in found.rows)
+    if few:
+        parts.append(f"{few} of fewer than {SPEAKERS} {found.rows[0].cluster_by}s, so not tested")
+    if untested := verdicts.count("untested") - few:
         parts.append(f"{untested} without an interval, so not tested")
     if found.tested:
         half = ", half of it for main metrics (*)" if len({row.main for row in found.rows}) > 1 else ""
@@ -72,7 +80,7 @@ def _aligned(columns: Sequence[str], widths: Sequence[int]) -> str:
 
 def _columns(row: Row) -> tuple[str, ...]:
     fraction = row.unit == "fraction"
-    scale, digits = (100, 2) if fraction else (1, 4)
+    scale, digits = (100 if fraction else 1), decimals(row.metric, row.unit)
     bounds = (row.difference.low, row.difference.high)
     interval = " … ".join(f"{scale * bound:+.{digits}f}" for bound in bounds if bound is not None)
     p = "–" if row.corrected is None else f"{row.corrected:.2g}" if row.corrected >= 1e-4 else "<0.0001"
@@ -83,10 +91,17 @@ def _columns(row: Row) -> tuple[str, ...]:
 
 def _verdict(row: Row) -> str:
     how = "paired" if row.paired else "unpaired"
+    if row.verdict == "untested" and _few(row):
+        return f"{TOO_FEW.replace('speaker', row.cluster_by)} ({how})"
     if row.verdict == "untested":
         return f"not tested ({how}, no interval)"
     word = {"same": "not significant" if row.difference.value else "equal"}.get(row.verdict, row.verdict)
     return f"{word} ({how})"
+
+
+def _few(row: Row) -> bool:
+    """Whether it has an interval, of fewer speakers than tell anything apart."""
+    return row.difference.low is not None and row.clusters is not None and row.clusters < SPEAKERS
 
 
 def _resampled(rows: Sequence[Row]) -> list[str]:

@@ -12,9 +12,11 @@ from voxboard.comparison import outputs
 from voxboard.comparison.pairing import pairs
 from voxboard.comparison.raw import Options, Paired
 from voxboard.comparison.sides import Side
-from voxboard.comparison.significance import Difference, between, holm, p_value
+from voxboard.comparison.significance import Difference, between, holm, p_value, significant
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
+from voxboard.metrics.enough import shows_nothing
+from voxboard.metrics.estimates import FLAT
 from voxboard.records import Record
 
 Verdict = Literal["better", "worse", "same", "untested"]
@@ -60,6 +62,7 @@ class Comparison:
     new: tuple[str, ...]
     notes: tuple[str, ...]
     level: float
+    warning: str = ""  # that nothing can come of it: too few speakers for so many comparisons
 
     @property
     def regressions(self) -> list[Row]:
@@ -116,6 +119,7 @@ def compare(before: Side, after: Side, settings: Settings | None = None) -> Comp
         tuple(found.new),
         tuple(_notes(found.rows)),
         settings.level,
+        _blind(found.rows, settings.level),
     )
 
 
@@ -145,7 +149,7 @@ def _judged(rows: Sequence[Row], level: float) -> Iterator[Row]:
         verdict: Verdict = "untested"
         if p is not None:
             worse = (row.difference.value > 0) == (row.better == "lower")
-            verdict = "same" if p >= 1 - level else "worse" if worse else "better"
+            verdict = "same" if not significant(row.difference, p, level) else "worse" if worse else "better"
         yield replace(row, corrected=p, verdict=verdict)
 
 
@@ -166,6 +170,17 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
         where = cells[0] if len(cells) == 1 else f"{len(cells)} cells"
         what = those[0].metric if len(those) == 1 else f"{len(those)} metrics"
         yield f"not paired: {what} of {where}: {reason}"
+
+
+def _blind(rows: Sequence[Row], level: float) -> str:
+    """That nothing can come of the comparison: with so few clusters no p can be small enough. Empty where it can."""
+    tested = [row for row in rows if row.difference.value and (row.difference.low is not None or row.difference.flat)]
+    if not tested or any(row.clusters is None for row in tested):
+        return ""
+    largest = max(tested, key=lambda row: row.clusters or 0)
+    # Holm's first step is easiest for the smaller family of main metrics and others, of which each has one half.
+    families = [size for size in (sum(row.main == main for row in tested) for main in (True, False)) if size]
+    return shows_nothing(largest.clusters, len(families) * min(families), level, largest.cluster_by)
 
 
 def _records(before: Side, after: Side, found: _Found) -> None:
@@ -260,6 +275,9 @@ def _files(before: Side, after: Side, found: _Found) -> None:
 
 def _tested(paired: Paired) -> Difference:
     found = paired.difference
+    if found.reason == FLAT:  # in all speakers alike, however often they are drawn
+        p = p_value(found.value, found.value, found.value, found.clusters, found.level)
+        return Difference(found.value, p=p, flat=True)
     p = p_value(found.value, found.low, found.high, found.clusters, found.level)
     bounded = math.isfinite(found.low)
     return Difference(found.value, found.low if bounded else None, found.high if bounded else None, p)

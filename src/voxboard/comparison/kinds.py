@@ -16,6 +16,7 @@ from voxboard.comparison.raw import Options, Paired, Row, about, owners_of, quot
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
 from voxboard.metrics import bootstrap
+from voxboard.metrics.enough import few_to_fix
 
 P_TARGETS = (0.01, 0.05)
 _DETECTION = {
@@ -66,6 +67,7 @@ def _fixed(
     from voxboard.scoring.calibration import Calibration
 
     told = [about(path).get("fixed") or {} for path in paths]
+    told = [{} if few_to_fix(one.get("speakers")) else one for one in told]  # as evaluations do
     thresholds = [one.get("threshold", given) for one, given in zip(told, options.thresholds, strict=True)]
     calibrated = all(one.get("calibration") for one in told)
     maps = [Calibration.from_dict(one["calibration"]).apply if calibrated else None for one in told]

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from voxboard.board import places
 from voxboard.board.places import shown
-from voxboard.comparison.significance import Difference, holm
+from voxboard.comparison.significance import Difference, holm, significant
 from voxboard.records import Value
 
 __all__ = ["rank_ranges", "shown"]
@@ -34,7 +34,7 @@ def rank_ranges(
     for (first, second), difference, p in zip(pairs, found, holm([one.p for one in found]), strict=True):
         one = values[first]
         assert one is not None
-        if p is not None and p < 1 - level:
+        if significant(difference, p, level):
             falls = (difference.value < 0) == (one.better == "lower")
             told.append((second, first) if falls else (first, second))
     return places.ranges(values, told)

@@ -115,7 +115,7 @@ def sums(
 ) -> Paired:
     """A metric that follows from sums of columns; `sides` holds those of both."""
     first, second = sides
-    difference = bootstrap.sums(statistic, *second, clusters=owners, against=first, **options.resampling())
+    difference = bootstrap.sums(statistic, *second, clusters=owners, against=first, share=True, **options.resampling())
     with np.errstate(divide="ignore", invalid="ignore"):
         before, after = (
             float(statistic(*(column.sum(axis=0, keepdims=True, dtype=np.float64) for column in side))[0])

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from voxboard.metrics.enough import SPEAKERS
+from voxboard.metrics.exact import smallest_p
 from voxboard.records import Value
 
 LEVEL = 0.95
+ROUNDING = 1e-12  # of p
 
 
 @dataclass(frozen=True)
@@ -19,27 +22,42 @@ class Difference:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    flat: bool = False  # every resample has this very difference: an interval of it would have no width
 
 
 def p_value(value: float, low: float, high: float, clusters: int, level: float = LEVEL) -> float | None:
     """The two-sided p of "there is no difference", from the interval of the difference.
 
     The half of the interval that faces zero is taken as Student's t with clusters − 1 degrees of freedom has it, so
-    that p < 1 − level exactly where the interval leaves zero out. Resamples could not tell a p below one over their
-    number; this can, as correcting for many comparisons needs. None without an interval.
+    that p falls below 1 − level where the interval leaves zero out. Resamples could not tell a p below one over their
+    number; this can, as correcting for many comparisons needs. It is never below 2^(1 − clusters), the least that a
+    sign-flip test over clusters can reach. None without an interval, and with fewer clusters than tell anything apart.
     """
     from scipy.special import stdtr, stdtrit
 
     if value == 0:
         return 1.0
-    if not (math.isfinite(low) and math.isfinite(high)) or clusters < 2:
+    if not (math.isfinite(low) and math.isfinite(high)) or clusters < SPEAKERS:
         return None
     arm = value - low if value > 0 else high - value
     if arm <= 0:  # every resample has this difference, or a larger one
-        return 0.0
+        return smallest_p(clusters)
     degrees = clusters - 1
     steps = abs(value) / arm * float(stdtrit(degrees, (1 + level) / 2))
-    return float(2 * stdtr(degrees, -steps))
+    return max(float(2 * stdtr(degrees, -steps)), smallest_p(clusters))
+
+
+def significant(difference: Difference, corrected: float | None, level: float = LEVEL) -> bool:
+    """Whether a difference is more than chance: its corrected p is small, and its own interval leaves zero out.
+
+    Where the interval ends at zero, p is 1 − level but for a rounding error, which must not decide.
+    """
+    low, high = difference.low, difference.high
+    if corrected is None or corrected >= 1 - level - ROUNDING:
+        return False
+    if low is None or high is None:
+        return difference.flat and difference.value != 0
+    return low > 0 or high < 0
 
 
 def between(before: Value, after: Value) -> Difference:

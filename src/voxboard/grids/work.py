@@ -166,7 +166,7 @@ def _ok(place: Place, named: Named) -> bool:
 def _result(named: Named, place: Place) -> Result:
     """What the record of a cell says, as a line."""
     from voxboard.board.names import label
-    from voxboard.board.numbers import show
+    from voxboard.shown import decimals, show
 
     record = place.record(named.id)
     assert record is not None
@@ -174,7 +174,8 @@ def _result(named: Named, place: Place) -> Result:
     if record.status == "failed":
         return Result(named.id, False, f"{'failed':28}{about}: {record.reason}")
     main = record.benchmark.main_metric
-    return Result(named.id, True, f"{label(main)} {show(record.values[main], 2)}".ljust(28) + about)
+    value = record.values[main]
+    return Result(named.id, True, f"{label(main)} {show(value, decimals(main, value.unit))}".ljust(28) + about)
 
 
 def describe(cell: Cell, record: Record | None = None) -> str:

@@ -3,6 +3,7 @@
     detection        EER, minDCF, actual DCF, Cllr, DET curve, FAR and FRR at a threshold
     curves           DET, histograms and Bayes error rates, thinned for records and pictures
     bootstrap        95 % intervals by resampling speakers, differences between systems
+    exact            bounds of a rate after few errors or none, the sign-flip test
     subgroups        detection metrics per group of trials, worst minus best
     classification   accuracy, balanced accuracy, macro F1
     regression       RMSE, MAE, Pearson's r, concordance
@@ -26,6 +27,7 @@ _MODULES = (
     "curves",
     "detection",
     "diarization",
+    "exact",
     "normalisers",
     "reference",
     "regression",

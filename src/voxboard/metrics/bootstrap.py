@@ -19,7 +19,8 @@ in tests/conformance/coverage.json.
 
 A resample without targets or without non-targets has no error rate: it is left out, and `Interval.replicates` says how
 many remain. The bounds are NaN when half of the resamples fall away, and with fewer than three clusters: all that a
-resample of two can change is to drop one.
+resample of two can change is to drop one. A list without a single error has none in any resample either: its interval
+is a bound (see `bounds`), and `Interval.bound` says of what; no interval has the width zero.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from voxboard.metrics.bounds import of_share
 from voxboard.metrics.clusters import Clusters
 from voxboard.metrics.estimates import Estimate, Influence, Interval, Method, check_method
 from voxboard.metrics.ranked import array, as_floats, checked
@@ -112,12 +114,14 @@ def ratio(
     level: float = 0.95,
     seed: int = 0,
     method: Method = "bca_t",
+    share: bool = True,
 ) -> Interval:
     """The interval of Σ numerators / Σ denominators over rows [n]: errors and words, hits and utterances.
 
     Without denominators it is the mean: accuracy from hits, the mean squared error from squares (an RMSE's interval has
     the square roots of its bounds). `against` holds the same columns of another system on the same rows: the interval
-    is then that of the difference, this system minus the other.
+    is then that of the difference, this system minus the other. A `share` of 0 or 1 has a bound; say False for what is
+    no share of items, such as squares.
     """
 
     def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,6 +140,7 @@ def ratio(
         level=level,
         seed=seed,
         method=method,
+        share=share,
     )
 
 
@@ -148,17 +153,19 @@ def sums(
     level: float = 0.95,
     seed: int = 0,
     method: Method = "bca_t",
+    share: bool | float = False,
 ) -> Interval:
     """The interval of a function of sums over rows: equal to `interval` on the same draws, without repeating rows.
 
     Columns are [n] or [n, k]; `statistic` takes their sums for r resamples at once, [r] or [r, k] each, and returns [r]
     values, not finite where there is none. Macro-F1, say, is a function of the sums of three columns [n, classes]: hit,
-    true, predicted. `against` as in `ratio`. Raises `ValueError` for columns that do not fit or are not finite.
+    true, predicted. `against` as in `ratio`. A statistic that is a `share` has a bound where it is 0 or 1: that of as
+    many clusters as there are, or as `share` says. Raises `ValueError` for columns that do not fit or are not finite.
     """
     check_method(method)
     sides = [[_column(column) for column in side] for side in ([columns] if against is None else [columns, against])]
     grouped = Clusters.of(len(sides[0][0]), clusters)
-    found = [_of_sums(statistic, side, grouped, replicates, seed) for side in sides]
+    found = [_of_sums(statistic, side, grouped, replicates, seed, share) for side in sides]
     return _minus(found).interval(grouped.size, level, method)
 
 
@@ -208,6 +215,7 @@ def _of_sums(
     clusters: Clusters,
     replicates: int,
     seed: int,
+    share: bool | float,
 ) -> Estimate:
     from scipy.sparse import csr_array
 
@@ -228,7 +236,9 @@ def _of_sums(
         raise ValueError("the statistic has no finite value on these rows")
     draws = (counts.T.astype(np.float64) for counts in clusters.draws(replicates, seed))
     resampled = np.concatenate([values(counts @ part for part in parts) for counts in draws])
-    return Estimate(value, resampled, Influence.jackknife(values(part.sum(axis=0) - part for part in parts)))
+    influence = Influence.jackknife(values(part.sum(axis=0) - part for part in parts))
+    clusters_of_share = clusters.size if share is True else float(share)
+    return Estimate(value, resampled, influence, of_share(value, rows, clusters_of_share))
 
 
 def _repeated(

@@ -10,6 +10,9 @@ bias and skewness. `bca_t`, the default of `bootstrap`, is BCa made for few clus
   scaled down from the one to the other.
 
 The reason for both is coverage: tests/perf/coverage.py measures what each promises and keeps.
+
+Where no resample differs from the list there is nothing to resample: a value without errors has a bound (see `bounds`),
+any other no interval. An interval never has the width zero.
 """
 
 from __future__ import annotations
@@ -20,8 +23,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from voxboard.metrics.bounds import Bound, Bounds, of_difference
+
 Method = Literal["percentile", "bca", "bca_t"]
 METHODS = ("percentile", "bca", "bca_t")
+LEAST = 3  # clusters: all that a resample of two can change is to drop one
+FLAT = "every resample gives the same value"
+ROUNDING = 1e-12  # a width below this share is that of sums in another order
 Floats = NDArray[np.float64]
 
 
@@ -36,6 +44,9 @@ class Interval:
     clusters: int = 0  # how many speakers (or sessions) there are to resample
     replicates: int = 0  # resamples that have a value
     method: Method = "percentile"
+    bound: Bound | None = None  # the ends are a one-sided bound: no error was seen, or nothing but errors
+    reason: str = ""  # why there is no interval
+    false_alarms: int | None = None  # of a cost at its best threshold: non-targets that it accepts
 
 
 class Shape(NamedTuple):
@@ -90,6 +101,8 @@ class Estimate:
     value: float
     resampled: Floats
     influence: Influence | None = None  # None: good for percentiles only
+    bound: Bounds | None = None  # where no error was seen, or nothing but errors
+    false_alarms: int | None = None  # of a cost at its best threshold
 
     def __sub__(self, other: Estimate) -> Estimate:
         """The difference of two statistics on the same resamples: what they share cancels."""
@@ -98,20 +111,39 @@ class Estimate:
             self.value - other.value,
             self.resampled - other.resampled,
             self.influence - other.influence if both else None,  # type: ignore[operator]
+            of_difference((self.value, other.value), (self.bound, other.bound)) if self.bound and other.bound else None,
         )
 
     def interval(self, clusters: int, level: float = 0.95, method: Method = "bca_t") -> Interval:
-        """The interval; NaN bounds with fewer than three clusters, or when half of the resamples have no value."""
+        """The interval, or the bound of a value without errors.
+
+        The ends are NaN, and `reason` says why, with fewer than three clusters, when half of the resamples have no
+        value, and when the interval would have no width (`FLAT`).
+        """
         if not 0.0 < level < 1.0:
             raise ValueError(f"level must lie between 0 and 1, got {level}")
         kept = self.resampled[~np.isnan(self.resampled)]
+        about = (level, clusters, int(kept.size), method)
+        if self.bound is not None and clusters >= LEAST:
+            bound = self.bound(level)
+            return Interval(self.value, bound.low, bound.high, *about, bound, false_alarms=self.false_alarms)
         low = high = float("nan")
-        if clusters >= 3 and 2 * kept.size > self.resampled.size:
+        reason = self._unable(clusters, kept)
+        if not reason:
             tails = np.array([(1 - level) / 2, (1 + level) / 2])
             if method != "percentile":
                 tails = self._corrected(tails, kept, clusters, method)
             low, high = (float(bound) for bound in np.quantile(kept, tails))
-        return Interval(self.value, low, high, level, clusters, int(kept.size), method)
+            if high - low <= ROUNDING * max(1.0, abs(high)):
+                low = high = float("nan")
+                reason = FLAT
+        return Interval(self.value, low, high, *about, None, reason, self.false_alarms)
+
+    def _unable(self, clusters: int, kept: Floats) -> str:
+        """Why resamples tell nothing; empty where they do."""
+        if clusters < LEAST:
+            return f"fewer than {LEAST} are too few to resample"
+        return "" if 2 * kept.size > self.resampled.size else "half of the resamples have no value"
 
     def _corrected(self, tails: Floats, kept: Floats, clusters: int, method: Method) -> Floats:
         """Where among the resamples the bounds lie: Efron 1987, with other normal quantiles for `bca_t`."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.metrics import losses
+from voxboard.metrics import bounds, losses
+from voxboard.metrics.bounds import Bounds
 from voxboard.metrics.clusters import Clusters, totals
 from voxboard.metrics.detection import eer, far_frr, min_dcf, roc_convex_hull, weights
 from voxboard.metrics.estimates import Estimate, Influence
@@ -59,13 +60,32 @@ class TrialEstimates:
         """Every metric with its resamples and, unless only percentiles are wanted, its influence."""
         resampled = self.resamples(self.clusters.draws(replicates, seed))
         influences = self.influences() if influence else {}
-        return {name: Estimate(value, resampled[name], influences.get(name)) for name, value in self.values().items()}
+        limits, alarms = self.bounds(), self.false_alarms()
+        return {
+            name: Estimate(value, resampled[name], influences.get(name), limits.get(name), alarms.get(name))
+            for name, value in self.values().items()
+        }
+
+    @cached_property
+    def best(self) -> dict[str, tuple[float, float]]:
+        """Of every cost the lowest value, and the threshold of it."""
+        return {f"min_dcf_{prior:g}": min_dcf(self.ranked, None, prior) for prior in self.priors}
+
+    def false_alarms(self) -> dict[str, int]:
+        """How many non-targets the best threshold of each cost accepts."""
+        return {name: self.ranked.counts(np.float64(threshold))[1] for name, (_, threshold) in self.best.items()}
+
+    def bounds(self) -> dict[str, Bounds]:
+        """The bounds of the metrics for which no error was seen, or nothing but errors."""
+        worst = {name: (a + b) / divisor for name, (a, b, divisor) in zip(self.best, self.costs, strict=True)}
+        fixed = self._fixed() | {name: loss for name, loss in self.losses.items() if loss.losses.dtype == np.bool_}
+        decisions = {name: ((loss.targets, loss.others), loss.losses) for name, loss in fixed.items()}
+        sides = [pairs for _, pairs in self.sides]
+        return bounds.of_trials(eer(self.ranked)[0], worst, decisions, self.targets, sides)
 
     def values(self) -> dict[str, float]:
         """The metrics of the list as it is."""
-        found = {"eer": eer(self.ranked)[0]}
-        for prior in self.priors:
-            found[f"min_dcf_{prior:g}"] = min_dcf(self.ranked, None, prior)[0]
+        found = {"eer": eer(self.ranked)[0]} | {name: cost for name, (cost, _) in self.best.items()}
         if self.threshold is not None:
             far, frr = far_frr(self.ranked, None, self.threshold)
             found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
@@ -93,14 +113,16 @@ class TrialEstimates:
         """The losses whose means move as the error rates do: exactly, or to first order."""
         scores, targets = self.scores, self.targets
         found = {"eer": at_threshold(*_slope(self.ranked), scores, targets, eer(self.ranked)[1])}
-        for prior, (misses, alarms, divisor) in zip(self.priors, self.costs, strict=True):
-            threshold = min_dcf(self.ranked, None, prior)[1]
-            share = misses / divisor, alarms / divisor
-            found[f"min_dcf_{prior:g}"] = at_threshold(*share, scores, targets, threshold)
-        if self.threshold is not None:
-            for name, share in {"far": (0.0, 1.0), "frr": (1.0, 0.0), "half_total": (0.5, 0.5)}.items():
-                found[name] = at_threshold(*share, scores, targets, self.threshold)
-        return found
+        for (name, (_, threshold)), (misses, alarms, divisor) in zip(self.best.items(), self.costs, strict=True):
+            found[name] = at_threshold(misses / divisor, alarms / divisor, scores, targets, threshold)
+        return found | self._fixed()
+
+    def _fixed(self) -> dict[str, Loss]:
+        """The losses at a threshold that was fixed before."""
+        if self.threshold is None:
+            return {}
+        shares = {"far": (0.0, 1.0), "frr": (1.0, 0.0), "half_total": (0.5, 0.5)}
+        return {name: at_threshold(*share, self.scores, self.targets, self.threshold) for name, share in shares.items()}
 
     def _sums(self, loss: Loss) -> Sums:
         """Per class its weight, and the losses of each pair of clusters."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from voxboard.board.forest import ends, shown_unit
 from voxboard.board.groups import Division, Group, divisions
 from voxboard.board.names import label
-from voxboard.board.numbers import decimals, plain, show, show_interval
+from voxboard.board.numbers import plain, show, show_interval
 from voxboard.plots.style import COLOURS, INK, LINE, SOFT, panels, plain_axes, styled
 from voxboard.records import Record, Value
 
@@ -75,7 +75,7 @@ def _limits(values: Sequence[Value]) -> tuple[float, float]:
 def _panel(axes: Axes, parts: tuple[Division, ...], whole: Sequence[Value], kind: str) -> None:
     """Rows from the top: everything, then each label with its groups and a sentence on the gap."""
     values = [*_numbers(parts), *whole]
-    digits = decimals(values)
+    digits = parts[0].digits
     rows: list[tuple[float, str, str]] = []  # height, text, weight
     height = 0.0
     for value in whole:

@@ -25,9 +25,12 @@ class Value:
     clusters: int | None = None  # how many clusters were resampled
     cluster_by: str = "speaker"  # what a cluster is
     replicates: int | None = None  # bootstrap replicates
-    interval: Literal["", "percentile", "bca", "bca_t"] = ""  # how the interval was made; empty = unknown or none
+    # How the interval was made; empty = unknown or none. "bound" = no error was seen, or nothing but errors: low and
+    # high are a one-sided bound, and `reason` says what it rests on.
+    interval: Literal["", "percentile", "bca", "bca_t", "bound"] = ""
     threshold: float | None = None  # score at which the value was taken; equal scores are accepted
-    reason: str = ""  # why there is no value or no interval
+    reason: str = ""  # why there is no value or no interval, or what a bound rests on
+    false_alarms: int | None = None  # of a minDCF: non-targets that its threshold accepts; few do not tell it
 
     def validate(self, where: str) -> None:
         """Raises `UserError` for half an interval, one upside down, or percent in place of a fraction."""
