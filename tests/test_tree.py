@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import voxboard
 from voxboard.registry import Registry
@@ -24,6 +27,26 @@ def test_every_package_is_listed() -> None:
     for name in top:
         nested = [path for path in (ROOT / name).rglob("*.py") if path.parent != ROOT / name]
         assert not nested, "component folders stay flat"
+
+
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="runs in the source tree only")
+def test_torch_and_torchaudio_are_one_pair() -> None:
+    """torchaudio 2.11.1 takes any torch from 2.11 on, but it is built for another CUDA: no resolver can know."""
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pair = {Requirement(text).name: str(Requirement(text).specifier) for text in asked}
+    assert pair["torch"] == pair["torchaudio"]
+    assert re.fullmatch(r"==\d+\.\d+\.\d+", pair["torchaudio"]), "a patch release may be built for another CUDA"
+
+
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="runs in the source tree only")
+def test_the_interpreters_of_the_metadata_are_those_that_are_tried() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [word.rpartition(" ")[2] for word in project["classifiers"] if "Python :: 3." in word]
+    assert named == ["3.11", "3.12", "3.13"]
+    allowed = SpecifierSet(project["requires-python"])
+    assert all(f"{version}.0" in allowed for version in named)
+    assert "3.10.99" not in allowed
+    assert "Python 3.11, 3.12 or 3.13" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.smoke

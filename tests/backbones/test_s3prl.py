@@ -53,6 +53,7 @@ def local(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     return f"s3prl:{request.param.__name__}_local", str(tmp_path / "tiny.pt")
 
 
+@pytest.mark.smoke
 def test_fbank_is_s3prls() -> None:
     from s3prl.upstream.baseline.hubconf import fbank
 

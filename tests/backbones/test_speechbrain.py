@@ -47,6 +47,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return request.param
 
 
+@pytest.mark.smoke
 @torch.no_grad()
 def test_embeds_as_speechbrain_alone_and_in_a_padded_batch(kind: str, tmp_path: Path) -> None:
     model = published(kind, tmp_path)

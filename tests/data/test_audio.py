@@ -36,6 +36,7 @@ def test_every_encoding_comes_out_as_the_same_float32(tmp_path, cut_of, suffix, 
     assert level(samples) == pytest.approx(-6.02, abs=0.05)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
 def test_other_rates_are_converted_to_16_khz_without_changing_pitch_or_level(tmp_path, cut_of, rate):
     cut = cut_of(tone(tmp_path / "a.wav", 1000, rate))
