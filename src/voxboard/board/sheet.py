@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from voxboard.board import names, numbers
+from voxboard.board.doubts import CHOSEN, doubts
 from voxboard.board.groups import counted, divisions
 from voxboard.records import Record, Value
 
@@ -26,7 +27,7 @@ def sheet(record: Record) -> Table:
     mark = "  (synthetic speech)" if record.benchmark.synthetic else ""
     table = Table(
         title=Text(f"{record.system.name} on {record.benchmark.corpus}{mark}", style="bold"),
-        caption=Text(f"{listed}protocol {record.protocol_id}"),
+        caption=Text("\n".join([f"{listed}protocol {record.protocol_id}", *_doubts(record)])),
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )
@@ -39,6 +40,14 @@ def sheet(record: Record) -> Table:
         table.add_row(names.label(metric), *_cells(metric, value), "")
     _add_strata(table, record, kind)
     return table
+
+
+def _doubts(record: Record) -> list[str]:
+    """What these numbers cannot show."""
+    measured = [
+        (metric, names.label(metric), [value]) for metric, value in record.values.items() if value.value is not None
+    ]
+    return [*doubts(record.benchmark.main_metric, measured), *([CHOSEN] if record.gaps else [])]
 
 
 def _add_strata(table: Table, record: Record, kind: str) -> None:

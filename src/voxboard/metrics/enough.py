@@ -63,7 +63,8 @@ def few_to_validate(speakers: Iterable[str]) -> str:
     able = sum(count > 1 for count in counts.values())
     if able >= SPEAKERS or not counts:
         return ""
+    have = "has" if able == 1 else "have"
     return (
-        f"Only {able} of {len(counts)} validation speakers {'has' if able == 1 else 'have'} two utterances, and a "
-        f"threshold or a calibration takes {SPEAKERS}: evaluations will leave out FAR*, FRR*, EER*, actual DCF and Cllr."
+        f"Only {able} of {len(counts)} validation speakers {have} two utterances, and a threshold or a calibration "
+        f"takes {SPEAKERS}: evaluations will leave out FAR*, FRR*, EER*, actual DCF and Cllr."
     )
