@@ -19,10 +19,10 @@ CHOSEN = (
 
 def doubts(main: str, columns: Sequence[tuple[str, str, Sequence[Value]]]) -> Iterator[str]:
     """Sentences about the columns of a panel, each a metric id, its label and its values with a number."""
-    for metric, label, values in columns:
-        counts = [value.false_alarms for value in values if value.false_alarms is not None]
-        if few := few_alarms(label, min(counts, default=None)):
-            yield f"{few[0].upper()}{few[1:]}." if len(counts) == 1 else f"At least one row has {few}."
+    fewest = {label: [v.false_alarms for v in values if v.false_alarms is not None] for _, label, values in columns}
+    if few := few_alarms({label: min(counts) for label, counts in fewest.items() if counts}):
+        yield few
+    for metric, _, values in columns:
         if metric == main and len(values) > 1 and all(value.clusters is not None for value in values):
             most = max(values, key=lambda value: value.clusters or 0)
             if nothing := shows_nothing(most.clusters, len(values) * (len(values) - 1) // 2, by=most.cluster_by):

@@ -12,11 +12,22 @@ from voxboard.board.groups import counted, divisions
 from voxboard.records import Record, Value
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 
-def sheet(record: Record) -> Table:
-    """All values of a record, and below them the main metric of its strata, its groups of speakers, and their gaps."""
+def sheet(record: Record) -> RenderableType:
+    """All values of a record, and below them the main metric of its strata, its groups of speakers, and their gaps.
+
+    Sentences about what these numbers cannot show follow the table.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(_table(record), *(Text(doubt, "yellow") for doubt in _doubts(record)))
+
+
+def _table(record: Record) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -27,7 +38,7 @@ def sheet(record: Record) -> Table:
     mark = "  (synthetic speech)" if record.benchmark.synthetic else ""
     table = Table(
         title=Text(f"{record.system.name} on {record.benchmark.corpus}{mark}", style="bold"),
-        caption=Text("\n".join([f"{listed}protocol {record.protocol_id}", *_doubts(record)])),
+        caption=Text(f"{listed}protocol {record.protocol_id}"),
         box=box.SIMPLE_HEAD,
         title_justify="left",
     )

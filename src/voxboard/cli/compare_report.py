@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from voxboard.metrics.enough import SPEAKERS, TOO_FEW
+from voxboard.metrics.enough import SPEAKERS, many, plural, too_few
 from voxboard.shown import decimals
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def _ends(found: Comparison) -> Iterator[tuple[str, str]]:
         yield f"gone: {gone.cell}{f', {gone.metric}' if gone.metric else ''} ({gone.reason})", "red"
     yield from ((f"new: {cell}", "") for cell in found.new)
     verdicts = [row.verdict for row in found.rows]
-    parts = [f"{_many(len(found.rows), 'comparison')}, {sum(row.paired for row in found.rows)} of them paired"]
+    parts = [f"{many(len(found.rows), 'comparison')}, {sum(row.paired for row in found.rows)} of them paired"]
     few = sum(row.verdict == "untested" and _few(row) for row in found.rows)
     if few:
-        parts.append(f"{few} of fewer than {SPEAKERS} {found.rows[0].cluster_by}s, so not tested")
+        parts.append(f"{few} of fewer than {SPEAKERS} {plural(found.rows[0].cluster_by)}, so not tested")
     if untested := verdicts.count("untested") - few:
         parts.append(f"{untested} without an interval, so not tested")
     if found.tested:
@@ -92,7 +92,7 @@ def _columns(row: Row) -> tuple[str, ...]:
 def _verdict(row: Row) -> str:
     how = "paired" if row.paired else "unpaired"
     if row.verdict == "untested" and _few(row):
-        return f"{TOO_FEW.replace('speaker', row.cluster_by)} ({how})"
+        return f"{too_few(row.cluster_by)} ({how})"
     if row.verdict == "untested":
         return f"not tested ({how}, no interval)"
     word = {"same": "not significant" if row.difference.value else "equal"}.get(row.verdict, row.verdict)
@@ -107,8 +107,4 @@ def _few(row: Row) -> bool:
 def _resampled(rows: Sequence[Row]) -> list[str]:
     """What was resampled ("40 speakers"), where all rows agree."""
     found = {(row.clusters, row.cluster_by) for row in rows}
-    return [_many(count, by) for count, by in found if count] if len(found) == 1 else []
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 or thing.endswith("s") else f"{count} {thing}s"
+    return [many(count, by) for count, by in found if count] if len(found) == 1 else []
