@@ -48,17 +48,23 @@ def _table(record: Record) -> Table:
     for heading in ("value", "95 % interval", counted(labels.pop(), kind) if len(labels) == 1 else kind):
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
-        table.add_row(names.label(metric), *_cells(metric, value), "")
+        if value.value is not None:
+            table.add_row(names.label(metric), *_cells(metric, value), "")
     _add_strata(table, record, kind)
     return table
 
 
 def _doubts(record: Record) -> list[str]:
-    """What these numbers cannot show."""
+    """What these numbers cannot show, and those that there are not."""
+    absent: dict[str, list[str]] = {}
+    for metric, value in record.values.items():
+        if value.value is None:
+            absent.setdefault(numbers.plain(value.reason), []).append(names.label(metric))
     measured = [
         (metric, names.label(metric), [value]) for metric, value in record.values.items() if value.value is not None
     ]
-    return [*doubts(record.benchmark.main_metric, measured), *([CHOSEN] if record.gaps else [])]
+    missing = [f"No {', '.join(labels)}: {reason}." for reason, labels in absent.items()]
+    return [*missing, *doubts(record.benchmark.main_metric, measured), *([CHOSEN] if record.gaps else [])]
 
 
 def _add_strata(table: Table, record: Record, kind: str) -> None:

@@ -68,8 +68,7 @@ def few_to_fix(speakers: int | None) -> str:
     """Say why threshold and calibration of a validation list are not used, by its speakers with target trials."""
     if speakers is None or speakers >= SPEAKERS:
         return ""
-    some = many(speakers, "validation speaker")
-    return f"{some} with target trials, fewer than the {SPEAKERS} that fix a threshold or a calibration"
+    return f"too few validation speakers: {speakers} with target trials, {SPEAKERS} are needed"
 
 
 def few_to_validate(speakers: Iterable[str]) -> str:
