@@ -52,7 +52,7 @@ def test_fewer_than_six_speakers_have_no_verdict(tmp_path: Path, capsys: pytest.
     assert gate(*sides) == 0
     out = capsys.readouterr().out
     assert "5 speakers: too few speakers to tell anything apart; it takes 6." in out.partition("metric")[0]  # before
-    assert out.count("too few speakers to tell anything apart (unpaired)") == len(measured(0.1, 0.01).values)
+    assert out.count("too few speakers to tell anything apart (unpaired)") == 1  # the other metric is equal
     assert "of fewer than 6 speakers, so not tested" in out
 
 

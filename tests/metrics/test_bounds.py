@@ -107,7 +107,7 @@ def test_the_bound_of_an_eer_solves_its_equation(targets: float, others: float) 
 
 @pytest.mark.parametrize("speakers", [6, 20, 40])
 def test_bounds_hold_the_truth_but_for_one_list_in_twenty(speakers: int) -> None:
-    """A share of speakers always fails, and every trial with them: the bound is sharp, so that little more breaks it."""
+    """A share of speakers always fails, and every trial with them: the bound is sharp."""
     scores, labels, first, second = separated(speakers)
     found = bootstrap.detection(scores, labels, first, second, threshold=1.0, replicates=10)
     rng = np.random.default_rng(speakers)
