@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from voxboard.metrics.enough import SPEAKERS, many, plural, too_few
-from voxboard.shown import decimals
+from voxboard.shown import as_text, decimals, scale
 
 if TYPE_CHECKING:
     from voxboard.comparison import Comparison
@@ -79,14 +79,13 @@ def _aligned(columns: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _columns(row: Row) -> tuple[str, ...]:
-    fraction = row.unit == "fraction"
-    scale, digits = (100 if fraction else 1), decimals(row.metric, row.unit)
+    times, digits = scale(row.unit), decimals(row.metric, row.unit)
     bounds = (row.difference.low, row.difference.high)
-    interval = " … ".join(f"{scale * bound:+.{digits}f}" for bound in bounds if bound is not None)
+    interval = " … ".join(f"{times * bound:+.{digits}f}" for bound in bounds if bound is not None)
     p = "–" if row.corrected is None else f"{row.corrected:.2g}" if row.corrected >= 1e-4 else "<0.0001"
-    values = (f"{scale * value:.{digits}f}{' %' if fraction else ''}" for value in (row.before, row.after))
+    values = (as_text(row.metric, value, row.unit) for value in (row.before, row.after))
     name = f"{row.metric} *" if row.main else row.metric
-    return (name, *values, f"{scale * row.difference.value:+.{digits}f}", interval or "–", p, _verdict(row))
+    return (name, *values, f"{times * row.difference.value:+.{digits}f}", interval or "–", p, _verdict(row))
 
 
 def _verdict(row: Row) -> str:
