@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.cuts import noise_cuts
 from voxboard import trials as trial_lists
@@ -182,3 +184,20 @@ def test_a_cost_says_how_many_false_alarms_its_optimum_has() -> None:
         expected = int(((scored.scores >= threshold) & (labels == 0)).sum())
         assert values[f"min_dcf@p={p:g}"].false_alarms == expected
     assert values["eer@interpolated"].false_alarms is None
+
+
+@given(st.integers(0, 10**6), st.floats(-1.0, 4.0), st.sampled_from([0, 1, 6]), st.sampled_from([-9.0, 0.5, 9.0]))
+@settings(deadline=None, max_examples=25)
+def test_no_record_has_an_interval_without_width(seed: int, shift: float, decimals: int, threshold: float) -> None:
+    scored = _scored(160, seed)
+    scores = (scored.scores + shift * scored.items.trials.labels).round(decimals)
+    measured = PLAIN.measure(replace(scored, scores=scores), _known(threshold), seed=0, replicates=15)
+    content = fields_of(PLAIN, measured)
+    parts = [content["values"], *(stratum.values for stratum in content["strata"])]
+    values = [value for part in parts for value in part.values()] + [gap.value for gap in content["gaps"]]
+    for value in values:
+        if value.low is None:
+            assert value.reason.startswith("no interval: ")
+        else:
+            assert value.low < value.high
+            assert value.interval != "bound" or (value.reason and value.low <= value.value <= value.high)
