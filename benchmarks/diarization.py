@@ -6,6 +6,7 @@ validation recordings. Beside every error rate stands that of saying that one pe
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.enough import SPEAKERS, many
 from voxboard.scoring import plda
 from voxboard.scoring.embed import Spent, embed, peak_memory_mib
 from voxboard.scoring.plda import Plda
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from voxboard.model import Network
     from voxboard.training.config import Evaluation
 
+log = logging.getLogger("voxboard")
 RATES = (*ERRORS, "der_one_speaker")
 TUNED = ("threshold", "center")
 SAID = ("collar", "skip_overlap", "untuned")  # elsewhere in a protocol
@@ -45,6 +48,7 @@ class Tuning:
     digest: str
     threshold: float | None = None  # None: nothing was tuned
     center: bool | None = None
+    recordings: int | None = None  # that it was tuned on; None: nobody counted
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -195,12 +199,15 @@ class DiarizationTask(Benchmark):
             return Tuning(plain, digest)
         known, prepared = outputs.items.conversations, outputs.prepared
         tuned = tune_prepared(known, prepared, self.config, collar=collar, skip_overlap=skip)
-        return Tuning(tuned.der, digest, tuned.settings.threshold, tuned.settings.center)
+        return Tuning(tuned.der, digest, tuned.settings.threshold, tuned.settings.center, len(prepared))
 
     def fixed_from(self, content: Mapping[str, Any]) -> Tuning:
         return Tuning(**content)
 
     def measure(self, outputs: Diarized, fixed: Tuning | None, seed: int, replicates: int) -> Measured:
+        if fixed is not None and fixed.recordings is not None and fixed.recordings < SPEAKERS:
+            some = many(fixed.recordings, "validation recording")
+            log.warning("Threshold and centring were tuned on %s: another %d may give others.", some, fixed.recordings)
         scores = self._scores(outputs)
         options: dict[str, Any] = {"clusters": np.array(list(scores.system.files)), "seed": seed}
         values = {

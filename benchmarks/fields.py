@@ -8,6 +8,7 @@ from typing import Any
 from voxboard import records
 from voxboard.benchmarks.base import Benchmark, Measured
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.enough import many, plural
 from voxboard.metrics.estimates import LEAST
 from voxboard.shown import decimals, number, scale, suffix
 
@@ -76,7 +77,7 @@ def _bound(metric: str, unit: str, interval: Interval, clusters: str) -> str:
     limit = (
         f"{sign} {end(bound.high if sign == '≤' else bound.low)}" if sign else f"{end(bound.low)} to {end(bound.high)}"
     )
-    parts = [bound.seen, f"{limit} ({interval.clusters} {clusters}s, one-sided {100 * interval.level:g} %)"]
+    parts = [bound.seen, f"{limit} ({many(interval.clusters, clusters)}, one-sided {100 * interval.level:g} %)"]
     if bound.independent is not None and sign:
         parts.append(f"{sign} {end(bound.independent)} if all were independent")
     return "; ".join(parts)
@@ -84,5 +85,5 @@ def _bound(metric: str, unit: str, interval: Interval, clusters: str) -> str:
 
 def _no_interval(interval: Interval, clusters: str) -> str:
     if interval.clusters < LEAST:
-        return f"no interval: {interval.clusters} {clusters}s are too few to resample"
+        return f"no interval: {interval.clusters} {plural(clusters)} are too few to resample"
     return f"no interval: {interval.reason}"

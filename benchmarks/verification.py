@@ -55,9 +55,7 @@ _METRICS: dict[str, tuple[str, dict[str, Any]]] = {
     "hter@valid_threshold": ("half_total", ACCEPT),
 }
 METRICS: Mapping[str, Mapping[str, Any]] = {name: parameters for name, (_, parameters) in _METRICS.items()}
-BY_VALIDATION = tuple(name for name in METRICS if name.endswith(("@valid_threshold", "@valid_calibration"))) + (
-    "act_dcf@p=0.01",
-)
+BY_VALIDATION = tuple(name for name in METRICS if name.startswith("act_dcf") or "@valid_" in name)
 _SHORT = {name: short for name, (short, _) in _METRICS.items()}
 NORMS: Mapping[str, Callable[..., np.ndarray]] = {
     "z-norm": normalisation.z_norm,

@@ -6,6 +6,7 @@ however wide its interval is; records, JSON and CSV keep full precision.
 
 from __future__ import annotations
 
+from voxboard.errors import printable
 from voxboard.records.result import Value
 
 # Metric id up to its "@" → decimals, of a fraction those of its percentage.
@@ -42,16 +43,12 @@ def number(value: float, digits: int) -> str:
 
 def suffix(unit: str) -> str:
     """What stands behind a number: ` %`, ` dB`, or nothing."""
-    from voxboard.errors import printable
-
     return _UNITS[unit] if unit in _UNITS else f" {printable(unit)}"
 
 
 def show(value: Value, digits: int) -> str:
     """`6.40 %`, `0.412` or `3.14 dB`; empty where there is no number."""
-    if value.value is None:
-        return ""
-    return number(value.value * scale(value.unit), digits) + suffix(value.unit)
+    return "" if value.value is None else number(value.value * scale(value.unit), digits) + suffix(value.unit)
 
 
 def show_interval(value: Value, digits: int) -> str:
@@ -66,15 +63,12 @@ def show_interval(value: Value, digits: int) -> str:
     return f"[{low}, {high}]"
 
 
+def as_text(metric: str, value: float, unit: str = "fraction") -> str:
+    """A bare value as its metric is given: `4.09 %`, `0.214`, `3.14 dB`."""
+    return number(value * scale(unit), decimals(metric, unit)) + suffix(unit)
+
+
 def shown(metric: str, value: Value) -> str:
     """A number with its interval as `metric` is given: `4.09 % [3.51, 4.80]`; the reason where there is none."""
     digits = decimals(metric, value.unit)
-    text = f"{show(value, digits)} {show_interval(value, digits)}".strip()
-    return text or printable_reason(value)
-
-
-def printable_reason(value: Value) -> str:
-    """Why there is no number, in one line."""
-    from voxboard.errors import printable
-
-    return printable(value.reason)
+    return f"{show(value, digits)} {show_interval(value, digits)}".strip() or printable(value.reason)

@@ -9,15 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.cuts import noise_cuts
 from voxboard import trials as trial_lists
 from voxboard.benchmarks import verification
 from voxboard.benchmarks.base import Portion
+from voxboard.benchmarks.fields import fields_of
 from voxboard.benchmarks.trial_sets import TrialSet, trial_set
 from voxboard.benchmarks.verification import Reference, Scored, Verification
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
+from voxboard.metrics import detection
+from voxboard.metrics.enough import SPEAKERS
+from voxboard.records import Value
+from voxboard.records.codec import decode, encode
 from voxboard.scoring.calibration import Calibration
 from voxboard.scoring.embed import Spent
 from voxboard.trials import Trials
@@ -136,3 +143,61 @@ def test_a_given_list_is_resolved_by_file_name(corpus: Corpus, tmp_path: Path) -
 def test_speakers_without_a_second_utterance_give_no_list(corpus: Corpus) -> None:
     with pytest.raises(UserError, match="--test_trials"):
         trial_set(corpus, "test")
+
+
+def test_a_threshold_and_a_calibration_of_too_few_speakers_are_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    scored = _scored()
+    fixed = PLAIN.fix(scored)
+    assert fixed.speakers == 20
+    assert PLAIN.fixed_from(fixed.to_dict()) == fixed
+    assert not PLAIN.measure(scored, replace(fixed, speakers=SPEAKERS), seed=0, replicates=20).absent
+    assert not caplog.text
+    measured = PLAIN.measure(scored, replace(fixed, speakers=SPEAKERS - 1), seed=0, replicates=20)
+    left_out = {"far", "frr", "hter", "act_dcf", "cllr"}
+    assert {name.partition("@")[0] for name in measured.absent} == left_out
+    assert not left_out & {name.partition("@")[0] for name in measured.values}
+    assert not measured.curves["actual"]
+    assert "too few validation speakers: 5 with target trials, 6 are needed" in caplog.text
+    values = fields_of(PLAIN, measured)["values"]
+    assert all(values[name].value is None and values[name].reason for name in measured.absent)
+
+
+def test_a_list_without_errors_leaves_a_bound_in_the_record() -> None:
+    scored = _scored()
+    perfect = replace(scored, scores=scored.items.trials.labels * 2.0)
+    values = fields_of(PLAIN, PLAIN.measure(perfect, _known(1.0), seed=0, replicates=20))["values"]
+    for name, value in values.items():
+        value.validate(f"values.{name}")
+        assert value.interval == "bound" or value.low is None or value.low < value.high
+    frr = values["frr@valid_threshold"]
+    assert (frr.value, frr.low, frr.high) == (0.0, 0.0, pytest.approx(0.139, abs=1e-3))
+    assert frr.reason.startswith("0 of 200 targets rejected; ≤ 13.91 % (20 speakers, one-sided 95 %); ≤ 1.49 % if all")
+    assert decode(Value, encode(frr)) == frr
+
+
+def test_a_cost_says_how_many_false_alarms_its_optimum_has() -> None:
+    scored = _scored()
+    values = fields_of(PLAIN, PLAIN.measure(scored, None, seed=0, replicates=20))["values"]
+    labels = scored.items.trials.labels
+    for p in (0.01, 0.05):
+        threshold = detection.min_dcf(scored.scores, labels, p)[1]
+        expected = int(((scored.scores >= threshold) & (labels == 0)).sum())
+        assert values[f"min_dcf@p={p:g}"].false_alarms == expected
+    assert values["eer@interpolated"].false_alarms is None
+
+
+@given(st.integers(0, 10**6), st.floats(-1.0, 4.0), st.sampled_from([0, 1, 6]), st.sampled_from([-9.0, 0.5, 9.0]))
+@settings(deadline=None, max_examples=25)
+def test_no_record_has_an_interval_without_width(seed: int, shift: float, decimals: int, threshold: float) -> None:
+    scored = _scored(160, seed)
+    scores = (scored.scores + shift * scored.items.trials.labels).round(decimals)
+    measured = PLAIN.measure(replace(scored, scores=scores), _known(threshold), seed=0, replicates=15)
+    content = fields_of(PLAIN, measured)
+    parts = [content["values"], *(stratum.values for stratum in content["strata"])]
+    values = [value for part in parts for value in part.values()] + [gap.value for gap in content["gaps"]]
+    for value in values:
+        if value.low is None:
+            assert value.reason.startswith("no interval: ")
+        else:
+            assert value.low < value.high
+            assert value.interval != "bound" or (value.reason and value.low <= value.value <= value.high)

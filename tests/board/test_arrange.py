@@ -115,7 +115,7 @@ def test_the_newest_repetition_counts_and_a_later_failure_does_not_unmake_it() -
     crash = failed("a", provenance__created="2026-03-01T00:00:00Z")
     board = board_of(crash, new, old)
     panel = board.panels[0]
-    assert panel.cell(panel.rows[0], panel.main).text == "10.0 %"
+    assert panel.cell(panel.rows[0], panel.main).text == "10.00 %"
     assert board.superseded == 2
     assert board.date == "2026-03-01T00:00:00Z"
 
@@ -190,19 +190,25 @@ def test_metric_ids_read_as_the_field_writes_them(metric: str, shown: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "text", "interval"),
+    ("metric", "value", "text", "interval"),
     [
-        (Value(0.064, low=0.051, high=0.079), "6.4 %", "[5.1, 7.9]"),
-        (Value(0.00664, low=0.0062, high=0.0071), "0.66 %", "[0.62, 0.71]"),
-        (Value(0.5), "50.00 %", ""),
-        (Value(0.41234, unit="cost", low=0.38, high=0.45), "0.41", "[0.38, 0.45]"),
-        (Value(-0.0, unit="correlation"), "0.000", ""),
-        (Value(3.14159, unit="dB", low=2.0, high=4.0), "3.1 dB", "[2.0, 4.0]"),
-        (Value(None, reason="none"), "", ""),
+        ("eer@interpolated", Value(0.0409, low=0.0, high=0.9), "4.09 %", "[0.00, 90.00]"),
+        ("eer@interpolated", Value(0.00664, low=0.00662, high=0.00666), "0.66 %", "[0.66, 0.67]"),
+        ("der@collar=0.25", Value(0.5), "50.00 %", ""),
+        ("wer@none", Value(0.0993, low=0.08, high=0.12), "9.93 %", "[8.00, 12.00]"),
+        ("accuracy@top1", Value(0.8137, "higher"), "81.4 %", ""),
+        ("min_dcf@p=0.01", Value(0.21449, unit="cost", low=0.2, high=0.45), "0.214", "[0.200, 0.450]"),
+        ("pearson", Value(-0.0, unit="correlation"), "0.000", ""),
+        ("rmse", Value(3.14159, unit="dB", low=2.0, high=4.0), "3.14 dB", "[2.00, 4.00]"),
+        ("eer@interpolated", Value(None, reason="none"), "", ""),
+        ("eer@interpolated", Value(0.0, low=0.0, high=0.141, interval="bound"), "0.00 %", "≤ 14.10"),
+        ("accuracy@top1", Value(1.0, "higher", low=0.928, high=1.0, interval="bound"), "100.0 %", "≥ 92.8"),
+        ("act_dcf@p=0.01", Value(1.0, unit="cost", low=0.9, high=9.0, interval="bound"), "1.000", "[0.900, 9.000]"),
+        ("of nobody", Value(0.123456, unit="cost"), "0.123", ""),
     ],
 )
-def test_numbers_show_as_many_digits_as_their_interval_supports(value: Value, text: str, interval: str) -> None:
-    digits = decimals([value])
+def test_numbers_show_as_many_digits_as_papers_do(metric: str, value: Value, text: str, interval: str) -> None:
+    digits = decimals(metric, value.unit)
     assert (show(value, digits), show_interval(value, digits)) == (text, interval)
 
 

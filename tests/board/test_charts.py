@@ -176,7 +176,7 @@ def test_the_worst_group_and_the_gap_are_stated() -> None:
     gender, accent = (plot.division for plot in _forests(grouped()))
     assert gender.worst
     assert gender.worst.name == "female"
-    assert re.fullmatch(r"Worst: female, 8\.6 %\. Gap to male: 2\.7 points \[0\.8, 4\.9\]\.", gender.sentence)
+    assert re.fullmatch(r"Worst: female, 8\.60 %\. Gap to male: 2\.75 points \[0\.82, 4\.95\]\.", gender.sentence)
     assert accent.sentence.endswith("The interval holds zero.")
 
 

@@ -34,12 +34,12 @@ def test_the_gap_is_the_mean_of_foreign_test_sets_less_the_value_at_home() -> No
     (line,) = cross.lines
     assert [one.label for one in cross.sets] == [A, B, C]
     assert [field.home for field in line.fields] == [True, False, False]
-    assert [field.text for field in line.fields] == ["", "+5.0", "+16.0"]
+    assert [field.text for field in line.fields] == ["", "+5.00", "+16.00"]
     assert line.gap
     assert line.gap.value == pytest.approx((0.10 + 0.21) / 2 - 0.05)
     # Independent: the half widths of the three values add up in squares, halved for each of the two in the mean.
     assert line.gap.high == pytest.approx(0.105 + (0.02**2 + 0.01**2 + 0.01**2) ** 0.5)
-    assert line.full == "+10.5 points [8.1, 12.9]"
+    assert line.full == "+10.50 points [8.05, 12.95]"
 
 
 def test_where_higher_is_better_the_gap_is_the_other_way_round() -> None:
@@ -166,7 +166,7 @@ def test_every_format_has_the_matrix() -> None:
     shown = render(board_of(*many()))
     text = shown["leaderboard.md"]
     assert "### Verification: EER, lower is better" in text
-    assert "| 4.2 % [3.0, 5.5] *home* | 14.8 % [13.5, 16.1] (+10.6) |" in text
+    assert "| 4.20 % [2.95, 5.45] *home* | 14.80 % [13.53, 16.07] (+10.60) |" in text
     data = json.loads(shown["leaderboard.json"])
     (entry,) = data["crosses"]
     assert [one["corpus"] for one in entry["test_sets"]] == [A, B, C, "Voices"]
@@ -202,7 +202,7 @@ def test_the_order_of_records_changes_no_byte() -> None:
 
 def test_a_narrow_terminal_loses_intervals_before_test_sets() -> None:
     cross = cross_of(*many())
-    wide, middle, narrow = (terminal.matrix(cross, width) for width in (None, 150, 90))
+    wide, middle, narrow = (terminal.matrix(cross, width) for width in (None, 165, 90))
     assert [len(one.columns) for one in (wide, middle)] == [8, 8]
     assert len(narrow.columns) < 8
     assert "Intervals" not in str(wide.caption)

@@ -223,7 +223,7 @@ def test_details_have_scores_calibration_and_groups(page: str) -> None:
         "95 % BCa interval over 24 speakers, 1,000 replicates",
         "2,000 non-targets",
         "calibrated scores as they are",
-        "By gender. Worst: female, 30.3 %. Gap to male: 9.7 points [2.9, 17.4].",
+        "By gender. Worst: female, 30.32 %. Gap to male: 9.69 points [2.91, 17.44].",
         "too small: 12 targets, a number needs 30",
         "Groups of speakers",
         "bootstrapped over speakers, not trials: BCa bootstrap over speakers",
@@ -293,7 +293,7 @@ def test_odd_ranges_still_give_an_axis(values: tuple[float, ...]) -> None:
 def test_markdown_shows_intervals_reasons_and_marks(tmp_path: Path) -> None:
     build(_store(tmp_path / "records"), tmp_path / "board")
     text = (tmp_path / "board" / "leaderboard.md").read_text(encoding="utf-8")
-    assert "**10.0 %** [8.0, 12.0]" in text
+    assert "**10.00 %** [8.00, 12.00]" in text
     assert "*failed: not enough memory*" in text
     assert "## Voices verification (synthetic)" in text
     assert "| unknown |" in text
@@ -336,7 +336,7 @@ def test_groups_and_gaps_are_in_every_format() -> None:
     record = grouped("a+b")
     shown = render(arrange([Filed("a.json", record), Filed("b.json", make_record("c"))]))
     assert (
-        "| a+b | Voices | 42 | gender | female 8.0 % [5.6, 10.8] | 2.6 points [0.8, 4.6] to male |"
+        "| a+b | Voices | 42 | gender | female 7.99 % [5.59, 10.79] | 2.55 points [0.77, 4.60] to male |"
         in shown["leaderboard.md"]
     )
     assert "(BCa bootstrap over speakers, 1,000 replicates)" in shown["leaderboard.md"]
@@ -360,7 +360,7 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path, capsys: pytest.Captu
     _store(tmp_path / "records")
     assert run(BoardArgs(tmp_path / "records", tmp_path / "board")) == 0
     shown = capsys.readouterr()
-    assert "10.0 % [8.0, 12.0]" in shown.out
+    assert "10.00 % [8.00, 12.00]" in shown.out
     assert "failed: not enough memory" in shown.out
     assert "\x1b" not in shown.out
     assert "leaderboard.md" in shown.err

@@ -43,6 +43,16 @@ def test_places_are_those_of_the_comparison_of_every_pair(values: list[Value | N
     assert rank_ranges(values) == by_comparison(values, compare=compare)  # type: ignore[arg-type]
 
 
+def test_five_speakers_give_no_places_and_few_no_more_than_a_sign_flip_test_can() -> None:
+    def apart(clusters: int, systems: int = 2) -> list[Value]:
+        return [Value(0.1 * n, low=0.1 * n - 0.01, high=0.1 * n + 0.01, clusters=clusters) for n in range(systems)]
+
+    assert rank_ranges(apart(5)) == [(1, 2), (1, 2)]
+    assert rank_ranges(apart(6)) == [(1, 1), (2, 2)]
+    assert rank_ranges(apart(6, 3)) == [(1, 3)] * 3  # 3 × 2⁻⁵ is more than 0.05
+    assert rank_ranges([Value(0.0, low=0.0, high=0.07, clusters=40, interval="bound"), *apart(40)[1:]])[0] == (1, 1)
+
+
 @given(columns(), st.randoms())
 @settings(deadline=None, max_examples=30)
 def test_the_order_of_rows_does_not_matter(values: list[Value | None], shuffled: random.Random) -> None:

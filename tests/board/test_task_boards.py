@@ -67,7 +67,7 @@ def test_higher_is_better_where_the_metric_says_so() -> None:
 def test_units_are_shown_as_they_are() -> None:
     panel = _board(level("x+y")).panels[0]
     texts = {column.metric: panel.cell(panel.rows[0], column).text for column in panel.columns}
-    assert texts == {"rmse": "3.1 dB", "pearson": "-0.1", "rmse@ridge": "0.400 dB"}
+    assert texts == {"rmse": "3.10 dB", "pearson": "-0.100", "rmse@ridge": "0.40 dB"}
 
 
 def test_intervals_say_what_was_resampled() -> None:

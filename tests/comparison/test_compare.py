@@ -43,6 +43,33 @@ def test_the_gate_stops_at_what_is_significantly_worse(tmp_path: Path, capsys: p
     assert main(["compare", before, str(tmp_path / "worse")]) == 0
 
 
+def test_fewer_than_six_speakers_have_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sides = []
+    for name, value in (("a", 0.1), ("b", 0.9)):
+        record = measured(value, 0.01)
+        few = {metric: replace(one, clusters=5) for metric, one in record.values.items()}
+        sides.append(saved(tmp_path / name, replace(record, values=few)))
+    assert gate(*sides) == 0
+    out = capsys.readouterr().out
+    assert "5 speakers: too few speakers to tell anything apart; it takes 6." in out.partition("metric")[0]  # before
+    assert out.count("too few speakers to tell anything apart (unpaired)") == 1  # the other metric is equal
+    assert "of fewer than 6 speakers, so not tested" in out
+
+
+def test_what_too_many_comparisons_cannot_show_is_said_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sides = []
+    for name, value in (("a", 0.1), ("b", 0.9)):
+        few = [measured(value, 0.01, f"s{place}") for place in range(10)]
+        few = [replace(one, values={EER: replace(one.values[EER], clusters=8)}) for one in few]
+        sides.append(saved(tmp_path / name, *few))
+    assert gate(*sides) == 0
+    assert (
+        "8 speakers cannot show any of 10 differences, however large: that takes 9 speakers." in capsys.readouterr().out
+    )
+
+
 def test_a_cell_or_a_number_that_is_gone_stops_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = measured(0.10, 0.01), measured(0.10, 0.01, "b")
     both = saved(tmp_path / "both", first, second)

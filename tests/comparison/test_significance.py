@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from voxboard.comparison import between, holm, p_value
+from voxboard.comparison import Difference, between, holm, p_value
+from voxboard.comparison.significance import significant
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
 from voxboard.records import Value
@@ -21,6 +22,43 @@ SPEAKERS, EACH = 30, 8
 def test_p_is_five_percent_where_the_interval_ends_at_zero() -> None:
     assert p_value(0.02, 0.0, 0.05, clusters=12) == pytest.approx(0.05)
     assert p_value(-0.02, -0.09, 0.0, clusters=12) == pytest.approx(0.05)
+
+
+@given(st.floats(1e-6, 1), st.floats(1e-6, 1), st.integers(6, 2000), st.sampled_from([0.9, 0.95, 0.99]))
+def test_an_interval_that_ends_at_zero_is_never_significant(
+    value: float, above: float, clusters: int, level: float
+) -> None:
+    """p is then one minus the level but for a rounding error, on either side."""
+    for low, high in ((0.0, value + above), (-value - above, 0.0)):
+        sign = 1 if low == 0 else -1
+        p = p_value(sign * value, low, high, clusters, level)
+        assert p == pytest.approx(1 - level, rel=1e-6)
+        assert not significant(Difference(sign * value, low, high, p), p, level)
+    nearly = math.nextafter(0.0, 1.0)
+    assert not significant(Difference(value, nearly, value + above, 0.05), 0.05 - 1e-14)
+    assert significant(Difference(value, nearly, value + above, 0.01), 0.01)
+
+
+def test_fewer_than_six_speakers_have_no_p_and_no_more_have_less_than_a_sign_flip_test() -> None:
+    assert [p_value(0.5, 0.49, 0.51, clusters) for clusters in (2, 3, 4, 5)] == [None] * 4
+    assert [p_value(0.5, 0.49, 0.51, clusters) for clusters in (6, 7, 10)] == [2.0**-5, 2.0**-6, 2.0**-9]
+    assert p_value(0.0, -0.1, 0.1, 3) == 1.0
+
+
+def test_a_system_without_errors_is_not_known_exactly() -> None:
+    """Against 2 % of 40 speakers it was p = 0.008 when its interval was [0, 0]."""
+    perfect = Value(0.0, low=0.0, high=0.0722, clusters=40, interval="bound")
+    found = between(perfect, _value(0.02, 0.008, 0.05))
+    assert found.low is not None
+    assert found.low < 0
+    assert found.p is not None
+    assert found.p > 0.5
+
+
+def test_a_difference_that_every_speaker_has_is_significant_without_an_interval() -> None:
+    assert significant(Difference(-0.25, p=0.002, flat=True), 0.002)
+    assert not significant(Difference(-0.25, p=0.002), 0.002)
+    assert not significant(Difference(0.0, p=1.0, flat=True), 1.0)
 
 
 def test_p_of_a_mean_is_that_of_the_t_test() -> None:

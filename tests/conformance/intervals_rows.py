@@ -11,7 +11,11 @@ from tests.conformance.section import Row, Section
 from tests.perf.coverage import RESULT, table
 from voxboard.metrics import bootstrap, detection
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.bounds import Rate, separated
 from voxboard.metrics.clusters import Clusters
+from voxboard.metrics.enough import FALSE_ALARMS, SPEAKERS
+from voxboard.metrics.exact import zero_error_bound
+from voxboard.shown import DECIMALS
 
 TEXT = """
 95 % intervals by a bootstrap over clusters: whole speakers are drawn with replacement, both speakers of a trial count,
@@ -32,6 +36,57 @@ of two speakers decide it: resampled with either speaker, a pair's chance counts
 the speakers decide a number (*goats*), all methods cover too little: 40 such speakers do not tell how bad the next is.
 """
 
+LIMITS = """
+### Where no error is seen
+
+Resampling a list without errors gives lists without errors: its interval would be [0, 0], as if everything were
+known. In its place stands a one-sided 95 % bound, written ≤ (≥ where there was nothing but errors), in records as an
+`interval` that is "bound", with what it rests on in `reason`. No interval has the width zero: where every resample
+gives the same value and that is no rate of 0 or 1, there is none.
+
+S speakers, none of whom failed: were a share u of all speakers to fail always, a list without errors would have the
+probability (1 − u)^S. So FRR, WER, accuracy and other shares of items have u = 1 − 0.05^(1/S) (Clopper and Pearson
+1934, over speakers or recordings; balanced accuracy and macro-F1 over the speakers of the smallest class, times the
+classes). A non-target has two speakers: for FAR, u = 1 − 0.05^(1/ν), ν the fractional matching number of the graph of
+speakers who meet, at most S/2 (Finner 1992). An EER of 0 at the list's own threshold has the u with (1 − u)^S + (1 −
+u)^ν = 0.05. Costs follow: actual DCF and HTER are sums of the bounds of FRR and FAR, minDCF is the cost of u at both,
+at most 1. The bound if all trials were independent stands beside it in words: it is the best case, not the likely
+one. Where only one of the two rates of a cost is without errors, its interval is that of the other, and too narrow.
+
+{bounds}
+
+`voxboard.metrics.exact` has the same for independent trials (`clopper_pearson`, `wilson`, `zero_error_bound`), and
+the exact sign-flip test (`sign_flip`, `smallest_p`).
+
+### What a list cannot show
+
+**minDCF of short lists.** Its threshold is chosen by the few false alarms that are left at it, so that it comes out
+too low, and its interval with it: in simulations of 6 to 100 speakers with 150 to 2,100 non-targets, 15 to 80 % of
+the intervals of minDCF(0.01) held the truth; with about {alarms} false alarms at the optimum (8,500 non-targets at an
+EER of 5 %, 21,700 at 1 %) 92 %. Records hold that number (`false_alarms`), and below {alarms} a sheet and a board say
+that the list cannot show this cost.
+
+**Fewer than {speakers} speakers** tell nothing apart: no p, no verdict, no place. A test over S speakers cannot reach
+a p below 2^(1 − S), which of five is 0.0625; no p of a comparison is below that. A table of m comparisons corrected
+by Holm needs S ≥ 1 + log₂(m / 0.05) speakers to show anything: 10 for 20, 13 for 200. `voxboard compare` and boards
+say so beforehand.
+
+**A threshold or a calibration learned from fewer than {speakers} validation speakers with target trials** is not
+used: FAR\*, FRR\*, EER\*, actual DCF and Cllr are left out, and the record says why. A threshold that rejects nobody
+of five speakers may still reject up to 45 % of all others, of six 39 %: below that even perfect validation fixes
+nothing.
+
+**What is chosen after the fact** looks better, or worse, than it is: the best of many systems, the worst group, the
+gap between groups. Boards say so where they show it.
+
+### Decimals
+
+A value is shown with as many decimals as papers of its field give it, whatever its interval; records, JSON and CSV
+have full precision.
+
+{decimals}
+"""
+
 Trials = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 REPLICATES = 400
 LEVELS = [(1 - 0.95) / 2, (1 + 0.95) / 2]
@@ -40,7 +95,29 @@ LEVELS = [(1 - 0.95) / 2, (1 + 0.95) / 2]
 def section() -> Section:
     """Both bounds of every interval, and the coverage that was last simulated."""
     coverage = table(json.loads(RESULT.read_text(encoding="utf-8")))
-    return Section("Intervals", f"{TEXT}\n{coverage}\n", [*_trial_rows(), *_utterance_rows()], tolerance=1e-12)
+    limits = LIMITS.format(bounds=_without_errors(), alarms=FALSE_ALARMS, speakers=SPEAKERS, decimals=_decimals())
+    return Section(
+        "Intervals", f"{TEXT}\n{coverage}\n{limits}\n", [*_trial_rows(), *_utterance_rows()], tolerance=1e-12
+    )
+
+
+def _without_errors() -> str:
+    """What is said of so many speakers who all meet, without an error."""
+    rows = ["| speakers | FRR, WER, accuracy | FAR | EER |", "|---|---|---|---|"]
+    for count in (6, 10, 20, 40, 251, 1251):
+        ends = [zero_error_bound(count), zero_error_bound(count / 2)]
+        ends.append(separated(Rate(0, count, count), Rate(0, count, count / 2))(0.95).high)
+        rows.append(f"| {count} | " + " | ".join(f"≤ {100 * end:.2f} %" for end in ends) + " |")
+    return "\n".join(rows)
+
+
+def _decimals() -> str:
+    """The table of decimals, by how many."""
+    rows = ["| decimals | metrics |", "|---|---|"]
+    for digits in sorted(set(DECIMALS.values())):
+        names = ", ".join(f"`{name}`" for name, own in DECIMALS.items() if own == digits)
+        rows.append(f"| {digits} | {names} |")
+    return "\n".join(rows)
 
 
 def trials(seed: int = 0, speakers: int = 40, size: int = 6000) -> Trials:

@@ -30,13 +30,21 @@ def _train(*words: str) -> int:
     return main(["train", "Voices", MODEL, *SMALL, *words])
 
 
+@pytest.fixture
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two validation speakers, which is all that the small corpus has, fix a threshold."""
+    monkeypatch.setattr("voxboard.metrics.enough.SPEAKERS", 2)
+
+
 def _only_run(here: Path) -> Path:
     (run,) = (here / "results" / "runs").iterdir()
     return run
 
 
 @pytest.mark.smoke
-def test_a_run_leaves_everything_that_it_promises(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_leaves_everything_that_it_promises(
+    here: Path, capsys: pytest.CaptureFixture[str], few_are_enough: None
+) -> None:
     assert _train("--nb_total_step", "6", "--nb_steps_eval", "3", "--seed", "3") == 0
     run = _only_run(here)
     names = {path.name for path in run.iterdir()}
@@ -64,7 +72,19 @@ def test_a_run_leaves_everything_that_it_promises(here: Path, capsys: pytest.Cap
     assert "ecapa" in capsys.readouterr().out
 
 
-def test_normalised_scores_are_another_protocol_with_a_threshold_of_their_own(here: Path) -> None:
+def test_a_threshold_of_two_speakers_is_left_out_with_a_word(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train("--nb_total_step", "2", "--nb_steps_eval", "2") == 0
+    said = capsys.readouterr()
+    assert "FAR*, FRR*, EER*, actual DCF and Cllr are left out: too few validation speakers: 2 with" in said.err
+    assert "No actDCF(0.01), Cllr, FAR*, FRR*, EER*: too few validation speakers" in " ".join(said.out.split())
+    (record,) = records.load(here / "results" / "records")
+    absent = [metric for metric, value in record.values.items() if value.value is None]
+    assert len(absent) == 5
+    assert main(["board"]) == 0
+    assert "too few validation speakers: 2 with target" in (here / "results/board/leaderboard.md").read_text()
+
+
+def test_normalised_scores_are_another_protocol_with_a_threshold_of_their_own(here: Path, few_are_enough: None) -> None:
     assert _train("--nb_total_step", "4", "--nb_steps_eval", "4") == 0
     words = ["eval", "_", "_", "--eval_path", _only_run(here).name, "--device", "cpu", "--replicates", "50"]
     assert main([*words, "--score_norm", "as-norm", "--cohort_speakers", "4"]) == 0

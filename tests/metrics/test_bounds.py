@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from voxboard.metrics import bootstrap, subgroups
-from voxboard.metrics.bounds import independent
+from voxboard.metrics.bounds import Rate, independent
+from voxboard.metrics.bounds import separated as separated_bound
 from voxboard.metrics.exact import zero_error_bound
 
 
@@ -96,6 +97,26 @@ def test_differences_of_two_systems_without_errors_are_bounded() -> None:
         pytest.approx(-0.262, abs=1e-3),
         pytest.approx(0.262, abs=1e-3),
     )
+
+
+@pytest.mark.parametrize(("targets", "others"), [(3, 3), (1, 1), (20, 10), (5, 500), (1251, 625.5)])
+def test_the_bound_of_an_eer_solves_its_equation(targets: float, others: float) -> None:
+    u = separated_bound(Rate(0, 9, targets), Rate(0, 9, others))(0.95).high
+    assert (1 - u) ** targets + (1 - u) ** others == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("speakers", [6, 20, 40])
+def test_bounds_hold_the_truth_but_for_one_list_in_twenty(speakers: int) -> None:
+    """A share of speakers always fails, and every trial with them: the bound is sharp."""
+    scores, labels, first, second = separated(speakers)
+    found = bootstrap.detection(scores, labels, first, second, threshold=1.0, replicates=10)
+    rng = np.random.default_rng(speakers)
+    for name, trials in {"frr": labels == 1, "far": labels == 0}.items():
+        rate = found[name].high + 1e-3  # of the population, just beyond the bound
+        share = rate if name == "frr" else 1 - (1 - rate) ** 0.5  # of speakers who make their trials fail
+        failing = rng.random((3000, speakers)) < share
+        without = ~(failing[:, first[trials]] | failing[:, second[trials]]).any(axis=1)
+        assert without.mean() == pytest.approx(0.05, abs=0.015)
 
 
 @given(

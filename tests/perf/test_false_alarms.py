@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voxboard.comparison import Difference, p_value
 from voxboard.comparison.compare import Settings, compare
 from voxboard.comparison.sides import Side
+from voxboard.comparison.significance import significant
+from voxboard.metrics import bootstrap
 
 pytestmark = pytest.mark.perf
 
@@ -65,3 +68,31 @@ def test_a_planted_regression_is_told(tmp_path: Path) -> None:
         stopped, _ = found(tmp_path, 40, worse)
         print(f"{worse:.0%} more noise: the gate stops on {stopped:.0%} of 40 lists")
     assert stopped >= 0.95
+
+
+def rejections(rng: np.random.Generator, speakers: int, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rejected targets [n] of two equally good systems, more of them of some speakers, and whose they are."""
+    own = np.clip(rate * np.exp(rng.normal(size=speakers)), 0, 1).repeat(12)
+    one, other = (rng.random(own.size) < own for _ in range(2))
+    return one, other, np.arange(own.size) // 12
+
+
+@pytest.mark.parametrize("speakers", [10, 40])
+@pytest.mark.parametrize("rate", [0.01, 0.05])
+def test_an_interval_that_ends_at_zero_never_decides(speakers: int, rate: float) -> None:
+    """One row of one metric: it is those lists on which a rounding error decided."""
+    rng = np.random.default_rng(speakers)
+    at_zero = different = rounded = 0
+    for seed in range(LISTS):
+        one, other, owners = rejections(rng, speakers, rate)
+        d = bootstrap.ratio(other, clusters=owners, against=[one], replicates=1000, seed=seed)
+        p = p_value(d.value, d.low, d.high, d.clusters)
+        told = significant(Difference(d.value, d.low, d.high, p), p)
+        touches = d.value != 0 and 0.0 in (d.low, d.high)
+        assert not (touches and told)
+        at_zero, different = at_zero + touches, different + told
+        rounded += touches and p is not None and p < 1 - 0.95
+    print(f"{speakers} speakers, FRR {rate:.0%}: {different / LISTS:.1%} different, {at_zero / LISTS:.1%} end at zero, "
+          f"{rounded / LISTS:.1%} of them with p below 1 - 0.95")  # fmt: skip
+    assert at_zero
+    assert different / LISTS <= 0.12  # the intervals' own size is higher than 0.05 as yet

@@ -82,7 +82,7 @@ def test_systems_without_any_error_or_any_order_are_drawn() -> None:
     labels = np.array([1, 0] * 20)
     figure = plots.det({"perfect": (labels.astype(float), labels), "constant": (np.zeros(40), labels)})
     assert "perfect  0.00 %" in _words(figure)
-    assert "constant  50.0 %" in _words(figure)
+    assert "constant  50.00 %" in _words(figure)
     assert "threshold" not in _words(plots.histogram({"constant": (np.zeros(40), labels)}))
 
 

@@ -13,7 +13,7 @@ from lhotse import MonoCut
 
 from tests.cuts import noise_cuts
 from voxboard import model
-from voxboard.benchmarks.base import Benchmark
+from voxboard.benchmarks.base import Benchmark, Better
 from voxboard.cli.train import read
 from voxboard.data import targets
 from voxboard.errors import UserError
@@ -34,6 +34,9 @@ class Flat(Benchmark):
 
     task = "nothing"
     main_metric = "error"
+
+    def unit(self, metric: str) -> tuple[str, Better]:
+        return "fraction", "lower"
 
     def run(self, *_: Any, **__: Any) -> Any:
         return None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from voxboard.board.differences import differences, tell_apart
+from voxboard.board.doubts import doubts
 from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.names import TASKS, label, order
 from voxboard.board.numbers import decimals, plain, show, show_interval
@@ -86,6 +87,8 @@ def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> P
     for column in columns:
         for row, cell in _cells(column, members).items():
             cells[row, column.metric] = cell
+    measured = [(column.metric, column.label, _numbers(records, column.metric)) for column in columns]
+    warnings = tuple(doubts(columns[0].metric, measured))
     present = [rows[row] for row in members]
     absent = [row for row in rows.values() if row.id not in members]
     return Panel(
@@ -98,7 +101,8 @@ def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> P
         absent=tuple(sorted(absent, key=_reading)),
         cells=cells,
         filed=members,
-        notes=_notes(newest, records),
+        notes=(*_notes(newest, records), *warnings),
+        doubts=warnings,
     )
 
 
@@ -124,7 +128,9 @@ def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
             cells[row] = Cell(value, reason=_reason(item.record, value), filed=item)
         else:
             text, interval = show(value, column.digits), show_interval(value, column.digits)
-            cells[row] = Cell(value, text, interval, "", rank[value.value], span, item)
+            # What a bound rests on goes where tables have a column for reasons.
+            reason = plain(value.reason) if value.interval == "bound" else ""
+            cells[row] = Cell(value, text, interval, reason, rank[value.value], span, item)
     return cells
 
 
@@ -150,6 +156,12 @@ def _notes(newest: Record, records: Sequence[Record]) -> tuple[str, ...]:
     if len(audio) > 1:
         notes.append("The rows were measured on different copies of the audio: compare the audio digests.")
     return tuple(notes)
+
+
+def _numbers(records: Sequence[Record], metric: str) -> list[Value]:
+    """What the rows have of a metric."""
+    values = (record.values.get(metric) for record in records)
+    return [value for value in values if value is not None and value.value is not None]
 
 
 def _place(cell: Cell) -> float:

@@ -122,7 +122,7 @@ def provenance_facts(provenance: Provenance) -> Facts:
 
 def interval_note(values: Iterable[Value]) -> str:
     """How the intervals of a board were made, `BCa bootstrap over speakers, 1,000 replicates`; empty if unknown."""
-    made = [value for value in values if value.low is not None and value.interval]
+    made = [value for value in values if value.low is not None and value.interval not in ("", "bound")]
     if not made:
         return ""
     methods = " or ".join(sorted({_METHODS[value.interval].strip() for value in made}))
@@ -143,12 +143,14 @@ def value_note(value: Value, brief: bool = False) -> str:
     `brief` leaves out the interval's making, for numbers beside one that tells it.
     """
     notes = []
-    if value.low is not None and not brief:
+    if value.low is not None and value.interval != "bound" and not brief:
         over = f" over {count(value.clusters)} {value.cluster_by}s" if value.clusters else ""
         times = f", {count(value.replicates)} replicates" if value.replicates else ""
         notes.append(f"{value.level * 100:g} % {_METHODS[value.interval]}interval{over}{times}")
     if value.threshold is not None:
         notes.append(f"threshold {value.threshold:.4f}")
+    if value.false_alarms is not None:
+        notes.append(f"{count(value.false_alarms)} false alarms at the optimum")
     if value.reason:
         notes.append(plain(value.reason))
     return "; ".join(notes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from voxboard.board.model import Panel, Row
 from voxboard.board.names import label
 from voxboard.board.numbers import decimals, number, plain, scale, show, show_interval
+from voxboard.metrics.enough import SPEAKERS, too_few
 from voxboard.records import Gap, Record, Stratum, Value
 
 MOST = 12  # groups under one label that are drawn; more, such as a test's recordings, are told in a sentence
@@ -73,6 +74,8 @@ class Division:
         best = self.best.name if self.best else plain(self.gap.best)
         low, high = self.gap.value.low, self.gap.value.high
         chance = " The interval holds zero." if low is not None and high is not None and low <= 0 <= high else ""
+        if self.gap.value.clusters is not None and self.gap.value.clusters < SPEAKERS:
+            chance = f" {too_few(plain(self.gap.value.cluster_by)).capitalize()}."
         text = f"{self.gap_text} {self.gap_interval}".strip()
         return f"{worst} Gap to {best}: {text}.{chance}"
 

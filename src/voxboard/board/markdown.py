@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from voxboard.board.cross import ABOUT, Cross, Field, crosses
 from voxboard.board.cross import NOTE as MORE
+from voxboard.board.doubts import CHOSEN
 from voxboard.board.facts import interval_note, protocol_facts
 from voxboard.board.groups import Division, gaps
 from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
@@ -92,7 +93,7 @@ def _groups(panel: Panel) -> list[str]:
         for part in parts
         if part
     ]
-    return [*_grid(head, rows), ""]
+    return [*_grid(head, rows), "", CHOSEN, ""]
 
 
 def _gap(part: Division) -> list[str]:

@@ -60,7 +60,7 @@ class Cell:
     value: Value | None = None
     text: str = ""  # "6.4 %"
     interval: str = ""  # "[5.1, 7.9]"
-    reason: str = ""
+    reason: str = ""  # why there is no number, or what a bound rests on
     rank: int | None = None  # 1 = best; equal values share a rank
     span: Places | None = None  # the best and the worst place that chance allows
     filed: Filed | None = None
@@ -95,6 +95,7 @@ class Panel:
     filed: Mapping[str, Filed]  # row id → its record
     differs: tuple[str, ...] = ()  # how this protocol differs from others of the same benchmark
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()  # what it cannot show; also among the notes
 
     @property
     def title(self) -> str:

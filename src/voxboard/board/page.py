@@ -14,6 +14,7 @@ from voxboard.board import cross, facts, page_tables
 from voxboard.board.chart import UNITS, percent_across, percent_down
 from voxboard.board.confusion import matrix
 from voxboard.board.det import det
+from voxboard.board.doubts import CHOSEN
 from voxboard.board.forest import forest
 from voxboard.board.group_forest import group_forests
 from voxboard.board.groups import gaps
@@ -48,6 +49,7 @@ def page(board: Board) -> str:
             cross_about=cross.ABOUT,
             cross_note=cross.NOTE,
             places_note=PLACES_NOTE,
+            chosen_note=CHOSEN,
             clusters=facts.clusters(board.values),
             det=partial(det, board),
             synthetic=SYNTHETIC,

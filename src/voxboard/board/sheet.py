@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from voxboard.board import names, numbers
+from voxboard.board.doubts import CHOSEN, doubts
 from voxboard.board.groups import counted, divisions
 from voxboard.records import Record, Value
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 
-def sheet(record: Record) -> Table:
-    """All values of a record, and below them the main metric of its strata, its groups of speakers, and their gaps."""
+def sheet(record: Record) -> RenderableType:
+    """All values of a record, and below them the main metric of its strata, its groups of speakers, and their gaps.
+
+    Sentences about what these numbers cannot show follow the table.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(_table(record), *(Text(doubt, "yellow") for doubt in _doubts(record)))
+
+
+def _table(record: Record) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -36,9 +48,23 @@ def sheet(record: Record) -> Table:
     for heading in ("value", "95 % interval", counted(labels.pop(), kind) if len(labels) == 1 else kind):
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
-        table.add_row(names.label(metric), *_cells(metric, value), "")
+        if value.value is not None:
+            table.add_row(names.label(metric), *_cells(metric, value), "")
     _add_strata(table, record, kind)
     return table
+
+
+def _doubts(record: Record) -> list[str]:
+    """What these numbers cannot show, and those that there are not."""
+    absent: dict[str, list[str]] = {}
+    for metric, value in record.values.items():
+        if value.value is None:
+            absent.setdefault(numbers.plain(value.reason), []).append(names.label(metric))
+    measured = [
+        (metric, names.label(metric), [value]) for metric, value in record.values.items() if value.value is not None
+    ]
+    missing = [f"No {', '.join(labels)}: {reason}." for reason, labels in absent.items()]
+    return [*missing, *doubts(record.benchmark.main_metric, measured), *([CHOSEN] if record.gaps else [])]
 
 
 def _add_strata(table: Table, record: Record, kind: str) -> None:

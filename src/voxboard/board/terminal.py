@@ -63,6 +63,7 @@ def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int) -> 
     single = len(board.panels) == 1
     notes = [SYNTHETIC] if any(panel.benchmark.synthetic for panel in board.panels) else []
     notes += [_PLACES] + ([_left_out(left_out)] if left_out else [])
+    notes += dict.fromkeys(note for panel in board.panels for note in panel.doubts)
     title = _heading(board.panels[0]) if single else f"{len(board.panels)} benchmarks"
     result = _empty(title, notes)
     for name, side in (("System", "left"), ("Trained on", "left"), ("Seed", "right")):

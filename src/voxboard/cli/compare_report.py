@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from voxboard.metrics.enough import SPEAKERS, TOO_FEW
-from voxboard.shown import decimals
+from voxboard.metrics.enough import SPEAKERS, many, plural, too_few
+from voxboard.shown import as_text, decimals, scale
 
 if TYPE_CHECKING:
     from voxboard.comparison import Comparison
@@ -49,10 +49,10 @@ def _ends(found: Comparison) -> Iterator[tuple[str, str]]:
         yield f"gone: {gone.cell}{f', {gone.metric}' if gone.metric else ''} ({gone.reason})", "red"
     yield from ((f"new: {cell}", "") for cell in found.new)
     verdicts = [row.verdict for row in found.rows]
-    parts = [f"{_many(len(found.rows), 'comparison')}, {sum(row.paired for row in found.rows)} of them paired"]
+    parts = [f"{many(len(found.rows), 'comparison')}, {sum(row.paired for row in found.rows)} of them paired"]
     few = sum(row.verdict == "untested" and _few(row) for row in found.rows)
     if few:
-        parts.append(f"{few} of fewer than {SPEAKERS} {found.rows[0].cluster_by}s, so not tested")
+        parts.append(f"{few} of fewer than {SPEAKERS} {plural(found.rows[0].cluster_by)}, so not tested")
     if untested := verdicts.count("untested") - few:
         parts.append(f"{untested} without an interval, so not tested")
     if found.tested:
@@ -79,20 +79,19 @@ def _aligned(columns: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _columns(row: Row) -> tuple[str, ...]:
-    fraction = row.unit == "fraction"
-    scale, digits = (100 if fraction else 1), decimals(row.metric, row.unit)
+    times, digits = scale(row.unit), decimals(row.metric, row.unit)
     bounds = (row.difference.low, row.difference.high)
-    interval = " … ".join(f"{scale * bound:+.{digits}f}" for bound in bounds if bound is not None)
+    interval = " … ".join(f"{times * bound:+.{digits}f}" for bound in bounds if bound is not None)
     p = "–" if row.corrected is None else f"{row.corrected:.2g}" if row.corrected >= 1e-4 else "<0.0001"
-    values = (f"{scale * value:.{digits}f}{' %' if fraction else ''}" for value in (row.before, row.after))
+    values = (as_text(row.metric, value, row.unit) for value in (row.before, row.after))
     name = f"{row.metric} *" if row.main else row.metric
-    return (name, *values, f"{scale * row.difference.value:+.{digits}f}", interval or "–", p, _verdict(row))
+    return (name, *values, f"{times * row.difference.value:+.{digits}f}", interval or "–", p, _verdict(row))
 
 
 def _verdict(row: Row) -> str:
     how = "paired" if row.paired else "unpaired"
     if row.verdict == "untested" and _few(row):
-        return f"{TOO_FEW.replace('speaker', row.cluster_by)} ({how})"
+        return f"{too_few(row.cluster_by)} ({how})"
     if row.verdict == "untested":
         return f"not tested ({how}, no interval)"
     word = {"same": "not significant" if row.difference.value else "equal"}.get(row.verdict, row.verdict)
@@ -107,8 +106,4 @@ def _few(row: Row) -> bool:
 def _resampled(rows: Sequence[Row]) -> list[str]:
     """What was resampled ("40 speakers"), where all rows agree."""
     found = {(row.clusters, row.cluster_by) for row in rows}
-    return [_many(count, by) for count, by in found if count] if len(found) == 1 else []
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 or thing.endswith("s") else f"{count} {thing}s"
+    return [many(count, by) for count, by in found if count] if len(found) == 1 else []

@@ -179,7 +179,8 @@ def _blind(rows: Sequence[Row], level: float) -> str:
         return ""
     largest = max(tested, key=lambda row: row.clusters or 0)
     # Holm's first step is easiest for the smaller family of main metrics and others, of which each has one half.
-    families = [size for size in (sum(row.main == main for row in tested) for main in (True, False)) if size]
+    counted = [row for row in rows if row in tested or row.difference.p is not None]
+    families = [size for size in (sum(row.main == main for row in counted) for main in (True, False)) if size]
     return shows_nothing(largest.clusters, len(families) * min(families), level, largest.cluster_by)
 
 

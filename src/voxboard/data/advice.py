@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import speaker_of
 from voxboard.errors import printable
+from voxboard.metrics.enough import few_to_validate
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
 log = logging.getLogger("voxboard")
 
-ENOUGH_SPEAKERS = 6  # with two utterances or more, that a threshold or calibration is learned from
-
 
 def warn_few_speakers(valid: Sequence[Cut]) -> None:
     """Warn where thresholds and calibrations would be learned from a handful of voices."""
-    counts = Counter(speaker_of(cut) for cut in valid)
-    repeated = sum(count > 1 for count in counts.values())
-    if valid and repeated < ENOUGH_SPEAKERS:
-        log.warning(
-            "Only %d of %d validation speakers have two utterances, as target trials need: with fewer than %d, a "
-            "threshold or calibration that is learned from them says little. More speakers come into the validation "
-            "split by --valid_speakers or a column split.",
-            repeated,
-            len(counts),
-            ENOUGH_SPEAKERS,
-        )
+    if few := few_to_validate(speaker_of(cut) for cut in valid):
+        log.warning("%s More speakers come into the validation split by --valid_speakers or a column split.", few)
 
 
 def shared_speakers(by_split: Mapping[str, Sequence[Cut]], before: Mapping[str, Sequence[Cut]]) -> list[str]:

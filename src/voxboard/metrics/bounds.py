@@ -129,7 +129,7 @@ def _union(units: tuple[float, float], level: float) -> float:
     def excess(log: float) -> float:
         return math.exp(units[0] * log) + math.exp(units[1] * log) - (1 - level)
 
-    deepest = math.log((1 - level) / 2) / min(units)
+    deepest = math.log((1 - level) / 4) / min(units)  # beyond where both terms are half of it
     return -math.expm1(brentq(excess, deepest, 0.0, xtol=1e-15, rtol=1e-12))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from voxboard.metrics.exact import smallest_p
 
@@ -14,7 +14,21 @@ SPEAKERS = 6
 # False alarms that a minDCF needs at its optimum: the threshold is chosen by them, so that fewer make it look too good.
 # Simulated intervals that should hold the truth in 95 % of lists held it in 15 to 80 % below ten, in 92 % from ten on.
 FALSE_ALARMS = 10
-TOO_FEW = "too few speakers to tell anything apart"
+
+
+def plural(thing: str) -> str:
+    """`speakers`, `recordings`, `linked utterances`."""
+    return thing if thing.endswith("s") else f"{thing}s"
+
+
+def many(count: int, thing: str) -> str:
+    """`1 speaker`, `40 speakers`."""
+    return f"{count:,} {thing if count == 1 else plural(thing)}"
+
+
+def too_few(by: str = "speaker") -> str:
+    """The verdict of fewer than `SPEAKERS`."""
+    return f"too few {plural(by)} to tell anything apart"
 
 
 def speakers_needed(comparisons: int, level: float = 0.95) -> int:
@@ -32,26 +46,29 @@ def shows_nothing(clusters: int | None, comparisons: int, level: float = 0.95, b
     """Say why a table of so many comparisons can find nothing, whatever is in it; empty where it can."""
     if clusters is None or comparisons < 1 or clusters >= (needed := speakers_needed(comparisons, level)):
         return ""
-    some = f"{clusters} {by}{'' if clusters == 1 else 's'}"
     if clusters < SPEAKERS:
-        return f"{some}: {TOO_FEW.replace('speaker', by)}; it takes {SPEAKERS}."
-    return f"{some} cannot show any of {comparisons:,} differences, however large: that takes {needed} {by}s."
+        return f"{many(clusters, by)}: {too_few(by)}; it takes {SPEAKERS}."
+    some, differences = many(clusters, by), many(comparisons, "difference")
+    return f"{some} cannot show any of {differences}, however large: that takes {many(needed, by)}."
 
 
-def few_alarms(metric: str, false_alarms: int | None) -> str:
-    """Say that a list cannot show a minDCF, by the label of the metric; empty where it can, or nobody counted."""
-    if false_alarms is None or false_alarms >= FALSE_ALARMS:
+def few_alarms(false_alarms: Mapping[str, int]) -> str:
+    """Say which costs a list cannot show, given the false alarms at the optimum of each by its label; else empty."""
+    few = {metric: count for metric, count in false_alarms.items() if count < FALSE_ALARMS}
+    if not few:
         return ""
-    some = f"{false_alarms or 'no'} false alarm{'' if false_alarms == 1 else 's'}"
-    return f"{some} at the optimum, fewer than {FALSE_ALARMS}: this list cannot show {metric}"
+    counts = " and ".join(dict.fromkeys(f"{count:,}" for count in few.values()))
+    return (
+        f"This list cannot show {' and '.join(few)}: at the optimum there are {counts} false alarms, fewer than the "
+        f"{FALSE_ALARMS} that it takes."
+    )
 
 
 def few_to_fix(speakers: int | None) -> str:
     """Say why threshold and calibration of a validation list are not used, by its speakers with target trials."""
     if speakers is None or speakers >= SPEAKERS:
         return ""
-    some = f"{speakers} validation speaker{'' if speakers == 1 else 's'}"
-    return f"{some} with target trials, fewer than the {SPEAKERS} that fix a threshold or a calibration"
+    return f"too few validation speakers: {speakers} with target trials, {SPEAKERS} are needed"
 
 
 def few_to_validate(speakers: Iterable[str]) -> str:
@@ -63,7 +80,8 @@ def few_to_validate(speakers: Iterable[str]) -> str:
     able = sum(count > 1 for count in counts.values())
     if able >= SPEAKERS or not counts:
         return ""
+    have = "has" if able == 1 else "have"
     return (
-        f"Only {able} of {len(counts)} validation speakers {'has' if able == 1 else 'have'} two utterances, and a "
-        f"threshold or a calibration takes {SPEAKERS}: evaluations will leave out FAR*, FRR*, EER*, actual DCF and Cllr."
+        f"Only {able} of {len(counts)} validation speakers {have} two utterances, and a threshold or a calibration "
+        f"takes {SPEAKERS}: evaluations will leave out FAR*, FRR*, EER*, actual DCF and Cllr."
     )

@@ -21,6 +21,7 @@ from voxboard.plots.operating import (
 )
 from voxboard.plots.style import SOFT, Source, as_curves, plain_axes, stroke, styled
 from voxboard.records import Curves
+from voxboard.shown import as_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def det(
 
 def _title(name: str, curves: Curves) -> str:
     equal = equal_error(curves)
-    return name if equal is None else f"{name}  {100 * equal:.{2 if equal < 0.1 else 1}f} %"
+    return name if equal is None else f"{name}  {as_text('eer', equal)}"
 
 
 def _frame(axes: Axes, axis: Axis, title: str, systems: Sequence[Curves]) -> None:

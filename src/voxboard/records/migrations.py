@@ -11,7 +11,7 @@ from typing import Any
 
 from voxboard.errors import UserError
 
-SCHEMA = 4
+SCHEMA = 5
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -20,6 +20,7 @@ STEPS: dict[int, Step] = {
     1: dict,  # 2 added gaps, curves, a stratum's label and how an interval was made: all optional
     2: dict,  # 3 added confusion: optional
     3: dict,  # 4 added how a system's weights came to be: `System.start` tells it of older ones
+    4: dict,  # 5 added false alarms at a minDCF's optimum, and intervals that are bounds
 }
 
 

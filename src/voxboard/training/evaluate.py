@@ -19,6 +19,7 @@ from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.model import Network
 from voxboard.records import Record
 from voxboard.records import outputs as raw
+from voxboard.shown import shown
 from voxboard.systems import System
 from voxboard.training import averaging, checkpoint, folder, search
 from voxboard.training.config import Evaluation, RunConfig, Weights, words_for_paths
@@ -165,7 +166,7 @@ def _recorded(subject: Subject, outputs: Outputs, test: Items, setting: Setting,
         provenance=_provenance(subject, outputs, setting, device, kept),
     )
     path = records.save(record, setting.records)
-    main = record.values[benchmark.main_metric].value
+    main = shown(benchmark.main_metric, record.values[benchmark.main_metric])
     log.info("%s on %s: %s %s → %s", subject.system.name, test.corpus.name, benchmark.main_metric, main, path.name)
     return record
 

@@ -22,6 +22,8 @@ from voxboard.data.batches import Batch, padded
 from voxboard.data.classes import MISSING
 from voxboard.errors import Diverged, UserError
 from voxboard.model import Network, parameters
+from voxboard.records import Value
+from voxboard.shown import shown
 from voxboard.tracking.history import History
 from voxboard.training import averaging, checkpoint, folder, optimisation
 from voxboard.training.averaging import RunningAverage
@@ -214,11 +216,18 @@ class Trainee:
             self.schedule.after_validation(found.error)
             self.history.add(self.step, **found.logged())
             word = self.benchmark.main_metric
-            log.info("step %d: validation %s, error %.4f%s", self.step, word, found.error, " (best)" if better else "")
+            error = self._error(found.error)
+            log.info("step %d: validation %s, error %s%s", self.step, word, error, " (best)" if better else "")
         if better:
             checkpoint.save(self.run / "best.safetensors", self.network.state(), self._meta())
         self._keep()
         self._save()
+
+    def _error(self, error: float) -> str:
+        """A validation error as the main metric is shown, in its unit."""
+        metric = self.benchmark.main_metric
+        unit, better = self.benchmark.unit(metric)
+        return shown(metric, Value(error, better, unit, reason="-"))
 
     def _found(self, valid: Items, show_progress: bool, kept: Store | None) -> Fixed:
         """What a validation fixes. Nothing that scores are normalised with is known yet."""
