@@ -164,7 +164,7 @@ def _diarization(args: ScoreArgs, arguments: Sequence[str] | None, rttm: Path) -
 
     pair = {"rttm": _there(rttm), "reference": _there(args.reference, "--reference")}
     pair |= {"uem": _there(args.uem)} if args.uem else {}
-    scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching)
+    scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching, args.span)
     return tasks.diarization(_source(args, pair, arguments), pair["rttm"], pair["reference"], *scoring)
 
 
