@@ -16,9 +16,9 @@ import numpy as np
 
 from voxboard import text_files
 from voxboard.errors import UserError, printable
-from voxboard.imported.score_layouts import ADVICE, Read, merged
+from voxboard.imported.score_layouts import ADVICE, Read
 from voxboard.trials import trial_labels
-from voxboard.trials.columns import numbers
+from voxboard.trials.columns import merged, numbers
 
 _ROLES = {
     "enrol": ("sample1", "enrol", "enroll", "enrollment", "modelid", "model", "spk", "utt1", "file1"),
