@@ -109,11 +109,11 @@ def _surveyed(path: Path) -> tuple[str, int]:
     """The first line that says something, and how many lines there are."""
     head, count, last = b"", 0, b"\n"
     with text_files.opened(path) as file:
-        while block := file.read(text_files.BLOCK):
-            if len(head) < 1 << 16 and not head.strip():
-                head += text_files.as_utf8(block, path)[: 1 << 16]
-            elif b"\0" in block:
-                text_files.as_utf8(block, path)
+        source = _narrow(file, path)
+        while block := source.read(text_files.BLOCK):
+            block = text_files.as_utf8(block, path)
+            if not head.strip():
+                head = block
             count += block.count(b"\n")
             last = block[-1:]
     first = next((line for line in head.splitlines() if line.strip()), b"")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from voxboard.errors import UserError
 from voxboard.trials import columns, trial_labels
 from voxboard.trials.columns import Column, Columns
+from voxboard.trials.named_columns import Table
 
 log = logging.getLogger("voxboard")
 
@@ -53,6 +54,14 @@ def read(path: Path) -> Plain | None:
     if not fits and table.size > LONG:
         raise UserError(f"{path} is no trial list (it starts with {table.line(0)!r}).", "Each line is one trial.")
     return _arranged(path, *_likeliest(table, fits)) if fits else None
+
+
+def of_table(table: Table) -> Plain:
+    """The list of a table with a header. Raises `UserError` for spoofed trials and what is no label."""
+    labels = table.labels()
+    assert labels is not None
+    trial_labels.refuse_spoof(labels, str(table.path))
+    return Plain("table", labels, *table.pairs())
 
 
 def _likeliest(table: Columns, fits: Sequence[Fit]) -> Fit:

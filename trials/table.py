@@ -138,12 +138,17 @@ def format_of(path: str | Path) -> str:
 
 
 def _plain(path: Path) -> Plain | None:
-    """A list without header; None for one with a header, and for what is none."""
-    from voxboard.trials import columns, formats, plain
+    """A list that is told from all its columns, or from names of them that are not our own formats'.
+
+    None for a list in one of our formats with a header, and for what is no list.
+    """
+    from voxboard.trials import columns, formats, named_columns, plain
 
     first = columns.first_line(path)
-    headed = any(formats.FORMATS[name].recognises(first) for name in formats.SUFFIXES.values())
-    return plain.read(path) if first and not headed else None
+    if not first or any(formats.FORMATS[name].recognises(first) for name in formats.SUFFIXES.values()):
+        return None
+    named = named_columns.header(first, ("enrol", "test", "label"))
+    return plain.read(path) if named is None else plain.of_table(named_columns.read(path, *named))
 
 
 def write(
