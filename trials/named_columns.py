@@ -89,7 +89,7 @@ def read(path: Path, separator: str | None, names: Sequence[str]) -> Table:
 
 
 def _rows(path: Path, separator: str | None, width: int) -> list[list[str]]:
-    text = text_files.text(path)
+    text = text_files.text(path, plain_ends=separator is None)  # quoted names may hold line ends
     if separator is None:
         table = ((number, line.split()) for number, line in enumerate(text.split("\n"), start=1))
     else:

@@ -61,15 +61,18 @@ def as_utf8(data: bytes, path: Path) -> bytes:
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def text(path: Path) -> str:
-    """As `content`, decoded, with plain line ends. Raises `UserError` with the line that is not UTF-8."""
+def text(path: Path, plain_ends: bool = True) -> str:
+    """As `content`, decoded; line ends become newlines where `plain_ends`.
+
+    Raises `UserError` with the line that is not UTF-8.
+    """
     data = content(path)
     try:
         decoded = data.decode()
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError(f"{path}, line {line}: not UTF-8 text.", "Convert the file to UTF-8.") from error
-    return decoded.replace("\r\n", "\n").replace("\r", "\n")
+    return decoded.replace("\r\n", "\n").replace("\r", "\n") if plain_ends else decoded
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -179,6 +179,26 @@ def write_rttm(turns: Mapping[str, Sequence[Turn]], path: str | Path) -> None:
     """
     lines = {name: "".join(_turn_line(name, *turn) for turn in own) for name, own in turns.items()}
     _write(lines, Path(path), ".rttm")
+
+
+def worded(turns: Mapping[str, Sequence[Turn]]) -> dict[str, list[Turn]]:
+    """Turns whose names RTTM can hold: white space and slashes become `_`; names that are then equal get a number."""
+    names = _one_word(turns)
+    speakers = _one_word(speaker for own in turns.values() for speaker, _, _ in own)
+    return {
+        names[name]: [(speakers[speaker], start, end) for speaker, start, end in own] for name, own in turns.items()
+    }
+
+
+def _one_word(names: Iterable[str]) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        plain = word = "_".join(name.replace("/", " ").split()).lstrip(";#") or "_"
+        number = 2
+        while word in words.values():
+            word, number = f"{plain}_{number}", number + 1
+        words[name] = word
+    return words
 
 
 def write_uem(regions: Mapping[str, Sequence[Region]], path: str | Path) -> None:
