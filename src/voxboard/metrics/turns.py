@@ -110,9 +110,9 @@ def gather(reference: Speech, hypothesis: Speech, uem: Scored | None, span: Span
         files,
         _turns(expected, files, "reference"),
         _turns(found, files, "hypothesis"),
-        None if scored is None else _stretches(scored, files),
-        _stretches(out.unevaluated, files),
-        _stretches(out.unscored, files),
+        None if scored is None else _stretches(scored, files, "uem"),
+        _stretches(out.unevaluated, files, "unevaluated time"),
+        _stretches(out.unscored, files, "unscored time"),
     )
 
 
@@ -129,8 +129,8 @@ def _extent(turns: Sequence[Turn]) -> list[Region]:
     return [(min(start for _, start, _ in turns), max(end for _, _, end in turns))] if turns else []
 
 
-def _stretches(regions: Mapping[Any, Iterable[Any]], files: Sequence[str]) -> Turns:
-    return _turns({name: _regions(regions[name]) for name in files if name in regions}, files, "uem")
+def _stretches(regions: Mapping[Any, Iterable[Any]], files: Sequence[str], what: str) -> Turns:
+    return _turns({name: _regions(regions[name]) for name in files if name in regions}, files, what)
 
 
 def _by_file(given: Any, what: str) -> _ByFile:
@@ -232,7 +232,7 @@ def _turns(by_file: Mapping[Any, Any], files: Sequence[str], what: str) -> Turns
 
 def _malformed(by_file: Mapping[Any, Any], what: str) -> ValueError:
     """The error for the first turn that is wrong, found one by one."""
-    uem = what == "uem"
+    uem = what not in ("reference", "hypothesis")
     for name, turns in by_file.items():
         for index, turn in enumerate(turns):
             if problem := _problem(turn, uem):
