@@ -70,11 +70,19 @@ class Table:
 def header(first: str, roles: Sequence[str]) -> tuple[str | None, list[str]] | None:
     """The separator (None: white space) and the names of a line that names some roles; None for any other."""
     for separator in _SEPARATORS:
-        names = first.split() if separator is None else next(csv.reader([first], delimiter=separator), [])
+        names = _names(first, separator)
         lowered = {name.strip().lower() for name in names}
         if len(names) > 2 and all(not lowered.isdisjoint(ROLES[role]) for role in roles):
             return separator, names
     return None
+
+
+def _names(first: str, separator: str | None) -> list[str]:
+    """The names of a header; none of a line that the parser refuses, as it is too long."""
+    try:
+        return first.split() if separator is None else next(csv.reader([first], delimiter=separator), [])
+    except csv.Error:
+        return []
 
 
 def read(path: Path, separator: str | None, names: Sequence[str]) -> Table:

@@ -54,7 +54,11 @@ def _header(source: Source) -> str:
 
 
 def _cells(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator, quoting=_quoting(separator)), [])
+    """The cells of a line; none of one that the parser refuses, as it is too long."""
+    try:
+        return next(csv.reader([line], delimiter=separator, quoting=_quoting(separator)), [])
+    except csv.Error:
+        return []
 
 
 def _quoting(separator: str) -> int:

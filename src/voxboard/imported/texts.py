@@ -175,6 +175,10 @@ def _once(rows: list[Row], source: Source) -> dict[str, str]:
     for number, name, text in rows:
         if name in texts:
             raise source.bad(number, f"{printable(name)} has a second text", "Keep one text per utterance.")
+        try:
+            f"{name}{text}".encode()
+        except UnicodeEncodeError as error:  # JSON can spell what is no text
+            raise source.bad(number, "half of a pair of surrogates is no text", "Write the text in UTF-8.") from error
         texts[name] = text
     if not texts:
         raise UserError(f"{source.name} holds no texts.", "A line is an id, a space, and the text.")
