@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +103,9 @@ def _rows(path: Path, separator: str | None, width: int) -> list[list[str]]:
         table = ((number, line.split()) for number, line in enumerate(text.split("\n"), start=1))
     else:
         quoted = separator != "\t" or '"' in text.lstrip().split("\n", 1)[0]
-        quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True)
+        dialect: dict[str, Any] = {"delimiter": separator, "strict": True}
+        dialect["quoting"] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        reader = csv.reader(io.StringIO(text, newline=""), **dialect)
         table = ((reader.line_num, cells) for cells in reader)
     rows: list[list[str]] = []
     try:

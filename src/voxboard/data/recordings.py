@@ -37,9 +37,10 @@ class Part:
 
     def scored(self, name: str, duration: float) -> list[Region] | None:
         """What of a recording is scored; None for all of it."""
-        regions = None if self.uem is None else self.uem[name]
         out = self.unevaluated.get(name, ())
-        return without([(0.0, duration)] if regions is None else regions, out) if out else regions and list(regions)
+        if self.uem is None:
+            return without([(0.0, duration)], out) if out else None
+        return without(self.uem[name], out)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def annotation(rttm: Path, uem: Path | None = None) -> Part:
         if path is not None and not path.exists():
             raise UserError(f"There is no file or folder {path}.", "Check --rttm and --uem.")
     marked = read_reference(rttm)
-    turns: dict[str, Sequence[Turn]] = dict(marked.turns)
+    turns: dict[str, Sequence[Turn]] = {**marked.turns}
     if marked.unscored:
         log.warning("Noises (NON-LEX) of %s are scored as any other time: md-eval leaves them out.", rttm)
     if uem is None:

@@ -58,6 +58,10 @@ def verification(
     benchmark = Verification(Verification.Config())
     outputs = Scored(items, Spent(), values)
     measured = benchmark.measure(outputs, None, **source.resampling)
+    if measured.values[benchmark.main_metric].value > 0.5:
+        log.warning(
+            "The EER of %s is above 50 %%: are these distances? Higher scores must mean the same speaker.", path
+        )
     protocol = benchmark.protocol(outputs, Evaluation(), None)
     if owners is None:
         protocol = replace(protocol, items=replace(protocol.items, speakers=None))
@@ -136,7 +140,7 @@ def diarization(
         true |= {name: [] for name in silent}
     one = {name: [("one", start, end) for _, start, end in own] for name, own in true.items()}
     kinds: dict[str, Any] = {"mapping": mapping, "merge_touching": merge_touching}
-    cut = {"span": span} if span != "both" else {}
+    cut: dict[str, Any] = {"span": span} if span != "both" else {}
     try:
         given = replace(marked, turns=true)
         reports = [score(given, side, collar, skip_overlap, regions, **kinds, **cut) for side in (found, one)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 from voxboard.errors import UserError
 from voxboard.imported.text_columns import Row, columns, id_column, text_column
@@ -56,18 +57,19 @@ def _header(source: Source) -> str:
 def _cells(line: str, separator: str) -> list[str]:
     """The cells of a line; none of one that the parser refuses, as it is too long."""
     try:
-        return next(csv.reader([line], delimiter=separator, quoting=_quoting(separator)), [])
+        return next(csv.reader([line], **_dialect(separator)), [])
     except csv.Error:
         return []
 
 
-def _quoting(separator: str) -> int:
+def _dialect(separator: str) -> dict[str, Any]:
     """Only commas and semicolons come with quotation marks that mean something."""
-    return csv.QUOTE_MINIMAL if separator in ",;" else csv.QUOTE_NONE
+    quoting = csv.QUOTE_MINIMAL if separator in ",;" else csv.QUOTE_NONE
+    return {"delimiter": separator, "quoting": quoting}
 
 
 def _rows(source: Source, separator: str) -> list[Row]:
-    table = csv.reader(io.StringIO(source.text), delimiter=separator, quoting=_quoting(separator), strict=True)
+    table = csv.reader(io.StringIO(source.text), **_dialect(separator), strict=True)
     header: list[str] = []
     rows: list[Row] = []
     try:

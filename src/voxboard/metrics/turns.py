@@ -36,7 +36,7 @@ class Reference:
     (noises of speakers, NIST's NON-LEX) is not counted, as a collar is not; the mapping of `all` time uses it.
     """
 
-    turns: Mapping[str, Sequence[Turn]]
+    turns: Mapping[str, Sequence[tuple[str, float, float]]]
     unevaluated: Mapping[str, Sequence[Region]] = field(default_factory=dict)
     unscored: Mapping[str, Sequence[Region]] = field(default_factory=dict)
 
