@@ -83,7 +83,7 @@ def _rows(source: Source, separator: str) -> list[Row]:
             elif len(cells) != len(header):
                 raise source.bad(table.line_num, "fields are missing or too many", "Repair the line.")
             else:
-                rows.append((table.line_num, cells[place], cells[text]))
+                rows.append((table.line_num, cells[place].strip(), cells[text]))
     except csv.Error as error:
         raise source.bad(table.line_num, f"not a row of the table ({error})", "Repair the quotation marks.") from error
     return rows
