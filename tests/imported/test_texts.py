@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,21 @@ def test_odd_transcripts_are_told_in_a_sentence(tmp_path: Path, name: str, text:
     (tmp_path / name).write_text(text, encoding="utf-8" if problem else "latin-1")
     with pytest.raises(UserError, match=problem or "line 1: not UTF-8 text"):
         texts.read(tmp_path / name)
+
+
+def test_a_table_of_markdown_has_no_row_of_dashes(tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("| id | text |\n|:---|---:|\n| u1 | a |\n")
+    assert texts.read(tmp_path / "t.md") == {"u1": " a "}
+
+
+def test_ids_that_look_like_words_are_doubted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", "voxboard")
+    (tmp_path / "t").write_text("hello there\ngood day\n")
+    texts.pair(tmp_path / "t", tmp_path / "t")
+    assert "are taken for ids, though they look like words" in caplog.text
+
+
+def test_stretches_of_one_recording_are_utterances(tmp_path: Path) -> None:
+    rows = [{"audio_filepath": "a.wav", "offset": at, "text": "x"} for at in (0, 1.5)]
+    (tmp_path / "m.json").write_text("\n".join(map(json.dumps, rows)))
+    assert list(texts.read(tmp_path / "m.json")) == ["a.wav@0", "a.wav@1.5"]

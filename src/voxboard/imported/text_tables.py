@@ -74,7 +74,7 @@ def _rows(source: Source, separator: str) -> list[Row]:
     rows: list[Row] = []
     try:
         for cells in table:
-            if not any(cell.strip() for cell in cells):
+            if not any(cell.strip(" -:") for cell in cells):  # blank, or Markdown's line below a header
                 continue
             if not header:
                 header = _checked(cells, source)

@@ -124,7 +124,10 @@ def _chosen(sides: tuple[Source, Source], formats: tuple[str, str]) -> tuple[str
         readings = [_one(sides, formats, fitting, place) for place in (0, 1)]
         reasons = [reading.reason for reading in readings]
     for side, reading, reason in zip(sides, readings, reasons, strict=True):
-        log.info("%s is read as %s: %s.", printable(side.name), reading.format, reason)
+        first = f"; {printable(reading.first)}" if reading.first else ""
+        log.info("%s is read as %s: %s%s.", printable(side.name), reading.format, reason, first)
+        if reading.format == "kaldi" and len(reading.ids) > 1 and all(map(str.isalpha, reading.ids)):
+            log.warning("The first words of %s are taken for ids, though they look like words.", printable(side.name))
         if side.suffix in FORMATS and side.suffix != reading.format and (side.suffix, reading.format) not in _ALIKE:
             log.warning("%s is no %s, as its name says.", printable(side.name), side.suffix)
     return readings[0].format, readings[1].format
