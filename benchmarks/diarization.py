@@ -20,7 +20,7 @@ from voxboard import progress, records
 from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion
 from voxboard.benchmarks.conversations import ERRORS, Recordings, Scores, recordings
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.data.rttm import Turn, write_rttm
+from voxboard.data.rttm import Turn, worded, write_rttm
 from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics import bootstrap
@@ -248,7 +248,7 @@ class DiarizationTask(Benchmark):
 
     def save(self, outputs: Diarized, folder: Path, stem: str) -> None:
         """`turns-<stem>.rttm`, and `recordings-<stem>.csv`: seconds, speakers and rates of every recording."""
-        write_rttm(outputs.turns, folder / f"turns-{stem}.rttm")
+        write_rttm(worded(outputs.turns), folder / f"turns-{stem}.rttm")
         found = {name: len({speaker for speaker, _, _ in turns}) for name, turns in outputs.turns.items()}
         self._scores(outputs).write(folder / f"recordings-{stem}.csv", RATES, found)
 

@@ -219,7 +219,8 @@ class Transcription(UtteranceBenchmark):
             raise UserError(f"These texts cannot be scored: {error}.", "Repair the text.") from error
 
     def _warn(self, outputs: Transcribed) -> None:
-        if sentence := normalisers.marks_lost(self.config.normalizer, outputs.references.values()):
+        texts = (*outputs.references.values(), *outputs.hypotheses.values())
+        if sentence := normalisers.marks_lost(self.config.normalizer, texts):
             log.warning("%s", sentence)
 
 

@@ -31,6 +31,7 @@ from voxboard.scoring.calibration import Calibration
 from voxboard.scoring.cohort import Cohort
 from voxboard.scoring.cosine import BLOCK, cosine
 from voxboard.scoring.embed import Embeddings, embed
+from voxboard.trials import trial_labels
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -282,19 +283,20 @@ class Verification(Benchmark):
     def save(self, outputs: Scored, folder: Path, stem: str) -> None:
         """`scores-<stem>.txt.gz`: `label enrol test score`, a line per trial; scores are written exactly.
 
-        Names with white space would part in two: then it is a table with a header, in which any name can stand.
+        Names with white space would part in two, and some look like labels: then it is a table with a header, in which
+        any name can stand.
         """
         trials = outputs.items.trials
         names = trials.utterances
-        spaced = any(len(name.split()) != 1 for name in names)
+        headed = any(name.split() != [name] or trial_labels.is_label(name) for name in names)
         columns = (trials.labels, trials.enrol, trials.test, outputs.scores)
         with gzip.open(folder / f"scores-{stem}.txt.gz", "wt", encoding="utf-8", compresslevel=3, newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            if spaced:
+            table = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+            if headed:
                 table.writerow(SCORES)
             for start in range(0, len(outputs.scores), BLOCK):
                 rows = zip(*(column[start : start + BLOCK].tolist() for column in columns), strict=True)
-                if spaced:
+                if headed:
                     table.writerows((label, names[a], names[b], repr(score)) for label, a, b, score in rows)
                 else:
                     file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)

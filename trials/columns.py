@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ def first_line(path: Path) -> str:
     return _surveyed(path)[0]
 
 
+def count_lines(path: Path) -> int:
+    """How many lines a file has. Raises `UserError`."""
+    return _surveyed(path)[1]
+
+
 def read(path: Path) -> Columns:
     """Read a file of fields that are separated by white space, by tabs, or by commas.
 
@@ -103,11 +109,11 @@ def _surveyed(path: Path) -> tuple[str, int]:
     """The first line that says something, and how many lines there are."""
     head, count, last = b"", 0, b"\n"
     with text_files.opened(path) as file:
-        while block := file.read(text_files.BLOCK):
-            if len(head) < 1 << 16 and not head.strip():
-                head += text_files.as_utf8(block, path)[: 1 << 16]
-            elif b"\0" in block:
-                text_files.as_utf8(block, path)
+        source = _narrow(file, path)
+        while block := source.read(text_files.BLOCK):
+            block = text_files.as_utf8(block, path)
+            if not head.strip():
+                head = block
             count += block.count(b"\n")
             last = block[-1:]
     first = next((line for line in head.splitlines() if line.strip()), b"")
@@ -115,14 +121,16 @@ def _surveyed(path: Path) -> tuple[str, int]:
 
 
 def _separator(first: str) -> str:
-    if first.count("\t") >= 2:
+    """Tabs only where they part other fields than white space does: names may hold blanks then."""
+    tabs = first.count("\t")
+    if tabs > 1 and tabs + 1 < len(first.replace("\t", " ").split(" ")):
         return "\t"
-    return "," if "," in first and not first.split()[1:] else r"\s+"
+    return "," if "," in first and not re.search(r"[ \t]", first.strip()) else r"\s+"
 
 
 def _fields(first: str) -> list[str]:
     separator = _separator(first)
-    return first.split() if separator == r"\s+" else [field.strip() for field in first.split(separator)]
+    return re.split(r"[ \t]+", first.strip(" \t")) if separator == r"\s+" else first.split(separator)
 
 
 def _tables(path: Path, first: str, width: int) -> Iterator[DataFrame]:
@@ -138,7 +146,7 @@ def _tables(path: Path, first: str, width: int) -> Iterator[DataFrame]:
                     raise _uneven(int(table.index[np.flatnonzero(long)[0]]), width)
                 yield table.drop(columns=width)
         except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-8 text ({error.reason}).", "Convert the file to UTF-8.") from error
+            raise NoColumns("it is not UTF-8 text.", "Convert the file to UTF-8.") from error
         except ValueError as error:  # pandas' ParserError is one
             reason = " ".join(str(error).split())[:120]
             raise NoColumns(f"not every line has {width} fields ({reason}).", "Each line is one trial.") from error
@@ -199,3 +207,15 @@ def numbers(words: Any) -> NDArray[np.float64] | None:
     except (ValueError, TypeError):
         return None
     return None if any("_" in word for word in words) else values
+
+
+def merged(
+    sides: Sequence[Sequence[str]], codes: Sequence[NDArray[np.int32]]
+) -> tuple[list[str], list[NDArray[np.int32]]]:
+    """The names of both sides under one numbering."""
+    places: dict[str, int] = {}
+    numbered = []
+    for words, own in zip(sides, codes, strict=True):
+        known = np.array([places.setdefault(word, len(places)) for word in words], np.int32)
+        numbered.append(known[own] if known.size else own)
+    return list(places), numbered

@@ -17,6 +17,7 @@ from voxboard.errors import UserError
 
 if TYPE_CHECKING:
     from voxboard.trials.formats import Format
+    from voxboard.trials.plain import Plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,20 +118,37 @@ class Trials:
 
 
 def read(path: str | Path) -> Trials:
-    """Reads a trial list; the format is found from its content, gzip from its first bytes.
+    """Reads a trial list; the format is found from all its lines, gzip from its first bytes.
 
     A sidecar beside it is not read: `voxboard trials check` compares the two. Raises `UserError` that names the file,
     and the line where there is one.
     """
     path = Path(path)
+    if (found := _plain(path)) is not None:
+        return Trials(found.names, found.enrol, found.test, found.labels, name=_stem(path))
     data = content(path)
     labels, enrol, test, matches = _format(data, path)[1].parse(data, path)
     return Trials.of(labels, enrol, test, matches, _stem(path))
 
 
 def format_of(path: str | Path) -> str:
-    """The format of a list, by its first line. Raises `UserError` for a file that is none."""
-    return _format(content(Path(path)), Path(path))[0]
+    """The format of a list. Raises `UserError` for a file that is none."""
+    found = _plain(Path(path))
+    return _format(content(Path(path)), Path(path))[0] if found is None else found.layout
+
+
+def _plain(path: Path) -> Plain | None:
+    """A list that is told from all its columns, or from names of them that are not our own formats'.
+
+    None for a list in one of our formats with a header, and for what is no list.
+    """
+    from voxboard.trials import columns, formats, named_columns, plain
+
+    first = columns.first_line(path)
+    if not first or any(formats.FORMATS[name].recognises(first) for name in formats.SUFFIXES.values()):
+        return None
+    named = named_columns.header(first, ("enrol", "test", "label"))
+    return plain.read(path) if named is None else plain.of_table(named_columns.read(path, *named))
 
 
 def write(

@@ -50,6 +50,11 @@ def words_of(values: Sequence[str]) -> list[int]:
     return [value for value in found if value is not None]
 
 
+def is_label(word: str) -> bool:
+    """Whether a word may be read as a label."""
+    return _value(word) is not None
+
+
 def _value(word: str) -> int | None:
     if word.lower() in WORDS:
         return WORDS[word.lower()]

@@ -61,15 +61,18 @@ def as_utf8(data: bytes, path: Path) -> bytes:
     return data.removeprefix(codecs.BOM_UTF8)
 
 
-def text(path: Path) -> str:
-    """As `content`, decoded, with plain line ends. Raises `UserError` with the line that is not UTF-8."""
+def text(path: Path, plain_ends: bool = True) -> str:
+    """As `content`, decoded; line ends become newlines where `plain_ends`.
+
+    Raises `UserError` with the line that is not UTF-8.
+    """
     data = content(path)
     try:
         decoded = data.decode()
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError(f"{path}, line {line}: not UTF-8 text.", "Convert the file to UTF-8.") from error
-    return decoded.replace("\r\n", "\n").replace("\r", "\n")
+    return decoded.replace("\r\n", "\n").replace("\r", "\n") if plain_ends else decoded
 
 
 @contextmanager
@@ -87,9 +90,17 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             file.seek(0)
             yield gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[misc]
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} is a damaged gzip file: {error}.", "Fetch or write it again.") from error
+        raise UserError(
+            f"{path} cannot be read: it is a damaged gzip file ({error}).", "Fetch or write it again."
+        ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file's first bytes are gzip's. Raises `UserError`."""
+    with opened(path) as file:
+        return isinstance(file, gzip.GzipFile)
 
 
 def available() -> int:
@@ -113,17 +124,24 @@ def with_suffix(folder: Path, suffix: str) -> list[Path]:
 
     Raises `UserError` where the folder cannot be read, or holds none.
     """
-    endings = (suffix, f"{suffix}.gz")
     try:
-        files = sorted(
-            file for file in folder.iterdir()
-            if file.name.lower().endswith(endings) and not is_hidden(file) and file.is_file()
-        )  # fmt: skip
+        files = _ending(folder, suffix)
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}.", "Check the path.") from error
     if not files:
         raise UserError(f"{folder} holds no {suffix} file.", "Pass a file, or the folder that holds them.")
     return files
+
+
+def holds(folder: Path, suffix: str) -> bool:
+    """Whether there is a folder with files that `with_suffix` finds."""
+    return folder.is_dir() and bool(_ending(folder, suffix))
+
+
+def _ending(folder: Path, suffix: str) -> list[Path]:
+    endings = (suffix, f"{suffix}.gz")
+    named = (file for file in folder.iterdir() if file.name.lower().endswith(endings) and not is_hidden(file))
+    return sorted(file for file in named if file.is_file())
 
 
 def stem_of(path: Path) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.benchmarks.test_retrieval import matched
 from voxboard.benchmarks.retrieval import Retrieval
+from voxboard.comparison import raw
 from voxboard.comparison.outputs import is_raw, paired
 from voxboard.comparison.raw import Options
 from voxboard.errors import UserError
@@ -46,3 +47,10 @@ def test_other_captions_are_refused(tmp_path: Path) -> None:
         Retrieval(Retrieval.Config()).save(matched(60, 20, seed), tmp_path / name, "c")
     with pytest.raises(UserError, match="of other captions"):
         paired(*(tmp_path / name / "ranks-c.jsonl" for name in "ab"), OPTIONS)
+
+
+@pytest.mark.parametrize("data", [b"[" * 200_000, b"\xff\n", b"{]\n", b"\0"])
+def test_damaged_raw_outputs_are_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "texts-a.jsonl").write_bytes(data)
+    with pytest.raises(UserError, match=r"texts-a\.jsonl"):
+        raw.rows(tmp_path / "texts-a.jsonl")

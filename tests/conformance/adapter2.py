@@ -5,6 +5,6 @@ PYTHONPATH=. python ../shared/metric-cases-2/check.py tests.conformance.adapter2
 
 from __future__ import annotations
 
-from tests.conformance.formats_adapter import score_layout, transcript_format, wer_trn
+from tests.conformance.formats_adapter import der_rttm, score_layout, transcript_format, wer_trn
 
-__all__ = ["score_layout", "transcript_format", "wer_trn"]
+__all__ = ["der_rttm", "score_layout", "transcript_format", "wer_trn"]

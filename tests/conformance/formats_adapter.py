@@ -8,6 +8,7 @@ from typing import Any
 
 from voxboard.imported import scores, texts
 from voxboard.imported.text_formats import Source, decide
+from voxboard.metrics import diarization
 from voxboard.metrics import text as measures
 from voxboard.metrics.nist_text import Rules
 
@@ -48,3 +49,17 @@ def score_layout(text: str, name: str) -> dict[str, Any]:
         "label": None if labels is None else ("nontarget", "target", "spoof")[labels[0]],
         "score": float(found.scores[0]),
     }
+
+
+def der_rttm(ref: str, hyp: str, uem: str | None, collar: float) -> dict[str, float]:
+    """DER of two RTTM files as md-eval has it: mapped on all evaluated time, which without UEM is the reference's."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder, name) for name in ("ref.rttm", "hyp.rttm", "all.uem")}
+        for path, content in zip(paths.values(), (ref, hyp, uem or ""), strict=True):
+            path.write_text(content, encoding="utf-8")
+        regions = paths["all.uem"] if uem is not None else None
+        found = diarization.score(
+            paths["ref.rttm"], paths["hyp.rttm"], collar, uem=regions, mapping="all", span="reference"
+        )
+    parts = {"total": found.total, "miss": found.miss, "fa": found.false_alarm, "confusion": found.confusion}
+    return {"der": found.der, **parts}

@@ -19,7 +19,11 @@ TEXT = """
 All substitutions, insertions and deletions over all words (characters) of the references. Any white space parts words.
 Spaces are characters, except at the ends of a text. An empty reference counts, its hypothesis's words being insertions;
 without any reference word the rate is 0 for no errors and infinite otherwise. Fractions. `whisper-en` is Whisper's
-normaliser of English; in its rows jiwer is given the texts that the package whisper-normalizer makes.
+normaliser of English; in its rows jiwer is given the texts that the package whisper-normalizer makes. `basic` is
+Whisper's for any language: it makes spaces of marks, so that vowel signs of Devanagari, Tamil or Thai part their words
+and two different Hindi words may become equal, which is logged; `basic-marks` does the same but keeps the marks.
+`Rules(costs="nist")` aligns by sclite's costs (4 for a substitution, 3 for the others), whose errors may be more than
+the fewest: `x y z a b` against `a b q w e` has 6 instead of 5.
 """
 
 Texts = Sequence[str]

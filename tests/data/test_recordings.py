@@ -163,3 +163,14 @@ def test_voxconverse_names_its_speakers_per_recording(tmp_path: Path, corpora: P
     }
     with pytest.raises(UserError, match="No {dev,test}"):
         prepare("VoxConverse", tmp_path / "audio")
+
+
+def test_noscore_is_taken_out_of_what_is_scored(meetings: Path, corpora: Path) -> None:
+    with (meetings / "all.rttm").open("a", encoding="utf-8") as file:
+        file.write("NOSCORE talk 1 0.5 0.6 <NA> <NA> <NA> <NA>\n")
+
+    def scored(**options: Path) -> dict[str, object]:
+        return {cut.id: (cut.custom or {}).get("uem") for cut in made(meetings, **options).recordings("test")}
+
+    assert scored() == {"dev1": None, "talk": [[0.0, 0.5], [1.1, 2.0]]}
+    assert scored(uem=Path("all.uem")) == {"dev1": [[0.0, 2.0]], "talk": [[0.1, 0.5], [1.1, 1.9]]}

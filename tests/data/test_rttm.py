@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from voxboard.data.rttm import read_rttm, read_uem, write_rttm, write_uem
+from voxboard.data.rttm import read_rttm, read_uem, worded, write_rttm, write_uem
 from voxboard.errors import UserError
+from voxboard.metrics.diarization import score
 
 TURN = "SPEAKER a 1 0.5 1.25 <NA> <NA> MÉO069 <NA> <NA>"
 
@@ -161,3 +162,102 @@ def test_real_files_are_read(shared_data: Path) -> None:
     assert set(turns) == set(regions)
     assert any("É" in speaker for rows in turns.values() for speaker, _, _ in rows)
     assert len(read_rttm(shared_data / "diarization" / "voxconverse" / "dev")) == 216
+
+
+REFERENCE = "SPEAKER f 1 0.0 4.0 <NA> <NA> A <NA>\nSPEAKER f 1 4.0 4.0 <NA> <NA> B <NA>\n"
+HYPOTHESIS = "SPEAKER f 1 0.0 3.5 <NA> <NA> x <NA>\nSPEAKER f 1 3.5 5.5 <NA> <NA> y <NA>\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "total", "miss", "false_alarm", "confusion"),
+    [
+        ("", 8, 0, 1, 0.5),
+        ("NOSCORE f 1 3.0 2.0 <NA> <NA> <NA> <NA>", 6, 0, 1, 0),
+        ("NOSCORE f 1 1.0 1.0 <NA> <NA> <NA> <NA>", 7, 0, 1, 0.5),
+        ("NOSCORE f 1 7.5 3.0 <NA> <NA> <NA> <NA>", 7.5, 0, 0, 0.5),
+        ("NOSCORE f 1 9.5 1e8 <NA> <NA> <NA> <NA>", 8, 0, 1, 0.5),
+        ("NO_RT_METADATA f 1 3.0 2.0 <NA> <NA> <NA> <NA>", 8, 0, 1, 0.5),
+        ("NON-LEX f 1 1.0 0.5 laughs laugh A <NA>", 6.5, 0, 1, 0.5),
+        ("NON-LEX f 1 *1.0 0.5* laughs laugh A <NA>", 6.5, 0, 1, 0.5),
+        ("NON-LEX f 1 1.0 0.5 x laugh A <NA>\nLEXEME f 1 1.6 0.1 hello lex A <NA>", 6.9, 0, 1, 0.5),
+        ("NON-LEX f 1 0.1 0.1 x laugh A <NA>", 7.3, 0, 1, 0.5),
+        ("NON-SPEECH f 1 1.0 1.0 <NA> noise <NA> <NA>", 8, 0, 1, 0.5),
+        ("SPKR-INFO f 1 <NA> <NA> <NA> adult_male A <NA>", 8, 0, 1, 0.5),
+        ("# a comment\n; another", 8, 0, 1, 0.5),
+    ],
+)
+def test_every_type_counts_as_in_md_eval(
+    line: str, total: float, miss: float, false_alarm: float, confusion: float, tmp_path: Path
+) -> None:
+    for name, text in {"r.rttm": f"{REFERENCE}{line}\n", "h.rttm": HYPOTHESIS, "u.uem": "# all\nf 1 0 10\n"}.items():
+        (tmp_path / name).write_text(text)
+    found = score(tmp_path / "r.rttm", tmp_path / "h.rttm", 0.0, uem=tmp_path / "u.uem", mapping="all")
+    assert (found.total, found.miss, found.false_alarm, found.confusion) == pytest.approx(
+        (total, miss, false_alarm, confusion)
+    )
+
+
+def test_noscore_without_a_uem_leaves_the_time_of_the_turns(tmp_path: Path) -> None:
+    for name, text in {"r.rttm": f"{REFERENCE}NOSCORE f 1 3 2 <NA> <NA> <NA> <NA>\n", "h.rttm": HYPOTHESIS}.items():
+        (tmp_path / name).write_text(text)
+    sides = tmp_path / "r.rttm", tmp_path / "h.rttm"
+    assert score(*sides, 0.0).false_alarm == 1
+    assert score(*sides, 0.0, span="reference").false_alarm == 0
+    with pytest.raises(UserError, match="line 3: NOSCORE takes time out of scoring"):
+        read_rttm(sides[0])
+
+
+def test_a_folder_is_read_in_any_case_and_without_hidden_files(tmp_path: Path) -> None:
+    (tmp_path / "A.RTTM").write_text(TURN, encoding="utf-8")
+    for name in ("._A.rttm", ".b.rttm"):
+        (tmp_path / name).write_bytes(b"\0\5\26\7Mac OS X")
+    assert list(read_rttm(tmp_path)) == ["a"]
+    (tmp_path / "A.RTTM").unlink()
+    with pytest.raises(UserError, match=r"holds no \.rttm file"):
+        read_rttm(tmp_path)
+
+
+def test_regions_that_overlap_are_scored_once_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "all.uem").write_text("; note\nf 1 0 6\nf 1 5 8\n")
+    caplog.set_level("WARNING", "voxboard")
+    assert read_uem(tmp_path / "all.uem") == {"f": [(0.0, 6.0), (5.0, 8.0)]}
+    assert "regions of f that overlap: they are scored once" in caplog.text
+    turns = {"f": [("A", 0.0, 8.0)]}
+    assert score(turns, turns, 0.0, uem=tmp_path / "all.uem").total == 8
+
+
+def test_mdtm_and_utf_16_are_told_from_rttm(tmp_path: Path) -> None:
+    (tmp_path / "x.rttm").write_text("f 1 0.0 4.0 speaker <NA> <NA> ann\n")
+    with pytest.raises(UserError, match="line 1: this is MDTM"):
+        read_rttm(tmp_path / "x.rttm")
+    (tmp_path / "x.rttm").write_text(TURN, encoding="utf-16")
+    assert list(read_rttm(tmp_path / "x.rttm")) == ["a"]
+
+
+def test_names_that_rttm_cannot_hold_get_others(tmp_path: Path) -> None:
+    turns = {"my talk": [("Anna M", 0.0, 1.0), ("Anna_M", 1.0, 2.0)], "a/b": []}
+    found = worded(turns)
+    assert found == {"my_talk": [("Anna_M", 0.0, 1.0), ("Anna_M_2", 1.0, 2.0)], "a_b": []}
+    write_rttm(found, tmp_path / "out")
+    assert read_rttm(tmp_path / "out") == found
+
+
+def test_a_name_that_would_be_a_comment_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="would be a comment"):
+        write_uem({"#1": [(0.0, 1.0)]}, tmp_path / "all.uem")
+
+
+def test_saved_reports_of_md_eval_are_reproduced(shared_data: Path) -> None:
+    folder = shared_data / "published-scores" / "sctk-md-eval"
+    scored = {
+        "md_test23": 7.5,
+        "md_test25": 6.618,
+        "md_test27": 96.671,
+        "md_test_greg": 197.0,
+        "sd_test1": 7.8,
+        "sd_test3": 8.9,
+    }
+    for name, seconds in scored.items():
+        sides = folder / f"{name}.ref.rttm", folder / f"{name}.sys.rttm"
+        found = score(*sides, 0.0, name.startswith("sd"), folder / f"{name}.uem", mapping="all")
+        assert (found.total, found.der) == pytest.approx((seconds, 0.0), abs=5e-3), name

@@ -10,6 +10,7 @@ import pytest
 
 from voxboard import records
 from voxboard.cli import main
+from voxboard.imported import scores
 from voxboard.metrics import detection
 from voxboard.records import Record
 
@@ -152,3 +153,84 @@ def test_mistakes_are_told_in_a_sentence(
     Path("hyp").write_text("u1 a\n")
     assert main(["score", *words]) == 2
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("place")
+def test_sclites_published_number_is_reproduced(shared_data: Path) -> None:
+    folder = shared_data / "published-scores" / "sctk-sclite"
+    words = ("--hypotheses", str(folder / "csrnab.hyp"), "--references", str(folder / "csrnab.ref"), "--fold_case")
+    record = score(*words, "--costs", "nist", "--corpus", "csrnab")
+    kinds = ("wer", "substitutions", "deletions", "insertions")
+    values = [record.values[f"{kind}@none,nist,fold_case"].value for kind in kinds]
+    assert [round(1406 * value) for value in values if value is not None] == [169, 131, 12, 26]
+    assert record.reason.startswith("imported from csrnab.hyp (trn), csrnab.ref (trn)")
+    assert record.protocol is not None
+    assert record.protocol.options["rules"]["costs"] == "nist"
+
+
+def test_published_costs_of_repeated_conditions_are_reproduced(shared_data: Path) -> None:
+    found = scores.read(shared_data / "published-scores" / "roc-jl-ru2009" / "ru.2009.table.gz")
+    assert found.labels is not None
+    cost, _ = detection.min_dcf(found.scores, found.labels, 0.01, 10.0, 1.0)
+    assert cost == pytest.approx(0.34593062385260914, abs=1e-12)
+
+
+@pytest.mark.usefixtures("place")
+def test_plain_text_has_one_protocol_in_every_format() -> None:
+    Path("ref").write_text("u1 a b\nu2 c\n")
+    Path("hyp").write_text("u1 a\nu2 c\n")
+    Path("hyp.trn").write_text("a (u1)\nc (u2)\n")
+    protocols = {
+        score("--hypotheses", name, "--references", "ref", "--corpus", "toy", "--system", name).protocol_id
+        for name in ("hyp", "hyp.trn")
+    }
+    assert len(protocols) == 1
+
+
+@pytest.mark.usefixtures("place")
+def test_speakers_of_an_stm_are_resampled() -> None:
+    Path("r.stm").write_text("".join(f"f A s{i // 2} {i} {i + 1} a b\n" for i in range(12)))
+    Path("h.ctm").write_text("".join(f"f A {i}.1 0.1 a\nf A {i}.5 0.1 {'b' if i % 3 else 'x'}\n" for i in range(12)))
+    record = score("--hypotheses", "h.ctm", "--references", "r.stm", "--corpus", "toy")
+    value = record.values["wer@none"]
+    assert (value.value, value.cluster_by, value.clusters) == (pytest.approx(4 / 24), "speaker", 6)
+
+
+@pytest.mark.usefixtures("place")
+def test_a_recording_that_only_the_uem_names_is_scored() -> None:
+    Path("ref.rttm").write_text("SPEAKER r 1 0 10 <NA> <NA> A <NA>\nSPEAKER r 1 10 10 <NA> <NA> B <NA>\n")
+    Path("hyp.rttm").write_text(Path("ref.rttm").read_text() + "SPEAKER silent 1 1 5 <NA> <NA> A <NA>\n")
+    Path("all.uem").write_text("r 1 0 20\nsilent 1 0 20\n")
+    words = ("--rttm", "hyp.rttm", "--reference", "ref.rttm", "--uem", "all.uem", "--collar", "0")
+    record = score(*words, "--corpus", "toy")
+    assert record.values["der@collar=0"].value == pytest.approx(0.25)
+    assert record.protocol is not None
+    assert record.protocol.items.count == 2
+    Path("all.uem").write_text("/data/r.sph 1 0 20\n")
+    Path("hyp.rttm").write_text(Path("ref.rttm").read_text())
+    assert score(*words, "--corpus", "toy").values["der@collar=0"].value == 0
+
+
+@pytest.mark.usefixtures("place")
+def test_without_a_uem_the_evaluated_time_may_be_the_references() -> None:
+    Path("ref.rttm").write_text("SPEAKER f 1 0 4 <NA> <NA> A <NA>\nSPEAKER f 1 4 4 <NA> <NA> B <NA>\n")
+    Path("hyp.rttm").write_text("SPEAKER f 1 0 3.5 <NA> <NA> x <NA>\nSPEAKER f 1 3.5 5.5 <NA> <NA> y <NA>\n")
+    words = ("--rttm", "hyp.rttm", "--reference", "ref.rttm", "--collar", "0", "--corpus", "toy")
+    both, own = score(*words), score(*words, "--span", "reference")
+    assert [record.values["der@collar=0"].value for record in (both, own)] == pytest.approx([0.1875, 0.0625])
+    assert both.protocol_id != own.protocol_id
+
+
+@pytest.mark.usefixtures("place")
+def test_distances_and_lost_marks_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("list").write_text("1 a b\n0 c d\n")
+    Path("s").write_text("a b 0.1\nc d 0.5\n")
+    score("--scores", "s", "--trials", "list", "--corpus", "toy")
+    assert "above 50 %: are these distances?" in capsys.readouterr().err
+    for name, word in {"ref": "कि", "hyp": "की"}.items():
+        Path(name).write_text(f"u1 {word} ok\n")
+    record = score("--hypotheses", "hyp", "--references", "ref", "--corpus", "toy", "--normalizer", "basic")
+    assert "basic takes vowel signs and other marks out of 2 texts" in capsys.readouterr().err
+    assert record.values["wer@basic"].value == 0
+    record = score("--hypotheses", "hyp", "--references", "ref", "--corpus", "toy", "--normalizer", "basic-marks")
+    assert record.values["wer@basic-marks"].value == 0.5

@@ -26,13 +26,17 @@ Scores, with labels from the list or the file: `enrol test score` (Kaldi, 3D-Spe
 (VoxSRC), `enrol test score target|nontarget` (WeSpeaker), `enrol test 1|0 score` (SpeechBrain), `score 1|0 enrol test`
 (voxceleb_trainer), `1|0 enrol test score` (voxboard), `enrol*test score` (ESPnet), tables with a header (NIST SRE,
 ASVspoof 5, LABEL,SAMPLE1,SAMPLE2,SCORE of UniPool-SV).
+
 Texts: `id text` (Kaldi), `text (id)` (NIST TRN), STM and CTM, tables with a header (commas, semicolons, tabs),
 LJSpeech, NeMo manifests, JSON lines, lists and maps, Whisper's JSON, audiofolder. In TRN, STM and CTM `{ a / b / @ }`
 is any of its branches. sclite's numbers: --costs nist --fold_case, with its -D --optional, with its -F --fragments.
+
 Turns: RTTM; NOSCORE leaves the evaluated time, NON-LEX the scored one. md-eval's numbers: --mapping all --span
 reference.
-The format is found from all lines, and from the ids of the other side; where several fit, name it with --format. All
-files may be gzipped, in UTF-8 or UTF-16.
+
+The format is found from all lines, and from the ids of the other side; where several fit, name it with --format: kaldi,
+voxsrc, wespeaker, speechbrain, voxceleb_trainer, voxboard, espnet or table of scores; trn, kaldi, stm, ctm, csv,
+ljspeech, nemo, jsonl or json of texts. All files may be gzipped, in UTF-8 or UTF-16.
 
 Intervals resample the speakers that --speakers tells. Without it, trials are clustered by chains of target trials, and
 texts by utterance: the record says so. Recordings are resampled for diarization."""
@@ -57,8 +61,7 @@ class ScoreArgs:
     references: Path | None = None
     """True transcripts."""
     format: str = ""
-    """Format of --scores, or of both transcripts, where several fit. Scores: kaldi, voxsrc, wespeaker, speechbrain,
-    voxceleb_trainer, voxboard, espnet, table. Texts: trn, kaldi, stm, ctm, csv, ljspeech, nemo, jsonl, json."""
+    """Format of --scores, or of both transcripts, where several fit: one of the names above."""
     hypothesis_format: str = ""
     """Format of --hypotheses alone."""
     reference_format: str = ""
@@ -164,7 +167,7 @@ def _diarization(args: ScoreArgs, arguments: Sequence[str] | None, rttm: Path) -
 
     pair = {"rttm": _there(rttm), "reference": _there(args.reference, "--reference")}
     pair |= {"uem": _there(args.uem)} if args.uem else {}
-    scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching)
+    scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching, args.span)
     return tasks.diarization(_source(args, pair, arguments), pair["rttm"], pair["reference"], *scoring)
 
 

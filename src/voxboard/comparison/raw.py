@@ -71,15 +71,15 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def _parsed(line: str, path: Path) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: nested too deeply
         raise UserError(f"{path} cannot be read: {error}.", "Evaluate again.") from error
 
 
 def text(path: Path) -> str:
     """The content of a text, gzipped or not. Raises `UserError`."""
-    from voxboard.trials.table import content
+    from voxboard import text_files
 
-    return content(path).decode("utf-8")
+    return text_files.text(path, plain_ends=False)
 
 
 def utterances(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data.recordings import Part, Recordings, annotation, by_name
+from voxboard.data.recordings import Recordings, annotation, by_name
 from voxboard.errors import UserError
+from voxboard.text_files import holds
 
 if TYPE_CHECKING:
     from voxboard.data.prepare import Options
@@ -48,10 +50,9 @@ def voxconverse(folder: Path, options: Options) -> Recordings:
         )
     parts = {}
     for ours, place in rttms.items():
-        turns = annotation(place).turns
-        parts[ours] = Part(
-            {name: [(f"{name}-{who}", start, end) for who, start, end in own] for name, own in turns.items()}
-        )
+        found = annotation(place)
+        named = {name: [(f"{name}-{who}", start, end) for who, start, end in own] for name, own in found.turns.items()}
+        parts[ours] = replace(found, turns=named)
     return Recordings(folder, by_name(folder), parts)
 
 
@@ -59,9 +60,7 @@ def _splits(folder: Path, places: list[str] | tuple[str, ...], suffix: str) -> d
     """Our split → the folder of its files, in the first place that holds any."""
     for pattern in places:
         for place in sorted(folder.glob(pattern)) if "*" in pattern else [folder / pattern]:
-            found = {
-                ours: place / theirs for theirs, ours in SPLITS.items() if any((place / theirs).glob(f"*{suffix}"))
-            }
+            found = {ours: place / theirs for theirs, ours in SPLITS.items() if holds(place / theirs, suffix)}
             if found:
                 return found
     return {}

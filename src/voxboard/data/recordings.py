@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
 from voxboard.data.earlier import check_new, earlier
-from voxboard.data.rttm import Region, Turn, read_rttm, read_uem
+from voxboard.data.rttm import Region, Turn, read_reference, read_uem
 from voxboard.data.scan import Utterance, find_audio, to_cuts
 from voxboard.errors import UserError
 
@@ -20,16 +21,26 @@ if TYPE_CHECKING:
 
     from voxboard.data.prepare import Options
 
+log = logging.getLogger("voxboard")
+
 SLACK = 0.1  # seconds; a turn that ends so little after its audio was rounded
 NAMED = 3  # recordings that a message names
 
 
 @dataclass(frozen=True)
 class Part:
-    """The annotation of one split; without UEM all of a recording is scored."""
+    """The annotation of one split; without UEM all of a recording is scored, but what is `unevaluated` (NOSCORE)."""
 
     turns: Mapping[str, Sequence[Turn]]
     uem: Mapping[str, Sequence[Region]] | None = None
+    unevaluated: Mapping[str, Sequence[Region]] = field(default_factory=dict)
+
+    def scored(self, name: str, duration: float) -> list[Region] | None:
+        """What of a recording is scored; None for all of it."""
+        out = self.unevaluated.get(name, ())
+        if self.uem is None:
+            return without([(0.0, duration)], out) if out else None
+        return without(self.uem[name], out)
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def scan(folder: Path, options: Options) -> Recordings:
     if not valid:
         notes.append("All recordings are for the test; --valid_recordings PATTERN… keeps some for tuning.")
     parts = {
-        split: Part({name: turns for name, turns in found.turns.items() if (name in valid) == inside}, found.uem)
+        split: replace(found, turns={name: own for name, own in found.turns.items() if (name in valid) == inside})
         for split, inside in (("valid", True), ("test", False))
     }
     return Recordings(folder, by_name(folder), parts, notes)
@@ -79,15 +90,27 @@ def annotation(rttm: Path, uem: Path | None = None) -> Part:
     for path in (rttm, uem):
         if path is not None and not path.exists():
             raise UserError(f"There is no file or folder {path}.", "Check --rttm and --uem.")
-    turns: dict[str, Sequence[Turn]] = dict(read_rttm(rttm))
+    marked = read_reference(rttm)
+    turns: dict[str, Sequence[Turn]] = {**marked.turns}
+    if marked.unscored:
+        log.warning("Noises (NON-LEX) of %s are scored as any other time: md-eval leaves them out.", rttm)
     if uem is None:
-        return Part(turns)
+        return Part(turns, None, marked.unevaluated)
     regions = read_uem(uem)
     if lacking := [name for name in turns if name not in regions]:
         raise UserError(
             f"{uem} does not say what is scored of {_listed(lacking)}.", "Add them, or leave --uem out to score all."
         )
-    return Part({**dict.fromkeys(regions, ()), **turns}, regions)
+    return Part({**dict.fromkeys(regions, ()), **turns}, regions, marked.unevaluated)
+
+
+def without(regions: Sequence[Region], out: Sequence[Region]) -> list[Region]:
+    """Regions less what is taken out of them."""
+    left = list(regions)
+    for first, last in out:
+        cut = [((start, min(end, first)), (max(start, last), end)) for start, end in left]
+        left = [(start, end) for pair in cut for start, end in pair if end > start]
+    return left
 
 
 def by_name(folder: Path, channel: str = "") -> dict[str, Path]:
@@ -140,7 +163,7 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     for cut in cuts:
         part = parts[named[cut.id]]
-        _annotate(cut, part.turns[cut.id], None if part.uem is None else part.uem[cut.id])
+        _annotate(cut, part.turns[cut.id], part.scored(cut.id, cut.duration))
         by_split[named[cut.id]].append(cut)
     notes += _oddities(cuts, parts, named)
     before = earlier(folder, options.split, info)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from voxboard import records
 from voxboard.benchmarks.fields import fields_of
 from voxboard.errors import UserError
+from voxboard.text_files import is_hidden
 
 if TYPE_CHECKING:
     from voxboard.benchmarks.base import Benchmark, Measured
@@ -109,9 +110,11 @@ def checked(found: Measured) -> Measured:
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file, or of the names and contents of a folder's files."""
+    """sha256 of a file, or of the names and contents of a folder's files, hidden ones left out as they are not read."""
     content = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file()):
+    for file in (
+        [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file() and not is_hidden(one))
+    ):
         content.update(b"" if path.is_file() else f"{file.name}\0".encode())
         content.update(file.read_bytes())
     return content.hexdigest()

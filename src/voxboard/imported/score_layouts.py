@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from voxboard.errors import UserError, unknown
 from voxboard.trials import trial_labels
-from voxboard.trials.columns import Column, Columns
+from voxboard.trials.columns import Column, Columns, merged
 
 ADVICE = "Layouts that are read: enrol test score · score enrol test · enrol test score target|nontarget · "
 ADVICE += "enrol test 1|0 score · 1|0 enrol test score · score 1|0 enrol test · a table with a header."
@@ -136,18 +136,6 @@ def _read(columns: Columns, fit: _Fit) -> Read:
         codes = [fit.roles[role].codes for role in ("enrol", "test")]
     names, (enrol, test) = merged(sides, codes)
     return Read(layout, names, enrol, test, scores, labels)
-
-
-def merged(
-    sides: Sequence[Sequence[str]], codes: Sequence[NDArray[np.int32]]
-) -> tuple[list[str], list[NDArray[np.int32]]]:
-    """The names of both sides under one numbering."""
-    places: dict[str, int] = {}
-    numbered = []
-    for words, own in zip(sides, codes, strict=True):
-        known = np.array([places.setdefault(word, len(places)) for word in words], np.int32)
-        numbered.append(known[own] if known.size else own)
-    return list(places), numbered
 
 
 def _nothing(columns: Columns, format_: str) -> UserError:

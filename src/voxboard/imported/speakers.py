@@ -37,11 +37,11 @@ def of_each(names: Iterable[str], speakers: Speakers) -> NDArray[np.str_]:
 
 
 def _of_file(path: Path) -> Speakers:
-    from voxboard.trials.table import content
+    from voxboard import text_files
 
     found: dict[str, str] = {}
-    for number, line in enumerate(content(path).decode("utf-8", "replace").splitlines(), start=1):
-        fields = line.split()
+    for number, line in enumerate(text_files.text(path).split("\n"), start=1):
+        fields = line.split("\t") if line.count("\t") == 1 else line.split()
         if fields and len(fields) != 2:
             raise UserError(
                 f"{path}, line {number}: {line[:80]!r} is not `utterance speaker`.", "Pass Kaldi's utt2spk."

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from voxboard import records
 from voxboard.benchmarks.base import Measured
 from voxboard.data.corpus import Corpus, CorpusInfo
-from voxboard.errors import UserError
+from voxboard.errors import UserError, printable
 from voxboard.imported import scores, speakers, texts
 from voxboard.imported.record import Source, checked, record_of
 from voxboard.imported.speakers import Speakers
@@ -26,6 +27,8 @@ from voxboard.trials import Trials
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
+
+log = logging.getLogger("voxboard")
 
 UNKNOWN = {"outputs": "imported"}  # in a protocol: nobody here knows how they were made
 
@@ -55,6 +58,10 @@ def verification(
     benchmark = Verification(Verification.Config())
     outputs = Scored(items, Spent(), values)
     measured = benchmark.measure(outputs, None, **source.resampling)
+    if measured.values[benchmark.main_metric].value > 0.5:
+        log.warning(
+            "The EER of %s is above 50 %%: are these distances? Higher scores must mean the same speaker.", path
+        )
     protocol = benchmark.protocol(outputs, Evaluation(), None)
     if owners is None:
         protocol = replace(protocol, items=replace(protocol.items, speakers=None))
@@ -113,24 +120,30 @@ def diarization(
     skip_overlap: bool = False,
     mapping: Literal["scored", "all"] = "scored",
     merge_touching: bool = False,
+    span: Literal["both", "reference"] = "both",
 ) -> records.Record:
     """The record of RTTM files against a reference; intervals resample recordings.
 
-    Raises `UserError` for unknown recordings and where no reference speech is scored.
+    Recordings that only the UEM names have no reference speech. Raises `UserError` for unknown recordings and where no
+    reference speech is scored.
     """
     from voxboard.benchmarks.conversations import ERRORS, Scores
     from voxboard.benchmarks.diarization import DiarizationTask
     from voxboard.data import rttm
     from voxboard.metrics.diarization import score
 
-    true, found = rttm.read_rttm(reference), rttm.read_rttm(hypothesis)
-    regions = None if uem is None else rttm.read_uem(uem)
-    if regions is not None:  # of a corpus's UEM, the recordings that are scored here
-        regions = {name: own for name, own in regions.items() if name in true}
+    marked, found = rttm.read_reference(reference), rttm.read_reference(hypothesis).turns
+    true = dict(marked.turns)
+    regions = None if uem is None else _regions(rttm.read_uem(uem), true)
+    if regions is not None and (silent := [name for name in regions if name not in true]):
+        log.info("%d recordings of %s have no reference speech (first: %s).", len(silent), uem, printable(silent[0]))
+        true |= {name: [] for name in silent}
     one = {name: [("one", start, end) for _, start, end in own] for name, own in true.items()}
     kinds: dict[str, Any] = {"mapping": mapping, "merge_touching": merge_touching}
+    cut: dict[str, Any] = {"span": span} if span != "both" else {}
     try:
-        reports = [score(true, side, collar, skip_overlap, regions, **kinds) for side in (found, one)]
+        given = replace(marked, turns=true)
+        reports = [score(given, side, collar, skip_overlap, regions, **kinds, **cut) for side in (found, one)]
     except ValueError as error:
         raise UserError(f"{hypothesis} cannot be scored: {error}.", "Check the names of the recordings.") from error
     if not reports[0].total:
@@ -143,12 +156,13 @@ def diarization(
         for rate, metric in benchmark.ids.items()
     }
     content = "".join(f"{name}\t{true.get(name)}\t{(regions or {}).get(name)}\n" for name in sorted(names))
+    content += f"{marked.unevaluated}{marked.unscored}" if marked.unevaluated or marked.unscored else ""
     items_digest = hashlib.sha256(content.encode()).hexdigest()
     heard = {(name, speaker) for name, own in true.items() for speaker, _, _ in own}
     protocol = records.Protocol(
         items=records.Items(items_digest, len(names), "recordings", speakers=len(heard)),
         metrics={
-            metric: dict(parameters) | ({} if metric.startswith("jer") else kinds)
+            metric: dict(parameters) | ({} if metric.startswith("jer") else kinds) | cut
             for metric, parameters in benchmark.metrics.items()
         },
         crop=records.Crop("unknown"),
@@ -159,6 +173,15 @@ def diarization(
         both.write(folder / f"recordings-{stem}.csv", ERRORS)
 
     return record_of(source, benchmark, checked(Measured(values)), protocol, "recording", save)
+
+
+def _regions(
+    regions: dict[str, list[tuple[float, float]]], known: Mapping[str, Any]
+) -> dict[str, list[tuple[float, float]]]:
+    """A UEM under the reference's names: md-eval takes folders and what follows the first dot off its names."""
+    plain = {name.rpartition("/")[2].partition(".")[0]: own for name, own in regions.items()}
+    bare = len(plain) == len(regions) and known.keys() <= plain.keys() and not known.keys() <= regions.keys()
+    return plain if bare else regions
 
 
 def _corpus(source: Source) -> Corpus:

@@ -82,7 +82,8 @@ def candidates(source: Source) -> list[Reading]:
             return [reading]
     readers = (trn, text_tables.bars_after_words, _stm, _ctm, _kaldi)
     found = [reading for reader in readers if (reading := reader(source))]
-    if not found:
+    twice = source.suffix == "trn" and all(_BRACKETED.match(line) for _, line in source.uncommented())
+    if not found or (twice and found[0].format != "trn"):
         raise _nothing_fits(source)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,9 @@ def _of_map(content: Mapping[str, Any], source: Source) -> list[Row]:
 
 
 def _of_objects(objects: Sequence[tuple[int, Any]], source: Source, unit: str) -> list[Row]:
-    rows = []
+    """The utterances of objects; stretches of one recording, at an `offset` each, have it in their id."""
+    rows: list[Row] = []
+    offsets: list[Any] = []
     for number, row in objects:
         known = columns(list(row)) if isinstance(row, dict) else columns([])
         if not (known.ids and known.texts):
@@ -100,4 +103,9 @@ def _of_objects(objects: Sequence[tuple[int, Any]], source: Source, unit: str) -
         if not (isinstance(name, str) and isinstance(text, str)):
             raise UserError(f"{source.name}, {unit} {number}: id and text are not both text.", _ADVICE)
         rows.append((number, name, text))
-    return rows
+        offsets.append(row.get("offset"))
+    names = Counter(name for _, name, _ in rows)
+    return [
+        (number, name if names[name] == 1 or offset is None else f"{name}@{offset}", text)
+        for (number, name, text), offset in zip(rows, offsets, strict=True)
+    ]

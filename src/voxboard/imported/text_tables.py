@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 from voxboard.errors import UserError
 from voxboard.imported.text_columns import Row, columns, id_column, text_column
@@ -54,21 +55,26 @@ def _header(source: Source) -> str:
 
 
 def _cells(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator, quoting=_quoting(separator)), [])
+    """The cells of a line; none of one that the parser refuses, as it is too long."""
+    try:
+        return next(csv.reader([line], **_dialect(separator)), [])
+    except csv.Error:
+        return []
 
 
-def _quoting(separator: str) -> int:
+def _dialect(separator: str) -> dict[str, Any]:
     """Only commas and semicolons come with quotation marks that mean something."""
-    return csv.QUOTE_MINIMAL if separator in ",;" else csv.QUOTE_NONE
+    quoting = csv.QUOTE_MINIMAL if separator in ",;" else csv.QUOTE_NONE
+    return {"delimiter": separator, "quoting": quoting}
 
 
 def _rows(source: Source, separator: str) -> list[Row]:
-    table = csv.reader(io.StringIO(source.text), delimiter=separator, quoting=_quoting(separator), strict=True)
+    table = csv.reader(io.StringIO(source.text), **_dialect(separator), strict=True)
     header: list[str] = []
     rows: list[Row] = []
     try:
         for cells in table:
-            if not any(cell.strip() for cell in cells):
+            if not any(cell.strip(" -:") for cell in cells):  # blank, or Markdown's line below a header
                 continue
             if not header:
                 header = _checked(cells, source)
@@ -77,7 +83,7 @@ def _rows(source: Source, separator: str) -> list[Row]:
             elif len(cells) != len(header):
                 raise source.bad(table.line_num, "fields are missing or too many", "Repair the line.")
             else:
-                rows.append((table.line_num, cells[place], cells[text]))
+                rows.append((table.line_num, cells[place].strip(), cells[text]))
     except csv.Error as error:
         raise source.bad(table.line_num, f"not a row of the table ({error})", "Repair the quotation marks.") from error
     return rows

@@ -124,7 +124,10 @@ def _chosen(sides: tuple[Source, Source], formats: tuple[str, str]) -> tuple[str
         readings = [_one(sides, formats, fitting, place) for place in (0, 1)]
         reasons = [reading.reason for reading in readings]
     for side, reading, reason in zip(sides, readings, reasons, strict=True):
-        log.info("%s is read as %s: %s.", printable(side.name), reading.format, reason)
+        first = f"; {printable(reading.first)}" if reading.first else ""
+        log.info("%s is read as %s: %s%s.", printable(side.name), reading.format, reason, first)
+        if reading.format == "kaldi" and len(reading.ids) > 1 and all(map(str.isalpha, reading.ids)):
+            log.warning("The first words of %s are taken for ids, though they look like words.", printable(side.name))
         if side.suffix in FORMATS and side.suffix != reading.format and (side.suffix, reading.format) not in _ALIKE:
             log.warning("%s is no %s, as its name says.", printable(side.name), side.suffix)
     return readings[0].format, readings[1].format
@@ -175,6 +178,10 @@ def _once(rows: list[Row], source: Source) -> dict[str, str]:
     for number, name, text in rows:
         if name in texts:
             raise source.bad(number, f"{printable(name)} has a second text", "Keep one text per utterance.")
+        try:
+            f"{name}{text}".encode()
+        except UnicodeEncodeError as error:  # JSON can spell what is no text
+            raise source.bad(number, "half of a pair of surrogates is no text", "Write the text in UTF-8.") from error
         texts[name] = text
     if not texts:
         raise UserError(f"{source.name} holds no texts.", "A line is an id, a space, and the text.")

@@ -12,10 +12,12 @@ Conventions, where scorers part:
   `"all"`: on all time of the UEM, collars and overlap included, as md-eval, dscore and spy-der do.
 - Turns of one speaker that overlap are merged (pyannote counts the speaker twice). Turns that only touch keep the
   collar at their boundary, as in pyannote, md-eval and dscore; `merge_touching` merges them, as spy-der and simpleder.
-- Without a UEM a file is scored from the first to the last turn of either side; md-eval alone takes the reference's.
-  With one, every file must be in it, and a file that only the UEM names has no reference speech. A turn that the
-  UEM cuts has no collar at the cut.
+- Without a UEM a file is scored from the first to the last turn of either side; `span="reference"` takes the
+  reference's, as md-eval does. With one, every file must be in it, and a file that only the UEM names has no reference
+  speech. A turn that the UEM cuts has no collar at the cut.
 - A file without hypothesis counts as missed. A hypothesis for an unknown file is refused: it is a misspelt name.
+- NOSCORE in an RTTM reference takes time out before speakers are mapped; NON-LEX only out of what is counted. A
+  `Reference` says both of turns in memory.
 - Turns of zero length say nothing and are left out. A negative, NaN or infinite one is refused.
 
 Reference and hypothesis are {file: [(speaker, start, end), …]}, a list of turns (of one file), pyannote Annotations, or
@@ -32,13 +34,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.metrics.tape import Tape, lay, sums
-from voxboard.metrics.turns import TICKS, Given, Ints, Region, Scored, Speech, Turn, gather
+from voxboard.metrics.tape import Intervals, Tape, lay, sums
+from voxboard.metrics.turns import TICKS, Given, Ints, Reference, Region, Scored, Span, Speech, Turn, gather
 
 Mapper = Literal["scored", "all"]
 Floats = NDArray[np.float64]
 
-__all__ = ["Errors", "Region", "Report", "Turn", "der", "jer", "score"]
+__all__ = ["Errors", "Reference", "Region", "Report", "Turn", "der", "jer", "score"]
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,14 @@ def der(
     *,
     mapping: Mapper = "scored",
     merge_touching: bool = False,
+    span: Span = "both",
 ) -> float:
     """The diarization error rate over all files, a fraction that may exceed 1; see the module for its conventions.
 
     `collar` is in seconds on each side; `skip_overlap` leaves out where two or more reference speakers speak. Raises
     `ValueError` for malformed turns, unknown files, and a reference of which no speech is scored.
     """
-    parts = _der_parts(_Recordings.of(reference, hypothesis, collar, uem, merge_touching), skip_overlap, mapping)
+    parts = _der_parts(_Recordings.of(reference, hypothesis, collar, uem, merge_touching, span), skip_overlap, mapping)
     total, miss, false_alarm, confusion = (int(part.sum()) for part in parts)
     if not total:
         raise ValueError("no reference speech is scored: DER has nothing to divide by")
@@ -112,12 +115,13 @@ def score(
     *,
     mapping: Mapper = "scored",
     merge_touching: bool = False,
+    span: Span = "both",
 ) -> Report:
     """DER with its components and JER, of all files together and of each; arguments as `der`.
 
     Raises `ValueError` as `der`, but a reference without scored speech gives a NaN.
     """
-    recordings = _Recordings.of(reference, hypothesis, collar, uem, merge_touching)
+    recordings = _Recordings.of(reference, hypothesis, collar, uem, merge_touching, span)
     ticks, (speakers, jaccard) = _der_parts(recordings, skip_overlap, mapping), _jer_parts(recordings.whole)
     columns = [*(part / TICKS for part in ticks), speakers, jaccard]
     rows = zip(recordings.given.files, *(column.tolist() for column in columns), strict=True)
@@ -131,16 +135,23 @@ def score(
 class _Recordings:
     given: Given
     tape: Tape
-    outside: tuple[Ints, Ints]  # what the UEM leaves out
+    outside: Intervals  # what the UEM leaves out, or NOSCORE takes out
+    unscored: Intervals
     collar: int  # ticks
 
     @classmethod
     def of(
-        cls, reference: Speech, hypothesis: Speech, collar: float, uem: Scored | None, merge_touching: bool
+        cls,
+        reference: Speech,
+        hypothesis: Speech,
+        collar: float,
+        uem: Scored | None,
+        merge_touching: bool,
+        span: Span = "both",
     ) -> _Recordings:
         if not 0 <= collar <= 1e6:
             raise ValueError(f"collar must be seconds from 0 to a million, got {collar}")
-        given, width = gather(reference, hypothesis, uem), round(collar * TICKS)
+        given, width = gather(reference, hypothesis, uem, span), round(collar * TICKS)
         return cls(given, *lay(given, width, merge_touching), width)
 
     @property
@@ -149,8 +160,8 @@ class _Recordings:
         return self.tape.cut(*self.outside) if self.outside[0].size else self.tape
 
     def scored(self, skip_overlap: bool) -> Tape:
-        """The time of the UEM without collars and, if so wished, without overlap in the reference."""
-        cuts = [self.outside]
+        """The time of the UEM without collars, what is unscored and, if so wished, overlap in the reference."""
+        cuts = [self.outside, self.unscored] if self.unscored[0].size else [self.outside]
         if self.collar:
             boundaries = self.tape.reference.boundaries()
             cuts.append((boundaries - self.collar, boundaries + self.collar))

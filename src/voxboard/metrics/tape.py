@@ -101,8 +101,12 @@ class Tape:
         return [flat[cell : cell + height * width].reshape(height, width) for cell, height, width in sizes]
 
 
-def lay(given: Given, margin: int, merge_touching: bool) -> tuple[Tape, tuple[Ints, Ints]]:
-    """Lays files with a margin around each, and merges a speaker's turns; also says what no region covers.
+Intervals = tuple[Ints, Ints]  # starts and ends
+
+
+def lay(given: Given, margin: int, merge_touching: bool) -> tuple[Tape, Intervals, Intervals]:
+    """Lays files with a margin around each, and merges a speaker's turns; also says what is not evaluated (what no
+    region covers, or is taken out), and what is not scored.
 
     Turns of a speaker that overlap become one; those that only touch do so in the reference if `merge_touching`.
     """
@@ -115,10 +119,21 @@ def lay(given: Given, margin: int, merge_touching: bool) -> tuple[Tape, tuple[In
         _merged(given.hypothesis, low, high, shift, True),
         edges,
     )
+    out, unscored = (_placed(turns, low, high, shift) for turns in (given.unevaluated, given.unscored))
     if given.regions is None:
-        return tape, (edges[:0], edges[:0])
-    regions = _merged(given.regions, low, high, shift, True)
-    return tape, (np.append(edges[0], regions.end), np.append(regions.start, edges[-1]))
+        return tape, out, unscored
+    starts, ends = _placed(given.regions, low, high, shift)
+    return tape, (np.concatenate([edges[:1], ends, out[0]]), np.concatenate([starts, edges[-1:], out[1]])), unscored
+
+
+def _placed(turns: Turns, low: Ints, high: Ints, shift: Ints) -> Intervals:
+    """Stretches of files on the tape, ascending; what lies beyond the ends of a file is cut off."""
+    file = turns.file[turns.speaker]
+    start, end = np.maximum(turns.start, low[file]), np.minimum(turns.end, high[file])
+    kept = end > start
+    cut = Turns(turns.speaker[kept], start[kept], end[kept], turns.file)
+    side = _merged(cut, low, high, shift, True)
+    return side.start, side.end
 
 
 def union(start: Ints, end: Ints, touching: bool = True) -> tuple[Ints, Ints, Ints]:

@@ -137,7 +137,8 @@ def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit,
         raise ValueError("fragments end in a hyphen, which a normalizer takes away: score them with none")
     normalise = normalisers.get(normalizer)
     ids, true, found = _checked(references, hypotheses)
-    lines, pairs = [], []
+    lines: list[Five] = []
+    pairs: list[tuple[str, str]] = []
     for at, reference, hypothesis in zip(ids, true, found, strict=True):
         try:
             one, texts = _aligned(reference, hypothesis, rules, normalise)
@@ -145,11 +146,13 @@ def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit,
             raise ValueError(f"the text of utterance {at!r} cannot be scored: {error}") from error
         lines.append(one)
         pairs.append(texts)
-    taken = [list(texts) for texts in zip(*pairs, strict=True)]
+    taken = [text for text, _ in pairs], [text for _, text in pairs]
     if unit == "character":
-        return _minimal(ids, (taken[0], taken[1]), unit, normalizer)
+        return _minimal(ids, taken, unit, normalizer)
     words, hits, substitutions, insertions, deletions = np.array(lines, np.int64).T
-    return Report(ids, *taken, words, hits, substitutions, insertions, deletions, unit, normalizer)
+    return Report(
+        ids, taken[0], taken[1], words, hits, substitutions, insertions, deletions, unit, normalizer
+    )  # fmt: skip
 
 
 Five = tuple[int, int, int, int, int]  # words, hits, substitutions, insertions, deletions
@@ -160,7 +163,7 @@ def _aligned(reference: str, hypothesis: str, rules: Rules, normalise: Normalise
     if not rules.fragments and not (rules.markup and (marked(reference) or marked(hypothesis))):
         fold = str.lower if rules.fold_case else str
         texts = fold(normalise(reference)), fold(normalise(hypothesis))
-        return _weighted(*(text.split() for text in texts), rules), texts
+        return _weighted(texts[0].split(), texts[1].split(), rules), texts
     one = align(graph(reference, rules, normalise), graph(hypothesis, rules, normalise), rules)
     return (one.words, *one[:4]), (one.reference, one.hypothesis)
 

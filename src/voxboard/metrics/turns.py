@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -20,10 +20,25 @@ Ints = NDArray[np.int64]
 Turn = tuple[Hashable, float, float]  # speaker, start, end in seconds
 Region = tuple[float, float]
 
+Span = Literal["both", "reference"]
+
 TICKS = 10_000_000_000  # a second
 _LATEST = 4e8  # seconds; the distance between twice that must fit into 64 bits
 
 UNNAMED = ""  # the only file, when nothing names it
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Turns of a reference, and what its annotators took out of scoring, per file.
+
+    `unevaluated` time (NIST's NOSCORE) is as if a UEM left it out: speakers are mapped without it. `unscored` time
+    (noises of speakers, NIST's NON-LEX) is not counted, as a collar is not; the mapping of `all` time uses it.
+    """
+
+    turns: Mapping[str, Sequence[tuple[str, float, float]]]
+    unevaluated: Mapping[str, Sequence[Region]] = field(default_factory=dict)
+    unscored: Mapping[str, Sequence[Region]] = field(default_factory=dict)
 
 
 class Annotated(Protocol):
@@ -36,7 +51,7 @@ class Annotated(Protocol):
 
 Speech = (
     Mapping[str, Sequence[Turn]] | Mapping[str, Annotated] | Sequence[Turn] | Sequence[Annotated]
-    | Annotated | str | Path
+    | Annotated | Reference | str | Path
 )  # fmt: skip
 Scored = Mapping[str, Iterable[Region]] | Iterable[Region] | str | Path  # a pyannote Timeline is an Iterable of these
 _ByFile = dict[str | None, Any]  # file → its turns; None is the file of a list without a name
@@ -63,16 +78,22 @@ class Given:
     reference: Turns
     hypothesis: Turns
     regions: Turns | None  # of one "speaker" per file
+    unevaluated: Turns  # likewise
+    unscored: Turns
 
 
-def gather(reference: Speech, hypothesis: Speech, uem: Scored | None) -> Given:
+def gather(reference: Speech, hypothesis: Speech, uem: Scored | None, span: Span = "both") -> Given:
     """Brings what is given to one form, pairs it by file and checks it.
 
-    The files are the reference's, and those that only the UEM names: they have no reference speech. Raises
-    `ValueError` when the hypothesis names another file, the UEM lacks one, or a turn is malformed, not finite, or ends
-    before it starts; `UserError` for files that cannot be read.
+    Without a UEM the `span` of a file is from the first to the last turn of both sides, or of the reference. The files
+    are the reference's, and those that only the UEM names: they have no reference speech. Raises `ValueError` when the
+    hypothesis names another file, the UEM lacks one, or a turn is malformed, not finite, or ends before it starts;
+    `UserError` for files that cannot be read.
     """
-    expected = _by_file(reference, "reference")
+    if span not in ("both", "reference"):
+        raise ValueError(f"span must be both or reference, got {span!r}")
+    marked = _marked(reference)
+    expected = _by_file(marked.turns if isinstance(marked, Reference) else marked, "reference")
     found = _by_file(hypothesis, "hypothesis")
     scored = None if uem is None else _by_file(uem, "uem")
     expected, found, scored = _named(expected, found, scored)
@@ -82,20 +103,41 @@ def gather(reference: Speech, hypothesis: Speech, uem: Scored | None) -> Given:
     _refuse_unknown([name for name in found if name not in expected and name not in (scored or {})], files)
     if scored is not None and (missing := [name for name in files if name not in scored]):
         raise ValueError(f"the uem does not say what to score of {_listed(missing)}")
-    regions = None if scored is None else {name: _regions(scored[name]) for name in files}
+    if scored is None and span == "reference":
+        scored = {name: _extent(expected.get(name, ())) for name in files}
+    out = marked if isinstance(marked, Reference) else Reference({})
     return Given(
         files,
         _turns(expected, files, "reference"),
         _turns(found, files, "hypothesis"),
-        None if regions is None else _turns(regions, files, "uem"),
+        None if scored is None else _stretches(scored, files, "uem"),
+        _stretches(out.unevaluated, files, "unevaluated time"),
+        _stretches(out.unscored, files, "unscored time"),
     )
+
+
+def _marked(reference: Speech) -> Speech:
+    """A reference from files with what they take out of scoring; any other as it is."""
+    if not isinstance(reference, (str, Path)):
+        return reference
+    from voxboard.data import rttm
+
+    return rttm.read_reference(reference)
+
+
+def _extent(turns: Sequence[Turn]) -> list[Region]:
+    return [(min(start for _, start, _ in turns), max(end for _, _, end in turns))] if turns else []
+
+
+def _stretches(regions: Mapping[Any, Iterable[Any]], files: Sequence[str], what: str) -> Turns:
+    return _turns({name: _regions(regions[name]) for name in files if name in regions}, files, what)
 
 
 def _by_file(given: Any, what: str) -> _ByFile:
     if isinstance(given, (str, Path)):
         from voxboard.data import rttm
 
-        read: Mapping[Any, Any] = rttm.read_uem(given) if what == "uem" else rttm.read_rttm(given)
+        read: Mapping[Any, Any] = rttm.read_uem(given) if what == "uem" else rttm.read_reference(given).turns
         return dict(read)
     if isinstance(given, Mapping):
         return {str(name): _plain(turns) for name, turns in given.items()}
@@ -190,7 +232,7 @@ def _turns(by_file: Mapping[Any, Any], files: Sequence[str], what: str) -> Turns
 
 def _malformed(by_file: Mapping[Any, Any], what: str) -> ValueError:
     """The error for the first turn that is wrong, found one by one."""
-    uem = what == "uem"
+    uem = what not in ("reference", "hypothesis")
     for name, turns in by_file.items():
         for index, turn in enumerate(turns):
             if problem := _problem(turn, uem):
