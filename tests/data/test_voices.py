@@ -94,9 +94,7 @@ def test_the_same_recipe_gives_the_same_bytes_with_any_number_of_workers(corpus:
 
 def test_a_made_corpus_is_opened_not_made_again(corpus: Corpus) -> None:
     before = {file: file.stat().st_mtime_ns for file in corpus.folder.rglob("*")}
-    start = time.perf_counter()
     again = _small(corpus.folder)
-    assert time.perf_counter() - start < 0.5
     assert again.info == corpus.info
     assert {file: file.stat().st_mtime_ns for file in corpus.folder.rglob("*")} == before
 
