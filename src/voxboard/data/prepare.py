@@ -228,7 +228,7 @@ def _checked(name: str) -> str:
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
     from voxboard.data import advice, lists, recordings
-    from voxboard.data.earlier import check_new, earlier
+    from voxboard.data.earlier import earlier
     from voxboard.data.scan import to_cuts
 
     if isinstance(scan, recordings.Recordings):
@@ -240,8 +240,7 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     if not utterances:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
     folder = out or corpora_root() / info.name
-    before = earlier(folder, options.split, info)
-    check_new(before, folder, [utterance.id for utterance in utterances])
+    before = earlier(folder, options.split, info, readable)
     given = lists.given(scan.trials, options)
     splits, notes = _splits(scan, utterances, given, options)
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
