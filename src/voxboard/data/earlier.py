@@ -64,10 +64,12 @@ def earlier(folder: Path, split: str | None, info: CorpusInfo, ids: Iterable[str
         )
     read = corpus.cuts if info.kind == "utterances" else corpus.recordings
     fresh = set(ids)
-    stay = {
-        name: cuts for name in others if (cuts := _staying(list(read(name)), fresh, f"the {name} split of {folder}"))
-    }
-    return Earlier(corpus.info, corpus.audio_root, stay) if stay else Earlier()
+    splits = {name: _staying(list(read(name)), fresh, f"the {name} split of {folder}") for name in others}
+    stay = {name: cuts for name, cuts in splits.items() if cuts}
+    gone = [name for name in others if name not in stay]
+    if not stay:
+        return Earlier(gone=gone)
+    return Earlier(corpus.info, corpus.audio_root, stay, gone)
 
 
 def _staying(cuts: list[Cut], fresh: Set[str], of: str) -> list[Cut]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from voxboard.data.corpus_path import check_name
 from voxboard.errors import UserError, printable
@@ -81,7 +81,7 @@ class Fields:
     def channels(self, name: str) -> list[int]:
         """Distinct channel numbers; one number alone is a list of one."""
         value = self.values.get(name)
-        listed = value if isinstance(value, list) else [value]
+        listed: list[Any] = value if isinstance(value, list) else [value]
         whole = all(isinstance(one, int) and not isinstance(one, bool) and 0 <= one < CHANNELS for one in listed)
         if not listed or not whole or len(set(listed)) < len(listed):
             raise self.bad(name, f"a channel from 0 to {CHANNELS - 1}, or a list of different ones,")
@@ -221,5 +221,5 @@ def _not_whole(line: Line, kind: Kind) -> UserError:
     )
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
@@ -143,7 +143,7 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
         _annotate(cut, part.turns[cut.id], None if part.uem is None else part.uem[cut.id])
         by_split[named[cut.id]].append(cut)
     notes += _oddities(cuts, parts, named)
-    before = earlier(folder, options.split, info, [cut.id for cut in cuts])
+    before = earlier(folder, options.split, replace(info, kind="recordings"), [cut.id for cut in cuts])
     by_split |= {split: list(some) for split, some in before.splits.items()}
     info = CorpusInfo(
         info.name,

@@ -51,7 +51,7 @@ def read(path: Path, separators: str = SEPARATORS, quoted: bool = True) -> Table
         header.pop()
     _check_header(header, path)
     rows = _rows(text if quoted else "", by_line, separator, header, path)
-    return Table(header, [[cell.strip() for cell in row] for row in rows])
+    return Table(header, [[cell.strip() for cell in row] for row in rows if any(map(str.strip, row))])
 
 
 def text_of(path: Path) -> str:
@@ -117,7 +117,7 @@ def _quoted(text: str, separator: str) -> list[list[str]]:
     """All rows as spreadsheets write them; nothing where the quotation marks do not pair so."""
     before = csv.field_size_limit(CELL)
     try:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if any(row)]
+        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
     except csv.Error:
         return []
     finally:
