@@ -26,6 +26,7 @@ from voxboard.data.prepare import Options, prepare
 from voxboard.data.scan import Utterance, find_audio, to_cuts
 from voxboard.errors import BadAudio, UserError
 from voxboard.files import write_text
+from voxboard.scoring.loose import read_index
 
 
 @pytest.fixture(autouse=True)
@@ -556,6 +557,41 @@ def test_names_with_escapes_reach_the_terminal_written_out(arena, capsys):
     write_text(arena.work / "speech" / "metadata.csv", "file,speaker\n\x1b]0;title\x07.wav,\n")
     assert main(["prepare", str(arena.work / "speech"), "--split", "test"]) == 2
     assert "\x1b" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("command", [["eval", "", "fbank+statistics"], ["prepare", ""], ["prepare", " "]])
+def test_no_corpus_at_all_is_one_sentence(arena, command, capsys):
+    assert main(command) == 2
+    assert "DATA is empty. Name a corpus or a folder." in capsys.readouterr().err
+
+
+def test_meetings_are_not_made_over_somebody_elses(arena):
+    kept = [wave(arena.work / "mine" / "audio" / "a.wav"), arena.work / "mine" / "rttm" / "a.rttm"]
+    write_text(kept[1], "mine")
+    with pytest.raises(UserError, match="something other"):
+        prepare("Voices-meetings", out=arena.work / "mine")
+    assert all(file.is_file() for file in kept)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unlisted": ["../outside/secret.txt"]},
+        {"speakers": {"s": "/etc/passwd"}},
+        {"utterances": {"a": {"file": "../outside/x", "speaker": "s", "audio": None}}},
+        {"utterances": {"a": {"file": "x", "speaker": "s", "audio": 7}}},
+        {"utterances": {"a": {"file": "x", "speaker": 7, "audio": None}}},
+        {"utterances": [7]},
+        {"unlisted": [[]]},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_an_index_of_embeddings_names_files_of_its_folder(arena, change):
+    index = {"metadata": {}, "utterances": {}, "speakers": {}, "unlisted": [], **change}
+    write_text(arena.work / "m_embeddings.json", json.dumps(index))
+    with pytest.raises(UserError, match="outside|not an index"):
+        read_index(arena.work / "m_embeddings.json")
 
 
 def test_nothing_hands_lhotse_a_path() -> None:

@@ -93,5 +93,4 @@ def _lines(manifest: Path) -> Iterator[tuple[int, bytes]]:
 def _opened(manifest: Path, packed: bool) -> BinaryIO:
     if not manifest.is_file():
         raise UserError(f"{manifest} is no regular file.", "Name a manifest, or prepare the corpus again.")
-    file = gzip.open(manifest, "rb") if packed else manifest.open("rb")
-    return cast("BinaryIO", file)
+    return cast("BinaryIO", gzip.GzipFile(manifest) if packed else manifest.open("rb"))

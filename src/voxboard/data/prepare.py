@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data.catalogue import CORPORA, Known, corpora_root, find_corpus, how_to_get, known_name
+from voxboard.data.catalogue import CORPORA, Known, check_word, corpora_root, find_corpus, how_to_get, known_name
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
 from voxboard.errors import UserError, unknown
 
@@ -76,6 +76,7 @@ def prepare(
     missing and `BadAudio` for files that cannot be read.
     """
     options = options or Options()
+    check_word(data)
     if options.split is not None and options.split not in SPLITS:
         raise unknown("split", options.split, SPLITS)
     _check_speakers(options)
