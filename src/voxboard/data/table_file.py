@@ -45,6 +45,7 @@ def read(path: Path, separators: str = SEPARATORS, quoted: bool = True) -> Table
     if not lines:
         return Table([], [])
     separator = max(separators, key=lines[0].count)
+    csv.field_size_limit(CELL)
     by_line = [_cells(line, separator) if quoted else line.split(separator) for line in lines]
     header = [name.strip() for name in by_line[0]]
     while header and not header[-1]:
@@ -115,13 +116,10 @@ def _rows(
 
 def _quoted(text: str, separator: str) -> list[list[str]]:
     """All rows as spreadsheets write them; nothing where the quotation marks do not pair so."""
-    before = csv.field_size_limit(CELL)
     try:
         return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
     except csv.Error:
         return []
-    finally:
-        csv.field_size_limit(before)
 
 
 def _trimmed(row: list[str], width: int) -> list[str]:
