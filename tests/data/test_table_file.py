@@ -76,7 +76,7 @@ def test_cells_left_out_at_the_end_are_empty_and_columns_without_a_name_are_none
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("file,speaker\na,s\nb,s,too,many\n", r"row 3 .* has 4 cells where its header has 2: b,s,too,many"),
+        ("file,speaker\n\na,s\nb,s,too,many\n", r"line 4, has 4 cells where the header has 2: b,s,too,many"),
         ("file,speaker,file\na,s,b\n", "the column file twice"),
     ],
 )
