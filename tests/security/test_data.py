@@ -115,10 +115,10 @@ def test_a_mixture_that_names_a_command_finds_no_manifest(arena):
         {"recording__sources__0__source": "/etc/passwd"},
         {"recording__sources__0__source": "a\0.wav"},
         {"recording__sources__0__source": "x" * 5000},
-        *({"recording__num_samples": value} for value in (10**18, 0, -1, 1.5, "x", True, None, [])),
+        *({"recording__num_samples": value} for value in (10**18, 10**400, 0, -1, 1.5, "x", True, None, [])),
         *({"recording__sampling_rate": value} for value in (0, -16000, "x", 1e9, 10**12, None)),
         *({"recording__duration": value} for value in (1e18, -1.0, 0, "x", 99.0)),
-        *({"duration": value} for value in (-1.0, 0.0, 1e18, 99.0, "1", None)),
+        *({"duration": value} for value in (-1.0, 0.0, 1e-320, 1e18, 10**400, 99.0, "1", None)),
         *({"start": value} for value in (-1.0, 1e18, "0", 50.0)),
         *({"channel": value} for value in (-1, 1, "0", 2.0, [], [0, 0], 10**9, None)),
         *({"recording__sources__0__channels": value} for value in ([], [-1], ["0"], 10**9, [0] * 2, None)),
@@ -533,7 +533,7 @@ def test_a_header_that_announces_years_is_bad_audio(arena):
     desc = struct.pack(">dIIIIII", 8000.0, int.from_bytes(b"ulaw"), 0, 1, 1, 1, 8)
     data += b"desc" + struct.pack(">q", len(desc)) + desc + b"data" + struct.pack(">q", 1 << 50) + bytes(100)
     (arena.work / "a.caf").write_bytes(data)
-    with pytest.raises(BadAudio, match=r"a\.caf"):
+    with pytest.raises(BadAudio, match=r"a\.caf announces [\d,.]+ hours of sound in [\d,]+ bytes|a\.caf is not audio"):
         audio.probe(arena.work / "a.caf")
 
 
