@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -18,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from voxboard.errors import UserError, printable, unknown
-from voxboard.files import read_json, write_atomically
+from voxboard.files import read_json, sweep, temporary_name, write_atomically
 from voxboard.records import slug
 
 log = logging.getLogger("voxboard")
@@ -274,6 +273,6 @@ def _tag(info: Mapping[str, Any]) -> str:
 
 
 def _beside(path: str) -> str:
-    """A hidden name in the same folder."""
-    above, _, name = path.rpartition("/")
-    return f"{above}/.{name[:100]}.{secrets.token_hex(6)}.tmp"
+    """A hidden name in the same folder of a file system, where what killed writers left is swept away."""
+    sweep(Path(path).parent)
+    return str(temporary_name(Path(path)))

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxboard.data import audio
+from voxboard.data.scan import find_audio
 from voxboard.errors import BadAudio
 
 
@@ -212,3 +213,47 @@ def test_real_8_khz_speech_is_converted(shared_data, cut_of):
     samples = audio.load(cut)
     assert len(samples) == audio.num_samples(cut) == 2 * cut.num_samples
     assert np.abs(samples).max() == pytest.approx(10 ** (-10.01 / 20), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind", "subtype"),
+    [
+        ("au", "AU", "PCM_16"), ("snd", "AU", "PCM_16"), ("caf", "CAF", "PCM_16"), ("w64", "W64", "PCM_16"),
+        ("rf64", "RF64", "PCM_16"), ("aifc", "AIFF", "PCM_16"), ("voc", "VOC", "PCM_16"), ("nist", "NIST", "PCM_16"),
+        ("oga", "OGG", "VORBIS"), ("mp2", "MP3", "MPEG_LAYER_III"), ("wave", "WAV", "PCM_16"), ("bwf", "WAV", "PCM_16"),
+    ],
+)  # fmt: skip
+def test_other_formats_of_libsndfile_are_found_and_read(tmp_path, cut_of, suffix, kind, subtype):
+    tone = np.sin(np.arange(16000) / 20) * 0.3
+    soundfile.write(tmp_path / f"a.{suffix}", tone, 16000, format=kind, subtype=subtype)
+    (path,) = find_audio(tmp_path)
+    assert np.corrcoef(audio.load(cut_of(path))[2000:14000], tone[2000:14000])[0, 1] > 0.99
+
+
+def test_sound_that_is_not_read_is_told(tmp_path, speak, caplog):
+    speak(tmp_path / "a.wav")
+    for name in ("b.wma", "c.amr", "notes.txt"):
+        (tmp_path / name).write_text("x")
+    assert [path.name for path in find_audio(tmp_path)] == ["a.wav"]
+    assert "2 files in formats that are not read (.amr, .wma) are left out" in caplog.text
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32"])
+def test_files_that_cannot_be_searched_are_read_from_anywhere(tmp_path, cut_of, subtype):
+    tone = np.sin(np.arange(8000) / 5) * 0.3
+    soundfile.write(tmp_path / "a.wav", tone, 16000, subtype=subtype)
+    cut = cut_of(tmp_path / "a.wav")
+    whole = audio.load(cut)
+    assert np.corrcoef(whole[1000:8000], tone[1000:8000])[0, 1] > 0.95
+    np.testing.assert_array_equal(audio.window(cut, 3000, 500), whole[3000:3500])
+
+
+def test_channels_in_opposite_phase_are_not_mixed_to_silence(tmp_path, cut_of, caplog):
+    left = np.sin(np.arange(16000) / 7).astype(np.float32) * 0.3
+    soundfile.write(tmp_path / "a.wav", np.stack([left, -left], axis=1), 16000, subtype="PCM_16")
+    cut = cut_of(tmp_path / "a.wav")
+    assert np.abs(audio.load(cut) - left).max() < 1e-4
+    np.testing.assert_array_equal(audio.window(cut, 900, 50), audio.load(cut)[900:950])
+    assert caplog.text.count("opposite phases") == 1
+    soundfile.write(tmp_path / "b.wav", np.stack([left, left * 0.5], axis=1), 16000, subtype="FLOAT")
+    np.testing.assert_allclose(audio.load(cut_of(tmp_path / "b.wav")), left * 0.75, atol=1e-6)

@@ -166,3 +166,12 @@ def test_emodb_keeps_emotion_gender_age_and_leading_zeros(shared_data):
         ("03", "male", 31),
         ("08", "female", 34),
     }
+
+
+def test_audio_that_stands_in_no_row_is_counted(tmp_path, speak):
+    for name in "abc":
+        speak(tmp_path / f"{name}.wav")
+    scan = folder.scan(tmp_path, table(tmp_path, "file,speaker\na.wav,s\n"))
+    assert "2 of 3 audio files stand in no row of metadata.csv (e.g. b.wav)." in scan.notes
+    scan = folder.scan(tmp_path, table(tmp_path, "file,speaker\na.wav,s\nb.wav,s\nc,t\n"))
+    assert not any("stand in no row" in note for note in scan.notes)

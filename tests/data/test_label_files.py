@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
 from voxboard.data.prepare import Options, prepare
 from voxboard.errors import UserError
@@ -48,3 +49,17 @@ def test_a_line_or_column_that_is_none_is_named(tmp_path, speak, corpora, text, 
     options = label_file(tmp_path / "clips", speak, text)
     with pytest.raises(UserError, match=words):
         prepare(str(tmp_path / "clips"), options=Options(metadata=options.metadata, split="train", columns=columns))
+
+
+def test_the_files_for_training_and_validation_make_one_corpus(tmp_path: Path, speak, corpora: Path) -> None:
+    clips = tmp_path / "clips"
+    label_file(clips, speak, "a/one 3 -1\na/two 0 -1\n")
+    (clips / "valid.lst").write_text("b/three 3 -1\n")
+    ages = {"age_group": "label"}
+    for split in ("train", "valid", "train"):  # once more: it replaces that split and no other
+        options = Options(metadata=Path(f"{split}.lst"), split=split, columns=ages, name="ages")
+        prepare(str(clips), options=options)
+    corpus = Corpus.open(corpora / "ages")
+    found = {split: {cut.id: label_of(cut, "age_group") for cut in corpus.cuts(split)} for split in corpus.splits}
+    assert found == {"train": {"a/one": 3, "a/two": 0}, "valid": {"b/three": 3}}
+    assert sum("stays" in note for note in corpus.info.notes) == 2

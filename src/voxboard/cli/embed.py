@@ -115,9 +115,11 @@ def _check(args: Embed) -> None:
 
 def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
     """The utterances of DATA, the folder that their audio lies in, and what there is to say about them."""
-    folder = Path(os.path.abspath(args.data))
+    from voxboard.data.catalogue import check_word, find_corpus
     from voxboard.data.corpus import DESCRIPTION as PREPARED
 
+    check_word(args.data)
+    folder = Path(os.path.abspath(args.data))
     if folder.is_dir() and not (folder / PREPARED).is_file():
         from voxboard.data import layout
         from voxboard.data.scan import to_cuts
@@ -126,8 +128,6 @@ def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
         cuts, bad = to_cuts(scan.utterances, args.skip_bad_audio)
         said = [f"{len(bad)} files cannot be read and are left out (e.g. {bad[0].problem})"] if bad else []
         return cuts, folder, [*scan.notes, *said]
-    from voxboard.data.catalogue import find_corpus
-
     corpus = find_corpus(args.data)
     return corpus.all_cuts(), corpus.audio_root, []
 

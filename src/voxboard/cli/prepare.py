@@ -128,31 +128,37 @@ def run(args: Prepare) -> int:
     else:
         _print_table(corpus)
     sys.stdout.flush()
-    for line in last_words(corpus):
+    for line in last_words(corpus, options.columns):
         print(line, file=sys.stderr)
     return 0
 
 
-def last_words(corpus: Corpus) -> list[str]:
-    """Where things lie, and the command that goes on."""
+def last_words(corpus: Corpus, columns: Mapping[str, str]) -> list[str]:
+    """Where things lie, and the command that goes on; `columns` as they were mapped."""
     from voxboard.data.corpus import DESCRIPTION
-    from voxboard.data.prepare import corpora_root
 
     trials = [corpus.info.trials[split] for split in corpus.splits if split in corpus.info.trials]
     files = ", ".join([DESCRIPTION, *(f"{split}.jsonl.gz" for split in corpus.splits), *trials])
+    wrote = f"Wrote {corpus.folder}/: {files}; the audio stays in {corpus.audio_root}."
+    return [printable(wrote), printable(f"Next: voxboard {_next(corpus, columns)}")]
+
+
+def _next(corpus: Corpus, columns: Mapping[str, str]) -> str:
+    from voxboard.data.folder import LABEL
+    from voxboard.data.prepare import corpora_root
+
     by_name = corpus.folder.absolute() == (corpora_root() / corpus.name).absolute()
     data = shlex.quote(corpus.name if by_name else str(corpus.folder))
+    label = next((ours for ours, theirs in columns.items() if theirs == LABEL and ours != "speaker"), "")
+    task = f" --task attributes --label {shlex.quote(label)}" if label else ""
+    missing = [split for split in ("train", "valid", "test") if split not in corpus.splits]
     if corpus.info.kind == "recordings":
-        command = f"eval {data} ECAPA-TDNN --task diarization" if "test" in corpus.splits else ""
-    elif {"train", "valid"} <= set(corpus.splits):
-        command = f"train {data} ECAPA-TDNN"
-    elif "test" in corpus.splits:
-        command = f"eval {data} fbank+statistics"
-    else:
-        absent = next(split for split in ("train", "valid") if split not in corpus.splits)
-        command = f"prepare DATA --split {absent} --name {shlex.quote(corpus.name)}, which adds that split"
-    wrote = f"Wrote {printable(str(corpus.folder))}/: {files}; the audio stays in {printable(str(corpus.audio_root))}."
-    return [wrote, *([f"Next: voxboard {printable(command)}"] if command else [])]
+        return f"eval {data} ECAPA-TDNN --task diarization{' --split valid' if 'test' in missing else ''}"
+    if missing in ([], ["test"]):
+        return f"train {data} ECAPA-TDNN{task}{' --skiptest' if missing else ''}"
+    if "test" not in missing:
+        return f"eval {data} fbank+statistics{task}"
+    return f"prepare DATA --split {missing[0]} --name {shlex.quote(corpus.name)}   # adds a split, keeps the others"
 
 
 def mapping(pairs: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.errors import BadAudio
+from voxboard.errors import BadAudio, printable
 
 if TYPE_CHECKING:
     import soundfile
@@ -79,4 +79,4 @@ def _reason(error: soundfile.LibsndfileError) -> str:
 
 
 def bad(path: Path, what: str, advice: str = "Replace the file, or pass --skip_bad_audio.") -> BadAudio:
-    return BadAudio(f"{path} {what}.", advice)
+    return BadAudio(f"{printable(str(path))} {what}.", advice)

@@ -53,6 +53,7 @@ LOSSY = frozenset({".mp2", ".mp3", ".oga", ".ogg", ".opus", ".m4a"})
 
 OPPOSITE = 1e-3  # of the channels' power: a mean of channels below it has lost what they say, their phases are opposite
 LARGEST_FILTER = 50_000_000  # values; 44,100 Hz needs 80 thousand, rates without a common factor with ours a billion
+ANY_LENGTH = 3600  # seconds that a file may announce, however small it is
 SKIPPED_AT_ONCE = 1 << 20  # samples of a file that cannot be searched
 
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -79,8 +80,9 @@ def probe(path: Path) -> Header:
         raise bad(path, "holds no samples")
     if not 0 < header.sample_rate <= FASTEST or not 0 < header.channels <= CHANNELS:
         raise bad(path, f"announces {header.channels} channels at {header.sample_rate} Hz")
-    if header.frames > LONGEST * header.sample_rate:
-        raise bad(path, f"announces {header.frames / header.sample_rate / 86400:,.0f} days of sound")
+    seconds, size = header.frames / header.sample_rate, path.stat().st_size
+    if seconds > min(LONGEST, ANY_LENGTH + size):  # even silence takes a byte a second
+        raise bad(path, f"announces {seconds / 3600:,.1f} hours of sound in {size:,} bytes")
     return header
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from voxboard.data.corpus_path import inside
 from voxboard.errors import UserError, printable
-from voxboard.files import write_text
+from voxboard.files import write_atomically
 from voxboard.storage import config
 
 log = logging.getLogger("voxboard")
@@ -29,25 +29,30 @@ def remember(roots: Iterable[Path]) -> None:
     """Note that audio may be read from these folders on this machine. Only `prepare` does, of what the user named."""
     for root in roots:
         path = os.path.realpath(root)
-        file = _remembered() / hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:16]
+        name = os.fsencode(path)
+        file = _remembered() / hashlib.sha256(name).hexdigest()[:16]
         try:
             if not file.is_file():
-                write_text(file, path)
-        except UserError as error:
-            log.warning("%s The corpus can be used with --audio_root %s.", error.problem, path)
-        except UnicodeEncodeError:
-            log.warning("%s is not UTF-8: the corpus can be used with --audio_root.", printable(path))
+                write_atomically({file: name})
+        except (UserError, OSError) as error:
+            reason = error.problem if isinstance(error, UserError) else f"{file} cannot be written: {error}."
+            log.warning("%s The corpus can be used with --audio_root %s.", reason, printable(path))
 
 
 def trusted() -> list[str]:
     """The real paths of the folders that were named on this machine."""
     named = [
-        os.path.abspath(Path(root).expanduser()) for root in os.environ.get(VARIABLE, "").split(os.pathsep) if root
+        os.path.abspath(os.path.expanduser(root)) for root in os.environ.get(VARIABLE, "").split(os.pathsep) if root
     ]
-    folder = _remembered()
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    noted = [file.read_text(encoding="utf-8") for file in files if file.is_file() and not file.name.startswith(".")]
-    return [os.path.realpath(root) for root in (*named, *noted) if os.path.isabs(root)]
+    try:
+        files = sorted(_remembered().iterdir())
+        noted = [os.fsdecode(file.read_bytes()) for file in files if file.is_file() and not file.name.startswith(".")]
+    except FileNotFoundError:
+        noted = []
+    except OSError as error:
+        log.warning("%s cannot be read: %s.", _remembered(), error.strerror)
+        noted = []
+    return [os.path.realpath(root) for root in (*named, *noted) if os.path.isabs(root) and "\0" not in root]
 
 
 @dataclass

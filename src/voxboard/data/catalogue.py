@@ -133,6 +133,7 @@ def find_corpus(name_or_path: str | Path, audio_root: str | Path | None = None) 
     Raises `UserError` with the command that prepares it, where it is known or lies there unprepared.
     """
     text, path = str(name_or_path), Path(name_or_path)
+    check_word(text)
     if (path / DESCRIPTION).is_file() or path.name.endswith((".jsonl", ".jsonl.gz")):
         return Corpus.open(path, audio_root)
     prepared = _prepared()
@@ -149,6 +150,12 @@ def find_corpus(name_or_path: str | Path, audio_root: str | Path | None = None) 
     if os.sep in text:
         raise UserError(f"There is no corpus at {text}.", "Name a prepared corpus, its folder or a manifest.")
     raise unknown("corpus", text, [*CORPORA, *(folder.name for folder in prepared.values())])
+
+
+def check_word(data: str) -> None:
+    """Raise `UserError` for a word that names no corpus and no folder."""
+    if not data.strip() or "\0" in data:
+        raise UserError("DATA is empty." if not data.strip() else "DATA has a NUL in it.", "Name a corpus or a folder.")
 
 
 def how_to_get(name: str) -> str:

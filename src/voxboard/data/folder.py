@@ -199,7 +199,8 @@ class _Files:
         ]
         if len(alike) > 1:
             raise UserError(
-                f"{name!r} could be {alike[0]} or {alike[1]}.", "Name the files with their folders in the table."
+                f"{name!r} could be {printable(f'{alike[0]} or {alike[1]}')}.",
+                "Name the files with their folders in the table.",
             )
         return alike[0] if alike else inside(self.folder, name)
 
@@ -208,7 +209,8 @@ def _utterance(row: Row, columns: Mapping[str, str], files: _Files, custom: Mapp
     cells = {ours: row[theirs] for ours, theirs in columns.items()}
     path = files[cells.get("file") or cells["id"]]
     if not cells["speaker"]:
-        raise UserError(f"{cells.get('file') or cells['id']} has no speaker in the table.", "Fill it in, or drop it.")
+        name = printable(cells.get("file") or cells["id"])
+        raise UserError(f"{name} has no speaker in the table.", "Fill it in, or drop it.")
     return Utterance(
         id=cells.get("id") or _without_suffix(path.relative_to(files.folder)).as_posix(),
         path=path,

@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from voxboard.errors import BadAudio, UserError
+from voxboard.errors import BadAudio, UserError, printable
 
 CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
 DETAILS = (b"mvhd", b"mdhd", b"hdlr", b"stsd", b"elst")
@@ -55,7 +55,7 @@ def header(path: Path) -> tuple[int, int, int]:
             raise struct.error("a number of channels or a rate that cannot be")
     except (struct.error, LookupError, ZeroDivisionError) as error:
         raise BadAudio(
-            f"{path} is not an MPEG-4 file with sound, or is truncated.",
+            f"{printable(str(path))} is not an MPEG-4 file with sound, or is truncated.",
             "Replace the file, or pass --skip_bad_audio.",
         ) from error
     return rate, channels, length
@@ -66,7 +66,7 @@ def decode(path: Path, rate: int) -> np.ndarray:
     program = shutil.which("ffmpeg")
     if program is None:
         raise UserError(
-            f"{path} needs ffmpeg to be read, which is not installed.",
+            f"{printable(str(path))} needs ffmpeg to be read, which is not installed.",
             "Install ffmpeg, or convert the corpus to WAV or FLAC.",
         )
     _, channels, _ = header(path)
@@ -86,9 +86,10 @@ def decode(path: Path, rate: int) -> np.ndarray:
     command += ["-map", "0:a:0", "-ac", str(channels), "-ar", str(rate), "-f", "f32le", "pipe:1"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = printable(lines[-1]) if lines else f"exit code {done.returncode}"
         raise BadAudio(
-            f"{path} cannot be decoded by ffmpeg ({said[-1] if said else f'exit code {done.returncode}'}).",
+            f"{printable(str(path))} cannot be decoded by ffmpeg ({reason}).",
             "Replace the file, or pass --skip_bad_audio.",
         )
     whole = len(done.stdout) // (4 * channels) * channels

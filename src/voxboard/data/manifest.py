@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from voxboard.data.corpus_path import inside
 from voxboard.data.manifest_cut import Kind, Line, cut_of
@@ -90,7 +90,7 @@ def _lines(manifest: Path) -> Iterator[tuple[int, bytes]]:
         raise UserError(f"{manifest} cannot be read as a manifest ({reason}).", "Prepare the corpus again.") from error
 
 
-def _opened(manifest: Path, packed: bool) -> IO[bytes]:
+def _opened(manifest: Path, packed: bool) -> BinaryIO:
     if not manifest.is_file():
         raise UserError(f"{manifest} is no regular file.", "Name a manifest, or prepare the corpus again.")
-    return gzip.open(manifest, "rb") if packed else manifest.open("rb")
+    return cast("BinaryIO", gzip.GzipFile(manifest) if packed else manifest.open("rb"))

@@ -6,11 +6,10 @@ whatever object an entry asks for (features, arrays, transforms that run while a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from voxboard.data.corpus_path import check_name
 from voxboard.errors import UserError, printable
@@ -23,6 +22,7 @@ Kind = Literal["utterances", "recordings"]  # one supervision per cut, or a turn
 
 LONGEST = 31 * 24 * 3600.0  # seconds of a recording: a month
 FASTEST = 10_000_000  # Hz
+LARGEST = 1e15  # of any number: NaN and infinity are not below it, nor whole numbers that no float can be
 CHANNELS = 1024  # of a file, which is libsndfile's limit too
 SLACK = 0.1  # seconds by which a cut may end after its recording, or times disagree: writers round, codecs pad
 AGAIN = "Prepare the corpus again, or correct the manifest."
@@ -81,7 +81,7 @@ class Fields:
     def channels(self, name: str) -> list[int]:
         """Distinct channel numbers; one number alone is a list of one."""
         value = self.values.get(name)
-        listed = value if isinstance(value, list) else [value]
+        listed: list[Any] = value if isinstance(value, list) else [value]
         whole = all(isinstance(one, int) and not isinstance(one, bool) and 0 <= one < CHANNELS for one in listed)
         if not listed or not whole or len(set(listed)) < len(listed):
             raise self.bad(name, f"a channel from 0 to {CHANNELS - 1}, or a list of different ones,")
@@ -120,6 +120,8 @@ def cut_of(values: object, line: Line, kind: Kind, locate: Callable[[str], Path]
     start, duration = fields.seconds("start"), _duration(fields)
     if start + duration > recording.duration + SLACK:
         raise line.bad(f"it ends at {start + duration:.2f} s, and its recording at {recording.duration:.2f} s", AGAIN)
+    if round(duration * recording.sampling_rate) < 1:
+        raise line.bad(f"it lasts {duration:g} s, which is less than a sample")
     channels = fields.channels("channel")
     if missing := sorted(set(channels) - {one for source in recording.sources for one in source.channels}):
         raise line.bad(f"it has channel {missing[0]}, which its recording has not")
@@ -221,5 +223,5 @@ def _not_whole(line: Line, kind: Kind) -> UserError:
     )
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST

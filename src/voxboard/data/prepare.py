@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data.catalogue import CORPORA, Known, corpora_root, find_corpus, how_to_get, known_name
+from voxboard.data.catalogue import CORPORA, Known, check_word, corpora_root, find_corpus, how_to_get, known_name
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
 from voxboard.errors import UserError, unknown
 
@@ -76,6 +76,7 @@ def prepare(
     missing and `BadAudio` for files that cannot be read.
     """
     options = options or Options()
+    check_word(data)
     if options.split is not None and options.split not in SPLITS:
         raise unknown("split", options.split, SPLITS)
     _check_speakers(options)
@@ -228,7 +229,7 @@ def _checked(name: str) -> str:
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
     from voxboard.data import advice, lists, recordings
-    from voxboard.data.earlier import check_new, earlier
+    from voxboard.data.earlier import earlier
     from voxboard.data.scan import to_cuts
 
     if isinstance(scan, recordings.Recordings):
@@ -240,8 +241,7 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     if not utterances:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
     folder = out or corpora_root() / info.name
-    before = earlier(folder, options.split, info)
-    check_new(before, folder, [utterance.id for utterance in utterances])
+    before = earlier(folder, options.split, info, readable)
     given = lists.given(scan.trials, options)
     splits, notes = _splits(scan, utterances, given, options)
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}

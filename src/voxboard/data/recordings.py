@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
-from voxboard.data.earlier import check_new, earlier
+from voxboard.data.earlier import earlier
 from voxboard.data.rttm import Region, Turn, read_reference, read_uem
 from voxboard.data.scan import Utterance, find_audio, to_cuts
 from voxboard.errors import UserError
@@ -166,8 +166,7 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
         _annotate(cut, part.turns[cut.id], part.scored(cut.id, cut.duration))
         by_split[named[cut.id]].append(cut)
     notes += _oddities(cuts, parts, named)
-    before = earlier(folder, options.split, info)
-    check_new(before, folder, [cut.id for cut in cuts])
+    before = earlier(folder, options.split, replace(info, kind="recordings"), [cut.id for cut in cuts])
     by_split |= {split: list(some) for split, some in before.splits.items()}
     info = CorpusInfo(
         info.name,

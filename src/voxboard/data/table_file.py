@@ -44,14 +44,15 @@ def read(path: Path, separators: str = SEPARATORS, quoted: bool = True) -> Table
     lines = _lines(text)
     if not lines:
         return Table([], [])
-    separator = max(separators, key=lines[0].count)
-    by_line = [_cells(line, separator) if quoted else line.split(separator) for line in lines]
-    header = [name.strip() for name in by_line[0]]
+    separator = max(separators, key=lines[0][1].count)
+    csv.field_size_limit(CELL)
+    by_line = [(number, _cells(line, separator) if quoted else line.split(separator)) for number, line in lines]
+    header = [name.strip() for name in by_line[0][1]]
     while header and not header[-1]:
         header.pop()
     _check_header(header, path)
     rows = _rows(text if quoted else "", by_line, separator, header, path)
-    return Table(header, [[cell.strip() for cell in row] for row in rows])
+    return Table(header, [[cell.strip() for cell in row] for row in rows if any(map(str.strip, row))])
 
 
 def text_of(path: Path) -> str:
@@ -68,11 +69,11 @@ def text_of(path: Path) -> str:
         raise UserError(f"{path} cannot be read: {error}.", SHAPE) from error
 
 
-def _lines(text: str) -> list[str]:
-    """Lines as editors have them; `splitlines` would also split at characters that sentences hold."""
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Lines as editors number them, but for empty ones; `splitlines` also splits at characters that sentences hold."""
     ended = text.replace("\r\n", "\n")
     lines = ended.split("\n" if "\n" in ended else "\r")
-    return [line for line in lines if line.strip()]
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -92,11 +93,11 @@ def _check_header(header: Sequence[str], path: Path) -> None:
 
 
 def _rows(
-    text: str, by_line: Sequence[list[str]], separator: str, header: Sequence[str], path: Path
+    text: str, by_line: Sequence[tuple[int, list[str]]], separator: str, header: Sequence[str], path: Path
 ) -> list[list[str]]:
     """The rows below the header, all as long as that: a line each, or with line breaks inside of quoted cells."""
     width = len(header)
-    lined = [_trimmed(row, width) for row in by_line[1:]]
+    lined = [_trimmed(row, width) for _, row in by_line[1:]]
     if all(len(row) == width for row in lined):
         return lined
     quoted = [_trimmed(row, width) for row in _quoted(text, separator)[1:]] if '"' in text else []
@@ -105,23 +106,20 @@ def _rows(
     for rows in (lined, quoted):
         if rows and all(len(row) <= width for row in rows):  # editors leave empty cells at the end out
             return [[*row, *[""] * (width - len(row))] for row in rows]
-    number, row = next((number, row) for number, row in enumerate(lined, 2) if len(row) > width)
+    number, row = next((number, row) for (number, _), row in zip(by_line[1:], lined, strict=True) if len(row) > width)
     raise UserError(
-        f"{path}, row {number} of those that are not empty, has {len(row)} cells where its header has {width}: "
+        f"{path}, line {number}, has {len(row)} cells where the header has {width}: "
         f"{printable(separator.join(row))[:80]}.",
-        "Put cells that hold the separator into quotation marks, or correct the row.",
+        "Put cells that hold the separator into quotation marks, or correct the line.",
     )
 
 
 def _quoted(text: str, separator: str) -> list[list[str]]:
     """All rows as spreadsheets write them; nothing where the quotation marks do not pair so."""
-    before = csv.field_size_limit(CELL)
     try:
-        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if any(row)]
+        return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True) if row]
     except csv.Error:
         return []
-    finally:
-        csv.field_size_limit(before)
 
 
 def _trimmed(row: list[str], width: int) -> list[str]:

@@ -24,6 +24,7 @@ from voxboard.data import rttm
 from voxboard.data.corpus import DESCRIPTION, Corpus, CorpusInfo, attributes_of, speaker_of
 from voxboard.data.voices import find_or_make
 from voxboard.errors import UserError
+from voxboard.files import write_text
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -41,6 +42,7 @@ GOES_ON = 0.25  # share of turns after which the same speaker says another sente
 BACKGROUND = -70.0  # dBFS of the noise under the whole recording
 _QUIET = 0.04  # seconds at the beginning of an utterance of Voices that hold noise only
 _FRAME = 160
+_MARK = ".voices-meetings"
 
 Samples = npt.NDArray[np.float64]
 
@@ -65,8 +67,7 @@ def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> 
     voices = voices or find_or_make()
     if voices.name != "Voices":
         raise UserError(f"Meetings are mixed of Voices, not of {voices.name}.", "Prepare Voices first.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "rttm").is_dir():
-        raise UserError(f"{folder} holds something other than Voices-meetings.", "Name a new or an empty folder.")
+    _claim(folder)
     (folder / DESCRIPTION).unlink(missing_ok=True)
     for old in ("audio", "rttm"):
         shutil.rmtree(folder / old, ignore_errors=True)
@@ -157,3 +158,18 @@ def audible(wave: Samples) -> tuple[int, int]:
     noise = loud[: max(1, round(_QUIET * SAMPLE_RATE) // _FRAME)].mean()
     found = np.flatnonzero(loud > 2.0 * noise)
     return (int(found[0]) * _FRAME, (int(found[-1]) + 1) * _FRAME) if len(found) else (0, len(wave))
+
+
+def _claim(folder: Path) -> None:
+    """Mark a folder as ours, for what is in it is made anew. Raises `UserError` where somebody else's files lie."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file() and not _ours(folder):
+        raise UserError(f"{folder} holds something other than Voices-meetings.", "Name a new or an empty folder.")
+    write_text(folder / _MARK, "made by voxboard prepare Voices-meetings\n")
+
+
+def _ours(folder: Path) -> bool:
+    """Whether it was made before folders were marked."""
+    if not (folder / DESCRIPTION).is_file():
+        return False
+    info = Corpus.open(folder).info
+    return info.synthetic and info.kind == "recordings"

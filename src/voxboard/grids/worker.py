@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from voxboard.data import audio_roots
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ class Orders:
         if attempt > 1:
             self._again[job.staging] = attempt
             self._say(self.start)
-        environment = tuple((key, os.environ[key]) for key in CARRIED if key in os.environ)
+        environment = (
+            *((key, os.environ[key]) for key in CARRIED if key in os.environ),
+            (audio_roots.VARIABLE, os.pathsep.join(audio_roots.trusted())),  # another machine has another home
+        )
         wait = GRACE if attempt > 1 else max(0.0, self._free - time.monotonic())
         return Order(self.start, job.staging, attempt, os.getcwd(), environment, wait)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from voxboard.data.manifest import inside
 from voxboard.errors import UserError
-from voxboard.files import write_atomically
+from voxboard.files import read_json_object, write_atomically
 from voxboard.scoring.store import Rows, Stamp, Stored
 
 INDEX = "_embeddings.json"
@@ -51,13 +51,21 @@ class Index:
 def read_index(path: Path) -> Index:
     """Raises `UserError` for a file that is no index."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        index = Index(**content)
-        for entry in index.utterances.values():
-            inside(path.parent, entry["file"], "Its index was changed by hand.")
+        index = Index(**read_json_object(path))
+        for name in index.files():
+            inside(path.parent, name, "Its index was changed by hand.")
+        if not all(_is_stamp(entry["audio"]) for entry in index.utterances.values()):
+            raise ValueError("a time of change is none")
+        if not all(isinstance(entry["speaker"], str) for entry in index.utterances.values()):
+            raise ValueError("a speaker is none")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not an index of embeddings ({error}).", "Name another folder.") from error
     return index
+
+
+def _is_stamp(stamp: object) -> bool:
+    whole = isinstance(stamp, list) and len(stamp) == 2 and all(isinstance(value, int) for value in stamp)
+    return stamp is None or whole
 
 
 def utterance_file(place: PurePosixPath, model: str) -> str:
