@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from voxboard.grids import engine
@@ -36,18 +37,46 @@ def run(
     resources.check(how.device)
     with closing(engine.make(resources, place, how, at_once, say)) as engine_:
         say(f"{len(todo)} of {len(plan.cells)} cells to do, {engine_.about}")
+        tally = Tally(len(todo))
         # Some take weights from the runs of others.
         for part in ([c for c in todo if not c.base], [c for c in todo if c.base]):
             for done in engine.work_off(engine_, planning.jobs(part, place, how)):
-                _tell(done, say)
+                _tell(done, tally, say)
     place.take_over()  # outputs that others had filed already, and their folder
     place.pull()
     return planning.make(cells, place)
 
 
-def _tell(done: Done, say: Say) -> None:
+class Tally:
+    """How many cells are done, and how long the others will take if they are like these."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._done = total, 0
+        self._clock, self._started = clock, clock()
+
+    def one_more(self) -> str:
+        """Count a cell. Return `3/12`."""
+        self._done += 1
+        return f"{self._done}/{self._total}"
+
+    def left(self) -> str:
+        """Return `, about 4 min left`; nothing where nothing is left."""
+        left = self._total - self._done
+        if left <= 0 or not self._done:
+            return ""
+        return f", about {duration((self._clock() - self._started) / self._done * left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _tell(done: Done, tally: Tally, say: Say) -> None:
     for result in done.results:
-        say(result.line)
+        say(f"{tally.one_more()} {result.line}{tally.left()}")
     if done.lost:
         # Nothing is recorded, so that the next start tries again.
         word = "once more" if done.again else "not done"

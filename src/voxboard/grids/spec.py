@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -14,6 +16,8 @@ from voxboard import benchmarks, systems
 from voxboard.errors import UserError, unknown
 from voxboard.systems import Part, System
 from voxboard.training.config import Evaluation, Training, training_of
+
+MOST_CELLS = 10_000  # of a grid: what one board can show
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,15 @@ class Grid:
     def cells(self) -> list[Cell]:
         """All cells, those with the least to do first. Raises `UserError` for a part or setting that does not exist.
 
-        An untrained system has neither head nor learning rate, so it stands in a grid once per seed.
+        An untrained system has neither head nor learning rate, so it stands in a grid once per seed. Raises the same for
+        more cells than a board can show.
         """
+        number = math.prod(map(len, (self.data, self.backbones, self.poolers, self.heads or ("",), self.seeds)))
+        if number > MOST_CELLS:
+            raise UserError(
+                f"The grid {self.name} crosses to {number:,} cells and more; at most {MOST_CELLS:,} can be.",
+                "Leave out seeds or parts, or split it into several grids.",
+            )
         found = []
         if "untrained" in self.weights:
             found += list(self._cells(False, self.heads[:1], ()))
@@ -170,8 +181,8 @@ class Tasks:
 def _read(name: str) -> dict[str, Any]:
     """The TOML of a shipped grid, or of a file."""
     shipped = resources.files("voxboard.benchmarks").joinpath("grids")
-    if Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+    if "\0" not in name and Path(name).is_file():
+        text = _text(Path(name))
     elif (file := shipped.joinpath(f"{name}.toml")).is_file():
         text = file.read_text(encoding="utf-8")
     else:
@@ -180,10 +191,28 @@ def _read(name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"The grid {name} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise UserError(
+            f"The grid {name} is nested too deeply.", "Compare it with benchmarks/grids/demo.toml."
+        ) from error
 
 
-def _typed(kind: type, content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The keys of a file as the fields of a dataclass. Raises `UserError` for an unknown or a missing one."""
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"The grid {path} is no UTF-8 text.", "Name a TOML file.") from error
+
+
+def _typed(kind: type, content: Any, name: str) -> dict[str, Any]:
+    """The keys of a file as the fields of a dataclass.
+
+    Raises `UserError` for an unknown or a missing one, and for a value of another type than the field's.
+    """
+    if not isinstance(content, Mapping):
+        raise UserError(
+            f"The grid {name} has {content!r:.60} where a table is due.", f"Write [{kind.__name__.lower()}]."
+        )
     known = {f.name: f for f in fields(kind)}
     for key in content:
         if key not in known:
@@ -193,4 +222,23 @@ def _typed(kind: type, content: Mapping[str, Any], name: str) -> dict[str, Any]:
     ]
     if lacking:
         raise UserError(f"The grid {name} lacks {lacking[0]}.", "Compare it with benchmarks/grids/demo.toml.")
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    return {key: _value(key, value, str(known[key].type), name) for key, value in content.items()}
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
+
+
+def _value(key: str, value: Any, kind: str, name: str) -> Any:
+    """A value of TOML as its field has it: lists are tuples, of one alone too. Raises `UserError` for another type."""
+    of_several = re.fullmatch(r"tuple\[(\w+), \.\.\.\]", kind)
+    if of_several:
+        several = value if isinstance(value, list) else [value]
+        return tuple(_value(key, one, of_several[1], name) for one in several)
+    due = _KINDS.get(kind)
+    fits = due is None or (isinstance(value, due) and (bool in due) == isinstance(value, bool))
+    if kind.startswith("Mapping"):
+        fits, due = isinstance(value, Mapping), (dict,)
+    numbers = isinstance(value, int | float) and not isinstance(value, bool)
+    if not fits or (numbers and not math.isfinite(value)):
+        raise UserError(f"{key} in the grid {name} is {value!r:.60}, which is no {kind}.", f"Correct {key}.")
+    return value
