@@ -224,6 +224,7 @@ def read_config(cfg: str, families: Mapping[str, tuple[str, str]] = FAMILIES) ->
     if content.get("quantization_config"):
         raise UserError(f"The weights of {cfg} are quantized.", "Pass the model in full precision.")
     own = {key: value for key, value in content.items() if key not in hf_files.ASIDE}
+    hf_files.refuse_giants(own, cfg)
     try:
         return getattr(transformers, families[family][0]).from_dict(own)
     except Exception as error:  # whatever values of the wrong type do in there
