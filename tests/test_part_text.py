@@ -1,4 +1,4 @@
-"""Options in brackets: texts need no quotation marks, literals stay what they are, separators inside separate nothing."""
+"""Options in brackets: texts need no quotation marks, literals stay literals, separators inside separate nothing."""
 
 from __future__ import annotations
 

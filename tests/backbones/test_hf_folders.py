@@ -34,9 +34,7 @@ def configure(folder: Path, name: str = "config.json", **changes: Any) -> None:
 
 def reweigh(folder: Path, change: Any) -> None:
     weights = change(load_file(folder / "model.safetensors"))
-    save_file(
-        {key: value.contiguous() for key, value in weights.items()}, folder / "model.safetensors", {"format": "pt"}
-    )
+    save_file({key: value.clone() for key, value in weights.items()}, folder / "model.safetensors", {"format": "pt"})
 
 
 def test_a_folder_means_its_weights_and_random_ones_are_asked_for(folder: Path) -> None:
@@ -103,9 +101,7 @@ def test_gradient_checkpointing_trains_with_the_same_numbers(folder: Path) -> No
         configure(folder, gradient_checkpointing=checkpointing)
         backbone: Any = backbones.create(f"hf:{folder}", augment=False).train()
         assert backbone.model.is_gradient_checkpointing == checkpointing
-        for module in backbone.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
+        torch.manual_seed(1)
         first = backbone(noise, torch.tensor([8_000, 5_000])).states
         second = backbone(noise.flip(0), torch.tensor([5_000, 8_000])).states
         (first[:, 0, :9].square().sum() + second[:, 1, :9].square().sum()).backward()
