@@ -38,7 +38,7 @@ def located(where: str, name: str, options: Mapping[str, Any]) -> Path | None:
         if path.exists() and not path.is_file():
             raise UserError(f"{printable(str(path))} is no regular file.", "Put a file in its place.")
         return path if path.is_file() else None
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     found = cached_file(where, name, _raise_exceptions_for_missing_entries=False, **options)
     return None if found is None else Path(found)

@@ -217,7 +217,7 @@ def read_config(cfg: str, families: Mapping[str, tuple[str, str]] = FAMILIES) ->
 
     content = _content(cfg, "config.json")
     family = content.get("model_type")
-    if family not in families:
+    if not isinstance(family, str) or family not in families:
         hf_files.refuse_code(content, cfg)
         named = f"a {printable(str(family))} model" if family else "a model of no named family (model_type)"
         raise UserError(f"{cfg} is {named}.", f"These can be used: {', '.join(families)}.")
