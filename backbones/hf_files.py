@@ -11,6 +11,7 @@ from voxboard.files import read_json_object
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 ADAPTERS = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+LAYERS, LARGEST = 1_000, 1_000_000  # more than any network of these families has of layers, and of anything
 # Of a config.json: how transformers computes, and code or files to fetch. None of it belongs to the network.
 ASIDE = frozenset(
     {
@@ -37,7 +38,7 @@ def located(where: str, name: str, options: Mapping[str, Any]) -> Path | None:
         if path.exists() and not path.is_file():
             raise UserError(f"{printable(str(path))} is no regular file.", "Put a file in its place.")
         return path if path.is_file() else None
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     found = cached_file(where, name, _raise_exceptions_for_missing_entries=False, **options)
     return None if found is None else Path(found)
@@ -51,6 +52,18 @@ def refuse_code(shape: Mapping[str, Any], where: str) -> None:
             f"{where} wants code of its own to be run (auto_map or attn_implementation in config.json).",
             "voxboard runs no code of a model's folder: take one of a family that transformers has.",
         )
+
+
+def refuse_giants(shape: Mapping[str, Any], where: str) -> None:
+    """Raise `UserError` for sizes in a config.json that no such network has: building it would take all memory."""
+    for key, value in shape.items():
+        most = LAYERS if "layers" in key else LARGEST
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int | float) and abs(number) > most:
+                raise UserError(
+                    f"The config.json of {where} describes no network: {printable(key)} is {number:g}.",
+                    "Fetch it again.",
+                )
 
 
 def refuse_adapters(where: str, options: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pickle import UnpicklingError
@@ -73,7 +74,7 @@ def guarded() -> Iterator[None]:
             raise _unsafe(file) from error
         return disarmed(content, str(file))
 
-    torch.load = load
+    torch.load = load  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -88,7 +89,7 @@ def disarmed(content: Any, name: str) -> Any:
     """
     if isinstance(content, Mapping):
         values = {key: _disarmed_field(key, value, name) for key, value in content.items()}
-        return type(content)(values) if type(content) is not dict else values  # an OrderedDict stays one
+        return OrderedDict(values) if isinstance(content, OrderedDict) else values
     if isinstance(content, list | tuple):
         return type(content)(disarmed(value, name) for value in content) if type(content) in (list, tuple) else content
     if isinstance(content, str | bytes) and _calls(content):

@@ -217,13 +217,14 @@ def read_config(cfg: str, families: Mapping[str, tuple[str, str]] = FAMILIES) ->
 
     content = _content(cfg, "config.json")
     family = content.get("model_type")
-    if family not in families:
+    if not isinstance(family, str) or family not in families:
         hf_files.refuse_code(content, cfg)
         named = f"a {printable(str(family))} model" if family else "a model of no named family (model_type)"
         raise UserError(f"{cfg} is {named}.", f"These can be used: {', '.join(families)}.")
     if content.get("quantization_config"):
         raise UserError(f"The weights of {cfg} are quantized.", "Pass the model in full precision.")
     own = {key: value for key, value in content.items() if key not in hf_files.ASIDE}
+    hf_files.refuse_giants(own, cfg)
     try:
         return getattr(transformers, families[family][0]).from_dict(own)
     except Exception as error:  # whatever values of the wrong type do in there

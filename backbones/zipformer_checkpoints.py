@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from voxboard.checkpoints import load_reference, read_weights
-from voxboard.errors import UserError
+from voxboard.errors import UserError, printable
+from voxboard.files import read_json_object
 
 if TYPE_CHECKING:
     from voxboard.backbones.zipformer import Zipformer
@@ -20,6 +20,8 @@ WEIGHTS = ("pretrained.safetensors", "model.safetensors", "pretrained.pt", "mode
 OUTER = ("audio_encoder", "speech_encoder", "encoder")  # what larger models call the encoder inside them
 OURS = {"checkpoint", "stacks", "reference", "schedules"}  # options that a config.json cannot set
 STREAMING = {"chunk_size", "left_context_frames"}  # options that may differ from the checkpoint's
+AGAIN = "Fetch it again."
+MOST, LARGEST = 64, 100_000  # stacks, and any of their sizes
 TRAINED = 100_000.0  # batches, where a checkpoint does not say
 
 
@@ -32,21 +34,39 @@ def described(config: Zipformer.Config) -> Zipformer.Config:
     file = (path if path.is_dir() else path.parent) / "config.json"
     if not file.is_file():
         return config
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is no JSON: {error}", "Fetch it again.") from error
+    content = read_json_object(file)
     content = next((content[f"{name}_config"] for name in OUTER if content.get(f"{name}_config")), content)
+    if not isinstance(content, dict):
+        raise UserError(f"{file} describes its encoder by a {type(content).__name__}, not by an object.", AGAIN)
     if content.get("model_type", "zipformer") != "zipformer":
-        raise UserError(f"{file} describes a {content['model_type']} model.", "It needs to be a zipformer.")
+        raise UserError(
+            f"{file} describes a {printable(str(content['model_type']))} model.", "It needs to be a zipformer."
+        )
     chosen = {name for name in STREAMING if getattr(config, name)}
-    return replace(config, **{key: value for key, value in sizes(config, content).items() if key not in chosen})
+    given = {key: value for key, value in sizes(config, content, file).items() if key not in chosen}
+    return replace(config, **given)
 
 
-def sizes(config: Zipformer.Config, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a config.json that are options here; the others belong to training."""
-    known = {field.name for field in fields(config)} - OURS
-    return {key: value for key, value in content.items() if key in known}
+def sizes(config: Zipformer.Config, content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """The entries of a config.json that are options here; the others belong to training.
+
+    Raises `UserError` for one of the wrong type.
+    """
+    usual = {field.name: field.default for field in fields(config) if field.name not in OURS}
+    given = {key: value for key, value in content.items() if key in usual}
+    for key, value in given.items():
+        if not _fits(value, usual[key]):
+            raise UserError(f"{key} in {file} is {printable(repr(value))[:60]}, which is no such size.", AGAIN)
+    return given
+
+
+def _fits(value: Any, usual: Any) -> bool:
+    """Whether a value has the type of the usual one: a switch, a whole number, or a list of those."""
+    if isinstance(usual, tuple):
+        return isinstance(value, list) and len(value) <= MOST and all(_fits(item, 0) for item in value)
+    if isinstance(usual, bool):
+        return isinstance(value, bool)
+    return type(value) is int and -1 <= value <= LARGEST
 
 
 def load(backbone: Zipformer, checkpoint: str) -> None:

@@ -43,6 +43,8 @@ class Gammatone(Backbone):
             FramesSpec(layers=1, size=config.size, hop=HOP / RATE),
             min_samples=TAPS,
             parameters=sum(p.numel() for p in self.parameters()),
+            weights="random",
+            weights_licence="none (random initialisation)",
             source="Patterson et al., Complex sounds and auditory images, 1992",
             exports=("torch.export",),
         )

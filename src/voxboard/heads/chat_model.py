@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,29 +34,45 @@ def size_of(name: str) -> int:
 
     from voxboard.backbones.ssl_checkpoints import folder, hub
 
+    _refuse_code(name)
     try:
-        shape = transformers.AutoConfig.from_pretrained(folder(name), **hub())
-    except (OSError, ValueError) as error:
+        shape = transformers.AutoConfig.from_pretrained(folder(name), trust_remote_code=False, **hub())
+        return int(shape.get_text_config().hidden_size)
+    except Exception as error:  # transformers has errors of many kinds for a config of the wrong form
         raise _unusable(name, error) from error
-    return int(shape.get_text_config().hidden_size)
 
 
 @lru_cache(maxsize=1)
 def load(name: str) -> ChatModel:
     """The model of a local folder or a hub id, in float32. Raises `UserError` when it is not there."""
     import transformers
-    from safetensors import SafetensorError
 
     from voxboard.backbones.ssl_checkpoints import folder, hub
 
+    _refuse_code(name)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder(name), **hub())
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder(name), trust_remote_code=False, **hub())
         network = transformers.AutoModelForCausalLM.from_pretrained(
-            folder(name), dtype=torch.float32, use_safetensors=True, **hub()
+            folder(name), dtype=torch.float32, use_safetensors=True, trust_remote_code=False, **hub()
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+    except Exception as error:  # transformers has errors of many kinds for files of the wrong form
         raise _unusable(name, error) from error
     return ChatModel(network, tokenizer)
+
+
+def _refuse_code(name: str) -> None:
+    """Raise `UserError` for a folder or hub id that wants code of its own to be run, or has an adapter beside it."""
+    from voxboard.backbones import hf_files
+    from voxboard.backbones.ssl_checkpoints import folder, hub
+
+    where, options = folder(name), hub()
+    try:
+        for file in ("config.json", "tokenizer_config.json"):
+            hf_files.refuse_code(hf_files.content(where, file, options) or {}, name)
+    except (OSError, ValueError):  # not to be fetched: transformers says why
+        return
+    hf_files.refuse_adapters(where, options)
+    hf_files.refuse_elsewhere(where)
 
 
 class ChatModel:

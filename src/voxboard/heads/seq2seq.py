@@ -108,8 +108,8 @@ def _tokenizer(cfg: str, start: int) -> Any:
 
     kind: Any = transformers.WhisperTokenizer
     try:
-        found = kind.from_pretrained(ssl_checkpoints.folder(cfg), **ssl_checkpoints.hub())
-    except (OSError, ValueError, TypeError) as error:
+        found = kind.from_pretrained(ssl_checkpoints.folder(cfg), trust_remote_code=False, **ssl_checkpoints.hub())
+    except Exception as error:  # tokenizers has no other, transformers many
         raise ssl_checkpoints.unreachable(cfg, "tokenizer") from error
     # transformers makes an empty one where the files are not there.
     if found.convert_ids_to_tokens(start) != START:
