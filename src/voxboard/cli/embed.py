@@ -13,6 +13,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
+from voxboard.limits import Seconds, Seed
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -61,7 +62,7 @@ class Embed:
     trim: bool = False
     """Leave out quiet samples (squares up to 0.001) at both ends, as the GE2E reference does. It takes soft sounds away
     too, and much of a quiet recording."""
-    max_seconds: float = 120.0
+    max_seconds: Seconds = 120.0
     """Longer utterances are embedded in equal pieces."""
     skip_bad_audio: bool = False
     """Leave out files that cannot be read, and count them."""
@@ -69,7 +70,7 @@ class Embed:
     """Replace the embeddings of another model, and files that voxboard did not write."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of random weights and of the picture."""
     runs: Path = Path("results/runs")
     """Where run folders are."""

@@ -13,6 +13,7 @@ from voxboard import benchmarks, parallel, systems
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
+from voxboard.limits import Seed
 from voxboard.systems import Part
 from voxboard.training.config import Evaluation, Weights, words_for_paths
 
@@ -37,7 +38,7 @@ class Eval:
     """The same as naming DATA (the ancestor's flag)."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of random weights and of the intervals."""
     split: Literal["test", "valid", "train"] = "test"
     """Which part of DATA is evaluated. `train` tells how well a run learned its own utterances, and the record says so.

@@ -4,24 +4,66 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import field, fields, make_dataclass
-from typing import Annotated, Any, TypeVar
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from voxboard import limits
+from voxboard.cli.refusals import refusal
+from voxboard.errors import UserError
 
 T = TypeVar("T")
+_REGISTRY = ConstructorRegistry()
+
+
+@_REGISTRY.primitive_rule
+def _paths(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    """A path from a word that is not empty, which would be the current folder."""
+    if info.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(1, "PATH", _path, lambda value: isinstance(value, Path), lambda path: [str(path)])
+
+
+def _path(words: Sequence[str]) -> Path:
+    if not words[0]:
+        raise ValueError("empty")
+    return Path(words[0])
 
 
 def parse(kind: type[T], argv: Sequence[str], *, prog: str, description: str) -> T:
-    """Reads `argv` into a dataclass. An unknown flag ends the program with exit code 2 and the nearest names."""
-    return tyro.cli(
-        kind,
-        args=list(argv),
-        prog=f"voxboard {prog}",
-        description=description,
-        use_underscores=True,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    """Read `argv` into a dataclass, and check the range of every value.
+
+    Raises `UserError` for an unknown flag, with the nearest names, and for a value that its field does not take.
+    """
+    if any("\0" in word for word in argv):
+        raise UserError("A word of the command holds a NUL character.", "Leave it out.")
+    errors = StringIO()
+    try:
+        with redirect_stderr(errors):
+            args = tyro.cli(
+                kind,
+                args=list(argv),
+                prog=f"voxboard {prog}",
+                description=description,
+                use_underscores=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+                registry=_REGISTRY,
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise refusal(errors.getvalue(), argv, prog) from None
+    positional = {name for name, hint in limits.hints(kind).items() if tyro.conf.Positional in get_args(hint)}
+    limits.check(args, lambda name: name.upper() if name in positional else limits.flag(name))
+    for name in positional:
+        if "" in (value := getattr(args, name), *(value if isinstance(value, tuple) else ())):
+            raise UserError(f"{name.upper()} is empty.", f"See voxboard {prog} --help.")
+    return args
 
 
 def combine(

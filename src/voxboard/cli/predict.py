@@ -13,6 +13,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
+from voxboard.limits import Count, CountOrZero, Seconds
 
 if TYPE_CHECKING:
     from voxboard.model import Network
@@ -36,17 +37,17 @@ class Predict:
     """Folder of Auden's voice model (config.json, id2label_*.json, pretrained.pt), or a weights file in it."""
     task: str = ""
     """What is asked of a network that knows several: emotion, gender, age_group, speaker … (default: all)."""
-    topk: int = 1
+    topk: Count = 1
     """How many of the likeliest classes are told."""
-    iter: int = 0
+    iter: CountOrZero = 0
     """Step of the run up to which checkpoints are averaged; 0 takes the best validation."""
-    avg: int = 0
+    avg: CountOrZero = 0
     """Checkpoints before that step whose weights are averaged; 0 takes what that checkpoint has averaged itself."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
     runs: Path = Path("results/runs")
     """Where run folders are."""
-    max_seconds: float = 120.0
+    max_seconds: Seconds = 120.0
     """Longer files go through the network in equal pieces."""
     json: bool = False
     """Print JSON, with the scores too."""
@@ -61,17 +62,16 @@ def run(args: Predict) -> int:
     """Prints what the network says, a line per file and task; warnings go to stderr. Returns 0."""
     if not args.files:
         raise UserError("There is no file to predict.", "Write: voxboard predict FILE… --eval_path RUN")
-    if args.topk < 1:
-        raise UserError(f"--topk is {args.topk}.", "Give a number above 0.")
     if bool(args.eval_path) == bool(args.checkpoint):
         raise UserError("Predicting needs one network.", "Name --eval_path RUN or --checkpoint DIR.")
     from voxboard.scoring import predictions
     from voxboard.training.config import Evaluation
     from voxboard.training.devices import device_of
 
+    device = device_of(args.device)
     cuts = predictions.cuts_of(args.files)
     network = _network(args)
-    network.to(device_of(args.device))
+    network.to(device)
     tasks = predictions.tasks_of(network, args.task)
     if "speaker" in tasks:
         print(f"voxboard: {predictions.CLOSED_SET}", file=sys.stderr)

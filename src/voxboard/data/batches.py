@@ -7,6 +7,8 @@ makes a resumed run equal to an uninterrupted one bit for bit.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -266,12 +268,24 @@ def padded(rows: Sequence[Tensor], value: float) -> Tensor:
     return pad_sequence(list(rows), batch_first=True, padding_value=value) if rows[0].ndim else torch.stack(list(rows))
 
 
+def reading_processes(workers: int) -> int:
+    """As many as asked for, but no more than there are cores to run them."""
+    return min(workers, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the main one says what becomes of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def batches(dataset: Crops, plan: Plan, start: int, stop: int, workers: int) -> Iterator[Batch]:
     """The batches of steps `start` … `stop` − 1. Raises `BadAudio` for a file that cannot be read."""
+    workers = reading_processes(workers)
     loader: DataLoader[Any] = DataLoader(
         dataset,
         batch_sampler=Steps(plan, start, stop),
         num_workers=workers,
+        worker_init_fn=_ignore_interrupts,
         collate_fn=_collate,
         prefetch_factor=4 if workers else None,
         # Its own generator: the loader must not draw from the stream that the training step uses.
