@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from voxboard.cli.parse import parse
+from voxboard.cli.log import closing
+from voxboard.cli.parse import own_advice, parse
 from voxboard.errors import UserError
 from voxboard.limits import Seconds, Seed
 
@@ -78,7 +79,9 @@ class Embed:
 
 def main(argv: Sequence[str]) -> int:
     """Parses and embeds. Returns 0."""
-    return run(parse(Embed, argv, prog="embed", description=DESCRIPTION))
+    args = parse(Embed, argv, prog="embed", description=DESCRIPTION)
+    with own_advice(Embed):
+        return run(args)
 
 
 def run(args: Embed) -> int:
@@ -99,6 +102,8 @@ def run(args: Embed) -> int:
     print(made.path)
     if args.plot:
         print(_draw(args, made, f"{Path(os.path.abspath(args.data)).name}: {system.name}"))
+    picture = "" if args.plot else " --plot voices.png draws them."
+    closing(f"the embeddings lie in {made.path}; the same command adds what is new.{picture}")
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voxboard import benchmarks, parallel, systems
+from voxboard.cli.log import board_command, closing
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
@@ -92,6 +93,7 @@ def main(argv: Sequence[str]) -> int:
         record = run.evaluate_untrained(data, task, system, options, args.evaluation)
     if parallel.first():
         _show(record, options.json)
+        closing(f"the record lies in {options.records}.", board_command(options.records))
     return 0
 
 

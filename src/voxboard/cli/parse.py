@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import field, fields, make_dataclass
 from io import StringIO
 from pathlib import Path
@@ -64,6 +64,21 @@ def parse(kind: type[T], argv: Sequence[str], *, prog: str, description: str) ->
         if "" in (value := getattr(args, name), *(value if isinstance(value, tuple) else ())):
             raise UserError(f"{name.upper()} is empty.", f"See voxboard {prog} --help.")
     return args
+
+
+@contextmanager
+def own_advice(kind: type) -> Iterator[None]:
+    """Leave out of an error's advice what names flags that the command of these settings does not have."""
+    try:
+        yield
+    except UserError as error:
+        own = {f.name for f in fields(kind)}
+        clauses = re.split(r",? or (?=[a-z])", error.advice.rstrip("."))
+        usable = [clause for clause in clauses if set(re.findall(r"--(\w+)", clause)) <= own]
+        if usable == clauses:
+            raise
+        advice = ", or ".join(usable)
+        raise UserError(error.problem, f"{advice[:1].upper()}{advice[1:]}." if advice else "") from error
 
 
 def combine(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from voxboard.cli.parse import parse
+from voxboard.cli.log import closing
+from voxboard.cli.parse import own_advice, parse
 from voxboard.errors import UserError
 from voxboard.limits import Count, CountOrZero, Seconds
 
@@ -55,7 +56,9 @@ class Predict:
 
 def main(argv: Sequence[str]) -> int:
     """Parses and predicts. Returns 0."""
-    return run(parse(Predict, argv, prog="predict", description=DESCRIPTION))
+    args = parse(Predict, argv, prog="predict", description=DESCRIPTION)
+    with own_advice(Predict):
+        return run(args)
 
 
 def run(args: Predict) -> int:
@@ -69,6 +72,9 @@ def run(args: Predict) -> int:
     from voxboard.training.devices import device_of
 
     device = device_of(args.device)
+    for file in args.files:
+        if not file.exists():
+            raise UserError(f"There is no file {file}.", "Check its name.")
     cuts = predictions.cuts_of(args.files)
     network = _network(args)
     network.to(device)
@@ -84,6 +90,7 @@ def run(args: Predict) -> int:
         print()
     else:
         _print_table(args.files, found)
+        closing("--topk 3 tells the next likeliest classes, --json their scores too.")
     return 0
 
 

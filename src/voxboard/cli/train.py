@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from voxboard import benchmarks, parallel, systems
+from voxboard.cli.log import board_command, closing, to_stderr
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
@@ -41,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     """Parses and runs. Returns 0."""
     resumed = _resumed(argv)
     config = None if resumed else read(argv)
-    from voxboard.cli.log import to_stderr
+    from voxboard.training import folder as runs
     from voxboard.training import run
 
     to_stderr()
@@ -55,7 +58,21 @@ def main(argv: Sequence[str]) -> int:
         from voxboard.board.sheet import sheet
 
         Console().print(sheet(record))
+    _close(folder, runs.config_of(folder), record is not None)
     return 0
+
+
+def _close(run: Path, config: RunConfig, tested: bool) -> None:
+    """Say where a run and its record lie, and what to do with them."""
+    name = shlex.quote(str(run))
+    if not tested:
+        closing(f"the run lies in {run}; it has not been tested.", f"voxboard eval _ _ --eval_path {name}")
+        return
+    closing(
+        f"the run lies in {run}, its record in {config.general.records}.",
+        f"voxboard eval DATA _ --eval_path {name}    the same network on another corpus",
+        f"{board_command(config.general.records)}    the leaderboard of all records",
+    )
 
 
 def read(argv: Sequence[str]) -> RunConfig:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from voxboard.data.targets import Targets
 
 Plan = Callable[[int], Sequence[int]]
+SECONDS_LEFT = 20  # to a reading process that is told to end
 CYCLE = 10_000  # draws within which the shares of a mixture are exact
 Item = tuple[int, int, int]  # step, place in the batch, index of the cut
 Drawn = tuple[np.ndarray, dict[str, np.ndarray], tuple[str, ...]]  # waveform [N], labels, files that were replaced
@@ -273,9 +274,13 @@ def reading_processes(workers: int) -> int:
     return min(workers, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C reaches all processes of a terminal; the main one says what becomes of it."""
+def _outlive_signals(worker: int) -> None:
+    """A signal to all processes, as from a terminal or a scheduler: the main one says what becomes of the run.
+
+    It has time to finish its step, for which it may need another batch.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(SECONDS_LEFT))
 
 
 def batches(dataset: Crops, plan: Plan, start: int, stop: int, workers: int) -> Iterator[Batch]:
@@ -285,7 +290,7 @@ def batches(dataset: Crops, plan: Plan, start: int, stop: int, workers: int) -> 
         dataset,
         batch_sampler=Steps(plan, start, stop),
         num_workers=workers,
-        worker_init_fn=_ignore_interrupts,
+        worker_init_fn=_outlive_signals,
         collate_fn=_collate,
         prefetch_factor=4 if workers else None,
         # Its own generator: the loader must not draw from the stream that the training step uses.

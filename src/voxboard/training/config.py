@@ -96,6 +96,9 @@ class Training:
         if self.label_maps is not None:  # a word, as a card or a run's file has it
             object.__setattr__(self, "label_maps", Path(self.label_maps))
         limits.check(self)
+        if self.schedule == "cyclic":
+            advice = f"Give a number up to --max_lr, which is {self.max_lr}."
+            self._require(self.base_lr <= self.max_lr, "base_lr", advice)
         if self.schedule == "tri-stage":
             self._check_tri_stage()
         if self.optimizer == "scaled-adam" and max(self.weight_decay, self.head_weight_decay) > 0:

@@ -6,7 +6,6 @@ import multiprocessing
 import shlex
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,13 +65,6 @@ class Interrupts:
         if not parallel.launched():
             return bool(self.number)
         return step % every == 0 and any(parallel.gathered(bool(self.number)))
-
-    def expected(self, seconds: float = 0.5) -> bool:
-        """Whether a signal explains that a reading process has gone: it may get there a moment before ours."""
-        until = time.monotonic() + seconds
-        while not self.number and time.monotonic() < until:
-            time.sleep(0.01)
-        return bool(self.number)
 
     def _on(self, number: int, frame: FrameType | None) -> None:
         again, self.number = bool(self.number), number

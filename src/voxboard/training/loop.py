@@ -104,6 +104,10 @@ class Loop:
                     self._keep(step)
             for trainee in self.trainees:
                 trainee.history.summary(trainee.summary())
+        except RuntimeError as error:
+            if not self.interrupts.number:
+                raise
+            raise Interrupted("", self.interrupts.number) from error  # the signal has ended a reading process first
         finally:
             close(trainee.history for trainee in [*self.trainees, *self.retired])
         return self.retired
@@ -118,7 +122,7 @@ class Loop:
         asked = self.interrupts.asked(step, LOG_EVERY)
         if asked or (every and step % every == 0):
             self._save_all([trainee for trainee in self.trainees if trainee.step == step])
-        if asked:
+        if asked and self.trainees:
             raise self._interrupted()
 
     def _save_all(self, trainees: Sequence[Trainee]) -> None:
@@ -136,7 +140,7 @@ class Loop:
         """One step of every trainee that is so far; the time of what is done for all is shared among them."""
         started = time.perf_counter()
         first = self.trainees[0]
-        some = [batch.to(first.fabric.device) for batch in self._read(stream, first.config.training.accumulate)]
+        some = [next(stream).to(first.fabric.device) for _ in range(first.config.training.accumulate)]
         frames = list(self._shared(some, takers))
         shared = (time.perf_counter() - started) / max(len(takers), 1)
         for trainee in takers:
@@ -146,15 +150,6 @@ class Loop:
             except Diverged as error:
                 self._retire(trainee, error)
             trainee.seconds += time.perf_counter() - started + shared
-
-    def _read(self, stream: Iterator[Batch], count: int) -> list[Batch]:
-        try:
-            return [next(stream) for _ in range(count)]
-        except RuntimeError:
-            if not self.interrupts.expected():  # the signal has ended a reading process too
-                raise
-            self._save_all(self.trainees)
-            raise self._interrupted() from None
 
     def _shared(self, some: Sequence[Batch], takers: Sequence[Trainee]) -> Iterator[Frames | None]:
         """The frames of every batch, once for all; None where a trainee is alone, whose backbone may learn."""
