@@ -25,7 +25,7 @@ class SelfAttentive(SingleLayer):
 
         layer: int = -1
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        hidden: Size = 128
+        hidden: SizeOrZero = 128
         """Size of a tanh layer in front of the scores; 0 scores the features themselves."""
         hops: Size = 1
         """How many weightings of the frames there are."""

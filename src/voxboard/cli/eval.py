@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from voxboard import benchmarks, parallel, systems
 from voxboard.cli.log import board_command, closing
-from voxboard.cli.parse import combine, parse, qualify
+from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
 from voxboard.limits import Seed
@@ -22,7 +22,10 @@ DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 
 `voxboard eval _ _ --eval_path RUN` evaluates the run on the corpus it was trained on,
 `voxboard eval Vox1 _ --eval_path RUN` on another one. Without --eval_path, MODEL is built with
-the weights that it starts from: an untrained baseline such as fbank+statistics, or a pretrained network."""
+the weights that it starts from: an untrained baseline such as fbank+statistics, or a pretrained network.
+
+These are the flags that people use first; --help_all shows them all."""
+FIRST = (*("eval_path", "task", "split", "device", "seed", "records", "json", "replicates", "skip_bad_audio", "cache"),)
 POSITIONALS = (
     ("data", "corpus, prepared folder or manifest; _ = as trained"),
     ("model", "system; _ = as trained"),
@@ -72,8 +75,9 @@ def main(argv: Sequence[str]) -> int:
     if model != "_":
         system = systems.parse(model)
         parts = {kind: systems.registry(kind).config(part.name, **part.options) for kind, part in system.parts()}
-    kind = combine("Eval", POSITIONALS, flat, parts)
-    args: Any = parse(kind, qualify(argv, flat, parts), prog="eval", description=DESCRIPTION)
+    words, shown = helped(argv, flat, FIRST)
+    kind = combine("Eval", POSITIONALS, shown, parts)
+    args: Any = parse(kind, qualify(words, flat, parts), prog="eval", description=DESCRIPTION)
     options: Eval = args.eval
     data = options.eval_data or args.data
     from voxboard.training import run

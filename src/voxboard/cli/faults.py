@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TextIO
 
 from voxboard.errors import UserError, printable
 
@@ -54,11 +55,13 @@ def explain(error: BaseException, debug: bool) -> int:
     if debug and not isinstance(error, BrokenPipeError):
         traceback.print_exception(error)
     code, text = _explained(error)
-    if text:
-        with suppress(OSError):
+    try:
+        if text:
             print(f"voxboard: {text}", file=sys.stderr, flush=True)
-    if isinstance(error, OSError):
-        _let_go_of_stdout()
+    except OSError:  # nobody can be told
+        _let_go(sys.stderr)
+    if isinstance(error, OSError) and _stdout_is_broken():
+        _let_go(sys.stdout)
     return code
 
 
@@ -126,9 +129,7 @@ def _stdout_is_broken() -> bool:
     return False
 
 
-def _let_go_of_stdout() -> None:
-    """Point a broken stdout nowhere, so that the interpreter has nothing to complain of at its end."""
-    if sys.stdout is None or not _stdout_is_broken():
-        return
+def _let_go(stream: TextIO) -> None:
+    """Point a broken stream nowhere, so that the interpreter has nothing to complain of at its end."""
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import field, fields, make_dataclass
 from io import StringIO
@@ -97,6 +97,29 @@ def combine(
     for key, default in parts.items():
         members.append((key, type(default), field(default=default)))
     return make_dataclass(name, members, frozen=True)
+
+
+ALL = "--help_all"
+
+
+def helped(argv: Sequence[str], flat: Mapping[str, Any], first: Collection[str]) -> tuple[list[str], dict[str, Any]]:
+    """What `--help` and `--help_all` show: of the flat settings only those in `first`, or all of them.
+
+    Returns the words and the settings to parse them with; they differ from those given only where help is asked for.
+    """
+    words = ["--help" if word.replace("-", "_") == ALL.replace("-", "_") else word for word in argv]
+    if words != list(argv) or not {"-h", "--help"} & set(argv):
+        return words, dict(flat)
+    return words, {key: _showing(default, first) for key, default in flat.items()}
+
+
+def _showing(settings: Any, first: Collection[str]) -> Any:
+    """The same settings, whose other fields the help leaves out."""
+    hidden = [f for f in fields(settings) if f.name not in first]
+    hints = limits.hints(type(settings))
+    members = [(f.name, tyro.conf.Suppress[hints[f.name]], field(default=f.default)) for f in hidden]  # type: ignore[misc]
+    kind = make_dataclass(type(settings).__name__, members, bases=(type(settings),), frozen=True)
+    return kind(**{f.name: getattr(settings, f.name) for f in fields(settings)})
 
 
 def qualify(argv: Sequence[str], flat: Mapping[str, Any], parts: Mapping[str, Any]) -> list[str]:
