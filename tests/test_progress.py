@@ -33,3 +33,12 @@ def test_short_work_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(40, "40 s"), (600, "10 min"), (12_000, "3 h 20 min")])
 def test_times_in_words(seconds: float, words: str) -> None:
     assert progress.duration(seconds) == words
+
+
+def test_bars_say_what_they_belong_to(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = progress.Lines("validation, embedding", 4, "utterances", every=0.0)
+    lines(2)
+    with progress.part("validation"), progress.bar("embedding", 4, unit="utterances") as advance:
+        assert isinstance(advance, progress.Lines)
+        assert advance.line("").startswith("validation, embedding: 0 of 4 utterances")
+    assert capsys.readouterr().err.startswith("validation, embedding: 2 of 4 utterances")

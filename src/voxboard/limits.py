@@ -218,9 +218,13 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:60]}…"
 
 
-@cache
-def hints(kind: type) -> Mapping[str, Any]:
+def hints(kind: Any) -> Mapping[str, Any]:
     """The annotations of a dataclass, ranges included; none where they name what is not there at run time."""
+    return _hints(kind)
+
+
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
     try:
         return typing.get_type_hints(kind, include_extras=True)
     except (NameError, TypeError):

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from voxboard import parallel
@@ -20,9 +21,23 @@ class Advance(Protocol):
     def __call__(self, amount: float, note: Note | None = None) -> None: ...
 
 
+_part: ContextVar[str] = ContextVar("part", default="")
+
+
+@contextmanager
+def part(title: str) -> Iterator[None]:
+    """Name what the bars inside the block belong to, such as "validation"."""
+    token = _part.set(title)
+    try:
+        yield
+    finally:
+        _part.reset(token)
+
+
 @contextmanager
 def bar(title: str, total: float, enabled: bool = True, unit: str = "it") -> Iterator[Advance]:
     """Show progress; the value is a function that advances it. The first call may tell what was done before."""
+    title = ", ".join(filter(None, [_part.get(), title]))
     if not enabled or not parallel.first():
         yield lambda amount, note=None: None
     elif sys.stderr.isatty():

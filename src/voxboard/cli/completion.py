@@ -121,9 +121,9 @@ def words() -> dict[str, list[str]]:
         table[command] = corpora
         table[f"{command} 2"] = [] if command == "prepare" else models
     table["embed"] = corpora
-    for kind in KINDS[:3]:
-        table[f"doctor {kind}"] = names(kind)
-    table["show"] = [name for kind in KINDS for name in names(kind)]
+    for part in KINDS[:3]:
+        table[f"doctor {part}"] = names(part)
+    table["show"] = [name for part in KINDS for name in names(part)]
     for command in ("grid run", "grid status", "nightly"):
         table[command] = _grids()
     for command in ("list", "plot", "completion"):

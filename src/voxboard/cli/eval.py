@@ -114,7 +114,7 @@ def _benchmark(argv: Sequence[str]) -> Part:
 
 def spoken(argv: Sequence[str], config: Any) -> dict[str, Any]:
     """The settings that the words name, whatever their values."""
-    flags = {f.name: (f"--{f.name}", f"--{f.name.replace('_', '-')}") for f in fields(config)}
+    flags = {f.name: (f"--{f.name}", f"--{f.name.replace('_', '-')}", f"--no_{f.name}") for f in fields(config)}
     named = {name for name, spellings in flags.items() if any(word_after(argv, flag) is not None for flag in spellings)}
     return words_for_paths({name: getattr(config, name) for name in named})
 

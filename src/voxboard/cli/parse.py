@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import field, fields, make_dataclass
+from dataclasses import field, fields, is_dataclass, make_dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -47,7 +47,7 @@ def parse(kind: type[T], argv: Sequence[str], *, prog: str, description: str) ->
         with redirect_stderr(errors):
             args = tyro.cli(
                 kind,
-                args=list(argv),
+                args=_plain_switches(argv, dict(_switches(kind))),
                 prog=f"voxboard {prog}",
                 description=description,
                 use_underscores=True,
@@ -64,6 +64,36 @@ def parse(kind: type[T], argv: Sequence[str], *, prog: str, description: str) ->
         if "" in (value := getattr(args, name), *(value if isinstance(value, tuple) else ())):
             raise UserError(f"{name.upper()} is empty.", f"See voxboard {prog} --help.")
     return args
+
+
+def _switches(kind: Any, prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """The flags of a dataclass that are on or off, with their defaults."""
+    for f in fields(kind):
+        if is_dataclass(f.default):
+            bare = tyro.conf.OmitArgPrefixes in get_args(limits.hints(kind).get(f.name))
+            yield from _switches(f.default, prefix if bare else f"{f.name}.")
+        elif isinstance(f.default, bool):
+            value = f.default if isinstance(kind, type) else getattr(kind, f.name)
+            yield f"{prefix}{f.name}", value
+
+
+def _plain_switches(argv: Sequence[str], switches: Mapping[str, bool]) -> list[str]:
+    """`--flag True`, `--flag=False`, `--flag` and `--no_flag` as the one spelling that tyro takes, or none."""
+    words, rest = [], list(argv)
+    while rest:
+        word = rest.pop(0)
+        match = re.fullmatch(r"--((?:\w+\.)?)(no[-_])?([\w-]+?)(?:=(\w+))?", word)
+        name = f"{match[1]}{match[3].replace('-', '_')}" if match else ""
+        if match is None or name not in switches:
+            words.append(word)
+            continue
+        given = match[4] or (rest.pop(0) if rest and rest[0].lower() in ("true", "false") else "true")
+        if given.lower() not in ("true", "false"):
+            raise UserError(f"--{name} is {given!r}.", "Give True or False, or nothing.")
+        wanted = (given.lower() == "true") != bool(match[2])
+        if wanted != switches[name]:
+            words.append(f"--{match[1]}{'' if wanted else 'no_'}{name.rpartition('.')[2]}")
+    return words
 
 
 @contextmanager
@@ -117,7 +147,8 @@ def _showing(settings: Any, first: Collection[str]) -> Any:
     """The same settings, whose other fields the help leaves out."""
     hidden = [f for f in fields(settings) if f.name not in first]
     hints = limits.hints(type(settings))
-    members = [(f.name, tyro.conf.Suppress[hints[f.name]], field(default=f.default)) for f in hidden]  # type: ignore[misc]
+    suppressed: Any = tyro.conf.Suppress
+    members = [(f.name, suppressed[hints[f.name]], field(default=f.default)) for f in hidden]
     kind = make_dataclass(type(settings).__name__, members, bases=(type(settings),), frozen=True)
     return kind(**{f.name: getattr(settings, f.name) for f in fields(settings)})
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxboard import parallel
+from voxboard import parallel, progress
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
@@ -221,7 +221,7 @@ class Trainee:
         if valid is None:
             self.best, better = Best(self.step), True
         else:
-            with measuring():
+            with measuring(), progress.part("validation"):
                 found = self._found(valid, show_progress, kept)
             # Of equal ones the later wins, as in UniPool-SV.
             better = self.best.error is None or found.error <= self.best.error
