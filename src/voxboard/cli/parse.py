@@ -160,18 +160,7 @@ def qualify(argv: Sequence[str], flat: Mapping[str, Any], parts: Mapping[str, An
     """
     plain = {f.name for default in flat.values() for f in fields(default)}
     dotted = [f"{part}.{f.name}" for part, default in parts.items() for f in fields(default)]
-    words = [_qualified(word, plain, dotted) for word in argv]
-    idle = {_flag(part, f.name, getattr(default, f.name)) for part, default in parts.items() for f in fields(default)}
-    # tyro knows only the flag that changes a default; saying the default is no mistake.
-    return [word for word, after in zip(words, [*words[1:], ""], strict=True) if word not in idle or after in _VALUES]
-
-
-_VALUES = ("True", "False")
-
-
-def _flag(part: str, name: str, value: Any) -> str:
-    """The flag that sets a switch to this value; empty for what is no switch."""
-    return f"--{part}.{'' if value else 'no_'}{name}" if isinstance(value, bool) else ""
+    return [_qualified(word, plain, dotted) for word in argv]
 
 
 def _qualified(word: str, plain: set[str], dotted: list[str]) -> str:

@@ -20,17 +20,24 @@ def refusal(text: str, argv: Sequence[str], prog: str) -> UserError:
     if match := re.match(r"Unrecognized options: (\S+?),?(?:\s|$)", said):
         return _unknown(match[1], said, see)
     if match := re.match(r"Missing value for argument '(\S+?)'\. Expected (\d+)", said):
-        return UserError(f"{match[1]} needs {'a value' if match[2] == '1' else f'{match[2]} values'}.", see)
+        return UserError(f"{_typed(match[1])} needs {'a value' if match[2] == '1' else f'{match[2]} values'}.", see)
     if match := re.match(r"invalid choice (.*?) for argument '(\S+?)'. Expected one of \((.*?)\)", said):
-        return UserError(f"{match[2]} is {match[1]}.", f"Give one of {match[3].replace(chr(39), '').rstrip(',')}.")
+        return UserError(
+            f"{_typed(match[2])} is {match[1]}.", f"Give one of {match[3].replace(chr(39), '').rstrip(',')}."
+        )
     if "Missing from" in said:
         missing = re.findall(r"^[│ ] {5}(\S+)", text.partition("For full")[0], re.MULTILINE)
         return UserError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.", see)
     return UserError(printable(said.partition(" For full helptext")[0]).rstrip(".") + ".", see)
 
 
+def _typed(flag: str) -> str:
+    """A flag of a part as people write it."""
+    return f"--{flag.rpartition('.')[2]}" if "." in flag else flag
+
+
 def _bad_value(flag: str, lines: Sequence[str], argv: Sequence[str], see: str) -> UserError:
-    value, name = _value_of(flag, argv), f"--{flag.rpartition('.')[2]}" if "." in flag else flag  # as it was typed
+    value, name = _value_of(flag, argv), _typed(flag)
     shape = next((line.partition(" ")[2] for line in lines if line.startswith(f"{flag} ")), "")
     if value == "":
         return UserError(f"{name} is empty.", "Give a value, or leave it out.")
