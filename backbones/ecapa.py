@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
 from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm, norm_for, spec_augment
 from voxboard.errors import UserError
+from voxboard.limits import Size
 
 NORMS: dict[Kind, Norm] = {"fbank": "mean", "mfcc": "frame"}
 
@@ -31,21 +32,21 @@ class Ecapa(Backbone):
     class Config:
         """Options of `ecapa`."""
 
-        channels: int = 512
+        channels: Size = 512
         """Width of the three blocks."""
-        frame_size: int = 1536
+        frame_size: Size = 1536
         """Size of the frames that go to the pooling."""
-        scale: int = 8
+        scale: Size = 8
         """Res2Net groups per block; divides `channels`."""
-        squeeze: int = 128
+        squeeze: Size = 128
         """Bottleneck of squeeze-excitation."""
-        embedding: int = 192
+        embedding: Size = 192
         """Embedding size of the native pooling."""
-        bottleneck: int = 256
+        bottleneck: Size = 256
         """Attention bottleneck of the native pooling."""
         features: Kind = "fbank"
         """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC, every frame of unit length."""
-        bins: int = 80
+        bins: Size = 80
         """Mel bins, or cepstral coefficients, of the front-end."""
         reference: bool = False
         """The MFCC's top_db counts from the loudest of the whole batch as in UniPool-SV, not of each utterance."""

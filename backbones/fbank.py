@@ -9,6 +9,7 @@ from torch import Tensor
 
 from voxboard.backbones import features
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.limits import Size
 
 
 class Fbank(Backbone):
@@ -18,7 +19,7 @@ class Fbank(Backbone):
     class Config:
         """Options of `fbank`."""
 
-        bins: int = 80
+        bins: Size = 80
         """Mel bins."""
         mean_norm: bool = False
         """Subtract each utterance's mean (then a mean over time is zero and says nothing)."""

@@ -13,6 +13,7 @@ from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, Fram
 from voxboard.backbones.features import FFT, FrontEnd
 from voxboard.backbones.vgg import halved
 from voxboard.errors import UserError
+from voxboard.limits import Size
 
 
 class ResNet(Backbone):
@@ -26,9 +27,9 @@ class ResNet(Backbone):
     class Config:
         """Options of `resnet`."""
 
-        channels: int = 512
+        channels: Size = 512
         """Eight times the width of the first stage, four times that of the second, twice that of the third."""
-        bins: int = 80
+        bins: Size = 80
         """Mel bins of the front-end: log-mel minus the utterance's mean."""
         reference: bool = False
         """One frame per utterance, the mean over its time, as the age fork has it."""

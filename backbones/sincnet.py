@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, valid
 from voxboard.errors import UserError, unknown
+from voxboard.limits import Positive, Size, SizeOrZero
 
 SAMPLE_RATE = 16_000
 LOWEST_EDGE, NARROWEST_BAND = 50.0, 50.0  # Hz
@@ -37,19 +38,19 @@ class SincNet(Backbone):
     class Config:
         """Options of `sincnet`."""
 
-        window_ms: float = 375.0
+        window_ms: Positive = 375.0
         """Length of a window in milliseconds."""
-        windows: int = 0
+        windows: SizeOrZero = 0
         """Windows per utterance, spread evenly (UniPool-SV: 10); 0 takes one every `shift_ms`."""
-        shift_ms: float = 100.0
+        shift_ms: Positive = 100.0
         """Milliseconds from one window to the next when their number is not fixed (UniPool-SV: 10)."""
-        filters: tuple[int, ...] = (80, 60, 60)
+        filters: tuple[Size, ...] = (80, 60, 60)
         """Channels of every convolution; the first are band-pass filters."""
-        kernels: tuple[int, ...] = (251, 5, 5)
+        kernels: tuple[Size, ...] = (251, 5, 5)
         """Length of every convolution's filters; the first is odd."""
-        pools: tuple[int, ...] = (3, 3, 3)
+        pools: tuple[Size, ...] = (3, 3, 3)
         """Max pooling after every convolution."""
-        dense: tuple[int, ...] = (2048, 2048, 2048)
+        dense: tuple[Size, ...] = (2048, 2048, 2048)
         """Sizes of the dense layers; the last is the size of a frame."""
         conv_activations: tuple[str, ...] = ("relu", "relu", "relu")
         """Activation after every convolution: relu, leaky_relu or linear."""

@@ -17,6 +17,7 @@ from voxboard.backbones.speechbrain_checkpoints import KNOWN, TRAINED_ON, Sizes,
 from voxboard.backbones.speechbrain_layers import SHORTEST, DecibelFbank, EcapaTdnn, XVectorTdnn
 from voxboard.checkpoints import load_reference
 from voxboard.errors import UserError
+from voxboard.limits import SizeOrZero
 from voxboard.poolers.base import Pooler
 
 
@@ -35,19 +36,19 @@ class SpeechBrain(Backbone):
         """Hub id, or a local folder with embedding_model.ckpt: /path/to/folder."""
         use_pretrain: bool = False
         """Load the published weights; without it the network starts from random weights."""
-        channels: int = 0
+        channels: SizeOrZero = 0
         """Width of the blocks; 0 keeps the checkpoint's. This and the following are for random weights only."""
-        frame_size: int = 0
+        frame_size: SizeOrZero = 0
         """Size of the frames that go to the pooling; 0 keeps the checkpoint's."""
-        embedding: int = 0
+        embedding: SizeOrZero = 0
         """Embedding size of the native pooling; 0 keeps the checkpoint's."""
-        bins: int = 0
+        bins: SizeOrZero = 0
         """Mel bins; 0 keeps the checkpoint's."""
-        scale: int = 0
+        scale: SizeOrZero = 0
         """ECAPA-TDNN's Res2Net groups per block; 0 keeps the checkpoint's."""
-        squeeze: int = 0
+        squeeze: SizeOrZero = 0
         """ECAPA-TDNN's bottleneck of squeeze-excitation; 0 keeps the checkpoint's."""
-        bottleneck: int = 0
+        bottleneck: SizeOrZero = 0
         """ECAPA-TDNN's attention bottleneck of the native pooling; 0 keeps the checkpoint's."""
 
     def __init__(self, config: Config) -> None:

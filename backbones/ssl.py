@@ -17,6 +17,7 @@ from voxboard.backbones.ssl_heads import load_head, native_head
 from voxboard.backbones.ssl_masking import extracted, masked_positions
 from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
+from voxboard.limits import DepthOrZero, SizeOrZero
 from voxboard.poolers.base import Pooler
 
 # Samples that the extractor hears at a time without gradient: what it computes on the way is 500 times as large.
@@ -40,17 +41,17 @@ class SSL(Backbone):
         """Load the published weights; without it the network starts from random weights."""
         normalize: Literal["auto", "yes", "no"] = "auto"
         """Bring each utterance to zero mean and unit variance; auto does what the checkpoint was trained with."""
-        layers: int = 0
+        layers: DepthOrZero = 0
         """Transformer layers; 0 keeps the checkpoint's. This and the next four are for random weights only."""
-        size: int = 0
+        size: SizeOrZero = 0
         """Hidden size; 0 keeps the checkpoint's."""
-        heads: int = 0
+        heads: SizeOrZero = 0
         """Attention heads; 0 keeps the checkpoint's."""
-        ffn: int = 0
+        ffn: SizeOrZero = 0
         """Feed-forward size; 0 keeps the checkpoint's."""
-        conv_size: int = 0
+        conv_size: SizeOrZero = 0
         """Channels of the convolutional extractor; 0 keeps the checkpoint's."""
-        depth: int = 0
+        depth: DepthOrZero = 0
         """Keep only the first so many transformer layers, of published weights too; 0 keeps all."""
         cls_token: bool = False
         """Put a frame of ones in front of the projected features, for the pooler `token`."""

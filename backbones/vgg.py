@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxboard import limits
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silent_picture
 from voxboard.backbones.features import FFT, FrontEnd
 from voxboard.errors import UserError
@@ -27,11 +28,11 @@ class VGG(Backbone):
     class Config:
         """Options of `vgg`."""
 
-        blocks: int = 4
+        blocks: limits.Depth = 4
         """Blocks of two convolutions and a pooling: 4 for VGG4L, 3 for VGG3L."""
-        channels: int = 1024
+        channels: limits.Size = 1024
         """Channels of the last block; every block before has half of the next one's."""
-        bins: int = 80
+        bins: limits.Size = 80
         """Mel bins of the front-end: log-mel minus the utterance's mean."""
 
     def __init__(self, config: Config) -> None:

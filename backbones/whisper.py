@@ -14,6 +14,7 @@ from voxboard.backbones import ssl_checkpoints
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec
 from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
+from voxboard.limits import DepthOrZero, SizeOrZero
 
 FFT, HOP = 400, 160  # 25 ms, 10 ms at 16 kHz
 STRIDE = 2 * HOP  # samples per frame: the second convolution halves the mel frames
@@ -51,18 +52,18 @@ class Whisper(Backbone):
         """Hub id, or a local folder with config.json (and weights): /path/to/folder."""
         use_pretrain: bool = False
         """Load the published weights; without it the network starts from random weights."""
-        seconds: int = 0
+        seconds: SizeOrZero = 0
         """Length of a window; 0 is the checkpoint's 30 s. A shorter one is cheaper, but not what it was trained on."""
         whole: bool = False
         """Give the frames of the padding to whole windows too, as Whisper's own decoder hears them; they count in
         every mean."""
-        layers: int = 0
+        layers: DepthOrZero = 0
         """Transformer layers; 0 keeps the checkpoint's. This and the following are for random weights only."""
-        size: int = 0
+        size: SizeOrZero = 0
         """Hidden size; 0 keeps the checkpoint's."""
-        heads: int = 0
+        heads: SizeOrZero = 0
         """Attention heads; 0 keeps the checkpoint's."""
-        ffn: int = 0
+        ffn: SizeOrZero = 0
         """Feed-forward size; 0 keeps the checkpoint's (4 times the hidden size)."""
 
     def __init__(self, config: Config) -> None:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec
 from voxboard.backbones.features import HOP, WINDOW, FrontEnd, Kind, Norm, norm_for
+from voxboard.limits import Size
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # frames and dilation of each layer
 SHRINKS = sum((frames - 1) * dilation for frames, dilation in CONTEXTS)  # 14 frames
@@ -28,15 +29,15 @@ class XVector(Backbone):
     class Config:
         """Options of `xvector`."""
 
-        channels: int = 512
+        channels: Size = 512
         """Width of the first four layers."""
-        frame_size: int = 1500
+        frame_size: Size = 1500
         """Size of the frames that go to the pooling."""
-        embedding: int = 512
+        embedding: Size = 512
         """Embedding size of the native pooling."""
         features: Kind = "fbank"
         """fbank: log-mel minus the utterance's mean. mfcc: UniPool-SV's MFCC (24 bins), mean-variance normalised."""
-        bins: int = 80
+        bins: Size = 80
         """Mel bins, or cepstral coefficients, of the front-end."""
         reference: bool = False
         """The MFCC's top_db counts from the loudest of the whole batch as in UniPool-SV, not of each utterance."""

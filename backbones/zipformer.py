@@ -16,6 +16,7 @@ from voxboard.backbones.zipformer_fbank import AudenFbank
 from voxboard.backbones.zipformer_subsampling import Conv2dSubsampling, subsampled
 from voxboard.backbones.zipformer_training import NOTHING, Rates, shared_dropout
 from voxboard.errors import UserError
+from voxboard.limits import Depth, Size
 
 MIN_SAMPLES = 1360  # 9 frames of log-mel, the first embedding's receptive field
 HOP = 0.02  # of the embeddings
@@ -54,31 +55,31 @@ class Zipformer(Backbone):
         """Chunks in frames of 20 ms, -1 for all: training draws one, evaluation takes the last. Empty: as trained."""
         left_context_frames: tuple[int, ...] = ()
         """Frames before a chunk that it may see, -1 for all; drawn and taken likewise."""
-        feature_dim: int = 80
+        feature_dim: Size = 80
         """Mel bins."""
-        output_downsampling_factor: int = 2
+        output_downsampling_factor: Size = 2
         """Frames of 20 ms in a frame of the output."""
-        num_encoder_layers: tuple[int, ...] = (2, 2, 3, 4, 3, 2)
+        num_encoder_layers: tuple[Depth, ...] = (2, 2, 3, 4, 3, 2)
         """Layers of each stack; of this and the following, one value holds for all stacks."""
-        downsampling_factor: tuple[int, ...] = (1, 2, 4, 8, 4, 2)
+        downsampling_factor: tuple[Size, ...] = (1, 2, 4, 8, 4, 2)
         """Frames of 20 ms in a frame of each stack."""
-        encoder_dim: tuple[int, ...] = (192, 256, 384, 512, 384, 256)
+        encoder_dim: tuple[Size, ...] = (192, 256, 384, 512, 384, 256)
         """Size of each stack's frames; gives the number of stacks."""
-        feedforward_dim: tuple[int, ...] = (576, 768, 1152, 1536, 1152, 768)
+        feedforward_dim: tuple[Size, ...] = (576, 768, 1152, 1536, 1152, 768)
         """Hidden size of the feed-forward modules (3/4, 1 and 5/4 of it)."""
-        encoder_unmasked_dim: tuple[int, ...] = (192, 192, 256, 256, 256, 192)
+        encoder_unmasked_dim: tuple[Size, ...] = (192, 192, 256, 256, 256, 192)
         """Channels of each stack that training never masks."""
-        num_heads: tuple[int, ...] = (4, 4, 4, 8, 4, 4)
+        num_heads: tuple[Size, ...] = (4, 4, 4, 8, 4, 4)
         """Attention heads."""
-        query_head_dim: tuple[int, ...] = (32,)
+        query_head_dim: tuple[Size, ...] = (32,)
         """Size of queries and keys per head."""
-        value_head_dim: tuple[int, ...] = (12,)
+        value_head_dim: tuple[Size, ...] = (12,)
         """Size of values per head."""
-        pos_head_dim: tuple[int, ...] = (4,)
+        pos_head_dim: tuple[Size, ...] = (4,)
         """Size of projected relative positions per head."""
-        pos_dim: int = 48
+        pos_dim: Size = 48
         """Size of the relative positions' features."""
-        cnn_module_kernel: tuple[int, ...] = (31, 31, 15, 15, 15, 31)
+        cnn_module_kernel: tuple[Size, ...] = (31, 31, 15, 15, 15, 31)
         """Kernels of the convolution modules."""
 
         def __post_init__(self) -> None:

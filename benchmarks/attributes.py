@@ -20,6 +20,7 @@ from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Valid
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import ordered
 from voxboard.errors import UserError
+from voxboard.limits import Positive
 from voxboard.metrics import bootstrap, classification
 from voxboard.metrics.bootstrap import Interval
 from voxboard.scoring.probe import Probe
@@ -75,7 +76,7 @@ class Attributes(UtteranceBenchmark):
         classifier: Literal["auto", "head", "probe"] = "auto"
         """Who answers: the trained head, or a logistic regression on embeddings of the training split; auto takes the
         head where it was trained on the label."""
-        probe_c: float = 1.0
+        probe_c: Positive = 1.0
         """Inverse strength of the probe's regularisation."""
 
     config: Config

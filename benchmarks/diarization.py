@@ -23,6 +23,7 @@ from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.data.rttm import Turn, worded, write_rttm
 from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
 from voxboard.errors import BadAudio, UserError
+from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import SPEAKERS, many
@@ -77,7 +78,7 @@ class DiarizationTask(Benchmark):
     class Config(Diarization):
         """Settings of diarization."""
 
-        collar: float = 0.25
+        collar: NotNegative = 0.25
         """Seconds on each side of every turn of the reference that the DER does not score; the JER has no collar."""
         skip_overlap: bool = False
         """Leave out of the DER where several people speak."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from voxboard.benchmarks.attributes import Attributes
+from voxboard.limits import Positive
 
 
 class Identification(Attributes):
@@ -21,7 +22,7 @@ class Identification(Attributes):
         classifier: Literal["auto", "head", "probe"] = "auto"
         """Who answers: the trained head, or a logistic regression on embeddings of the training split; auto takes the
         head where it was trained on speakers."""
-        probe_c: float = 1.0
+        probe_c: Positive = 1.0
         """Inverse strength of the probe's regularisation."""
 
     config: Config  # type: ignore[assignment]

@@ -24,6 +24,7 @@ from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Valid
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
 from voxboard.errors import UserError
+from voxboard.limits import Count, NotNegative
 from voxboard.metrics import bootstrap, regression
 from voxboard.metrics.bootstrap import Interval
 from voxboard.scoring.predictions import values as told_values
@@ -92,9 +93,9 @@ class Intensity(UtteranceBenchmark):
         predictor: Literal["auto", "head", "probe"] = "auto"
         """Who tells it: the trained head, or a ridge regression on embeddings of the training split; auto takes the
         head where it was trained on the label."""
-        probe_alpha: float = 1.0
+        probe_alpha: NotNegative = 1.0
         """Strength of the probe's regularisation."""
-        probe_utterances: int = 5_000
+        probe_utterances: Count = 5_000
         """Training utterances that the probe and the baseline learn from, evenly spread over all; 0 takes all."""
 
     config: Config

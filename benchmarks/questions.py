@@ -29,6 +29,7 @@ from voxboard.data import audio
 from voxboard.data.labels import ORDERS, ordered
 from voxboard.errors import BadAudio, UserError
 from voxboard.heads.question_answer import QUESTION, QuestionAnswer
+from voxboard.limits import Size
 from voxboard.metrics import bootstrap, normalisers
 from voxboard.metrics.bootstrap import Interval
 from voxboard.scoring.embed import Spent, padded, peak_memory_mib
@@ -89,7 +90,7 @@ class Questions(UtteranceBenchmark):
         """Answers that the question names; those of gender and age_group are known."""
         lm: str = QuestionAnswer.Config.lm
         """Chat model of transformers that answers: a hub id or a local folder."""
-        max_tokens: int = 32
+        max_tokens: Size = 32
         """Tokens after which an answer ends."""
 
     config: Config

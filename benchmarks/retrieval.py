@@ -21,6 +21,7 @@ from voxboard.data.corpus import Corpus
 from voxboard.data.labels import texts_of
 from voxboard.data.targets import VectorTarget
 from voxboard.errors import UserError
+from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap, retrieval
 from voxboard.metrics.bootstrap import Interval
 from voxboard.scoring.probe import ValueProbe
@@ -74,7 +75,7 @@ class Retrieval(UtteranceBenchmark):
         matcher: Literal["auto", "head", "probe"] = "auto"
         """What brings audio to captions: the trained head, or a ridge regression on the training split; auto takes the
         head where it was trained on the label."""
-        ridge: float = 1.0
+        ridge: NotNegative = 1.0
         """Strength of the probe's regularisation."""
 
     config: Config

@@ -22,6 +22,7 @@ from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Porti
 from voxboard.benchmarks.trial_sets import TrialSet, trial_set
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.errors import UserError
+from voxboard.limits import Count, CountOrZero
 from voxboard.metrics import bootstrap, curves, detection, subgroups
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import few_to_fix
@@ -125,11 +126,11 @@ class Verification(Benchmark):
         """Clamp cosines to [0, 1] as UniPool-SV does (ties all negative scores)."""
         score_norm: Literal["none", "z-norm", "t-norm", "s-norm", "as-norm"] = "none"
         """Score normalisation against a cohort of training speakers."""
-        top_k: int = 300
+        top_k: Count = 300
         """Cohort speakers, those most alike, that as-norm takes its statistics over."""
-        cohort_speakers: int = 0
+        cohort_speakers: CountOrZero = 0
         """Training speakers in the cohort, drawn by the seed; 0 takes all."""
-        cohort_utterances: int = 10
+        cohort_utterances: CountOrZero = 10
         """Utterances that are averaged into one cohort speaker, the first by name."""
 
     config: Config

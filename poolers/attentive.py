@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones.base import FramesSpec
+from voxboard.limits import Positive, Size, SizeOrZero
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax, masked_std
 
 FLOOR = 1e-4  # of a variance, as in ECAPA-TDNN's published code
@@ -27,7 +28,7 @@ class AttentiveStatistics(SingleLayer):
 
         layer: int = -1
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        bottleneck: int = 128
+        bottleneck: Size = 128
         """Hidden size of the attention."""
         per_channel: bool = False
         """One weight per frame and channel instead of one per frame."""
@@ -35,13 +36,13 @@ class AttentiveStatistics(SingleLayer):
         """The attention also sees the utterance's mean and standard deviation."""
         norm: bool = False
         """Batch norm inside the attention, after the pooling and after the linear map."""
-        project: int = 0
+        project: SizeOrZero = 0
         """Size of a linear map after the pooling; 0 leaves it out."""
         last_norm: bool = True
         """With `norm`: also the batch norm after the linear map."""
         unbiased: bool = True
         """The standard deviation that the attention sees divides by frames - 1."""
-        floor: float = FLOOR
+        floor: Positive = FLOOR
         """Least variance."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:

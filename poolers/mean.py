@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from voxboard.backbones.base import FramesSpec
+from voxboard.limits import SizeOrZero
 from voxboard.poolers.base import SingleLayer, masked_mean
 
 
@@ -19,7 +20,7 @@ class Mean(SingleLayer):
 
         layer: int = -1
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        project: int = 0
+        project: SizeOrZero = 0
         """Size of a linear map after the pooling; 0 leaves it out."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:

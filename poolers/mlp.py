@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.limits import Dropout, Size
 from voxboard.poolers.base import Pooler
 from voxboard.systems import Part
 
@@ -25,9 +26,9 @@ class MLP(Pooler):
 
         pooler: str = "mean"
         """The pooler in front, with its options where it needs some: "double-mha(heads=32)"."""
-        size: int = 400
+        size: Size = 400
         """Size of both layers, and so of the embedding."""
-        dropout: float = 0.0
+        dropout: Dropout = 0.0
         """Share of values that training sets to zero behind the first layer and in the embedding (age fork: 0.5)."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:

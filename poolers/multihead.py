@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
 from voxboard.errors import UserError
+from voxboard.limits import Share, Size, SizeOrZero
 from voxboard.poolers.base import SingleLayer, masked_softmax
 from voxboard.poolers.selfattentive import SelfAttentive
 
@@ -26,9 +27,9 @@ class MultiHead(SingleLayer):
 
         layer: int = -1
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        heads: int = 16
+        heads: Size = 16
         """Slices that the features are cut into, each with a query of its own."""
-        project: int = 0
+        project: SizeOrZero = 0
         """Size of a linear map after the pooling; 0 leaves it out."""
         reference: bool = False
         """Give the published code's numbers: scores scaled by the number of heads, padding counts as frames."""
@@ -67,11 +68,11 @@ class DoubleMultiHead(SingleLayer):
 
         layer: int = -1
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        heads: int = 16
+        heads: Size = 16
         """Slices that the features are cut into, each with a query of its own."""
-        mask_prob: float = 0.3
+        mask_prob: Share = 0.3
         """Probability that a head is left out in training."""
-        project: int = 0
+        project: SizeOrZero = 0
         """Size of a linear map after the pooling; 0 leaves it out."""
         reference: bool = False
         """Give the published code's numbers: scores scaled by the number of heads, padding counts as frames, a head

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
+from voxboard.limits import Size, SizeOrZero
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax
 from voxboard.poolers.multihead import slice_size, slices
 
@@ -27,15 +28,15 @@ class MultiQuery(SingleLayer):
 
         layer: int = -1
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        heads: int = 16
+        heads: Size = 16
         """Slices that the features are cut into."""
-        queries: int = 4
+        queries: Size = 4
         """Weightings of the frames per slice."""
-        hidden: int = 64
+        hidden: SizeOrZero = 64
         """Size of a tanh layer in front of every head's scores; 0 scores the features themselves."""
         deviation: bool = True
         """Also give the weighted standard deviations; without them [B, QD]."""
-        project: int = 0
+        project: SizeOrZero = 0
         """Size of a linear map after the pooling; 0 leaves it out."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:

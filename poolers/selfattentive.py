@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import FramesSpec
+from voxboard.limits import Size, SizeOrZero
 from voxboard.poolers.base import SingleLayer, masked_softmax
 
 
@@ -24,11 +25,11 @@ class SelfAttentive(SingleLayer):
 
         layer: int = -1
         """Which layer to pool; -1 is the last, 0 a transformer's input embedding."""
-        hidden: int = 128
+        hidden: SizeOrZero = 128
         """Size of a tanh layer in front of the scores; 0 scores the features themselves."""
-        hops: int = 1
+        hops: Size = 1
         """How many weightings of the frames there are."""
-        project: int = 0
+        project: SizeOrZero = 0
         """Size of a linear map after the pooling; 0 leaves it out."""
         reference: bool = False
         """Give Double-MHA's numbers: padding counts as frames, and one frame each means a softmax over the batch."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from voxboard.backbones.base import Frames, FramesSpec
 from voxboard.errors import UserError
+from voxboard.limits import DepthOrZero, Size
 from voxboard.poolers.attentive import beside
 from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_softmax, masked_std
 from voxboard.poolers.d3net import D3Net, pointwise, xavier
@@ -31,13 +32,13 @@ class UniPool(Pooler):
     class Config:
         """Options of `unipool`."""
 
-        n_layers: int = 0
+        n_layers: DepthOrZero = 0
         """Use the first so many transformer layers; 0 uses all. A transformer's input embedding is never used."""
-        conv_dim: int = 128
+        conv_dim: Size = 128
         """Channels c of the dense net; the pooling works on 4c."""
-        n_blocks: int = 1
+        n_blocks: DepthOrZero = 1
         """Dense blocks in a row."""
-        pool_dim: int = 192
+        pool_dim: Size = 192
         """Embedding size."""
         reference: bool = False
         """Give the published code's numbers: padding leaks, and training sees another deviation than testing."""

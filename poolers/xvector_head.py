@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from voxboard.backbones.base import Frames, FramesSpec, valid
 from voxboard.errors import UserError
+from voxboard.limits import Size
 from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_std
 
 
@@ -34,7 +35,7 @@ class XVectorHead(Pooler):
         """Frames that each layer of the TDNN looks at."""
         dilations: tuple[int, ...] = (1, 2, 3, 1, 1)
         """Distance of these frames."""
-        embedding: int = 512
+        embedding: Size = 512
         """Size of the embedding."""
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from voxboard import limits
 from voxboard.errors import UserError, unknown
 
 
@@ -94,6 +95,8 @@ class Registry:
         for option in options:
             if option not in known:
                 raise unknown(f"option of {self.kind} {name}", option, known)
+        # Before it is made: what a `Config` checks itself may take the types for granted.
+        limits.check_values(cls.Config, options, lambda option: f"{option} of {self.kind} {name}")
         return cls.Config(**{**fixed, **options})
 
     def create(self, name: str, *args: Any, **options: Any) -> Any:

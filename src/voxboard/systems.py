@@ -126,6 +126,8 @@ def parse(model: str) -> System:
     if model.lower() in folded:
         return folded[model.lower()]
     pieces = _split(model)
+    if not pieces:
+        raise unknown("MODEL", model, [*named(), "backbone+pooler+head"])
     if len(pieces) == 1:
         name = Part.parse(pieces[0]).name
         _explain(name)

@@ -67,6 +67,9 @@ def test_a_run_leaves_everything_that_it_promises(
     assert len(lines) == record.protocol.items.count
     far = np.mean([float(s) >= meta["best"]["fixed"]["threshold"] for label, _, _, s in lines if label == "0"])
     assert record.values["far@valid_threshold"].value == pytest.approx(far)
+    said = capsys.readouterr().err
+    assert f"eval DATA _ --eval_path {run.relative_to(here)}" in said
+    assert "results/records" in said
     assert main(["board"]) == 0
     assert "synthetic" in (here / "results" / "board" / "index.html").read_text()
     assert "ecapa" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,6 +98,31 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     whole, _ = folder.state_of(tmp_path / "whole", "last")
     cut, _ = folder.state_of(tmp_path / "cut", "last")
     assert checkpoint.same(cut, whole)
+    assert (tmp_path / "cut" / "metrics.jsonl").read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize("words", [PLATEAU, "--average_period 2"], ids=["plateau", "averaged"])
+def test_a_signal_during_a_validation_loses_neither_the_step_nor_the_validation(
+    words: str, tmp_path: Path, cuts: list[MonoCut], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _loop(tmp_path / "whole", cuts, words).fit(ITEMS, show_progress=False)
+    validations = []
+
+    def run(self: Flat, *_: Any, **__: Any) -> None:
+        validations.append(1)
+        if len(validations) == 2:  # at step 4
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Flat, "run", run)
+        with pytest.raises(KeyboardInterrupt, match=r"up to step 4\. Go on with: voxboard train _ _ --resume"):
+            _loop(tmp_path / "cut", cuts, words).fit(ITEMS, show_progress=False)
+    resumed = _loop(tmp_path / "cut", cuts, words)
+    assert (resumed.trainees[0].step, resumed.trainees[0].best.step) == (4, 2)
+    resumed.fit(ITEMS, show_progress=False)
+    whole, cut = (folder.state_of(tmp_path / name, "last") for name in ("whole", "cut"))
+    assert checkpoint.same(cut[0], whole[0])
+    assert cut[1]["best"] == whole[1]["best"]
     assert (tmp_path / "cut" / "metrics.jsonl").read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
 
 

@@ -33,6 +33,21 @@ def test_a_constant_rate_is_constant() -> None:
     assert set(_rates(schedule="constant")) == {0.1}
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5, 9, 10, 11, 20, 100])
+@pytest.mark.parametrize("share", [0, 0.1, 0.2, 0.5, 1])
+def test_one_cycle_has_a_rate_for_every_number_of_steps(steps: int, share: float) -> None:
+    rates = _rates(schedule="one-cycle", nb_total_step=steps, pct_start=share)
+    assert len(rates) == steps
+    assert all(0 < rate <= 0.1 for rate in rates)
+    assert max(rates) > 0.08 or share * steps < 2
+
+
+def test_ten_steps_rise_as_eleven_do() -> None:
+    ten, eleven = (_rates(schedule="one-cycle", nb_total_step=steps) for steps in (10, 11))
+    assert ten[0] == pytest.approx(eleven[0]) == pytest.approx(0.1 / 25)
+    assert ten[1] > 0.09
+
+
 def test_tri_stage_goes_between_the_rates_that_it_is_given() -> None:
     rates = _rates(schedule="tri-stage", pct_start=0.25, pct_hold=0.25, initial_lr=0.01, final_lr=0.001)
     assert rates[0] == pytest.approx(0.01)

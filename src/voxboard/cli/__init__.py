@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from voxboard import parallel
+from voxboard.cli import faults
 from voxboard.errors import UserError, unknown
 
 # name → (module, one line). Every module has `def main(argv) -> int`, which parses with tyro.
@@ -28,6 +29,7 @@ COMMANDS = {
     "demo": ("voxboard.cli.demo", "the whole way on synthetic voices, in minutes"),
     "list": ("voxboard.cli.list", "backbones, poolers, heads, systems, corpora"),
     "show": ("voxboard.cli.show", "one part, system or run in detail"),
+    "completion": ("voxboard.cli.completion", "complete commands, flags and names in bash, zsh or fish"),
     "doctor": ("voxboard.cli.doctor", "does the installation work, does a part keep its contract"),
 }
 SHARED = ("train", "eval")  # what several processes can do together, started by torchrun
@@ -39,12 +41,38 @@ start here:
   voxboard eval Vox1 _ --eval_path RUN                the run on another data set
   voxboard board                                      the leaderboard of all records
 
-`voxboard COMMAND --help` explains a command; `voxboard train DATA MODEL --help` also the model's own options."""
+`voxboard help COMMAND` explains a command; `voxboard train DATA MODEL --help` also the model's own options.
+`voxboard completion bash` completes them in the shell; --debug shows where an error comes from."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one subcommand. Returns the exit code: 0 done, 2 a mistake of the user's, 130 interrupted."""
+    """Run one subcommand. Returns the exit code: 0 done, 1 a fault of voxboard's, 2 a mistake, 130 interrupted."""
     words = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a subcommand's module once it was imported
+    debug = faults.DEBUG in words or os.environ.get(faults.ENVIRONMENT, "") not in ("", "0")
+    with faults.terminable():
+        try:
+            return _run([word for word in words if word != faults.DEBUG])
+        except (Exception, KeyboardInterrupt) as error:
+            return faults.explain(error, debug)
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        code = _called(words)
+        faults.flush()
+        return code
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # Rich's way to end `voxboard list | head`
+            return 0
+        faults.flush()  # after --help
+        raise
+    finally:
+        parallel.leave()
+
+
+def _called(words: Sequence[str]) -> int:
+    if words and words[0] == "help":
+        words = [*words[1:], "--help"]
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0
@@ -53,31 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(__version__)
         return 0
-    try:
-        if words[0] not in COMMANDS:
-            raise unknown("command", words[0], COMMANDS)
-        if parallel.launched() and words[0] not in SHARED:
-            raise UserError(f"voxboard {words[0]} is no work for several processes.", "Start it without torchrun.")
-        _quiet_libraries()
-        module = importlib.import_module(COMMANDS[words[0]][0])
-        return int(module.main(words[1:]) or 0)
-    except UserError as error:
-        print(f"voxboard: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # `voxboard list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.errno is None or isinstance(error, ConnectionError):
-            raise
-        where = f": {error.filename}" if error.filename else ""
-        print(f"voxboard: {error.strerror}{where}. Nothing finished was lost.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("voxboard: interrupted; finished work is kept.", file=sys.stderr)
-        return 130
-    finally:
-        parallel.leave()
+    if words[0] not in COMMANDS:
+        raise unknown("command", words[0], COMMANDS)
+    if parallel.launched() and words[0] not in SHARED:
+        raise UserError(f"voxboard {words[0]} is no work for several processes.", "Start it without torchrun.")
+    _quiet_libraries()
+    module = importlib.import_module(COMMANDS[words[0]][0])
+    return int(module.main(words[1:]) or 0)
 
 
 def usage() -> str:

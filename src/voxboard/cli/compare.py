@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from voxboard.cli.parse import parse
+from voxboard.limits import Limit, Seed, Within
 
 REGRESSION = 4
 DESCRIPTION = """Compare B with A: the difference of every metric, its interval, and p corrected for all of them (Holm),
@@ -52,11 +53,11 @@ class CompareArgs:
     """Further folders of raw outputs. Default: those beside the records of A and B."""
     runs: Path = Path("results/runs")
     """Where run folders and what was imported are, whose raw outputs count too."""
-    level: float = 0.95
+    level: Within = 0.95
     """Of intervals; p below one minus this is significant."""
-    replicates: int = 1_000
+    replicates: Annotated[int, Limit(100, 1_000_000)] = 1_000
     """Bootstrap replicates of paired differences."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the resamples."""
     json: bool = False
     """Print JSON instead of a table."""
@@ -72,10 +73,7 @@ def run(args: CompareArgs) -> int:
     from voxboard.cli.compare_report import show
     from voxboard.comparison.compare import Settings, compare
     from voxboard.comparison.sides import side
-    from voxboard.errors import UserError
 
-    if not 0 < args.level < 1 or args.replicates < 100:
-        raise UserError("--level lies between 0 and 1, and --replicates is at least 100.", "Leave both out.")
     settings = Settings(
         args.runs,
         args.outputs,

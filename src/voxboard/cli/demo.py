@@ -7,10 +7,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
+from voxboard.limits import Limit
 
 if TYPE_CHECKING:
     from voxboard.grids import Cell
@@ -42,7 +43,7 @@ class Demo:
     """Folder for records, runs and the board."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    jobs: int = 0
+    jobs: Annotated[int, Limit(0, 1_024)] = 0
     """Cells at a time, each on one core (default: one per core, at most 4; one on a GPU)."""
     json: bool = False
     """Print the board as JSON instead of a table."""
@@ -56,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
     from voxboard.grids import Grid, Tasks, runner
     from voxboard.grids.place import Place
     from voxboard.grids.plan import How
+    from voxboard.training.devices import device_of
 
     clock = _Clock(time.perf_counter())
     grid, place = Grid.load(args.grid), Place(args.out)
@@ -66,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
         more, skipped = of_tasks(Tasks.load(args.task_grid), grid, given)
         for line in skipped:
             clock.say(line)
+    device_of(args.device)  # before every cell fails for want of it
     _prepare(corpora([*cells, *more]))
     how, failures = How(grid.name, args.device), 0
     with place.locked():

@@ -12,6 +12,7 @@ import tyro
 
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.errors import UserError, unknown
+from voxboard.limits import Limit, Size
 
 if TYPE_CHECKING:
     from voxboard.contracts import Finding, Subject
@@ -53,7 +54,7 @@ class Installation:
 class One:
     """How one part is checked."""
 
-    frame_size: int = 64
+    frame_size: Size = 64
     """Size of the frames that a pooler is built for."""
     json: bool = False
     """Print JSON."""
@@ -65,7 +66,7 @@ class All:
 
     kind: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
     """backbones, poolers or heads."""
-    largest: int = 30_000_000
+    largest: Annotated[int, Limit(0)] = 30_000_000
     """Parts of more weights are left out."""
     json: bool = False
     """Print JSON."""

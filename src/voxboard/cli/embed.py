@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from voxboard.cli.parse import parse
+from voxboard.cli.log import closing
+from voxboard.cli.parse import own_advice, parse
 from voxboard.errors import UserError
+from voxboard.limits import Seconds, Seed
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -61,7 +63,7 @@ class Embed:
     trim: bool = False
     """Leave out quiet samples (squares up to 0.001) at both ends, as the GE2E reference does. It takes soft sounds away
     too, and much of a quiet recording."""
-    max_seconds: float = 120.0
+    max_seconds: Seconds = 120.0
     """Longer utterances are embedded in equal pieces."""
     skip_bad_audio: bool = False
     """Leave out files that cannot be read, and count them."""
@@ -69,7 +71,7 @@ class Embed:
     """Replace the embeddings of another model, and files that voxboard did not write."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of random weights and of the picture."""
     runs: Path = Path("results/runs")
     """Where run folders are."""
@@ -77,7 +79,9 @@ class Embed:
 
 def main(argv: Sequence[str]) -> int:
     """Parses and embeds. Returns 0."""
-    return run(parse(Embed, argv, prog="embed", description=DESCRIPTION))
+    args = parse(Embed, argv, prog="embed", description=DESCRIPTION)
+    with own_advice(Embed):
+        return run(args)
 
 
 def run(args: Embed) -> int:
@@ -98,6 +102,8 @@ def run(args: Embed) -> int:
     print(made.path)
     if args.plot:
         print(_draw(args, made, f"{Path(os.path.abspath(args.data)).name}: {system.name}"))
+    picture = "" if args.plot else " --plot voices.png draws them."
+    closing(f"the embeddings lie in {made.path}; the same command adds what is new.{picture}")
     return 0
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from voxboard import benchmarks, parallel, systems
-from voxboard.cli.parse import combine, parse, qualify
+from voxboard.cli.log import board_command, closing
+from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
+from voxboard.limits import Seed
 from voxboard.systems import Part
 from voxboard.training.config import Evaluation, Weights, words_for_paths
 
@@ -20,7 +22,10 @@ DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 
 `voxboard eval _ _ --eval_path RUN` evaluates the run on the corpus it was trained on,
 `voxboard eval Vox1 _ --eval_path RUN` on another one. Without --eval_path, MODEL is built with
-the weights that it starts from: an untrained baseline such as fbank+statistics, or a pretrained network."""
+the weights that it starts from: an untrained baseline such as fbank+statistics, or a pretrained network.
+
+These are the flags that people use first; --help_all shows them all."""
+FIRST = (*("eval_path", "task", "split", "device", "seed", "records", "json", "replicates", "skip_bad_audio", "cache"),)
 POSITIONALS = (
     ("data", "corpus, prepared folder or manifest; _ = as trained"),
     ("model", "system; _ = as trained"),
@@ -37,7 +42,7 @@ class Eval:
     """The same as naming DATA (the ancestor's flag)."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of random weights and of the intervals."""
     split: Literal["test", "valid", "train"] = "test"
     """Which part of DATA is evaluated. `train` tells how well a run learned its own utterances, and the record says so.
@@ -70,8 +75,9 @@ def main(argv: Sequence[str]) -> int:
     if model != "_":
         system = systems.parse(model)
         parts = {kind: systems.registry(kind).config(part.name, **part.options) for kind, part in system.parts()}
-    kind = combine("Eval", POSITIONALS, flat, parts)
-    args: Any = parse(kind, qualify(argv, flat, parts), prog="eval", description=DESCRIPTION)
+    words, shown = helped(argv, flat, FIRST)
+    kind = combine("Eval", POSITIONALS, shown, parts)
+    args: Any = parse(kind, qualify(words, flat, parts), prog="eval", description=DESCRIPTION)
     options: Eval = args.eval
     data = options.eval_data or args.data
     from voxboard.training import run
@@ -91,6 +97,7 @@ def main(argv: Sequence[str]) -> int:
         record = run.evaluate_untrained(data, task, system, options, args.evaluation)
     if parallel.first():
         _show(record, options.json)
+        closing(f"the record lies in {options.records}.", board_command(options.records))
     return 0
 
 
@@ -107,7 +114,7 @@ def _benchmark(argv: Sequence[str]) -> Part:
 
 def spoken(argv: Sequence[str], config: Any) -> dict[str, Any]:
     """The settings that the words name, whatever their values."""
-    flags = {f.name: (f"--{f.name}", f"--{f.name.replace('_', '-')}") for f in fields(config)}
+    flags = {f.name: (f"--{f.name}", f"--{f.name.replace('_', '-')}", f"--no_{f.name}") for f in fields(config)}
     named = {name for name, spellings in flags.items() if any(word_after(argv, flag) is not None for flag in spellings)}
     return words_for_paths({name: getattr(config, name) for name in named})
 

@@ -14,6 +14,7 @@ import tyro
 from voxboard.cli.parse import parse
 from voxboard.errors import unknown
 from voxboard.grids.engine import Resources
+from voxboard.limits import Limit, NotNegative, Replicates
 
 if TYPE_CHECKING:
     from voxboard.grids.cross import Crossed
@@ -65,22 +66,22 @@ class Where:
 class Run(Resources, Where):
     """What is carried out, and within which limits."""
 
-    jobs: int = 0
+    jobs: Annotated[int, Limit(0, 1_024)] = 0
     """Cells or banks at a time, each on one core (default: one per core, at most 4; one on a GPU; on a cluster as many
     as it has room for, and hours are estimated for one after another)."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    workers: int = 0
+    workers: Annotated[int, Limit(0, 1_024)] = 0
     """Processes per job that read audio; 0 reads where it is trained."""
     retry: bool = False
     """Try the cells again that failed."""
     dry_run: bool = False
     """Only say what would be done, and what it would take."""
-    max_hours: float = 0.0
+    max_hours: NotNegative = 0.0
     """Refuse a grid that is estimated to take longer; 0 sets no limit."""
-    max_memory_gb: float = 0.0
+    max_memory_gb: NotNegative = 0.0
     """Refuse a grid whose jobs are estimated to need more memory at the same time; 0 sets no limit."""
-    max_disk_gb: float = 0.0
+    max_disk_gb: NotNegative = 0.0
     """Refuse a grid whose checkpoints are estimated to take more; 0 sets no limit."""
 
 
@@ -100,7 +101,7 @@ class Cross:
     """Folder of the board of all those records (default: board, beside them)."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    replicates: int = 1_000
+    replicates: Replicates = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
     json: bool = False
     """Print the numbers as JSON."""
@@ -137,6 +138,10 @@ def run(args: Run) -> int:
     cells = grid.cells()
     if args.dry_run:
         return _planned(args, place, how, cells)
+    if not args.cluster:  # before every cell fails for want of it
+        from voxboard.training.devices import device_of
+
+        device_of(args.device)
     with place.locked():
         if args.max_hours or args.max_disk_gb or args.max_memory_gb:
             _check(args, place, how, cells)

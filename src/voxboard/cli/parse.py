@@ -3,25 +3,112 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import field, fields, make_dataclass
-from typing import Annotated, Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import field, fields, is_dataclass, make_dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from voxboard import limits
+from voxboard.cli.refusals import refusal
+from voxboard.errors import UserError
 
 T = TypeVar("T")
+_REGISTRY = ConstructorRegistry()
+
+
+@_REGISTRY.primitive_rule
+def _paths(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    """A path from a word that is not empty, which would be the current folder."""
+    if info.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(1, "PATH", _path, lambda value: isinstance(value, Path), lambda path: [str(path)])
+
+
+def _path(words: Sequence[str]) -> Path:
+    if not words[0]:
+        raise ValueError("empty")
+    return Path(words[0])
 
 
 def parse(kind: type[T], argv: Sequence[str], *, prog: str, description: str) -> T:
-    """Reads `argv` into a dataclass. An unknown flag ends the program with exit code 2 and the nearest names."""
-    return tyro.cli(
-        kind,
-        args=list(argv),
-        prog=f"voxboard {prog}",
-        description=description,
-        use_underscores=True,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    """Read `argv` into a dataclass, and check the range of every value.
+
+    Raises `UserError` for an unknown flag, with the nearest names, and for a value that its field does not take.
+    """
+    if any("\0" in word for word in argv):
+        raise UserError("A word of the command holds a NUL character.", "Leave it out.")
+    errors = StringIO()
+    try:
+        with redirect_stderr(errors):
+            args = tyro.cli(
+                kind,
+                args=_plain_switches(argv, dict(_switches(kind))),
+                prog=f"voxboard {prog}",
+                description=description,
+                use_underscores=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+                registry=_REGISTRY,
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise refusal(errors.getvalue(), argv, prog) from None
+    positional = {name for name, hint in limits.hints(kind).items() if tyro.conf.Positional in get_args(hint)}
+    limits.check(args, lambda name: name.upper() if name in positional else limits.flag(name))
+    for name in positional:
+        if "" in (value := getattr(args, name), *(value if isinstance(value, tuple) else ())):
+            raise UserError(f"{name.upper()} is empty.", f"See voxboard {prog} --help.")
+    return args
+
+
+def _switches(kind: Any, prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """The flags of a dataclass that are on or off, with their defaults."""
+    for f in fields(kind):
+        if is_dataclass(f.default):
+            bare = tyro.conf.OmitArgPrefixes in get_args(limits.hints(kind).get(f.name))
+            yield from _switches(f.default, prefix if bare else f"{f.name}.")
+        elif isinstance(f.default, bool):
+            value = f.default if isinstance(kind, type) else getattr(kind, f.name)
+            yield f"{prefix}{f.name}", value
+
+
+def _plain_switches(argv: Sequence[str], switches: Mapping[str, bool]) -> list[str]:
+    """`--flag True`, `--flag=False`, `--flag` and `--no_flag` as the one spelling that tyro takes, or none."""
+    words, rest = [], list(argv)
+    while rest:
+        word = rest.pop(0)
+        match = re.fullmatch(r"--((?:\w+\.)?)(no[-_])?([\w-]+?)(?:=(\w+))?", word)
+        name = f"{match[1]}{match[3].replace('-', '_')}" if match else ""
+        if match is None or name not in switches:
+            words.append(word)
+            continue
+        given = match[4] or (rest.pop(0) if rest and rest[0].lower() in ("true", "false") else "true")
+        if given.lower() not in ("true", "false"):
+            raise UserError(f"--{name} is {given!r}.", "Give True or False, or nothing.")
+        wanted = (given.lower() == "true") != bool(match[2])
+        if wanted != switches[name]:
+            words.append(f"--{match[1]}{'' if wanted else 'no_'}{name.rpartition('.')[2]}")
+    return words
+
+
+@contextmanager
+def own_advice(kind: type) -> Iterator[None]:
+    """Leave out of an error's advice what names flags that the command of these settings does not have."""
+    try:
+        yield
+    except UserError as error:
+        own = {f.name for f in fields(kind)}
+        clauses = re.split(r",? or (?=[a-z])", error.advice.rstrip("."))
+        usable = [clause for clause in clauses if set(re.findall(r"--(\w+)", clause)) <= own]
+        if usable == clauses:
+            raise
+        advice = ", or ".join(usable)
+        raise UserError(error.problem, f"{advice[:1].upper()}{advice[1:]}." if advice else "") from error
 
 
 def combine(
@@ -42,6 +129,30 @@ def combine(
     return make_dataclass(name, members, frozen=True)
 
 
+ALL = "--help_all"
+
+
+def helped(argv: Sequence[str], flat: Mapping[str, Any], first: Collection[str]) -> tuple[list[str], dict[str, Any]]:
+    """What `--help` and `--help_all` show: of the flat settings only those in `first`, or all of them.
+
+    Returns the words and the settings to parse them with; they differ from those given only where help is asked for.
+    """
+    words = ["--help" if word.replace("-", "_") == ALL.replace("-", "_") else word for word in argv]
+    if words != list(argv) or not {"-h", "--help"} & set(argv):
+        return words, dict(flat)
+    return words, {key: _showing(default, first) for key, default in flat.items()}
+
+
+def _showing(settings: Any, first: Collection[str]) -> Any:
+    """The same settings, whose other fields the help leaves out."""
+    hidden = [f for f in fields(settings) if f.name not in first]
+    hints = limits.hints(type(settings))
+    suppressed: Any = tyro.conf.Suppress
+    members = [(f.name, suppressed[hints[f.name]], field(default=f.default)) for f in hidden]
+    kind = make_dataclass(type(settings).__name__, members, bases=(type(settings),), frozen=True)
+    return kind(**{f.name: getattr(settings, f.name) for f in fields(settings)})
+
+
 def qualify(argv: Sequence[str], flat: Mapping[str, Any], parts: Mapping[str, Any]) -> list[str]:
     """Writes out the flags of parts: `--conv_dim 64` or `--pooler_conv_dim 64` become `--pooler.conv_dim 64`.
 
@@ -49,18 +160,7 @@ def qualify(argv: Sequence[str], flat: Mapping[str, Any], parts: Mapping[str, An
     """
     plain = {f.name for default in flat.values() for f in fields(default)}
     dotted = [f"{part}.{f.name}" for part, default in parts.items() for f in fields(default)]
-    words = [_qualified(word, plain, dotted) for word in argv]
-    idle = {_flag(part, f.name, getattr(default, f.name)) for part, default in parts.items() for f in fields(default)}
-    # tyro knows only the flag that changes a default; saying the default is no mistake.
-    return [word for word, after in zip(words, [*words[1:], ""], strict=True) if word not in idle or after in _VALUES]
-
-
-_VALUES = ("True", "False")
-
-
-def _flag(part: str, name: str, value: Any) -> str:
-    """The flag that sets a switch to this value; empty for what is no switch."""
-    return f"--{part}.{'' if value else 'no_'}{name}" if isinstance(value, bool) else ""
+    return [_qualified(word, plain, dotted) for word in argv]
 
 
 def _qualified(word: str, plain: set[str], dotted: list[str]) -> str:

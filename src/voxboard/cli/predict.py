@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from voxboard.cli.parse import parse
+from voxboard.cli.log import closing
+from voxboard.cli.parse import own_advice, parse
 from voxboard.errors import UserError
+from voxboard.limits import Count, CountOrZero, Seconds
 
 if TYPE_CHECKING:
     from voxboard.model import Network
@@ -36,17 +38,17 @@ class Predict:
     """Folder of Auden's voice model (config.json, id2label_*.json, pretrained.pt), or a weights file in it."""
     task: str = ""
     """What is asked of a network that knows several: emotion, gender, age_group, speaker … (default: all)."""
-    topk: int = 1
+    topk: Count = 1
     """How many of the likeliest classes are told."""
-    iter: int = 0
+    iter: CountOrZero = 0
     """Step of the run up to which checkpoints are averaged; 0 takes the best validation."""
-    avg: int = 0
+    avg: CountOrZero = 0
     """Checkpoints before that step whose weights are averaged; 0 takes what that checkpoint has averaged itself."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
     runs: Path = Path("results/runs")
     """Where run folders are."""
-    max_seconds: float = 120.0
+    max_seconds: Seconds = 120.0
     """Longer files go through the network in equal pieces."""
     json: bool = False
     """Print JSON, with the scores too."""
@@ -54,24 +56,28 @@ class Predict:
 
 def main(argv: Sequence[str]) -> int:
     """Parses and predicts. Returns 0."""
-    return run(parse(Predict, argv, prog="predict", description=DESCRIPTION))
+    args = parse(Predict, argv, prog="predict", description=DESCRIPTION)
+    with own_advice(Predict):
+        return run(args)
 
 
 def run(args: Predict) -> int:
     """Prints what the network says, a line per file and task; warnings go to stderr. Returns 0."""
     if not args.files:
         raise UserError("There is no file to predict.", "Write: voxboard predict FILE… --eval_path RUN")
-    if args.topk < 1:
-        raise UserError(f"--topk is {args.topk}.", "Give a number above 0.")
     if bool(args.eval_path) == bool(args.checkpoint):
         raise UserError("Predicting needs one network.", "Name --eval_path RUN or --checkpoint DIR.")
     from voxboard.scoring import predictions
     from voxboard.training.config import Evaluation
     from voxboard.training.devices import device_of
 
+    device = device_of(args.device)
+    for file in args.files:
+        if not file.exists():
+            raise UserError(f"There is no file {file}.", "Check its name.")
     cuts = predictions.cuts_of(args.files)
     network = _network(args)
-    network.to(device_of(args.device))
+    network.to(device)
     tasks = predictions.tasks_of(network, args.task)
     if "speaker" in tasks:
         print(f"voxboard: {predictions.CLOSED_SET}", file=sys.stderr)
@@ -84,6 +90,7 @@ def run(args: Predict) -> int:
         print()
     else:
         _print_table(args.files, found)
+        closing("--topk 3 tells the next likeliest classes, --json their scores too.")
     return 0
 
 

@@ -14,6 +14,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError, printable
+from voxboard.limits import Count, Seed
 
 if TYPE_CHECKING:
     from voxboard.data.corpus import Corpus
@@ -53,7 +54,7 @@ class Prepare:
     """Subsets of LibriSpeech (default: all that are there)."""
     split: Literal["train", "valid", "test"] | None = None
     """Put everything into this split."""
-    seed: int | None = None
+    seed: Seed | None = None
     """Seed of a split that voxboard makes, or of Voices."""
     valid_trials: Path | None = None
     """Validation trial list."""
@@ -65,9 +66,9 @@ class Prepare:
     """Leave out files that cannot be read, and count them."""
     download: bool = False
     """Download first (LibriSpeech, VCTK)."""
-    speakers: int | None = None
+    speakers: Count | None = None
     """Speakers of Voices."""
-    utterances: int | None = None
+    utterances: Count | None = None
     """Utterances per speaker of Voices."""
     rttm: Path | None = None
     """Who speaks when in a folder of recordings: an RTTM file, or a folder of them."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
+from voxboard.limits import NotNegative, Replicates, Seed
 
 if TYPE_CHECKING:
     from voxboard.imported.record import Source
@@ -88,7 +89,7 @@ class ScoreArgs:
     """`wor-` matches every word that begins with `wor` (sclite's -F)."""
     fold_case: bool = False
     """Upper and lower case are the same (sclite's default)."""
-    collar: float = 0.25
+    collar: NotNegative = 0.25
     """Seconds on each side of every turn of the reference that are not scored."""
     skip_overlap: bool = False
     """Leave out where several people speak."""
@@ -98,9 +99,9 @@ class ScoreArgs:
     """Without --uem recordings are scored from first to last turn of either side, or of the reference (md-eval)."""
     merge_touching: bool = False
     """Turns of one speaker that touch are one, without a collar between (spy-der)."""
-    replicates: int = 1_000
+    replicates: Replicates = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the intervals."""
     records: Path = Path("results/records")
     """Where the record is written."""

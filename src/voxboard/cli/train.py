@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from voxboard import benchmarks, parallel, systems
-from voxboard.cli.parse import combine, parse, qualify
+from voxboard.cli.log import board_command, closing, to_stderr
+from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
 from voxboard.systems import Part, System
@@ -17,7 +20,11 @@ DESCRIPTION = """Train MODEL on DATA, validate as it goes, and test the best che
 
 DATA is VCTK, LibriSpeech, Vox1, Vox2, Voices, … (see voxboard list corpora) or a prepared folder. MODEL is a
 named system (UniPool, ECAPA-TDNN, X-vector) or backbone+pooler+head. With both named, --help shows the options of
-the model too."""
+the model too. These are the flags that people use first; --help_all shows them all."""
+FIRST = (
+    *("task", "seed", "nb_total_step", "nb_steps_eval", "batch_size", "max_lr", "device", "workers"),
+    *("quickrun", "resume"),
+)
 POSITIONALS = (("data", "corpus or prepared folder"), ("model", "named system, or backbone+pooler+head"))
 
 
@@ -41,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     """Parses and runs. Returns 0."""
     resumed = _resumed(argv)
     config = None if resumed else read(argv)
-    from voxboard.cli.log import to_stderr
+    from voxboard.training import folder as runs
     from voxboard.training import run
 
     to_stderr()
@@ -55,7 +62,21 @@ def main(argv: Sequence[str]) -> int:
         from voxboard.board.sheet import sheet
 
         Console().print(sheet(record))
+    _close(folder, runs.config_of(folder), record is not None)
     return 0
+
+
+def _close(run: Path, config: RunConfig, tested: bool) -> None:
+    """Say where a run and its record lie, and what to do with them."""
+    name = shlex.quote(str(run))
+    if not tested:
+        closing(f"the run lies in {run}; it has not been tested.", f"voxboard eval _ _ --eval_path {name}")
+        return
+    closing(
+        f"the run lies in {run}, its record in {config.general.records}.",
+        f"voxboard eval DATA _ --eval_path {name}    the same network on another corpus",
+        f"{board_command(config.general.records)}    the leaderboard of all records",
+    )
 
 
 def read(argv: Sequence[str]) -> RunConfig:
@@ -76,8 +97,9 @@ def read(argv: Sequence[str]) -> RunConfig:
         system = systems.fitted(systems.parse(argv[1]), benchmark)
         flat["training"] = training_of(system)
         parts = {kind: systems.registry(kind).config(part.name, **part.options) for kind, part in system.parts()}
-    kind = combine("Train", POSITIONALS, flat, parts)
-    args: Any = parse(kind, qualify(argv, flat, parts), prog="train", description=DESCRIPTION)
+    words, shown = helped(argv, flat, FIRST)
+    kind = combine("Train", POSITIONALS, shown, parts)
+    args: Any = parse(kind, qualify(words, flat, parts), prog="train", description=DESCRIPTION)
     if not named:
         raise UserError("DATA and MODEL come first.", "Write: voxboard train DATA MODEL [--flags]")
     for part in parts:

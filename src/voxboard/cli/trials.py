@@ -14,6 +14,7 @@ import tyro
 from voxboard.cli.parse import parse
 from voxboard.cli.prepare import mapping
 from voxboard.errors import UserError, unknown
+from voxboard.limits import Count, CountOrZero, Seed, Within
 
 if TYPE_CHECKING:
     from voxboard.trials.design import Design
@@ -73,23 +74,23 @@ class Build:
     """Columns of the table, as OURS=THEIRS: utterance, speaker, gender, age, accent, region, nationality, session …"""
     utterances: Path | None = None
     """File with one utterance per line, whose names say their speaker, for a table of speakers."""
-    utterances_per_speaker: int | None = None
+    utterances_per_speaker: Count | None = None
     """Make up so many utterances of each speaker of a table of speakers."""
     preset: str | None = None
     """A known design."""
-    trials: int | None = None
+    trials: Count | None = None
     """Trials in all (default: 10000)."""
-    target_share: float | None = None
+    target_share: Within | None = None
     """Share of targets in them (default: 0.5)."""
-    targets_per_speaker: int | None = None
+    targets_per_speaker: CountOrZero | None = None
     """Targets of every speaker, instead of a total."""
-    non_targets_per_stratum: int | None = None
+    non_targets_per_stratum: CountOrZero | None = None
     """Non-targets of every stratum, instead of a total."""
     strata: tuple[str, ...] | None = None
     """Labels that non-targets share in one half of the strata and not in the other (default: gender)."""
     matched: tuple[str, ...] | None = None
     """Labels that both speakers of every non-target share."""
-    smallest_group: int | None = None
+    smallest_group: Count | None = None
     """Leave out speakers who share the matched labels with fewer than this many, themselves included."""
     session: str | None = None
     """The label that tells recordings of one occasion (default: session)."""
@@ -97,7 +98,7 @@ class Build:
     """Targets are of `different` sessions where possible (default), of `any`, or of one in a share such as 0.5."""
     rounding: str | None = None
     """exact (default), or ceil: every speaker pair of a stratum gets the same number, rounded up."""
-    seed: int = 0
+    seed: Seed = 0
     """Another seed draws another list."""
     training: str | None = None
     """Corpus or table of the training speakers, who should not be in the list (default: the corpus's own)."""

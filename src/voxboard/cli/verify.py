@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from voxboard.cli.parse import parse
+from voxboard.limits import NotNegative
 
 if TYPE_CHECKING:
     from voxboard.comparison.repeat import Verification
@@ -30,7 +31,7 @@ class VerifyArgs:
 
     record: tyro.conf.Positional[Path]
     """A record (.json)."""
-    tolerance: float | None = None
+    tolerance: NotNegative | None = None
     """How far a value may be away. Default: as the description says."""
     data: str = ""
     """The folder that $DATA in the command stands for. Default: the environment's DATA."""
@@ -47,10 +48,7 @@ def run(args: VerifyArgs) -> int:
     """As `main`, from parsed arguments."""
     from voxboard import records
     from voxboard.comparison.repeat import verify
-    from voxboard.errors import UserError
 
-    if args.tolerance is not None and not args.tolerance >= 0:
-        raise UserError(f"--tolerance is {args.tolerance}.", "Pass a number from 0 on.")
     record = records.read(args.record)
     print(f"voxboard: {record.provenance.command}", file=sys.stderr)
     found = verify(record, args.tolerance, args.data)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from pathlib import Path
 
+from voxboard import limits
 from voxboard.errors import UserError
+from voxboard.limits import Share
 
 
 @dataclass(frozen=True)
@@ -30,23 +32,22 @@ class Augmentation:
     """Lowest and highest dB by which the speech is above the noise."""
     music_snr: tuple[float, float] = (10.0, 15.0)
     """Lowest and highest dB by which the speech is above the music."""
-    noise_prob: float = 0.6
+    noise_prob: Share = 0.6
     """Share of the crops that noise is mixed into, where there is noise."""
-    music_prob: float = 0.6
+    music_prob: Share = 0.6
     """Share of the crops that music is mixed into, where there is music."""
-    rir_prob: float = 0.6
+    rir_prob: Share = 0.6
     """Share of the crops that are put into a room, where there are impulse responses."""
     speed_factors: tuple[float, ...] = (0.9, 1.1)
     """Speeds to draw from: 1.1 is 1.1 times as fast and as high. The label stays the same."""
-    speed_prob: float = 0.0
+    speed_prob: Share = 0.0
     """Share of the crops whose speed is changed."""
 
     def __post_init__(self) -> None:
         # JSON and TOML give lists, and integers where a float is meant.
         for name in ("noise_snr", "music_snr", "speed_factors"):
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
-        for name in ("noise_prob", "music_prob", "rir_prob", "speed_prob"):
-            self._require(0 <= getattr(self, name) <= 1, name, "Give a share between 0 and 1.")
+        limits.check(self)
         for name in ("noise_snr", "music_snr"):
             ends = getattr(self, name)
             good = len(ends) == 2 and all(map(isfinite, ends)) and ends[0] <= ends[1]

@@ -7,6 +7,8 @@ makes a resumed run equal to an uninterrupted one bit for bit.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from voxboard.data.targets import Targets
 
 Plan = Callable[[int], Sequence[int]]
+SECONDS_LEFT = 20  # to a reading process that is told to end
 CYCLE = 10_000  # draws within which the shares of a mixture are exact
 Item = tuple[int, int, int]  # step, place in the batch, index of the cut
 Drawn = tuple[np.ndarray, dict[str, np.ndarray], tuple[str, ...]]  # waveform [N], labels, files that were replaced
@@ -266,12 +269,28 @@ def padded(rows: Sequence[Tensor], value: float) -> Tensor:
     return pad_sequence(list(rows), batch_first=True, padding_value=value) if rows[0].ndim else torch.stack(list(rows))
 
 
+def reading_processes(workers: int) -> int:
+    """As many as asked for, but no more than there are cores to run them."""
+    return min(workers, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _outlive_signals(worker: int) -> None:
+    """A signal to all processes, as from a terminal or a scheduler: the main one says what becomes of the run.
+
+    It has time to finish its step, for which it may need another batch.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(SECONDS_LEFT))
+
+
 def batches(dataset: Crops, plan: Plan, start: int, stop: int, workers: int) -> Iterator[Batch]:
     """The batches of steps `start` … `stop` − 1. Raises `BadAudio` for a file that cannot be read."""
+    workers = reading_processes(workers)
     loader: DataLoader[Any] = DataLoader(
         dataset,
         batch_sampler=Steps(plan, start, stop),
         num_workers=workers,
+        worker_init_fn=_outlive_signals,
         collate_fn=_collate,
         prefetch_factor=4 if workers else None,
         # Its own generator: the loader must not draw from the stream that the training step uses.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 from voxboard.errors import UserError, unknown
+from voxboard.limits import NotNegative, Positive, Size, SizeOrZero
 
 VadName = Literal["oracle", "energy", "silero", "none"]
 ClusteringName = Literal["agglomerative", "spectral"]
@@ -25,17 +26,17 @@ class Diarization:
     """Where speech is: oracle (the reference's turns), energy, silero (package silero-vad), none (everywhere)."""
     energy_margin: float = 9.0
     """Decibels above the background that the energy VAD takes for speech."""
-    min_speech: float = 0.25
+    min_speech: NotNegative = 0.25
     """Seconds; shorter speech that a VAD finds is dropped. The oracle's is kept."""
-    min_silence: float = 0.3
+    min_silence: NotNegative = 0.3
     """Seconds; a shorter pause that a VAD finds is filled. The oracle's is kept."""
-    window: float = 1.5
+    window: Positive = 1.5
     """Seconds of audio behind an embedding."""
-    hop: float = 0.75
+    hop: Positive = 0.75
     """Seconds from one window to the next."""
-    shortest: float = 0.5
+    shortest: NotNegative = 0.5
     """Seconds that a window of a shorter region is widened to, so that a network has something to look at."""
-    founding: float = 0.75
+    founding: NotNegative = 0.75
     """Seconds; a shorter window joins the speaker nearest to it but founds none, unless all are shorter."""
     center: bool = False
     """Take the recording's mean from its embeddings before clustering. Good for encoders whose embeddings share much,
@@ -45,17 +46,17 @@ class Diarization:
     where the eigengap is widest."""
     threshold: float = 0.5
     """Cosine distance (0 to 2) up to which agglomerative clustering merges. Depends on the encoder: tune it on dev."""
-    num_speakers: int = 0
+    num_speakers: SizeOrZero = 0
     """Speakers in every recording; 0 estimates their number."""
     oracle_speakers: bool = False
     """Take the number of speakers of each recording from its reference."""
-    max_speakers: int = 20
+    max_speakers: Size = 20
     """Most speakers that an estimate may give."""
     resegmentation: ResegmentationName = "none"
     """What refines the clusters: vbx is the Bayesian hidden Markov model of Landini et al. (2022); it needs a PLDA."""
-    fa: float = 0.3
+    fa: Positive = 0.3
     """VBx: weight of the acoustic evidence, below 1 because windows that overlap are not independent."""
-    fb: float = 17.0
+    fb: Positive = 17.0
     """VBx: weight of the prior of speakers; the higher, the fewer remain."""
     loop: float = 0.9
     """VBx: probability that the next window has the same speaker."""

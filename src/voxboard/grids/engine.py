@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from voxboard.errors import UserError, unknown
+from voxboard.limits import Count, NotNegative
 
 if TYPE_CHECKING:
     from voxboard.grids.place import Place
@@ -26,11 +27,11 @@ class Resources:
     cluster: str = ""
     """Who carries out the jobs: nobody else (default), a Ray cluster, started here for it (local) or running (auto,
     HOST:PORT, ray://HOST:PORT), Slurm (slurm), or submitit's stand-in for Slurm on this machine (slurm-local)."""
-    cpus: int = 1
+    cpus: Count = 1
     """CPU cores that a job asks a cluster for. A job computes on one; more are for --workers."""
-    gpus: float = 0.0
+    gpus: NotNegative = 0.0
     """GPUs that a job asks a cluster for. Ray shares one among jobs that ask for a part, such as 0.25."""
-    memory_gb: float = 0.0
+    memory_gb: NotNegative = 0.0
     """Memory that a job asks a cluster for; 0 leaves it to the cluster."""
     slurm: tuple[str, ...] = ()
     """Options of sbatch as KEY=VALUE, such as partition=gpu account=voice. time=MINUTES is the limit of a job (default:

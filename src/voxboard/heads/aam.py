@@ -10,6 +10,7 @@ from torch import Tensor
 
 from voxboard.heads.base import Labelled
 from voxboard.heads.margin import MarginSoftmax
+from voxboard.limits import NotNegative, Positive, Size, SizeOrZero
 
 # Below any 1 - cos² that float32 can tell from 0: keeps the square root's gradient finite at a cosine of ±1.
 TINY = 1e-12
@@ -24,17 +25,17 @@ class AAM(MarginSoftmax):
     class Config(Labelled):
         """Options of `aam`."""
 
-        margin: float = 0.2
+        margin: NotNegative = 0.2
         """Angle, in radians, that is added to the angle to the true class."""
-        scale: float = 30.0
+        scale: Positive = 30.0
         """Factor on the cosines before the softmax."""
         easy_margin: bool = False
         """Apply the margin only within 90 degrees of the true class."""
-        heads: int = 1
+        heads: Size = 1
         """Cut embeddings into this many pieces with cosines of their own (UniPool)."""
-        centers: int = 1
+        centers: Size = 1
         """Directions per class, of which the nearest counts (sub-center ArcFace): 3 where labels are noisy."""
-        top_k: int = 0
+        top_k: SizeOrZero = 0
         """Penalise so many of the nearest wrong classes (inter-top-k, Zhao et al., ICASSP 2022: 5); 0 is none."""
         top_margin: float = 0.06
         """Angle, in radians, that is taken off the angle to each of them."""

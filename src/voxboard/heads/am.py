@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from voxboard.heads import losses
 from voxboard.heads.base import Labelled
 from voxboard.heads.margin import MarginSoftmax
+from voxboard.limits import NotNegative, Positive
 
 
 class AM(MarginSoftmax):
@@ -21,19 +22,19 @@ class AM(MarginSoftmax):
     class Config(Labelled):
         """Options of `am`."""
 
-        margin: float = 0.4
+        margin: NotNegative = 0.4
         """What is taken off the cosine to the true class."""
-        scale: float = 30.0
+        scale: Positive = 30.0
         """Factor on the cosines before the softmax."""
-        annealing: float = 0.0
+        annealing: NotNegative = 0.0
         """Weight λ of the cosine without margin at the first step (SphereFace, 2017; Double-MHA 1000); 0 is none."""
-        annealing_decay: float = 1e-4
+        annealing_decay: NotNegative = 1e-4
         """λ falls with (1 + this · step)²."""
         linear: bool = False
         """A linear map of the embedding first, as in Double-MHA."""
-        class_weights: tuple[float, ...] = ()
+        class_weights: tuple[NotNegative, ...] = ()
         """Weight per class in the loss, in class order; all alike when left out."""
-        ordinal: float = 0.0
+        ordinal: NotNegative = 0.0
         """Share of `heads.losses.distance` of the cosines' softmax in the loss (the Double-MHA age classifier 0.5)."""
         reference: bool = False
         """The age fork's ordinal loss, to which the class above the truth costs nothing."""

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from voxboard.data.sentences import DEFAULT
 from voxboard.errors import UserError
 from voxboard.heads.base import Head
+from voxboard.limits import Depth, Positive, Size
 
 LARGEST_SCALE = 100.0  # of similarities, as in CLIP (Radford et al., ICML 2021, section 2.5)
 
@@ -39,13 +40,13 @@ class Contrastive(Head):
         """What utterances are matched with: texts of the manifest, of which an utterance may have several."""
         sentence_encoder: str = DEFAULT
         """What makes vectors of texts, frozen: a hub id or a local folder of sentence-transformers."""
-        size: int = 1024
+        size: Size = 1024
         """Size of the common space."""
-        layers: int = 2
+        layers: Depth = 2
         """Layers of either projection: 1, or 2 with a ReLU between them."""
         objective: str = "infonce"
         """`infonce`, a softmax over the batch, or `siglip`, a sigmoid per pair."""
-        temperature: float = 0.07
+        temperature: Positive = 0.07
         """What similarities are divided by at first (SigLIP 0.1)."""
 
     def __init__(self, embedding_size: int, n_values: int, config: Config) -> None:

@@ -12,6 +12,7 @@ from voxboard.backbones.base import Frames, valid
 from voxboard.data.tokens import BLANK
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING, Head
+from voxboard.limits import DepthOrZero, Dropout, Size, SizeOrZero
 
 
 class CTC(Head):
@@ -35,14 +36,14 @@ class CTC(Head):
         stack: int = 1
         """Frames that are put side by side as one before everything else: a quarter as many steps and a chance to spell
         for frames of 10 ms with 4 (Sak et al. 2015, section 3)."""
-        dropout: float = 0.0
+        dropout: Dropout = 0.0
         """Share of the input of the LSTM's layers after the first and of the output layer that is dropped in
         training."""
-        project: int = 0
+        project: SizeOrZero = 0
         """Size of a linear map before the LSTM (SUPERB's probe, 1024); 0 leaves it out."""
-        layers: int = 0
+        layers: DepthOrZero = 0
         """Layers of a bidirectional LSTM (SUPERB's probe, 2); 0 leaves it out, as wav2vec 2.0 does."""
-        hidden: int = 1024
+        hidden: Size = 1024
         """Size of the LSTM, per direction."""
         reduction: str = "mean"
         """`mean` over the utterances that have a text of their loss per token, or the `sum` of their losses."""

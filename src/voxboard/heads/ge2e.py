@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from voxboard.errors import UserError
 from voxboard.heads.base import Head, Labelled
+from voxboard.limits import Positive, Size
 
 SMALLEST = 1e-6
 
@@ -31,9 +32,9 @@ class GE2E(Head):
         """`softmax` (equation 6), or `contrast` (equation 7), which looks at the nearest wrong speaker only."""
         reduction: str = "mean"
         """`mean` over utterances, or their `sum`, as the paper writes it."""
-        speakers: int = 6
+        speakers: Size = 6
         """N, the speakers per batch (the paper 64)."""
-        utterances: int = 8
+        utterances: Size = 8
         """M, the utterances of each of them (the paper 10)."""
         init_w: float = 10.0
         """Factor on the cosines at the start."""
@@ -45,7 +46,7 @@ class GE2E(Head):
         """Give embeddings unit length first; without, longer ones count more in a centroid."""
         clamp: bool = False
         """Raise cosines to at least 1e-6, as a public implementation of the contrast form does: no gradient below."""
-        eps: float = 1e-5
+        eps: Positive = 1e-5
         """What is added to a vector's length before dividing by it, as in the reference; keeps silence finite."""
         reference: bool = False
         """Let the factor become negative, as the reference does; the paper keeps it positive."""

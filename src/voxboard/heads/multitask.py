@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from voxboard import heads
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING, Head, Kind
+from voxboard.limits import Dropout, NotNegative
 
 
 class MultiTask(Head):
@@ -28,11 +29,11 @@ class MultiTask(Head):
 
         tasks: tuple[str, ...] = ("speaker", "gender")
         """Labels to train."""
-        weights: tuple[float, ...] = ()
+        weights: tuple[NotNegative, ...] = ()
         """Weight per task (Auden: 1, 2.5, 3 and 3 for speaker, emotion, gender, age group); all 1 when left out."""
         main: str = "softmax"
         """Head of the first task; the others are linear classifiers."""
-        dropout: float = 0.1
+        dropout: Dropout = 0.1
         """Share of the embedding's values that each linear classifier drops in training."""
         reduction: str = "mean"
         """`mean` over the utterances that have the label, or their `sum` (Auden)."""

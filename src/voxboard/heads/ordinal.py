@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from voxboard.errors import UserError
 from voxboard.heads import losses
 from voxboard.heads.base import Head
+from voxboard.limits import NotNegative
 
 
 class Ordinal(Head):
@@ -25,7 +26,7 @@ class Ordinal(Head):
         """What is learned: a label with ordered classes."""
         form: str = "cumulative"
         """`cumulative`: one sigmoid per class for "at least this class"; `distance`: a softmax, dearer when far off."""
-        class_weights: tuple[float, ...] = ()
+        class_weights: tuple[NotNegative, ...] = ()
         """Weight per class, in class order; of the cumulative form only."""
         reference: bool = False
         """The age fork's numbers, bugs included (see `heads.losses`)."""

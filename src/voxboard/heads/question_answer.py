@@ -12,6 +12,7 @@ from voxboard.backbones.base import Frames
 from voxboard.errors import UserError
 from voxboard.heads import chat_model
 from voxboard.heads.base import MISSING, Head
+from voxboard.limits import SizeOrZero
 
 QUESTION = "What is the {label} of the speaker?"
 
@@ -40,7 +41,7 @@ class QuestionAnswer(Head):
         """Chat model of transformers that answers: a hub id or a local folder."""
         frames: int = 8
         """Frames that become one of the chat model's tokens (AZeroS 4)."""
-        hidden: int = 0
+        hidden: SizeOrZero = 0
         """Size between the projector's layers; 0 takes that of the chat model."""
 
     def __init__(self, size: int, n_classes: int, config: Config) -> None:

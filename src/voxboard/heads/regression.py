@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from voxboard.errors import UserError
 from voxboard.heads.base import Head
+from voxboard.limits import Dropout, SizeOrZero
 
 ERRORS = {"mse": torch.square, "l1": torch.abs}
 
@@ -34,9 +35,9 @@ class Regression(Head):
         """`mse`, the squared error, or `l1`, the absolute error, which outliers move less."""
         center: float = 0.0
         """What is predicted before training: the mean of the targets, when it is known."""
-        hidden: int = 0
+        hidden: SizeOrZero = 0
         """Size of a hidden layer with a GELU, behind a layer norm; 0 leaves both out."""
-        dropout: float = 0.0
+        dropout: Dropout = 0.0
         """Share of the first linear map's input that is dropped in training."""
 
     def __init__(self, embedding_size: int, n_values: int, config: Config) -> None:

@@ -13,6 +13,7 @@ from voxboard.backbones import ssl_checkpoints
 from voxboard.backbones.base import Frames
 from voxboard.errors import UserError
 from voxboard.heads.base import Head
+from voxboard.limits import SizeOrZero
 
 START = "<|startoftranscript|>"
 FAMILIES = {"whisper": ("WhisperConfig", "WhisperForConditionalGeneration")}
@@ -37,7 +38,7 @@ class WhisperTexts(Head):
 
         cfg: str = "openai/whisper-base"
         """Hub id, or a local folder with config.json, weights and tokenizer."""
-        max_new_tokens: int = 0
+        max_new_tokens: SizeOrZero = 0
         """Longest text of a window in tokens; 0 is all that the checkpoint has positions for."""
 
     def __init__(self, size: int, n_classes: Any, config: Config) -> None:

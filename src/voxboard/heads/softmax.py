@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from voxboard.heads import losses
 from voxboard.heads.base import Head, Labelled
+from voxboard.limits import Dropout, NotNegative, SizeOrZero
 
 
 class Softmax(Head):
@@ -19,17 +20,17 @@ class Softmax(Head):
     class Config(Labelled):
         """Options of `softmax`."""
 
-        hidden: int = 0
+        hidden: SizeOrZero = 0
         """Size of a hidden layer (the x-vector's segment 7, 512); 0 leaves it out."""
         bias: bool = True
         """Give the last layer a bias."""
         norm: bool = False
         """Layer norm of the embedding first, as SincNet's classifier does."""
-        dropout: float = 0.0
+        dropout: Dropout = 0.0
         """Share of the last layer's input that is dropped in training."""
-        class_weights: tuple[float, ...] = ()
+        class_weights: tuple[NotNegative, ...] = ()
         """Weight per class in the loss, in class order; all alike when left out."""
-        focal: float = 0.0
+        focal: NotNegative = 0.0
         """Exponent of the focal loss, which looks at hard utterances (2 is usual); 0 is plain cross entropy."""
         reference: bool = False
         """The age fork's focal loss, which weighs the batch's mean in place of each utterance."""

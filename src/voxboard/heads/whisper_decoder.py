@@ -15,6 +15,7 @@ from voxboard.backbones import ssl_checkpoints
 from voxboard.backbones.base import Frames
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
+from voxboard.limits import DepthOrZero, Size, SizeOrZero
 
 FAMILIES = {"whisper": ("WhisperConfig", "WhisperModel")}
 # Of the multilingual checkpoints; large-v3 has one more language.
@@ -31,13 +32,13 @@ class DecoderOptions:
     vocabulary of voxboard's own, whose first token starts and ends a text."""
     use_pretrain: bool = False
     """Load that checkpoint's weights; without it the decoder starts from random weights."""
-    layers: int = 2
+    layers: DepthOrZero = 2
     """Transformer layers, where cfg is left out."""
-    heads: int = 4
+    heads: SizeOrZero = 4
     """Attention heads, where cfg is left out."""
-    ffn: int = 0
+    ffn: SizeOrZero = 0
     """Feed-forward size, where cfg is left out; 0 is 4 times the frames' size."""
-    positions: int = 448
+    positions: Size = 448
     """Longest text in tokens, where cfg is left out."""
 
 

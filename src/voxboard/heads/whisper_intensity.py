@@ -14,6 +14,7 @@ from voxboard.errors import UserError
 from voxboard.heads.base import MISSING, Head, Kind
 from voxboard.heads.regression import masked_error
 from voxboard.heads.whisper_decoder import DecoderOptions, WhisperDecoder
+from voxboard.limits import Dropout, NotNegative
 from voxboard.poolers.base import masked_mean
 
 TEXT = "text"
@@ -39,9 +40,9 @@ class WhisperIntensity(Head):
 
         label: str = "rms_dbfs"
         """The value that is learned beside the text: rms_dbfs, lufs, or a number of the utterances."""
-        weight: float = 1.0
+        weight: NotNegative = 1.0
         """λ, what the squared error (dB²) counts beside the cross entropy (nats per token)."""
-        dropout: float = 0.1
+        dropout: Dropout = 0.1
         """Share of the mean frame's values that is dropped in training, before the first linear map."""
         reference: bool = False
         """Do not train the end of texts, and let all frames count; the backbone needs whole=True to give those of

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from voxboard.data.tokens import BLANK, Vocabulary
 from voxboard.errors import UserError
+from voxboard.limits import NotNegative, SizeOrZero
 from voxboard.scoring.beam import Floats, Fusion, Hypothesis, search
 from voxboard.scoring.ngram import read_arpa
 
@@ -28,7 +29,7 @@ _language_model = lru_cache(maxsize=1)(read_arpa)
 class Decoding:
     """How CTC's log-probabilities become texts. Raises `UserError` for options that cannot go together."""
 
-    beam: int = 0
+    beam: SizeOrZero = 0
     """Texts that the prefix beam search keeps per frame; 0 takes the best path. A beam of 1 is not the best path: it
     sums the alignments of the one text that it keeps."""
     lm: str = ""
@@ -37,7 +38,7 @@ class Decoding:
     """Factor of the language model's log-probabilities."""
     word_bonus: float = 1.0
     """Added to a text's log-probability per word, with a language model only: it makes up for its cost per word."""
-    floor: float = 1e-4
+    floor: NotNegative = 1e-4
     """The beam search does not try tokens that are less probable in a frame; 0 tries all."""
 
     def __post_init__(self) -> None:

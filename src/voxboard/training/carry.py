@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from voxboard.training import evaluate, folder
 from voxboard.training.config import RunConfig, Shared, Weights
 from voxboard.training.devices import device_of, fabric
 from voxboard.training.evaluate import Setting
+from voxboard.training.interrupts import Interrupted, again
 from voxboard.training.loop import Loop
 from voxboard.training.trainee import Trainee
 
@@ -144,10 +146,19 @@ def created(part: Part) -> Benchmark:
 
 @contextmanager
 def logged(runs: Sequence[Path]) -> Iterator[None]:
-    """Copies the log into the run folders."""
+    """Copies the log into the run folders. An interruption says how to go on, where a checkpoint is."""
     handlers = [folder.log_to(run) for run in runs]
     try:
         yield
+    except KeyboardInterrupt as end:
+        if isinstance(end, Interrupted) and str(end):
+            raise
+        (run, *others) = runs
+        if others or not (run / "last.safetensors").is_file():
+            raise
+        number = getattr(end, "number", signal.SIGINT)
+        text = f"interrupted; {run} is kept up to its last checkpoint. Go on with: {again(run)}"
+        raise Interrupted(text, number) from None
     finally:
         for handler in handlers:
             log.removeHandler(handler)

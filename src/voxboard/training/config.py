@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from voxboard import benchmarks, systems, tracking
+from voxboard import benchmarks, limits, systems, tracking
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
+from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Replicates, Seconds, Seed, Share, Within
 from voxboard.systems import Part, System
 
 if TYPE_CHECKING:
@@ -17,32 +18,23 @@ if TYPE_CHECKING:
 
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
 ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]
-_POSITIVE = (
-    *("batch_size", "accumulate", "nb_total_step", "nb_steps_eval", "max_lr"),
-    *("eden_batches", "eden_epochs", "plateau_factor"),
-)
-_NOT_NEGATIVE = (
-    *("train_max_sec", "eden_epoch_steps", "eden_warmup", "plateau_patience", "clipping_scale"),
-    *("early_stop", "frozen_share", "average_period", "keep_checkpoints"),
-)
-# Settings that no number depends on: they say where things are kept.
-ASIDE = frozenset({"cache", "cache_gb", "cache_frames", "trackers", "kept", "outputs_mb"})
-_NAMED = {"optimizer": OptimizerName, "schedule": ScheduleName, "anneal_strategy": Literal["cos", "linear"]}
+# Settings that no number depends on: they say where things are kept, and when.
+ASIDE = frozenset({"steps_save", "cache", "cache_gb", "cache_frames", "trackers", "kept", "outputs_mb"})
 
 
 @dataclass(frozen=True)
 class Training:
     """How a system is trained. Defaults are UniPool-SV's; a named system's card gives its own."""
 
-    batch_size: int = 128
+    batch_size: Annotated[int, Limit(1, 65_536)] = 128
     """Utterances per step, of all processes together where torchrun started several."""
-    nb_total_step: int = 10_000
+    nb_total_step: Count = 10_000
     """Steps of training."""
-    nb_steps_eval: int = 1_000
+    nb_steps_eval: Count = 1_000
     """Steps between two validations."""
-    accumulate: int = 1
+    accumulate: Annotated[int, Limit(1, 65_536)] = 1
     """Batches whose gradients are averaged into one step."""
-    train_max_sec: float = 3.0
+    train_max_sec: Annotated[float, Limit(0, 3_600)] = 3.0
     """Seconds of every training crop; a shorter utterance is repeated to that length. 0 takes whole utterances."""
     label_maps: Path | None = None
     """Folder with id2label_<task>.json files that fix classes and their order (default: those of the training set)."""
@@ -55,71 +47,64 @@ class Training:
     schedule: ScheduleName = "one-cycle"
     """Learning-rate schedule: constant; one cycle; cyclic (triangular2); tri-stage (warm-up, plateau, exponential
     decay); eden; plateau (drops when the validation error has stopped falling)."""
-    max_lr: float = 0.003
+    max_lr: Positive = 0.003
     """Highest learning rate (the learning rate, when it is constant)."""
-    base_lr: float = 1e-8
+    base_lr: NotNegative = 1e-8
     """Lowest learning rate of the cyclic and the plateau schedule."""
-    pct_start: float = 0.1
+    pct_start: Share = 0.1
     """Share of the steps in which one-cycle and tri-stage warm up."""
     anneal_strategy: Literal["cos", "linear"] = "cos"
     """How one-cycle falls."""
-    cycles: int = 4
+    cycles: Count = 4
     """Cycles of the cyclic schedule."""
-    pct_hold: float = 0.4
+    pct_hold: Share = 0.4
     """Share of the steps that tri-stage holds the highest learning rate; it decays in the rest."""
-    initial_lr: float = 5e-6
+    initial_lr: NotNegative = 5e-6
     """First learning rate of tri-stage."""
-    final_lr: float = 5e-6
+    final_lr: NotNegative = 5e-6
     """Last learning rate of tri-stage."""
-    eden_batches: float = 7500.0
+    eden_batches: Positive = 7500.0
     """Steps after which eden's learning rate falls."""
-    eden_epochs: float = 3.5
+    eden_epochs: Positive = 3.5
     """Epochs after which eden's learning rate falls, where eden_epoch_steps is given."""
-    eden_epoch_steps: float = 0.0
+    eden_epoch_steps: NotNegative = 0.0
     """Steps that eden counts as an epoch (its third form); 0 leaves epochs out (its second form)."""
-    eden_warmup: float = 500.0
+    eden_warmup: NotNegative = 500.0
     """Steps in which eden rises from half its learning rate."""
-    plateau_factor: float = 0.6
+    plateau_factor: Within = 0.6
     """What the plateau schedule multiplies the learning rate by."""
-    plateau_patience: int = 3
+    plateau_patience: CountOrZero = 3
     """Validations without a lower error that the plateau schedule waits for; one more and it acts."""
-    early_stop: int = 0
+    early_stop: CountOrZero = 0
     """Validations without a lower error after which training ends; 0 goes on to the last step."""
-    frozen_share: float = 0.0
+    frozen_share: Share = 0.0
     """Share of the steps in which the backbone stays frozen; 1 is --frz_pretrain."""
-    average_period: int = 0
+    average_period: CountOrZero = 0
     """Steps between the weights that a running average of them takes in (icefall 200); 0 keeps none."""
-    keep_checkpoints: int = 0
+    keep_checkpoints: CountOrZero = 0
     """Validations whose weights are kept in checkpoint-STEP.safetensors, the latest; 0 keeps the best and last only."""
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     """Weight decay of the encoder."""
-    head_weight_decay: float = 0.0
+    head_weight_decay: NotNegative = 0.0
     """Weight decay of the head."""
-    grad_clip: float = 5.0
+    grad_clip: NotNegative = 5.0
     """Largest norm of the gradient; 0 turns clipping off. scaled-adam clips by clipping_scale instead."""
-    clipping_scale: float = 2.0
+    clipping_scale: NotNegative = 2.0
     """Largest gradient that scaled-adam takes, in multiples of the median of the last steps; 0 turns clipping off."""
 
     def __post_init__(self) -> None:
         if self.label_maps is not None:  # a word, as a card or a run's file has it
             object.__setattr__(self, "label_maps", Path(self.label_maps))
-        for name in _POSITIVE:
-            self._require(getattr(self, name) > 0, name, "Give a number above 0.")
-        for name in _NOT_NEGATIVE:
-            self._require(getattr(self, name) >= 0, name, "Give 0 or a number above it.")
-        # A card's words have been read by no parser.
-        for name, kind in _NAMED.items():
-            if getattr(self, name) not in get_args(kind):
-                raise unknown(name, getattr(self, name), get_args(kind))
-        self._require(self.plateau_factor < 1, "plateau_factor", "Give a number between 0 and 1.")
+        limits.check(self)
+        if self.schedule == "cyclic":
+            advice = f"Give a number up to --max_lr, which is {self.max_lr}."
+            self._require(self.base_lr <= self.max_lr, "base_lr", advice)
         if self.schedule == "tri-stage":
             self._check_tri_stage()
         if self.optimizer == "scaled-adam" and max(self.weight_decay, self.head_weight_decay) > 0:
             raise UserError("scaled-adam has no weight decay.", "Pass --weight_decay 0 --head_weight_decay 0.")
 
     def _check_tri_stage(self) -> None:
-        for name in ("pct_start", "pct_hold"):
-            self._require(0 <= getattr(self, name) <= 1, name, "Give a share between 0 and 1.")
         if self.pct_start + self.pct_hold > 1 + 1e-9:
             raise UserError(
                 f"--pct_start {self.pct_start} and --pct_hold {self.pct_hold} are more than all steps.",
@@ -143,25 +128,24 @@ class Training:
 class Evaluation:
     """How utterances go through the network, and how numbers get their intervals; a benchmark has more settings."""
 
-    max_seconds: float = 120.0
+    max_seconds: Seconds = 120.0
     """A longer utterance is embedded in equal chunks of at most this length, whose embeddings are averaged."""
     skip_bad_audio: bool = False
     """Leave out files that cannot be read instead of stopping; they are counted in the record."""
-    replicates: int = 1_000
+    replicates: Replicates = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
-    outputs_mb: float = 200.0
+    outputs_mb: NotNegative = 200.0
     """Largest size, in MB, of raw outputs (scores, predictions, turns, texts) that are kept in a folder beside the
     records, so that `voxboard compare` can pair them; 0 keeps none."""
     cache: Path | None = None
     """Folder of embeddings that evaluations have computed before, shared by any number of them."""
-    cache_gb: float = 10.0
+    cache_gb: Positive = 10.0
     """Largest size of that folder in GB; what was not used for the longest time goes first."""
     cache_frames: bool = False
     """Keep the frames of large backbones in it too, so that systems that differ in the pooler compute them once."""
 
     def __post_init__(self) -> None:
-        if not self.cache_gb > 0:
-            raise UserError(f"--cache_gb is {self.cache_gb}.", "Give a number above 0, or leave --cache out.")
+        limits.check(self)
 
     def store(self) -> Store | None:
         """Where embeddings are looked for before they are computed."""
@@ -192,29 +176,34 @@ class Shared(Evaluation):
 class Weights:
     """Which weights of a run are evaluated: those of the best validation, or an average up to a checkpoint."""
 
-    iter: int = 0
+    iter: CountOrZero = 0
     """Step up to which checkpoints are averaged; 0 takes the best validation."""
-    avg: int = 0
+    avg: CountOrZero = 0
     """Checkpoints before that step whose weights are averaged; 0 takes what that checkpoint has averaged itself."""
+
+    def __post_init__(self) -> None:
+        limits.check(self)
 
 
 @dataclass(frozen=True)
 class General:
     """How a run is carried out."""
 
-    seed: int = 42
+    seed: Seed = 42
     """The one seed of all random streams."""
     device: str = "auto"
     """auto, cpu, cuda, mps, or the number of a GPU."""
-    workers: int = 4
+    workers: Annotated[int, Limit(0, 1_024)] = 4
     """Processes that read audio; 0 reads in the main process."""
+    steps_save: CountOrZero = 0
+    """Steps between two checkpoints besides those of the validations; 0 saves at validations and interruptions."""
     frz_pretrain: bool = False
     """Freeze the backbone."""
     quickrun: bool = False
     """A rehearsal: at most 3 rounds of 101 steps, on 101 trials."""
     skiptest: bool = False
     """Do not score the test list."""
-    description: str = "Untitled"
+    description: Annotated[str, Limit(0)] = "Untitled"
     """A few words that the run folder and the log carry."""
     runs: Path = Path("results/runs")
     """Where run folders are made."""
@@ -226,6 +215,7 @@ class General:
     """Where the numbers of training go beside the run folder: neptune, comet, wandb, mlflow."""
 
     def __post_init__(self) -> None:
+        limits.check(self)
         tracking.check_names(self.trackers)
 
 
@@ -292,6 +282,8 @@ def training_of(system: System) -> Training:
     """The hyperparameters of a system: its card over the defaults. Raises `UserError` for an unknown key."""
     known = {f.name for f in fields(Training)}
     for key in system.training:
+        if key in {f.name for f in fields(General)}:
+            raise UserError(f"{key} is no hyperparameter: [training] cannot set it.", f"Pass it as a flag: --{key}.")
         if key not in known:
             raise unknown(f"training setting of {system.name}", key, known)
     return Training(**system.training)

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 def fabric_options(device: str) -> dict[str, Any]:
     """What `--device` means to Fabric: auto, cpu, cuda, mps, or the number of a GPU."""
     if device in ("auto", "cpu", "cuda", "mps"):
+        if device in ("cuda", "mps") and not getattr(torch, device).is_available():
+            raise UserError(f"--device {device} cannot be used here: there is none.", "Use --device cpu.")
         return {"accelerator": device, "devices": 1}
     number = device.strip("[]").strip()
-    if number.isdigit():
-        if not torch.cuda.is_available():
+    if number.isascii() and number.isdigit():
+        count = torch.cuda.device_count()
+        if not count:
             raise UserError(f"--device {device} names a GPU, but no GPU can be used here.", "Use --device cpu.")
+        if len(number) > 9 or int(number) >= count:
+            raise UserError(f"--device {device} names a GPU that is not here.", f"Give a number below {count}.")
         return {"accelerator": "cuda", "devices": [int(number)]}
     raise UserError(f"Unknown device {device!r}.", "Use auto, cpu, cuda, mps, or a GPU's number.")
 

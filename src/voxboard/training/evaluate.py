@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voxboard import model, parallel, records
+from voxboard import model, parallel, progress, records
 from voxboard.backbones.base import BackboneSpec, weights_digest
 from voxboard.benchmarks.base import Benchmark, Fixed, Items, Outputs
 from voxboard.benchmarks.fields import fields_of
@@ -137,7 +137,8 @@ def informed(subject: Subject, valid: Items | None, setting: Setting) -> Subject
     if not benchmark.reusable():
         subject = replace(subject, fixed=None)
     if subject.fixed is None and valid is not None:
-        outputs = benchmark.run(subject.network, valid, evaluation, learned, show_progress=show)
+        with progress.part("validation"):
+            outputs = benchmark.run(subject.network, valid, evaluation, learned, show_progress=show)
         subject = replace(subject, fixed=benchmark.fix(outputs))
     return subject
 
@@ -147,7 +148,8 @@ def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
     network, evaluation, benchmark = subject.network, setting.evaluation, setting.benchmark
     device = device_of(setting.device)
     network.to(device)
-    outputs = benchmark.run(network, test, evaluation, subject.learned, subject.fixed, setting.show_progress)
+    with progress.part(test.split):
+        outputs = benchmark.run(network, test, evaluation, subject.learned, subject.fixed, setting.show_progress)
     # Every process has all outputs; one number of each is enough.
     return parallel.once(lambda: _recorded(subject, outputs, test, setting, str(device)))
 

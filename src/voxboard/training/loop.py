@@ -7,6 +7,7 @@ ends with the bits that it would have alone, because its randomness is a functio
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ from voxboard.data.targets import Targets
 from voxboard.errors import Diverged, UserError
 from voxboard.scoring.cache import together
 from voxboard.tracking.history import close
-from voxboard.training.trainee import Trainee
+from voxboard.training.interrupts import Interrupted, Interrupts, again
+from voxboard.training.trainee import LOG_EVERY, Trainee
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -45,6 +47,7 @@ class Loop:
         self.trainees = list(trainees)
         self.bank = len(self.trainees) > 1
         self.retired: dict[Trainee, str] = {}
+        self.interrupts = Interrupts()
         config, network = trainees[0].config, trainees[0].network
         training, general = config.training, config.general
         head, rate = network.head, network.encoder.backbone.spec.sample_rate
@@ -90,18 +93,48 @@ class Loop:
         step, total = min(trainee.step for trainee in self.trainees), training.nb_total_step
         stream = batches(self.crops, self.plan, each * step, each * total, config.general.workers)
         try:
-            with progress.bar("training", total, show_progress, "steps") as advance:
+            with self.interrupts.listening(), progress.bar("training", total, show_progress, "steps") as advance:
                 advance(step)
+                self._validate(step, valid, show_progress, owed=True)
                 while active := [trainee for trainee in self.trainees if not trainee.done]:
                     self._one(stream, [trainee for trainee in active if trainee.step == step])
                     step += 1
-                    advance(1)
+                    advance(1, self._standing)
                     self._validate(step, valid, show_progress)
+                    self._keep(step)
             for trainee in self.trainees:
                 trainee.history.summary(trainee.summary())
+        except RuntimeError as error:
+            if not self.interrupts.number:
+                raise
+            raise Interrupted("", self.interrupts.number) from error  # the signal has ended a reading process first
         finally:
             close(trainee.history for trainee in [*self.trainees, *self.retired])
         return self.retired
+
+    def _standing(self) -> str:
+        """Loss and learning rate, for the progress: those of the first trainee, last logged."""
+        return self.trainees[0].standing if self.trainees else ""
+
+    def _keep(self, step: int) -> None:
+        """Keep what training needs to go on, every so many steps and where it is told to end."""
+        every = self.trainees[0].config.general.steps_save if self.trainees else 0
+        asked = self.interrupts.asked(step, LOG_EVERY)
+        if asked or (every and step % every == 0):
+            self._save_all([trainee for trainee in self.trainees if trainee.step == step])
+        if asked and self.trainees:
+            raise self._interrupted()
+
+    def _save_all(self, trainees: Sequence[Trainee]) -> None:
+        for trainee in trainees:
+            if not trainee.saved:
+                trainee.save()
+
+    def _interrupted(self) -> Interrupted:
+        """What to say of runs that were told to end."""
+        first, number = self.trainees[0], self.interrupts.number or signal.SIGINT
+        how = "The same command goes on." if self.bank else f"Go on with: {again(first.run)}"
+        return Interrupted(f"interrupted; {first.run} is kept up to step {first.step}. {how}", number)
 
     def _one(self, stream: Iterator[Batch], takers: Sequence[Trainee]) -> None:
         """One step of every trainee that is so far; the time of what is done for all is shared among them."""
@@ -128,15 +161,31 @@ class Loop:
             for batch in some:
                 yield backbone(batch.waveforms, batch.lengths)
 
-    def _validate(self, step: int, valid: Items | None, show_progress: bool) -> None:
+    def _validate(self, step: int, valid: Items | None, show_progress: bool, owed: bool = False) -> None:
+        """Validate the trainees whose step asks for it; with `owed` those that an interrupt kept from it."""
         due = [trainee for trainee in self.trainees if trainee.step == step and trainee.due]
+        due = [trainee for trainee in due if trainee.owed or not owed]
+        if not due:
+            return
+        for trainee in due:
+            trainee.owed = True
+        try:
+            self._validated(due, valid, show_progress)
+        except Interrupted:
+            if not parallel.launched():  # else the others do not know
+                self._save_all(due)
+            raise self._interrupted() from None
+
+    def _validated(self, due: Sequence[Trainee], valid: Items | None, show_progress: bool) -> None:
         kept = None
         if valid is not None and len(due) > 1 and due[0].benchmark.embeds:
             evaluation = due[0].config.evaluation
-            kept = together([trainee.network.encoder for trainee in due], valid.cuts, evaluation, show_progress)
+            encoders = [trainee.network.encoder for trainee in due]
+            with self.interrupts.at_once():
+                kept = together(encoders, valid.cuts, evaluation, show_progress)
         for trainee in due:
             try:
-                trainee.validate(valid, show_progress, kept)
+                trainee.validate(valid, show_progress, kept, self.interrupts.at_once)
             except Diverged as error:
                 self._retire(trainee, error)
 

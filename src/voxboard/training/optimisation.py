@@ -110,11 +110,9 @@ def schedule(optimizer: Optimizer, training: Training) -> Schedule:
         return Plateau(optimizer, training)
     scheduler: LRScheduler
     if training.schedule == "one-cycle":
-        total = training.nb_total_step
+        total, share = _one_cycle(training)
         strategy = training.anneal_strategy
-        scheduler = OneCycleLR(
-            optimizer, training.max_lr, total_steps=total, pct_start=training.pct_start, anneal_strategy=strategy
-        )
+        scheduler = OneCycleLR(optimizer, training.max_lr, total_steps=total, pct_start=share, anneal_strategy=strategy)
     elif training.schedule == "cyclic":
         up = max(training.nb_total_step // (2 * training.cycles), 1)
         scheduler = CyclicLR(optimizer, training.base_lr, training.max_lr, up, mode="triangular2", cycle_momentum=False)
@@ -125,6 +123,16 @@ def schedule(optimizer: Optimizer, training: Training) -> Schedule:
     else:
         scheduler = LambdaLR(optimizer, lambda step: 1.0)
     return Schedule(scheduler)
+
+
+def _one_cycle(training: Training) -> tuple[int, float]:
+    """Steps and share of the warm-up as torch can compute with them: neither phase may have a length of 0."""
+    total, share = training.nb_total_step, float(training.pct_start)
+    if share == 1:  # it rises to the last step; the fall would begin and end there
+        total, share = total + 1, total / (total + 1)
+    if share * total == 1:  # one step of warm-up: the first has the lowest rate, as with a share a little larger
+        return total, share * (1 + 1e-9)
+    return total, share
 
 
 def tri_stage(training: Training) -> TriStage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxboard import parallel
+from voxboard import parallel, progress
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
@@ -97,12 +97,13 @@ class Trainee:
         self.schedule = optimisation.schedule(self.optimizer, config.training)
         self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, set[str]()
         period = config.training.average_period
+        self.saved, self.owed = False, False  # whether this step is on disk, and whether its validation is to come
+        self._losses: list[Tensor] = []
         self.average = RunningAverage(network.state(), period) if period else None
         if (run / "last.safetensors").is_file():
             self._restore()
         self.module, self.wrapped = fabric.setup(Step(network), self.optimizer)
-        self.valid_digest = ""
-        self._losses: list[Tensor] = []
+        self.valid_digest, self.standing = "", ""
 
     def begin(self, valid: Items | None) -> None:
         """Opens the history. Raises `UserError` where the schedule needs a validation and there is none."""
@@ -166,6 +167,7 @@ class Trainee:
         self.wrapped.step()
         self.schedule.after_step()
         self.step += 1
+        self.saved = False
         if self.average is not None and self.step % self.average.period == 0:
             self.average.update(self.network.state(), self.step)
         self._losses.append(total)
@@ -201,14 +203,26 @@ class Trainee:
                 f"The loss is {loss} at step {self.step}.",
                 "Lower --max_lr; the checkpoint of the last validation is kept.",
             )
-        self.history.add(self.step, loss=loss, lr=float(self.optimizer.param_groups[0]["lr"]))
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        self.standing = f"loss {loss:.4g}, lr {rate:.3g}"
+        self.history.add(self.step, loss=loss, lr=rate)
 
-    def validate(self, valid: Items | None, show_progress: bool, kept: Store | None = None) -> None:
-        """Validates and saves; `kept` has embeddings that were computed for several trainees at once."""
+    def validate(
+        self,
+        valid: Items | None,
+        show_progress: bool,
+        kept: Store | None = None,
+        measuring: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Validates and saves; `kept` has embeddings that were computed for several trainees at once.
+
+        What takes long is done inside `measuring`: nothing of the trainee changes there.
+        """
         if valid is None:
             self.best, better = Best(self.step), True
         else:
-            found = self._found(valid, show_progress, kept)
+            with measuring(), progress.part("validation"):
+                found = self._found(valid, show_progress, kept)
             # Of equal ones the later wins, as in UniPool-SV.
             better = self.best.error is None or found.error <= self.best.error
             if better:
@@ -220,8 +234,9 @@ class Trainee:
             log.info("step %d: validation %s, error %s%s", self.step, word, error, " (best)" if better else "")
         if better:
             checkpoint.save(self.run / "best.safetensors", self.network.state(), self._meta())
+        self.owed = False
         self._keep()
-        self._save()
+        self.save()
 
     def _error(self, error: float) -> str:
         """A validation error as the main metric is shown, in its unit."""
@@ -261,14 +276,22 @@ class Trainee:
             "backbone": self.network.built_on,  # what checkpoints leave out
         }
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write all that training needs to go on from this step."""
         tensors, scalars = checkpoint.pack_optimizer(self.optimizer.state_dict())
         state = self._weights() | {f"optimizer.{key}": value for key, value in tensors.items()}
         checkpoint.save(
             self.run / "last.safetensors",
             state,
-            {**self._meta(), "optimizer": scalars, "schedule": self.schedule.state()},
+            {
+                **self._meta(),
+                "optimizer": scalars,
+                "schedule": self.schedule.state(),
+                "owed": self.owed,
+                "losses": [float(loss) for loss in self._losses],  # since the last line of the history
+            },
         )
+        self.saved = True
 
     def _restore(self) -> None:
         tensors, meta = folder.state_of(self.run, "last")
@@ -281,3 +304,6 @@ class Trainee:
         self.step, self.best = int(meta["step"]), Best(**meta["best"])
         self.seconds, self.skipped = float(meta["seconds"]), set(meta["skipped"])
         self.schedule.restore(self.step, meta.get("schedule", {}))
+        self.owed = bool(meta.get("owed"))
+        self._losses = [torch.tensor(loss, device=self.fabric.device) for loss in meta.get("losses", [])]
+        self.saved = True
