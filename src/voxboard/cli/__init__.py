@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from voxboard import parallel
-from voxboard.errors import UserError, unknown
+from voxboard.errors import UserError, printable, unknown
 
 # name → (module, one line). Every module has `def main(argv) -> int`, which parses with tyro.
 COMMANDS = {
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = importlib.import_module(COMMANDS[words[0]][0])
         return int(module.main(words[1:]) or 0)
     except UserError as error:
-        print(f"voxboard: {error}", file=sys.stderr)
+        print(f"voxboard: {printable(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `voxboard list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno is None or isinstance(error, ConnectionError):
             raise
-        where = f": {error.filename}" if error.filename else ""
+        where = f": {printable(str(error.filename))}" if error.filename else ""
         print(f"voxboard: {error.strerror}{where}. Nothing finished was lost.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
