@@ -15,14 +15,15 @@ def bar(title: str, total: float, enabled: bool = True, unit: str = "it") -> Ite
     if not enabled or not parallel.first() or not sys.stderr.isatty():
         yield lambda amount: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from voxboard.console import Console
+
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn(unit, markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

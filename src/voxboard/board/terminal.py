@@ -50,8 +50,9 @@ def matrix(cross: Cross, width: int | None = None) -> Table:
 
 
 def _fits(result: Table, width: int | None) -> bool:
-    from rich.console import Console
     from rich.measure import Measurement
+
+    from voxboard.console import Console
 
     console = Console(width=10_000)
     return width is None or Measurement.get(console, console.options, result).maximum <= width

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from voxboard import parallel
 from voxboard.errors import UserError, printable, unknown
+from voxboard.screen import print
 
 # name → (module, one line). Every module has `def main(argv) -> int`, which parses with tyro.
 COMMANDS = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxboard.cli.parse import parse
+from voxboard.screen import print
 
 SUMMARY = "Build the leaderboard (Markdown, CSV, JSON, HTML) from the records."
 DESCRIPTION = f"""{SUMMARY}
@@ -36,10 +37,9 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: BoardArgs) -> int:
     """Builds the board, prints it to stdout, and names the written files on stderr. Returns 0."""
-    from rich.console import Console
-
     from voxboard.board import FILES, build, table
     from voxboard.board.tables import json_text
+    from voxboard.console import Console
     from voxboard.remote_results import records
 
     board = build(records(args.records), args.out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from voxboard.cli.parse import parse
+from voxboard.screen import dumps, print
 
 REGRESSION = 4
 DESCRIPTION = """Compare B with A: the difference of every metric, its interval, and p corrected for all of them (Holm),
@@ -90,7 +90,7 @@ def run(args: CompareArgs) -> int:
     found = compare(a, b, settings)
     if args.json:
         content = {**asdict(found), "failed": found.failed}
-        print(json.dumps(content, indent=2, ensure_ascii=False))
+        print(dumps(content))
     else:
         show(found, a, b)
     for note in found.notes:

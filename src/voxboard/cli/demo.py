@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
+from voxboard.screen import print
 
 if TYPE_CHECKING:
     from voxboard.grids import Cell

@@ -13,6 +13,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
+from voxboard.screen import print
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut

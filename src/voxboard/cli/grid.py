@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import tyro
 from voxboard.cli.parse import parse
 from voxboard.errors import unknown
 from voxboard.grids.engine import Resources
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.grids.cross import Crossed
@@ -187,7 +187,7 @@ def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
             "todo": [[named.id for named in job.cells] for job in jobs],
             "forwards_saved": saved,
         }
-        print(json.dumps(content, indent=1))
+        print(dumps(content, indent=1))
         return 0
     for job in jobs:
         if job.bank:
@@ -223,7 +223,7 @@ def _status(args: Where) -> int:
             }
         )
     if args.json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print(dumps(rows, indent=1))
     else:
         for row in rows:
             print(f"{row['cell']}  {row['state']:8}{row['what']}{': ' if row['reason'] else ''}{row['reason']}")
@@ -256,18 +256,17 @@ def _cross(args: Cross) -> int:
 
 def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
     """Prints the records as a board shows them: train × test, or a plain table where no system met two corpora."""
-    from rich.console import Console
-
     from voxboard.board import arrange, terminal
     from voxboard.board.cross import crosses
     from voxboard.board.cross_tables import entry
+    from voxboard.console import Console
     from voxboard.records import Filed
 
     board = arrange([Filed(f"{place}.json", each.record) for place, each in enumerate(found) if each.record])
     matrices = crosses(board)
     if as_json:
         content = {"numbers": [_number(each) for each in found], "crosses": [entry(one) for one in matrices]}
-        print(json.dumps(content, indent=1, ensure_ascii=False))
+        print(dumps(content, indent=1))
         return
     console = Console() if sys.stdout.isatty() else Console(width=400)
     for matrix in matrices:

@@ -6,6 +6,7 @@ import logging
 import sys
 
 from voxboard import parallel
+from voxboard.screen import print
 
 
 class _Stderr(logging.Handler):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from voxboard.cli.parse import parse
+from voxboard.screen import print
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,6 +10,7 @@ from voxboard import benchmarks, parallel, systems
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
+from voxboard.screen import print
 from voxboard.systems import Part, System
 from voxboard.training.config import Evaluation, General, RunConfig, Training, training_of, words_for_paths
 
@@ -50,9 +51,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     print(f"run {folder}")
     if record is not None:
-        from rich.console import Console
-
         from voxboard.board.sheet import sheet
+        from voxboard.console import Console
 
         Console().print(sheet(record))
     return 0

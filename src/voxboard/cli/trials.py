@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import tyro
 from voxboard.cli.parse import parse
 from voxboard.cli.prepare import mapping
 from voxboard.errors import UserError, unknown
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.trials.design import Design
@@ -295,5 +295,4 @@ def _convert(argv: Sequence[str]) -> int:
 
 
 def _print_json(content: dict[str, Any]) -> None:
-    json.dump(content, sys.stdout, indent=2, ensure_ascii=False)
-    print()
+    print(dumps(content))
