@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import field, fields, make_dataclass
 from typing import Annotated, Any, TypeVar
 
 import tyro
+
+from voxboard.screen import print
 
 T = TypeVar("T")
 
 
 def parse(kind: type[T], argv: Sequence[str], *, prog: str, description: str) -> T:
     """Reads `argv` into a dataclass. An unknown flag ends the program with exit code 2 and the nearest names."""
-    return tyro.cli(
-        kind,
-        args=list(argv),
-        prog=f"voxboard {prog}",
-        description=description,
-        use_underscores=True,
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    with _printable_errors(argv):
+        return tyro.cli(
+            kind,
+            args=list(argv),
+            prog=f"voxboard {prog}",
+            description=description,
+            use_underscores=True,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+
+
+@contextmanager
+def _printable_errors(argv: Sequence[str]) -> Iterator[None]:
+    """Write out control characters where tyro repeats a word, such as the name of a file that a shell filled in."""
+    if all(map(str.isprintable, argv)):
+        yield
+        return
+    messages = io.StringIO()
+    try:
+        with redirect_stdout(messages), redirect_stderr(messages):  # both, so that it does not color them
+            yield
+    finally:
+        print(messages.getvalue(), end="", file=sys.stderr)
 
 
 def combine(
