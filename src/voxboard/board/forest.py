@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxboard.board.model import Cell, Panel, Row, brief, hints
+from voxboard.board.model import Cell, Panel, Row, hints
 from voxboard.board.numbers import number, scale
 from voxboard.records import Value
 
@@ -50,11 +50,11 @@ def forest(panel: Panel) -> Forest | None:
     shown = measured[:LONGEST]
     start, end, step = axis([end for _, _, reach in shown for end in reach])
     rows = [row for row, _, _ in shown]
-    labels, told = brief(rows), hints(rows)
+    told = hints(rows)
     marks = []
     for index, (row, cell, reach) in enumerate(shown):
         low, value, high = (position(point, start, end) for point in reach)
-        marks.append(Mark(row, cell, labels[row.id], told[row.id], (index + 0.5) * LINE, value, low, high))
+        marks.append(Mark(row, cell, row.label, told[row.id], (index + 0.5) * LINE, value, low, high))
     ticks = tuple((position(point, start, end), text) for point, text in ticks_of(start, end, step))
     return Forest(tuple(marks), ticks, len(shown) * LINE, len(measured) - len(shown), shown_unit(column.unit))
 
