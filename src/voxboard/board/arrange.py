@@ -16,13 +16,13 @@ from voxboard.board.names import TASKS, label, order
 from voxboard.board.numbers import decimals, plain, show, show_interval
 from voxboard.board.places import Places, rank_ranges
 from voxboard.board.titles import tell_apart
-from voxboard.records import Filed, Record, Value
+from voxboard.records import Filed, Record, Unread, Value
 
 Key = tuple[str, str]  # benchmark name, protocol id
 
 
-def arrange(filed: Iterable[Filed]) -> Board:
-    """The board of some records, whatever their order."""
+def arrange(filed: Iterable[Filed], left_out: Sequence[Unread] = ()) -> Board:
+    """The board of some records, whatever their order, which names the files that it lacks."""
     everything = sorted(filed, key=_age)
     chosen = _latest(everything)
     rows = rows_of(item.record for item in everything)
@@ -37,6 +37,7 @@ def arrange(filed: Iterable[Filed]) -> Board:
         rows=tuple(sorted(rows.values(), key=lambda row: _row_order(row, panels))),
         date=max((item.record.provenance.created for item in everything), default=""),
         superseded=len(everything) - len(chosen),
+        left_out=tuple(left_out),
     )
 
 

@@ -22,6 +22,9 @@ def markdown(board: Board) -> str:
     made = interval_note(board.values)
     brackets = f"Brackets: 95 % intervals unless noted{f' ({made})' if made else ''}."
     lines = ["# Leaderboard", "", f"Data as of {board.date[:10]}. {brackets} {NOTE}", ""]
+    if board.incomplete:
+        lines += [f"**{board.incomplete}**", ""]
+        lines += [*(f"- {escape(one.path)}: {escape(one.reason)}" for one in board.left_out), ""]
     if len(board.panels) > 1:
         lines += ["## Overview", "", *_overview(board), ""]
     if matrices := crosses(board):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from voxboard.board.numbers import plain
 from voxboard.board.places import Places, shown
 from voxboard.board.titles import spec, tell_apart, title
-from voxboard.records import Benchmark, Filed, Protocol, System, Value
+from voxboard.records import Benchmark, Filed, Protocol, System, Unread, Value
 
 SYNTHETIC = "Synthetic speech: it shows that everything works, it is no evidence about real speech."
 
@@ -117,6 +117,16 @@ class Board:
     rows: tuple[Row, ...]  # all systems, by their ranks in the first panel, then the next
     date: str  # of the newest record, UTC; never of the build
     superseded: int  # older repetitions of a cell that are not shown
+    left_out: tuple[Unread, ...] = ()  # files among the records that could not be read
+
+    @property
+    def incomplete(self) -> str:
+        """That records could not be read, in a sentence; empty where all were."""
+        count = len(self.left_out)
+        if not count:
+            return ""
+        several = f"{count} files among the records" if count > 1 else "One file among the records"
+        return f"{several} could not be read and {'are' if count > 1 else 'is'} left out: this board may lack rows."
 
     @property
     def values(self) -> list[Value]:

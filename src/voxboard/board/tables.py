@@ -52,6 +52,7 @@ def data(board: Board) -> dict[str, Any]:
         "schema": 1,
         "data_date": board.date,
         "superseded_records": board.superseded,
+        "left_out": [{"path": one.path, "reason": one.reason} for one in board.left_out],
         "panels": [
             {
                 "benchmark": encode(panel.benchmark),

@@ -128,7 +128,7 @@ def run(args: Run) -> int:
     from voxboard.grids import Grid, runner, timeless
     from voxboard.grids.place import Place
     from voxboard.grids.plan import How
-    from voxboard.records import scan
+    from voxboard.records import survey
 
     grid = Grid.load(args.grid)
     word = args.out or folder_of(grid.name)
@@ -141,10 +141,10 @@ def run(args: Run) -> int:
         if args.max_hours or args.max_disk_gb or args.max_memory_gb:
             _check(args, place, how, cells)
         plan = runner.run(cells, place, how, args.jobs, say, args.retry, args)
-        board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
+        lacking = board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
         place.publish(*(place.board / name for name in FILES))
-        say(f"without times: {timeless.digest(scan(place.records))}")
-    return PARTIAL if plan.having("missing", "failed") else 0
+        say(f"without times: {timeless.digest(survey(place.records).filed)}")
+    return PARTIAL if lacking or plan.having("missing", "failed") else 0
 
 
 def folder_of(name: str) -> str:
@@ -235,6 +235,7 @@ def _status(args: Where) -> int:
 def _cross(args: Cross) -> int:
     from voxboard import remote_results
     from voxboard.board import FILES, build
+    from voxboard.cli.board import tell_left_out
     from voxboard.cli.eval import Eval
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
@@ -247,11 +248,12 @@ def _cross(args: Cross) -> int:
     options = Eval(device=args.device, runs=home, records=args.records)
     found = cross(runs, args.on, options, Evaluation(replicates=args.replicates))
     _matrix(found, args.json)
+    lacking = 0
     if any(each.record for each in found):
         out = args.out or args.records.parent / "board"
-        build(args.records, out)
+        lacking = tell_left_out(build(args.records, out), args.records)
         say(f"Wrote {out}/: {', '.join(FILES)}")
-    return PARTIAL if any(each.record is None for each in found) else 0
+    return PARTIAL if lacking or any(each.record is None for each in found) else 0
 
 
 def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
