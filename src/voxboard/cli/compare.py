@@ -26,7 +26,8 @@ Differences are paired (both systems on the same resampled speakers) where the r
 evaluations keep them in the folder `outputs` beside the records. Else they follow from the two stored intervals, as if
 the items were different ones, which finds less.
 
-Exit code 4 with --fail_on_regression: a metric is significantly worse in B, or a cell or a number of A is gone."""
+Exit code 4 with --fail_on_regression: a metric is significantly worse in B, or a cell or a number of A is gone. A file
+that is no valid record ends it with exit code 2: what decides must not rest on a part of the records."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from voxboard.board.titles import tell_apart, title
 from voxboard.errors import UserError, unknown
 from voxboard.plots.operating import Point
 from voxboard.plots.style import Source
-from voxboard.records import Curves, Filed, Record, System, read, scan
+from voxboard.records import Curves, Filed, Record, System, Unread, read, survey
 
 _EVALUATE = "Evaluate again, or plot the score file of the run."
 
@@ -75,13 +75,21 @@ class Subject:
         return None
 
 
-def collect(words: Sequence[str], records: Path, corpus: str = "", protocol: str = "") -> list[Subject]:
+def collect(
+    words: Sequence[str],
+    records: Path,
+    corpus: str = "",
+    protocol: str = "",
+    left_out: list[tuple[Path, Unread]] | None = None,
+) -> list[Subject]:
     """The systems that some words name: files, folders of records, or systems with a record below `records`.
 
     `corpus` and `protocol` (the start of an id) choose among records; of repetitions the newest counts. Names are
-    made distinct. Raises `UserError` that says what was not found.
+    made distinct. Files in folders that are no valid records go to `left_out`, with their folder. Raises `UserError`
+    that says what was not found, and without `left_out` what is no valid record.
     """
-    found = [subject for word in words for subject in _subjects(word, records, corpus, protocol)]
+    library = _Library(records, corpus, protocol, left_out)
+    found = [subject for word in words for subject in _subjects(word, library)]
     if not found:
         where = f" on {corpus}" if corpus else ""
         raise UserError(
@@ -102,21 +110,41 @@ def same_protocol(subjects: Sequence[Subject]) -> None:
         )
 
 
-def _subjects(word: str, records: Path, corpus: str, protocol: str) -> list[Subject]:
+@dataclass(frozen=True)
+class _Library:
+    """Where systems are looked for by name, and which of their records count."""
+
+    records: Path
+    corpus: str
+    protocol: str
+    left_out: list[tuple[Path, Unread]] | None
+
+    def chosen(self, folder: Path) -> list[Filed]:
+        """The records of a folder that count."""
+        found = survey(folder)
+        if self.left_out is None:
+            found.complete(folder)
+        else:
+            unread = [(folder, one) for one in found.unread]
+            self.left_out.extend(one for one in unread if one not in self.left_out)
+        return _chosen(found.filed, self.corpus, self.protocol)
+
+
+def _subjects(word: str, library: _Library) -> list[Subject]:
     path = Path(word)
     if path.is_dir():
-        return _of_records(_chosen(scan(path), corpus, protocol), word)
+        return _of_records(library.chosen(path), word)
     if path.suffix == ".json" and path.is_file():
         return _of_records([Filed(word, read(path))], "")
     if path.is_file():
         return [_of_scores(path)]
     if path.suffix in (".json", ".txt", ".gz") or len(path.parts) > 1:
         raise UserError(f"There is no file {word}.", "Pass a record, a score file, a folder of records, or a system.")
-    filed = _chosen(scan(records), corpus, protocol)
+    filed = library.chosen(library.records)
     named = [item for item in filed if word.casefold() in map(str.casefold, _called(item.record.system))]
     if not named:
         raise unknown("system", word, {name for item in filed for name in _called(item.record.system)})
-    return _of_records(named, str(records))
+    return _of_records(named, str(library.records))
 
 
 def _called(system: System) -> tuple[str, str]:
