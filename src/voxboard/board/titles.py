@@ -35,7 +35,7 @@ def spec(system: System) -> str:
 
 
 def _trained(system: System, pieces: Sequence[str]) -> Sequence[str]:
-    headless = not system.trained and not (system.pretrained and system.head)
+    headless = not system.trained and (system.head is None or system.start in ("none", "random"))
     return pieces[:2] if headless and len(pieces) == 3 else pieces
 
 
