@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 from collections.abc import Iterator
@@ -169,3 +170,36 @@ def test_a_slug_is_a_safe_file_name(text: str) -> None:
     assert 0 < len(name) <= 60
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert name.strip("-") == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"seed": 42', '"seed": ' + "[" * 200_000 + "]" * 200_000, "nested too deeply"),
+        ('"options": {}', '"options": ' + '{"a": ' * 5000 + "1" + "}" * 5000, "nested too deeply"),
+        ('"count": 6000', '"count": 1' + "0" * 400, "401 digits"),
+        ('"count": 6000', '"count": 1' + "0" * 5000, "not readable as JSON"),
+        ('"value": 0.064', '"value": 1e999', "is inf"),
+        ('"value": 0.064', '"value": "NaN"', "should be a number, not text"),
+        ('"value": 0.064', '"value": NaN', "not readable as JSON"),
+        ('"clusters": 24', '"clusters": -24', "clusters is -24"),
+        ('"parameters": 5400000', '"parameters": -1', "parameters is -1"),
+        ('"real_time_factor": 0.0123', '"real_time_factor": -0.0123', "real_time_factor is -0.0123"),
+        ('"seed": 42', '"seed": 42, "seed": 43', "there twice"),
+        ('"schema"', '"shema"', "no schema version"),
+    ],
+)
+def test_an_odd_record_is_one_sentence(old: str, new: str, says: str, tmp_path: Path) -> None:
+    path = save(make_record(), tmp_path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match=re.escape(says)):
+        read(path)
+
+
+def test_a_record_that_is_no_object_is_one_sentence(tmp_path: Path) -> None:
+    for content in ("[]", "3", "null", '"x"', "", "{", "\xff"):
+        (tmp_path / "odd.json").write_bytes(content.encode("latin-1"))
+        with pytest.raises(UserError, match=r"odd\.json"):
+            read(tmp_path / "odd.json")
