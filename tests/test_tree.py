@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -61,3 +62,16 @@ def test_the_public_names_are_there() -> None:
     assert callable(voxboard.board.build)
     with pytest.raises(AttributeError):
         _ = voxboard.nothing
+
+
+def test_results_of_a_checkout_are_nobodys_leftovers() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "results"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    if listed.returncode:
+        pytest.skip("no checkout")
+    assert not listed.stdout.strip("\0"), "results are made, not kept: a published board is to be named here"
+    ignored = subprocess.run(
+        ["git", "check-ignore", "-q", "results/records/a/b.json"], cwd=ROOT, timeout=60, check=False
+    )
+    assert ignored.returncode == 0, "what a command or a test leaves there must not be added by accident"

@@ -7,13 +7,15 @@ import unicodedata
 from collections.abc import Iterable
 
 
-def printable(text: str) -> str:
+def printable(text: str, lines: bool = False) -> str:
     """Return text from outside as it may reach a terminal: control and format characters are written out.
 
-    A newline or a tab becomes a space. Names of files, records and utterances go through here before they are shown,
-    since an escape sequence in one could recolor, retitle or rewrite what the reader sees.
+    A newline or a tab becomes a space, or stays with `lines`. Names of files, records and utterances go through here
+    before they are shown, since an escape sequence in one could recolor, retitle or rewrite what the reader sees.
     """
-    return "".join(_shown(character) for character in text)
+    if text.isprintable():
+        return text
+    return "".join(character if lines and character in "\n\t" else _shown(character) for character in text)
 
 
 def _shown(character: str) -> str:

@@ -126,15 +126,19 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def read_json(path: str | Path) -> Any:
-    """The content of a JSON file. Raises `UserError` that names the file where it is none, or cannot be read."""
+def read_json(path: str | Path, name: str = "", unique: bool = False) -> Any:
+    """The content of a JSON file. Raises `UserError` that names the file where it is none, or cannot be read.
+
+    `name` stands for the file in errors. With `unique` a key that an object has twice is an error too.
+    """
+    name = name or str(path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UserError(f"{name} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:  # no UTF-8, or a NUL in the name
-        raise UserError(f"{path} is not readable as JSON ({error}).") from error
-    return parse_json(text, str(path))
+        raise UserError(f"{name} is not readable as JSON ({error}).") from error
+    return parse_json(text, name, unique)
 
 
 def read_json_object(path: str | Path) -> dict[str, Any]:
@@ -145,14 +149,26 @@ def read_json_object(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def parse_json(text: str | bytes, name: str) -> Any:
-    """What a JSON text says. Raises `UserError` that names its source; `NaN` and `Infinity` are no JSON."""
+def parse_json(text: str | bytes, name: str, unique: bool = False) -> Any:
+    """What a JSON text says. Raises `UserError` that names its source; `NaN` and `Infinity` are no JSON.
+
+    With `unique` a key that an object has twice is an error: nobody can tell which of the two was meant.
+    """
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique if unique else None)
     except RecursionError as error:
         raise UserError(f"{name} is not readable as JSON (it is nested too deeply).") from error
     except ValueError as error:
         raise UserError(f"{name} is not readable as JSON ({error}).") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:60]!r} is there twice")
+    return content
 
 
 def _no_constant(word: str) -> Any:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.records.record_samples import DCF, EER, FAR, failed, make_record
+from voxboard import systems
 from voxboard.board import Board, arrange
-from voxboard.board.model import brief
+from voxboard.board.model import full_names, hints
 from voxboard.board.names import label, meaning, order
 from voxboard.board.numbers import decimals, duration, number, plain, quantity, show, show_interval, size
-from voxboard.records import Benchmark, Crop, Filed, Record, Value
+from voxboard.records import Benchmark, Crop, Filed, Part, Record, Training, Value
 
 
 def board_of(*records: Record) -> Board:
@@ -212,11 +214,80 @@ def test_numbers_show_as_many_digits_as_papers_do(metric: str, value: Value, tex
     assert (show(value, digits), show_interval(value, digits)) == (text, interval)
 
 
-def test_options_leave_the_label_only_while_systems_stay_told_apart() -> None:
-    apart = board_of(make_record("a(x=1)+mean"), make_record("b(x=1)+mean"))
-    assert sorted(brief(apart.rows).values()) == ["a+mean", "b+mean"]
-    alike = board_of(make_record("a(x=1)+mean"), make_record("a(x=2)+mean"))
-    assert sorted(brief(alike.rows).values()) == ["a(x=1)+mean", "a(x=2)+mean"]
+def test_options_stay_in_names() -> None:
+    board = board_of(make_record("a(x=1)+mean"), make_record("b(x=1)+mean"))
+    assert sorted(full_names(board.rows).values()) == ["a(x=1)+mean", "b(x=1)+mean"]
+
+
+def _called(name: str, spec: str, **changes: Any) -> str:
+    (row,) = board_of(make_record(name, system__spec=spec, **changes)).rows
+    return row.label
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "shown"),
+    [
+        ("a+mean", "a(x=1)+mean+aam(scale=30.0)", "a(x=1)+mean+aam(scale=30.0)"),  # set by flags
+        ("a(x=1)+mean+aam", "a(x=1)+mean+aam", "a(x=1)+mean+aam"),
+        ("a(b='c+d')+mean", "a(b='c+d')+mean", "a(b='c+d')+mean"),
+        ("Mine", "a(x=1)+mean+aam", "Mine"),
+        ("my+thing", "a+mean+aam", "my+thing"),  # of others, who call it so
+    ],
+)
+def test_a_name_has_all_options(name: str, spec: str, shown: str) -> None:
+    assert _called(name, spec) == shown
+
+
+@pytest.mark.parametrize("head", [None, Part("aam")])
+def test_an_untrained_system_has_no_head(head: Part | None) -> None:
+    assert _called("a+mean+aam", "a+mean+aam", system__training=None, system__head=head) == "a+mean"
+    assert _called("a+mean+aam(scale=1)", "a(x=1)+mean", system__training=None, system__head=head) == "a(x=1)+mean"
+    shown = _called("a+frames+ctc", "a+frames+ctc", system__training=None, system__pretrained=True)
+    assert shown == "a+frames+ctc", "published weights of a head count"
+
+
+def test_a_named_system_says_where_it_differs_from_its_card() -> None:
+    card = systems.named()["UniPool"]
+    parts = {f"system__{kind}": Part(part.name, dict(part.options)) for kind, part in card.parts()}
+    assert _called("UniPool", card.spec, **parts) == "UniPool"
+    parts["system__backbone"] = Part(card.backbone.name, {**card.backbone.options, "channels": 7})
+    parts["system__head"] = Part(card.head.name, {**card.head.options, "label": "gender"})
+    assert _called("UniPool", card.spec, **parts) == "UniPool(channels=7)"
+
+
+def test_equal_labels_are_told_apart() -> None:
+    base = {"system__backbone": Part("a", {"x": 1})}
+    records = [
+        make_record("Mine", **base),
+        make_record("Mine", system__backbone=Part("a", {"x": 2})),
+        make_record("Mine", **base, system__training=Training("VCTK")),
+        make_record("Mine", **base, provenance__seed=7),
+        make_record("Mi\u200bne", **base),
+        make_record("Other"),
+    ]
+    board = board_of(*records)
+    names = full_names(board.rows)
+    assert len(set(names.values())) == len(records)
+    assert names[records[5].row] == "Other"
+    assert "x=2" in names[records[1].row]
+    assert names[records[2].row] == "Mine (VCTK, seed 42)"
+    many = {f"k{place}": 0 for place in range(5)}
+    twins = [make_record("Mine", system__backbone=Part("a", {**many, f"k{place}": 1})) for place in range(5)]
+    assert len(set(hints(board_of(*twins).rows).values())) == 5
+
+
+def test_bold_marks_what_no_other_is_surely_better_than() -> None:
+    def bold(*records: Record) -> list[bool]:
+        (panel,) = board_of(*records).panels
+        return [panel.cell(row, panel.main).best for row in panel.rows]
+
+    apart = [make_record("a", 0.01), make_record("b", 0.3)]
+    assert bold(*apart) == [True, False]
+    assert bold(make_record("a", 0.100), make_record("b", 0.101), make_record("c", 0.5)) == [True, True, False]
+    assert bold(apart[0]) == [False], "a lone system"
+    assert bold(apart[0], failed("b")) == [False, False]
+    plain = [make_record(name, values={EER: Value(value)}, strata=()) for name, value in (("a", 0.1), ("b", 0.2))]
+    assert bold(*plain) == [True, False], "what cannot be tested"
 
 
 def test_quantities_are_short() -> None:

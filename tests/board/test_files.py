@@ -105,14 +105,32 @@ def test_a_new_record_changes_the_board(tmp_path: Path) -> None:
     assert all(before[name] != after for name, after in _bytes(tmp_path / "board").items())
 
 
-def test_a_broken_record_leaves_the_board_as_it_was(tmp_path: Path) -> None:
+def test_a_broken_record_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     records = _store(tmp_path / "records")
-    build(records, tmp_path / "board")
-    before = _bytes(tmp_path / "board")
+    whole = build(records, tmp_path / "board")
     (records / "broken.json").write_text("{")
+    (records / "sub").mkdir()
+    (records / "sub" / "|gone\x1b[31m.json").symlink_to(tmp_path / "nowhere")
+    assert run(BoardArgs(str(records), tmp_path / "board")) == 3
+    told = capsys.readouterr().err
+    assert f"{records / 'broken.json'}: It is not readable as JSON" in told
+    assert "|gone\\x1b[31m.json: It is no regular file." in told
+    data = json.loads((tmp_path / "board" / "leaderboard.json").read_text())
+    assert [one["path"] for one in data["left_out"]] == ["broken.json", "sub/|gone\x1b[31m.json"]
+    assert len(data["systems"]) == len(whole.rows)
+    for name in ("leaderboard.md", "index.html"):
+        text = (tmp_path / "board" / name).read_text()
+        assert "2 files among the records could not be read" in text
+        assert "broken.json" in text
+        assert "\x1b" not in text
+        assert str(tmp_path) not in text, "the bytes depend on no place"
+
+
+def test_records_that_are_all_broken_make_no_board(tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{")
     with pytest.raises(UserError, match=r"broken\.json"):
-        build(records, tmp_path / "board")
-    assert _bytes(tmp_path / "board") == before
+        build(tmp_path, tmp_path / "board")
+    assert not (tmp_path / "board").exists()
 
 
 def test_no_records_is_a_sentence(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-c", START, "grid", "run", "g.toml", "--device", "cp
 
 
 def started(folder: Path) -> subprocess.Popen[bytes]:
-    """Start the grid of a folder in a session of its own, so that a signal to it reaches its workers and no one else."""
+    """Start the grid of a folder in a session of its own, so that a signal to it reaches its workers alone."""
     quiet = subprocess.DEVNULL
     return subprocess.Popen(COMMAND, cwd=folder, stdout=quiet, stderr=quiet, start_new_session=True)
 

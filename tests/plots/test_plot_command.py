@@ -147,6 +147,16 @@ def test_what_is_missing_is_said(records: Path, tmp_path: Path) -> None:
         run(PlotArgs("det", (), out, records))
 
 
+def test_a_broken_record_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(grouped(), tmp_path / "records")
+    (tmp_path / "records" / "broken\x1b.json").write_text("[")
+    assert run(PlotArgs("det", (str(tmp_path / "records"),), tmp_path / "plot.svg", tmp_path)) == 3
+    assert "broken\\x1b.json: It is not readable as JSON" in capsys.readouterr().err
+    assert (tmp_path / "plot.svg").is_file()
+    with pytest.raises(UserError, match="broken"):
+        collect([str(tmp_path / "records")], tmp_path)
+
+
 def test_thresholds_come_from_the_record(tmp_path: Path) -> None:
     record = grouped()
     save(record, tmp_path)

@@ -151,6 +151,6 @@ def any_record(draw: st.DrawFn) -> Record:
         tuple(draw(st.lists(gaps, max_size=2))),
         draw(st.none() | _curves()),
         draw(st.none() | _confusions()),
-        draw(st.builds(Cost, parameters=_counts, wall_seconds=st.none() | _numbers)),
+        draw(st.builds(Cost, parameters=_counts, wall_seconds=st.none() | _numbers.map(abs))),
         draw(st.sampled_from(["ok", "imported"])),
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 from tests.records.record_samples import any_record, make_record
 from voxboard.errors import UserError
 from voxboard.files import write_atomically
-from voxboard.records import Record, load, read, save, scan, slug, validate
+from voxboard.records import Record, load, read, save, scan, slug, survey, validate
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -74,7 +77,37 @@ def test_every_broken_file_is_named_in_one_error(tmp_path: Path) -> None:
     assert good.name not in message
 
 
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(make_record("a"), tmp_path / "open")
+    save(make_record("b"), tmp_path / "closed")
+    (tmp_path / "linked").symlink_to(tmp_path / "open")
+    scandir = os.scandir
+
+    def denied(path: str) -> Any:
+        if Path(path).name == "closed":  # what a folder of another user does; for root every folder is open
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    found = survey(tmp_path)
+    assert [filed.record.system.name for filed in found.filed] == ["a"]
+    assert [one.path for one in found.unread] == ["closed", "linked"]
+    assert "Permission denied" in found.unread[0].reason
+    with pytest.raises(UserError, match="closed: It cannot be read: Permission denied"):
+        scan(tmp_path)
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = save(make_record(), tmp_path)
+    path.write_text(path.read_text().replace('"seed":', '"seed": 1, "seed":'))
+    with pytest.raises(UserError, match="the key 'seed' is there twice"):
+        scan(tmp_path)
+
+
 def test_a_missing_folder_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is a file, not a folder of records"):
+        load(tmp_path / "file")
     with pytest.raises(UserError, match="There is no folder"):
         load(tmp_path / "nowhere")
 
@@ -137,3 +170,36 @@ def test_a_slug_is_a_safe_file_name(text: str) -> None:
     assert 0 < len(name) <= 60
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert name.strip("-") == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"seed": 42', '"seed": ' + "[" * 200_000 + "]" * 200_000, "nested too deeply"),
+        ('"options": {}', '"options": ' + '{"a": ' * 5000 + "1" + "}" * 5000, "nested too deeply"),
+        ('"count": 6000', '"count": 1' + "0" * 400, "401 digits"),
+        ('"count": 6000', '"count": 1' + "0" * 5000, "not readable as JSON"),
+        ('"value": 0.064', '"value": 1e999', "is inf"),
+        ('"value": 0.064', '"value": "NaN"', "should be a number, not text"),
+        ('"value": 0.064', '"value": NaN', "not readable as JSON"),
+        ('"clusters": 24', '"clusters": -24', "clusters is -24"),
+        ('"parameters": 5400000', '"parameters": -1', "parameters is -1"),
+        ('"real_time_factor": 0.0123', '"real_time_factor": -0.0123', "real_time_factor is -0.0123"),
+        ('"seed": 42', '"seed": 42, "seed": 43', "there twice"),
+        ('"schema"', '"shema"', "no schema version"),
+    ],
+)
+def test_an_odd_record_is_one_sentence(old: str, new: str, says: str, tmp_path: Path) -> None:
+    path = save(make_record(), tmp_path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match=re.escape(says)):
+        read(path)
+
+
+def test_a_record_that_is_no_object_is_one_sentence(tmp_path: Path) -> None:
+    for content in ("[]", "3", "null", '"x"', "", "{", "\xff"):
+        (tmp_path / "odd.json").write_bytes(content.encode("latin-1"))
+        with pytest.raises(UserError, match=r"odd\.json"):
+            read(tmp_path / "odd.json")

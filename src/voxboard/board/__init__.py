@@ -9,23 +9,27 @@ from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.terminal import table
 from voxboard.errors import UserError
 from voxboard.files import write_atomically
-from voxboard.records import scan
+from voxboard.records import Unread, survey
+from voxboard.records.store import told
 
 FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "index.html")
 
-__all__ = ["FILES", "Board", "Cell", "Column", "Panel", "Row", "arrange", "build", "render", "table"]
+__all__ = ["FILES", "Board", "Cell", "Column", "Panel", "Row", "Unread", "arrange", "build", "render", "table"]
 
 
 def build(records_dir: str | Path, out_dir: str | Path) -> Board:
     """Writes the board of a folder of records: the same records give the same bytes, wherever and whenever.
 
-    All four files are replaced together at the end, so an error leaves the board that was there. Raises `UserError`
-    that names every invalid record (none is skipped silently), and one when there is no record at all.
+    All four files are replaced together at the end, so an error leaves the board that was there. What cannot be read
+    as a record is left out, and the board says so, in `left_out` and in its files. Raises `UserError` when there is
+    no record at all.
     """
-    filed = scan(records_dir)
-    if not filed:
+    found = survey(records_dir)
+    if not found.filed:
+        if found.unread:
+            raise UserError(*told(found.unread, records_dir))
         raise UserError(f"{records_dir} holds no records.", "Evaluate something first: voxboard eval DATA MODEL.")
-    board = arrange(filed)
+    board = arrange(found.filed, found.unread)
     write_atomically({Path(out_dir) / name: text.encode() for name, text in render(board).items()})
     return board
 

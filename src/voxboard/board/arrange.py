@@ -5,35 +5,39 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from voxboard.board.differences import differences, tell_apart
+from voxboard.board import differences as protocols
+from voxboard.board.differences import differences
 from voxboard.board.doubts import doubts
 from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.names import TASKS, label, order
 from voxboard.board.numbers import decimals, plain, show, show_interval
-from voxboard.board.places import rank_ranges
-from voxboard.records import Filed, Record, Value
+from voxboard.board.places import Places, rank_ranges
+from voxboard.board.titles import tell_apart
+from voxboard.records import Filed, Record, Unread, Value
 
 Key = tuple[str, str]  # benchmark name, protocol id
 
 
-def arrange(filed: Iterable[Filed]) -> Board:
-    """The board of some records, whatever their order."""
+def arrange(filed: Iterable[Filed], left_out: Sequence[Unread] = ()) -> Board:
+    """The board of some records, whatever their order, which names the files that it lacks."""
     everything = sorted(filed, key=_age)
     chosen = _latest(everything)
-    rows = _rows(everything)
+    rows = rows_of(item.record for item in everything)
     groups: dict[Key, dict[str, Filed]] = defaultdict(dict)
     for item in chosen:
         groups[item.record.benchmark.name, item.record.protocol_id][item.record.row] = item
     _spread_failures(groups)
     panels = [_panel(key, members, rows) for key, members in groups.items()]
-    panels = tell_apart(sorted(panels, key=_panel_order))
+    panels = protocols.tell_apart(sorted(panels, key=_panel_order))
     return Board(
         panels=tuple(panels),
         rows=tuple(sorted(rows.values(), key=lambda row: _row_order(row, panels))),
         date=max((item.record.provenance.created for item in everything), default=""),
         superseded=len(everything) - len(chosen),
+        left_out=tuple(left_out),
     )
 
 
@@ -51,20 +55,27 @@ def _latest(oldest_first: Iterable[Filed]) -> list[Filed]:
     return list(best.values())
 
 
-def _rows(oldest_first: Iterable[Filed]) -> dict[str, Row]:
+def rows_of(oldest_first: Iterable[Record]) -> dict[str, Row]:
+    """Row id → system and seed, with what tells it from every other that would read the same."""
     rows: dict[str, Row] = {}
-    for item in oldest_first:
-        record = item.record
+    for record in oldest_first:
         held = rows.get(record.row)
         parameters = record.cost.parameters or (held.parameters if held else None)
         rows[record.row] = Row(record.row, record.system, record.provenance.seed, parameters=parameters)
     alike: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in rows.values():
-        alike[row.label, row.spec, row.trained_on, str(row.seed)].append(row)
+        alike[row.label, row.trained_on, str(row.seed)].append(row)
     for twins in alike.values():
-        for row, variant in zip(twins, differences([row.system.identity() for row in twins]), strict=True):
-            rows[row.id] = Row(row.id, row.system, row.seed, ", ".join(variant), row.parameters)
+        apart = tell_apart([""] * len(twins), _differences(twins), [row.id[:6] for row in twins])
+        for row, variant in zip(twins, apart, strict=True):
+            rows[row.id] = replace(row, variant=variant)
     return rows
+
+
+def _differences(twins: Sequence[Row]) -> list[list[str]]:
+    """What differs between systems of one name: their parts, not the line that spells them."""
+    identities = [{**row.system.identity(), "name": "", "spec": ""} for row in twins]
+    return differences(identities)
 
 
 def _spread_failures(groups: dict[Key, dict[str, Filed]]) -> None:
@@ -122,6 +133,7 @@ def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
 def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
     values = [item.record.values.get(column.metric) for item in members.values()]
     rank = _ranks(values, column.better)
+    compared = sum(value is not None and value.value is not None for value in values) > 1
     cells = {}
     for (row, item), value, span in zip(members.items(), values, rank_ranges(values), strict=True):
         if value is None or value.value is None:
@@ -130,8 +142,15 @@ def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
             text, interval = show(value, column.digits), show_interval(value, column.digits)
             # What a bound rests on goes where tables have a column for reasons.
             reason = plain(value.reason) if value.interval == "bound" else ""
-            cells[row] = Cell(value, text, interval, reason, rank[value.value], span, item)
+            place = rank[value.value]
+            best = compared and _unbeaten(value, place, span)
+            cells[row] = Cell(value, text, interval, reason, place, span, best, item)
     return cells
+
+
+def _unbeaten(value: Value, place: int, span: Places | None) -> bool:
+    """Whether no other system is surely better; of values that cannot be tested only the best one."""
+    return span is not None and span[0] == 1 and (value.low is not None or place == 1)
 
 
 def _ranks(values: Sequence[Value | None], better: str) -> dict[float, int]:

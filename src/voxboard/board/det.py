@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxboard.board.chart import Axis, Chart, Dot, Line, Tick, look, path
-from voxboard.board.model import Board, Cell, Panel, Row, brief, hints
+from voxboard.board.model import Board, Cell, Panel, Row, full_names
 from voxboard.plots import operating
 from voxboard.plots.operating import P_TARGETS, cheapest, common_axis, deviates, drawn, equal_error
 from voxboard.records import Curves, Record
@@ -45,8 +45,7 @@ def det(board: Board, panel: Panel) -> Det | None:
         return None
     rows = [row for row in panel.rows if row.id in curves]
     axis = common_axis(curves.values())
-    looks, labels, told = _looks(board, rows), brief(rows), hints(rows)
-    names = {row.id: f"{labels[row.id]} ({told[row.id]})" if told[row.id] else labels[row.id] for row in rows}
+    looks, names = _looks(board, rows), full_names(rows)
     lines, dots = [], []
     for row in reversed(rows):  # the best one on top
         found = curves[row.id]

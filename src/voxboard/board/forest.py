@@ -6,24 +6,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxboard.board.model import Cell, Panel, Row, brief, hints
+from voxboard.board.model import Cell, Panel, Row, hints
 from voxboard.board.numbers import number, scale
 from voxboard.records import Value
 
-LINE = 30  # pixels per row
+LINE = 30  # pixels per row of groups
 LONGEST = 60  # rows; a longer plot helps nobody
 HUGE = 1e300  # a number that still has room for differences and percent
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One row of the plot; positions in percent of the width, `y` in pixels."""
+    """One row of the plot; positions in percent of the width."""
 
     row: Row
     cell: Cell
     label: str
     hint: str  # what tells it from rows with the same name
-    y: float
     x: str
     low: str
     high: str
@@ -35,7 +34,6 @@ class Forest:
 
     marks: tuple[Mark, ...]
     ticks: tuple[tuple[str, str], ...]  # position, label
-    height: int  # of the rows, in pixels
     left_out: int  # rows beyond the longest plot
     unit: str
 
@@ -50,13 +48,13 @@ def forest(panel: Panel) -> Forest | None:
     shown = measured[:LONGEST]
     start, end, step = axis([end for _, _, reach in shown for end in reach])
     rows = [row for row, _, _ in shown]
-    labels, told = brief(rows), hints(rows)
+    told = hints(rows)
     marks = []
-    for index, (row, cell, reach) in enumerate(shown):
+    for row, cell, reach in shown:
         low, value, high = (position(point, start, end) for point in reach)
-        marks.append(Mark(row, cell, labels[row.id], told[row.id], (index + 0.5) * LINE, value, low, high))
+        marks.append(Mark(row, cell, row.label, told[row.id], value, low, high))
     ticks = tuple((position(point, start, end), text) for point, text in ticks_of(start, end, step))
-    return Forest(tuple(marks), ticks, len(shown) * LINE, len(measured) - len(shown), shown_unit(column.unit))
+    return Forest(tuple(marks), ticks, len(measured) - len(shown), shown_unit(column.unit))
 
 
 def ends(value: Value) -> tuple[float, float, float]:

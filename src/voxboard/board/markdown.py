@@ -22,6 +22,9 @@ def markdown(board: Board) -> str:
     made = interval_note(board.values)
     brackets = f"Brackets: 95 % intervals unless noted{f' ({made})' if made else ''}."
     lines = ["# Leaderboard", "", f"Data as of {board.date[:10]}. {brackets} {NOTE}", ""]
+    if board.incomplete:
+        lines += [f"**{board.incomplete}**", ""]
+        lines += [*(f"- {escape(one.path)}: {escape(one.reason)}" for one in board.left_out), ""]
     if len(board.panels) > 1:
         lines += ["## Overview", "", *_overview(board), ""]
     if matrices := crosses(board):
@@ -155,8 +158,14 @@ def _fence(lines: Sequence[str]) -> list[str]:
     return [f"{fence}sh", *dict.fromkeys(lines), fence]
 
 
+_OPENING = re.compile(r"^([-+](?=[-\s]|$)|=+|#+|\d+(?=[.)](?:\s|$)))")  # what begins a block at the start of a line
+
+
 def escape(text: str) -> str:
     """Text as Markdown shows it, with nothing that Markdown, its tables or HTML would act on."""
     # A pipe splits a table cell whatever stands before it, and a backslash could disarm our own.
-    text = html.escape(text, quote=False).replace("\\", "&#92;").replace("|", "&#124;")
-    return re.sub(r"([`*_{}\[\]~$!])", r"\\\1", text)
+    text = html.escape(plain(text), quote=False).replace("\\", "&#92;").replace("|", "&#124;")
+    text = re.sub(r"([`*_{}\[\]~$!])", r"\\\1", text)
+    # A bare address would become a link, at the start of a line a sign a heading, a list or a quotation.
+    text = re.sub(r"(?<=\w)(:(?=/)|@(?=\w+\.)|(?<=www)\.)", lambda sign: f"&#{ord(sign[0])};", text)
+    return _OPENING.sub(lambda signs: "".join(f"&#{ord(sign)};" for sign in signs[0]), text)

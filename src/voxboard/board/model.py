@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from voxboard.board.names import without_options
 from voxboard.board.numbers import plain
 from voxboard.board.places import Places, shown
-from voxboard.records import Benchmark, Filed, Protocol, System, Value
+from voxboard.board.titles import spec, tell_apart, title
+from voxboard.records import Benchmark, Filed, Protocol, System, Unread, Value
 
 SYNTHETIC = "Synthetic speech: it shows that everything works, it is no evidence about real speech."
 
@@ -25,12 +25,14 @@ class Row:
 
     @property
     def label(self) -> str:
-        return plain(self.system.name)
+        """What the system is, options included."""
+        return title(self.system)
 
     @property
     def spec(self) -> str:
         """backbone+pooler+head, empty where the label says the same."""
-        return "" if self.system.spec == self.system.name else plain(self.system.spec)
+        parts = spec(self.system)
+        return "" if parts == self.label else parts
 
     @property
     def trained_on(self) -> str:
@@ -63,11 +65,8 @@ class Cell:
     reason: str = ""  # why there is no number, or what a bound rests on
     rank: int | None = None  # 1 = best; equal values share a rank
     span: Places | None = None  # the best and the worst place that chance allows
+    best: bool = False  # no other system of its column is surely better, and there are others
     filed: Filed | None = None
-
-    @property
-    def best(self) -> bool:
-        return self.rank == 1
 
     @property
     def places(self) -> str:
@@ -118,6 +117,16 @@ class Board:
     rows: tuple[Row, ...]  # all systems, by their ranks in the first panel, then the next
     date: str  # of the newest record, UTC; never of the build
     superseded: int  # older repetitions of a cell that are not shown
+    left_out: tuple[Unread, ...] = ()  # files among the records that could not be read
+
+    @property
+    def incomplete(self) -> str:
+        """That records could not be read, in a sentence; empty where all were."""
+        count = len(self.left_out)
+        if not count:
+            return ""
+        several = f"{count} files among the records" if count > 1 else "One file among the records"
+        return f"{several} could not be read and {'are' if count > 1 else 'is'} left out: this board may lack rows."
 
     @property
     def values(self) -> list[Value]:
@@ -125,19 +134,15 @@ class Board:
         return [cell.value for panel in self.panels for cell in panel.cells.values() if cell.value]
 
 
-def brief(rows: Sequence[Row]) -> dict[str, str]:
-    """Row id → label without the options of its parts, as long as that still tells all rows apart."""
-    short = {row.id: without_options(row.label) for row in rows}
-    told = {(short[row.id], row.trained_on, row.seed, row.variant) for row in rows}
-    return short if len(told) == len(rows) else {row.id: row.label for row in rows}
+def hints(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
+    """Per row the corpus, seed and variant, as far as they tell it from its namesakes; no seed where one is shown."""
+    features = [(row.trained_on, f"seed {row.seed}" if seeds else "", row.variant) for row in rows]
+    names = [row.label if seeds else f"{row.label}, seed {row.seed}" for row in rows]
+    shown = tell_apart(names, features, [row.id[:6] for row in rows])
+    return dict(zip((row.id for row in rows), shown, strict=True))
 
 
-def hints(rows: Sequence[Row]) -> dict[str, str]:
-    """Per row the corpus, seed and variant, as far as they tell it from its namesakes."""
-    found = {}
-    for row in rows:
-        twins = [other for other in rows if other.label == row.label]
-        corpus = row.trained_on if len({other.trained_on for other in twins}) > 1 else ""
-        seed = f"seed {row.seed}" if len({other.seed for other in twins}) > 1 else ""
-        found[row.id] = ", ".join(part for part in (corpus, seed, row.variant) if part)
-    return found
+def full_names(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
+    """Row id → a name that no other of the rows has, for where nothing else stands beside it but perhaps the seed."""
+    told = hints(rows, seeds)
+    return {row.id: f"{row.label} ({told[row.id]})" if told[row.id] else row.label for row in rows}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 _EXACT = {
     "eer@interpolated": "EER",
     "cllr@valid_calibration": "Cllr",
@@ -104,8 +102,3 @@ def order(metric: str, main: str) -> tuple[bool, int, str]:
     """Sort key of columns: the main metric, then the known ones in their usual order, then the rest."""
     name = metric.partition("@")[0].removesuffix("_rate")
     return metric != main, _ORDER.index(name) if name in _ORDER else len(_ORDER), metric
-
-
-def without_options(system: str) -> str:
-    """`ecapa(channels=48)+mean` → `ecapa+mean`."""
-    return re.sub(r"\([^()]*\)", "", system).strip() or system

@@ -24,6 +24,7 @@ from voxboard.board.numbers import count, known, plain, quantity, show, show_int
 from voxboard.board.places import NOTE as PLACES_NOTE
 from voxboard.board.scores import bayes_error, histogram
 from voxboard.board.tasks import sections
+from voxboard.errors import printable
 from voxboard.records import Filed
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _environment() -> Environment:
         autoescape=True,
         loader=FunctionLoader(_read),
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -100,6 +102,15 @@ def _environment() -> Environment:
     )
     environment.globals.update(show=show, show_interval=show_interval)
     return environment
+
+
+def _visible(item: object) -> object:
+    """What the template is about to write, without control codes and without characters that turn text around."""
+    from markupsafe import Markup
+
+    if not isinstance(item, str) or isinstance(item, Markup) or item.isprintable():
+        return item
+    return "".join(character for character in item if character in "\n\t" or printable(character) == character)
 
 
 def _read(name: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from voxboard.board import names, numbers
 from voxboard.board.doubts import CHOSEN, doubts
 from voxboard.board.groups import counted, divisions
@@ -49,7 +47,7 @@ def _table(record: Record) -> Table:
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
         if value.value is not None:
-            table.add_row(names.label(metric), *_cells(metric, value), "")
+            _add(table, names.label(metric), *_cells(metric, value), "")
     _add_strata(table, record, kind)
     return table
 
@@ -73,23 +71,30 @@ def _add_strata(table: Table, record: Record, kind: str) -> None:
     small: dict[str, list[str]] = {}
     large = {part.label: part for part in divisions(record) if part.many}
     for part in large.values():
-        table.add_row(escape(f"{names.label(main)} by {part.label}: {part.spread}"), "", "", f"{len(part.groups):,}")
+        _add(table, f"{names.label(main)} by {part.label}: {part.spread}", "", "", f"{len(part.groups):,}")
     for stratum in record.strata:
         if numbers.plain(stratum.label) in large:
             continue
         if main in stratum.values:
-            shown = escape(f"{names.label(main)}, {stratum.name}")
-            table.add_row(shown, *_cells(main, stratum.values[main], part=True), f"{stratum.count:,}")
+            shown = f"{names.label(main)}, {stratum.name}"
+            _add(table, shown, *_cells(main, stratum.values[main], part=True), f"{stratum.count:,}")
         else:
             small.setdefault(stratum.label or "strata", []).append(stratum.name.removeprefix(f"{stratum.label}="))
     for gap in record.gaps:
         if gap.metric == main:
-            table.add_row(escape(f"gap, {gap.label}: {gap.worst} − {gap.best}"), *_cells(main, gap.value), "")
+            _add(table, f"gap, {gap.label}: {gap.worst} − {gap.best}", *_cells(main, gap.value), "")
     for label, members in small.items():
-        table.add_row(escape(f"{label}, too few {kind}: {', '.join(members)}"), "–", "", "", style="dim")
+        _add(table, f"{label}, too few {kind}: {', '.join(members)}", "–", "", "", style="dim")
+
+
+def _add(table: Table, *cells: str, style: str = "") -> None:
+    """A row of plain text: a name such as `[red]` is no markup."""
+    from rich.text import Text
+
+    table.add_row(*map(Text, cells), style=style)
 
 
 def _cells(metric: str, value: Value, part: bool = False) -> tuple[str, str]:
     digits = numbers.decimals(metric, value.unit)
     reason = "" if part and value.value is not None else value.reason
-    return numbers.show(value, digits), escape(numbers.show_interval(value, digits) or reason)
+    return numbers.show(value, digits), numbers.show_interval(value, digits) or reason

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,10 @@ from voxboard.board.facts import interval_note
 from voxboard.board.model import Board, Column, Panel, Row
 from voxboard.board.numbers import known, plain
 from voxboard.board.places import NOTE
+from voxboard.errors import printable
 from voxboard.records import Gap, Record, Value
 from voxboard.records.codec import encode
+from voxboard.screen import dumps
 
 
 def comma_separated(board: Board) -> str:
@@ -34,13 +37,13 @@ def comma_separated(board: Board) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(lines[0]) if lines else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _harmless(item) for key, item in line.items()} for line in lines)
+    writer.writerows({key: harmless(item) for key, item in line.items()} for line in lines)
     return out.getvalue()
 
 
 def json_text(board: Board) -> str:
     """The bytes of leaderboard.json."""
-    return json.dumps(data(board), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return dumps(data(board), indent=1) + "\n"
 
 
 def data(board: Board) -> dict[str, Any]:
@@ -49,6 +52,7 @@ def data(board: Board) -> dict[str, Any]:
         "schema": 1,
         "data_date": board.date,
         "superseded_records": board.superseded,
+        "left_out": [{"path": one.path, "reason": one.reason} for one in board.left_out],
         "panels": [
             {
                 "benchmark": encode(panel.benchmark),
@@ -178,6 +182,17 @@ def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
     }
 
 
-def _harmless(item: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    return f"'{item}" if isinstance(item, str) and item[:1] in ("=", "+", "-", "@") else item
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_FORMULA = ("=", "+", "-", "@", "|")  # what a cell begins with that a spreadsheet computes, or hands to a program
+
+
+def harmless(item: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe in front; a number stays one.
+
+    Full-width and small forms of the signs count like the signs, and so does what stands behind white space.
+    """
+    if not isinstance(item, str) or _NUMBER.fullmatch(item):
+        return item
+    begins = unicodedata.normalize("NFKC", item.lstrip())[:1]
+    armed = begins in _FORMULA or item[:1] in ("\t", "\r", "\n")
+    return ("'" if armed else "") + printable(item)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from voxboard.board.cross import Cross, Field, crosses
-from voxboard.board.model import SYNTHETIC, Board, Cell, Column, Panel, brief
+from voxboard.board.model import SYNTHETIC, Board, Cell, Column, Panel
+from voxboard.board.titles import folded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _LONGEST_REASON = 48
 _ORIGIN = 26  # characters of a line of what a system was trained on, which may be many corpora
+_NARROWEST = 24  # characters of a line of a name
 _PLACES = "Places: those that chance allows, by unpaired intervals, corrected by Holm."
 _GAP = "Signed: worse than at home, on the test set and in the mean of the foreign ones."
 
@@ -33,7 +35,7 @@ def overview(board: Board, width: int | None = None) -> Table:
     single = len(board.panels) == 1
     columns = [(panel, column) for panel in board.panels for column in panel.columns[: None if single else 1]]
     for kept in range(len(columns), 0, -1):
-        result = _table(board, columns[:kept], len(columns) - kept)
+        result = _table(board, columns[:kept], len(columns) - kept, _name_width(width))
         if _fits(result, width):
             break
     return result
@@ -43,21 +45,27 @@ def matrix(cross: Cross, width: int | None = None) -> Table:
     """One matrix of train × test. A narrow terminal loses the intervals first, then the last test sets."""
     ways = [(len(cross.sets), True), *((kept, False) for kept in range(len(cross.sets), 0, -1))]
     for kept, intervals in ways:
-        result = _matrix(cross, kept, intervals)
+        result = _matrix(cross, kept, intervals, _name_width(width))
         if _fits(result, width):
             break
     return result
 
 
+def _name_width(width: int | None) -> int:
+    """Characters of a name before it goes on in the next line: it is never cut, and leaves room for numbers."""
+    return 10_000 if width is None else max(_NARROWEST, width // 3)
+
+
 def _fits(result: Table, width: int | None) -> bool:
-    from rich.console import Console
     from rich.measure import Measurement
+
+    from voxboard.console import Console
 
     console = Console(width=10_000)
     return width is None or Measurement.get(console, console.options, result).maximum <= width
 
 
-def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int) -> Table:
+def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int, name_width: int) -> Table:
     from rich.text import Text
 
     single = len(board.panels) == 1
@@ -74,20 +82,19 @@ def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int) -> 
             result.add_column("Places", justify="right")
         heading = column.label if single else f"{_heading(panel)}\n{column.label}"
         result.add_column(Text(heading), justify="right", overflow="fold")
-    labels = brief(board.rows)
     for row in board.panels[0].rows if single else board.rows:
         cells: list[Text] = []
         for panel, column in columns:
             cell = panel.cell(row, column)
             cells += [Text(cell.places, style="dim")] if column.main else []
             cells.append(_cell(cell, column))
-        named = Text(f"{labels[row.id]} {row.variant}".strip())
+        named = Text(folded(f"{row.label} {row.variant}".strip(), name_width))
         trained = Text(row.trained_on, style="" if row.system.trained else "dim")
         result.add_row(named, trained, Text(str(row.seed)), *cells)
     return result
 
 
-def _matrix(cross: Cross, kept: int, intervals: bool) -> Table:
+def _matrix(cross: Cross, kept: int, intervals: bool, name_width: int) -> Table:
     from rich.text import Text
 
     label, left_out = cross.column.label, len(cross.sets) - kept
@@ -100,13 +107,12 @@ def _matrix(cross: Cross, kept: int, intervals: bool) -> Table:
         result.add_column(name, justify="right" if side == "right" else "left", overflow="fold", max_width=widest)
     for one in cross.sets[:kept]:
         result.add_column(Text(f"{one.label}{' (synthetic)' if one.synthetic else ''}"), justify="right")
-    labels = brief([line.row for line in cross.lines])
     for line in cross.lines:
-        named = Text(" ".join(part for part in (labels[line.row.id], line.row.variant, line.weights) if part))
+        named = " ".join(part for part in (line.row.label, line.row.variant, line.weights) if part)
         trained = Text(line.row.trained_on, style="" if line.row.system.trained else "dim")
-        gap = Text(line.full if intervals else line.text or "–", style="bold" if line.gap else "dim")
+        gap = Text(line.full if intervals else line.text or "–", style="" if line.gap else "dim")
         fields = (_field(field, intervals) for field in line.fields[:kept])
-        result.add_row(named, trained, Text(str(line.row.seed)), gap, *fields)
+        result.add_row(Text(folded(named, name_width)), trained, Text(str(line.row.seed)), gap, *fields)
     return result
 
 
@@ -143,9 +149,9 @@ def _field(field: Field, interval: bool) -> Text:
 
     if not field.cell.text:
         return Text(_short(field.cell.reason), style="dim italic")
-    text = Text(field.cell.text, style="bold" if field.home else "")
-    text.append(f" {field.cell.interval}" if interval and field.cell.interval else "", style="not bold dim")
-    return text.append(" home" if field.home else f" {field.text}" if field.text else "", style="not bold")
+    text = Text(field.cell.text)
+    text.append(f" {field.cell.interval}" if interval and field.cell.interval else "", style="dim")
+    return text.append(" home" if field.home else f" {field.text}" if field.text else "")
 
 
 def _short(reason: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from voxboard import parallel
 from voxboard.cli import faults
 from voxboard.errors import UserError, unknown
+from voxboard.screen import print
 
 # name → (module, one line). Every module has `def main(argv) -> int`, which parses with tyro.
 COMMANDS = {

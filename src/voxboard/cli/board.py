@@ -6,14 +6,23 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voxboard.cli.parse import parse
+from voxboard.errors import printable
+from voxboard.records.store import told
+from voxboard.screen import print
+
+if TYPE_CHECKING:
+    from voxboard.board import Board
 
 SUMMARY = "Build the leaderboard (Markdown, CSV, JSON, HTML) from the records."
 DESCRIPTION = f"""{SUMMARY}
 
 The same records give the same files, byte by byte. Only numbers with the same protocol share a column. A file that is
-no valid record is an error and leaves the board as it was."""
+no valid record, or a folder that cannot be read, is left out: the board names it, so does stderr, and the exit code
+is 3."""
+PARTIAL = 3  # of a board that lacks records
 
 
 @dataclass(frozen=True)
@@ -30,24 +39,30 @@ class BoardArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Builds the board that the flags ask for. Returns 0."""
+    """Builds the board that the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
     return run(parse(BoardArgs, argv, prog="board", description=DESCRIPTION))
 
 
 def run(args: BoardArgs) -> int:
-    """Builds the board, prints it to stdout, and names the written files on stderr. Returns 0."""
-    from rich.console import Console
-
+    """Builds the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
     from voxboard.board import FILES, build, table
     from voxboard.board.tables import json_text
+    from voxboard.console import Console
     from voxboard.remote_results import records
 
     board = build(records(args.records), args.out)
     if args.json:
-        sys.stdout.write(json_text(board))
+        print(json_text(board), end="")
     else:
         # Piped into a file the table has all the width it wants.
         console = Console() if sys.stdout.isatty() else Console(width=400)
         console.print(table(board, console.width))
     print(f"Wrote {args.out}/: {', '.join(FILES)}", file=sys.stderr)
-    return 0
+    return tell_left_out(board, args.records)
+
+
+def tell_left_out(board: Board, records: str | Path) -> int:
+    """Names on stderr what a board lacks. Returns 3 where it lacks anything, else 0."""
+    if board.left_out:
+        print(f"voxboard: {' '.join(map(printable, told(board.left_out, records)))}", file=sys.stderr)
+    return PARTIAL if board.left_out else 0

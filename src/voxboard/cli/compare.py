@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.limits import Limit, Seed, Within
+from voxboard.screen import dumps, print
 
 REGRESSION = 4
 DESCRIPTION = """Compare B with A: the difference of every metric, its interval, and p corrected for all of them (Holm),
@@ -27,7 +27,8 @@ Differences are paired (both systems on the same resampled speakers) where the r
 evaluations keep them in the folder `outputs` beside the records. Else they follow from the two stored intervals, as if
 the items were different ones, which finds less.
 
-Exit code 4 with --fail_on_regression: a metric is significantly worse in B, or a cell or a number of A is gone."""
+Exit code 4 with --fail_on_regression: a metric is significantly worse in B, or a cell or a number of A is gone. A file
+that is no valid record ends it with exit code 2: what decides must not rest on a part of the records."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def run(args: CompareArgs) -> int:
     found = compare(a, b, settings)
     if args.json:
         content = {**asdict(found), "failed": found.failed}
-        print(json.dumps(content, indent=2, ensure_ascii=False))
+        print(dumps(content))
     else:
         show(found, a, b)
     for note in found.notes:

@@ -20,8 +20,9 @@ STYLES = {"worse": "red", "better": "green"}
 
 def show(found: Comparison, before: Side, after: Side) -> None:
     """Prints a comparison of two sides."""
-    from rich.console import Console
     from rich.text import Text
+
+    from voxboard.console import Console
 
     console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=200, soft_wrap=True)
     console.print(Text(f"A: {before.described}\nB: {after.described}"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
 from voxboard.limits import Limit
+from voxboard.screen import print
 
 if TYPE_CHECKING:
     from voxboard.grids import Cell

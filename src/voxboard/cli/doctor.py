@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -13,6 +12,7 @@ import tyro
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Limit, Size
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.contracts import Finding, Subject
@@ -227,14 +227,14 @@ def _json(examined: Sequence[tuple[Subject[Any], Cost | None, list[Finding]]]) -
 
 
 def _dump(content: Any) -> None:
-    json.dump(content, sys.stdout, indent=2)
-    print()
+    print(dumps(content))
 
 
 def _print(title: str, findings: Sequence[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from voxboard.console import Console
 
     table = Table("check", "", "measured", "meaning", title=Text(title), title_justify="left", box=None)
     for finding in findings:
@@ -248,9 +248,10 @@ def _print(title: str, findings: Sequence[Finding]) -> None:
 
 
 def _print_rows(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from voxboard.console import Console
 
     table = Table("name", "", "weights", "ms", "problem", title=Text(title), title_justify="left", box=None)
     for row in rows:

@@ -15,6 +15,7 @@ from voxboard.cli.log import closing
 from voxboard.cli.parse import own_advice, parse
 from voxboard.errors import UserError
 from voxboard.limits import Seconds, Seed
+from voxboard.screen import print
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut

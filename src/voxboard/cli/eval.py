@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +13,7 @@ from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
 from voxboard.limits import Seed
+from voxboard.screen import dumps, print
 from voxboard.systems import Part
 from voxboard.training.config import Evaluation, Weights, words_for_paths
 
@@ -121,11 +120,9 @@ def spoken(argv: Sequence[str], config: Any) -> dict[str, Any]:
 
 def _show(record: Any, as_json: bool) -> None:
     if as_json:
-        json.dump(record.to_dict(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(dumps(record.to_dict()))
         return
-    from rich.console import Console
-
     from voxboard.board.sheet import sheet
+    from voxboard.console import Console
 
     Console().print(sheet(record))

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TextIO
 
 from voxboard.errors import UserError, printable
+from voxboard.screen import print
 
 DEBUG, ENVIRONMENT = "--debug", "VOXBOARD_DEBUG"
 MISTAKE, FAULT = 2, 1  # exit codes: of the user or the machine, and of voxboard

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from voxboard.cli.parse import parse
 from voxboard.errors import unknown
 from voxboard.grids.engine import Resources
 from voxboard.limits import Limit, NotNegative, Replicates
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.grids.cross import Crossed
@@ -129,7 +129,7 @@ def run(args: Run) -> int:
     from voxboard.grids import Grid, runner, timeless
     from voxboard.grids.place import Place
     from voxboard.grids.plan import How
-    from voxboard.records import scan
+    from voxboard.records import survey
 
     grid = Grid.load(args.grid)
     word = args.out or folder_of(grid.name)
@@ -146,10 +146,10 @@ def run(args: Run) -> int:
         if args.max_hours or args.max_disk_gb or args.max_memory_gb:
             _check(args, place, how, cells)
         plan = runner.run(cells, place, how, args.jobs, say, args.retry, args)
-        board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
+        lacking = board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
         place.publish(*(place.board / name for name in FILES))
-        say(f"without times: {timeless.digest(scan(place.records))}")
-    return PARTIAL if plan.having("missing", "failed") else 0
+        say(f"without times: {timeless.digest(survey(place.records).filed)}")
+    return PARTIAL if lacking or plan.having("missing", "failed") else 0
 
 
 def folder_of(name: str) -> str:
@@ -192,7 +192,7 @@ def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
             "todo": [[named.id for named in job.cells] for job in jobs],
             "forwards_saved": saved,
         }
-        print(json.dumps(content, indent=1))
+        print(dumps(content, indent=1))
         return 0
     for job in jobs:
         if job.bank:
@@ -228,7 +228,7 @@ def _status(args: Where) -> int:
             }
         )
     if args.json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print(dumps(rows, indent=1))
     else:
         for row in rows:
             print(f"{row['cell']}  {row['state']:8}{row['what']}{': ' if row['reason'] else ''}{row['reason']}")
@@ -240,6 +240,7 @@ def _status(args: Where) -> int:
 def _cross(args: Cross) -> int:
     from voxboard import remote_results
     from voxboard.board import FILES, build
+    from voxboard.cli.board import tell_left_out
     from voxboard.cli.eval import Eval
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
@@ -252,27 +253,27 @@ def _cross(args: Cross) -> int:
     options = Eval(device=args.device, runs=home, records=args.records)
     found = cross(runs, args.on, options, Evaluation(replicates=args.replicates))
     _matrix(found, args.json)
+    lacking = 0
     if any(each.record for each in found):
         out = args.out or args.records.parent / "board"
-        build(args.records, out)
+        lacking = tell_left_out(build(args.records, out), args.records)
         say(f"Wrote {out}/: {', '.join(FILES)}")
-    return PARTIAL if any(each.record is None for each in found) else 0
+    return PARTIAL if lacking or any(each.record is None for each in found) else 0
 
 
 def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
     """Prints the records as a board shows them: train × test, or a plain table where no system met two corpora."""
-    from rich.console import Console
-
     from voxboard.board import arrange, terminal
     from voxboard.board.cross import crosses
     from voxboard.board.cross_tables import entry
+    from voxboard.console import Console
     from voxboard.records import Filed
 
     board = arrange([Filed(f"{place}.json", each.record) for place, each in enumerate(found) if each.record])
     matrices = crosses(board)
     if as_json:
         content = {"numbers": [_number(each) for each in found], "crosses": [entry(one) for one in matrices]}
-        print(json.dumps(content, indent=1, ensure_ascii=False))
+        print(dumps(content, indent=1))
         return
     console = Console() if sys.stdout.isatty() else Console(width=400)
     for matrix in matrices:

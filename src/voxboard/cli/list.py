@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from voxboard.cli.parse import parse
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,10 +36,9 @@ def main(argv: Sequence[str]) -> int:
     )
     found = {kind: rows for kind, rows in catalogue().items() if args.kind in ("all", kind)}
     if args.json:
-        json.dump(found, sys.stdout, indent=2)
-        print()
+        print(dumps(found))
         return 0
-    from rich.console import Console
+    from voxboard.console import Console
 
     for kind, rows in found.items():
         Console().print(_tasks(rows) if kind == "benchmarks" else _table(kind, rows), "")

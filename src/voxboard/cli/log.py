@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from voxboard import parallel
+from voxboard.screen import print
 
 
 class _Stderr(logging.Handler):

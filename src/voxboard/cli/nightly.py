@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.cli import grid as grids
 from voxboard.cli.parse import parse
+from voxboard.errors import UserError
+from voxboard.files import parse_json
 
 if TYPE_CHECKING:
     from voxboard.grids.place import Place
@@ -51,7 +54,7 @@ def compare(place: Place) -> bool:
     old = last.read_bytes() if last.is_file() else None
     if new == old:
         return False
-    text = changes(_json(old), json.loads(new))
+    text = changes(_last(old, last), json.loads(new))
     # The comparison first: killed in between, the next start makes the same one.
     write_atomically({place.board / CHANGES: text.encode()})
     write_atomically({last: new})
@@ -60,5 +63,17 @@ def compare(place: Place) -> bool:
     return True
 
 
-def _json(data: bytes | None) -> Any:
-    return None if data is None else json.loads(data)
+def _last(data: bytes | None, path: Path) -> Any:
+    """Last night's board, None before the first. Raises `UserError` for a file that is none."""
+    from voxboard.grids.changes import entries
+
+    if data is None:
+        return None
+    try:
+        content = parse_json(data, str(path))
+        entries(content)
+        return content if content["data_date"] else None
+    except (UserError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is no board of an earlier night.", "Delete it: the next night compares with none, and keeps all."
+        ) from error

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from voxboard.cli.parse import parse
+from voxboard.errors import printable
+from voxboard.screen import print
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from voxboard.plots.sources import Subject
-    from voxboard.records import Record
+    from voxboard.records import Record, Unread
 
 Kind = Literal["det", "histogram", "calibration", "groups", "confusion"]
 DESCRIPTION = """Draw records or score files as PNG or SVG.
@@ -28,7 +30,9 @@ DESCRIPTION = """Draw records or score files as PNG or SVG.
   voxboard plot confusion results/records --corpus Voices --out mixed.svg   which class is taken for which
 
 Systems share a DET plot only under the same protocol. Lines are thinned to what is seen; the operating points on them
-are exact. The same input gives the same bytes."""
+are exact. The same input gives the same bytes. A file in a folder of records that is no valid record is left out and
+named on stderr; the exit code is 3 then."""
+PARTIAL = 3  # records could not be read
 
 
 @dataclass(frozen=True)
@@ -58,19 +62,20 @@ class PlotArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Draws what the flags ask for. Returns 0."""
+    """Draws what the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
     return run(parse(PlotArgs, argv, prog="plot", description=DESCRIPTION))
 
 
 def run(args: PlotArgs) -> int:
-    """Draws, writes, and names the written file on stdout. Returns 0."""
+    """Draws, writes, and names the written file on stdout. Returns as `main` does."""
     from voxboard.errors import UserError
     from voxboard.plots import save
     from voxboard.plots.sources import collect
 
     if not args.sources:
         raise UserError("There is nothing to plot.", "Name a record, a score file, a folder of records, or a system.")
-    subjects: Sequence[Subject] = collect(args.sources, args.records, args.corpus, args.protocol)
+    left_out: list[tuple[Path, Unread]] = []
+    subjects: Sequence[Subject] = collect(args.sources, args.records, args.corpus, args.protocol, left_out)
     if args.kind == "confusion":
         subjects = _with_classes(subjects)
     try:
@@ -79,7 +84,9 @@ def run(args: PlotArgs) -> int:
         raise UserError(f"{', '.join(args.sources)}: {error}.") from error
     print(save(figure, args.out))
     print(f"Drew {len(subjects)} system{'s' if len(subjects) > 1 else ''}.", file=sys.stderr)
-    return 0
+    for folder, one in left_out:
+        print(f"voxboard: left out: {printable(f'{folder / one.path}: {one.reason}')}", file=sys.stderr)
+    return PARTIAL if left_out else 0
 
 
 def _det(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from voxboard.cli.log import closing
 from voxboard.cli.parse import own_advice, parse
 from voxboard.errors import UserError
 from voxboard.limits import Count, CountOrZero, Seconds
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.model import Network
@@ -86,8 +86,7 @@ def run(args: Predict) -> int:
         rows = zip(args.files, found, strict=True)
         content = [{"file": str(file), **{task: predictions.to_dict(said) for task, said in row.items()}}
                    for file, row in rows]  # fmt: skip
-        json.dump(content, sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(dumps(content))
     else:
         _print_table(args.files, found)
         closing("--topk 3 tells the next likeliest classes, --json their scores too.")
@@ -107,9 +106,10 @@ def _network(args: Predict) -> Network:
 
 
 def _print_table(files: Sequence[Path], found: Sequence[Mapping[str, Said]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from voxboard.console import Console
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("file", "task", "prediction"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import tyro
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError, printable
 from voxboard.limits import Count, Seed
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.data.corpus import Corpus
@@ -124,8 +124,7 @@ def run(args: Prepare) -> int:
     for note in corpus.info.notes:
         print(f"  {printable(note)}", file=sys.stderr)
     if args.json:
-        json.dump(described(corpus), sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(dumps(described(corpus)))
     else:
         _print_table(corpus)
     sys.stdout.flush()
@@ -189,8 +188,9 @@ def described(corpus: Corpus) -> Mapping[str, object]:
 
 
 def _print_table(corpus: Corpus) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from voxboard.console import Console
 
     version = f" {corpus.info.version}" if corpus.info.version else ""
     console = Console()

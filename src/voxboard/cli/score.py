@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from voxboard.cli.parse import parse
 from voxboard.errors import UserError
 from voxboard.limits import NotNegative, Replicates, Seed
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.imported.record import Source
@@ -125,10 +125,9 @@ def run(args: ScoreArgs, arguments: Sequence[str] | None = None) -> int:
     record = _record(args, arguments)
     path = records.save(record, args.records)
     if args.json:
-        json.dump(record.to_dict(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(dumps(record.to_dict()))
     else:
-        from rich.console import Console
+        from voxboard.console import Console
 
         Console().print(sheet(record))
     print(f"Wrote {path}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.errors import unknown
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.catalogue import Facts
@@ -40,13 +40,11 @@ def main(argv: Sequence[str]) -> int:
     if not known and config is None:
         raise unknown("name", args.name, _names())
     if args.json:
-        json.dump([*map(asdict, known), *([] if config is None else [config])], sys.stdout, indent=2)
-        print()
+        print(dumps([*map(asdict, known), *([] if config is None else [config])]))
         return 0
-    from rich.console import Console
-
     from voxboard.catalogue import render, task_pages
     from voxboard.catalogue.tasks import TaskFacts
+    from voxboard.console import Console
 
     for facts in known:
         shown = task_pages.rich(facts) if isinstance(facts, TaskFacts) else render.rich(facts)

@@ -13,6 +13,7 @@ from voxboard.cli.log import board_command, closing, to_stderr
 from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
+from voxboard.screen import print
 from voxboard.systems import Part, System
 from voxboard.training.config import Evaluation, General, RunConfig, Training, training_of, words_for_paths
 
@@ -57,9 +58,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     print(f"run {folder}")
     if record is not None:
-        from rich.console import Console
-
         from voxboard.board.sheet import sheet
+        from voxboard.console import Console
 
         Console().print(sheet(record))
     _close(folder, runs.config_of(folder), record is not None)

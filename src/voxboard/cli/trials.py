@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from voxboard.cli.parse import parse
 from voxboard.cli.prepare import mapping
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Count, CountOrZero, Seed, Within
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.trials.design import Design
@@ -296,5 +296,4 @@ def _convert(argv: Sequence[str]) -> int:
 
 
 def _print_json(content: dict[str, Any]) -> None:
-    json.dump(content, sys.stdout, indent=2, ensure_ascii=False)
-    print()
+    print(dumps(content))

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.bar import Bar
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from voxboard.console import Console
 
 if TYPE_CHECKING:
     from voxboard.trials.table import Trials

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.limits import NotNegative
+from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.comparison.repeat import Verification
@@ -53,7 +53,7 @@ def run(args: VerifyArgs) -> int:
     print(f"voxboard: {record.provenance.command}", file=sys.stderr)
     found = verify(record, args.tolerance, args.data)
     if args.json:
-        print(json.dumps({**asdict(found), "holds": found.holds}, indent=2, ensure_ascii=False))
+        print(dumps({**asdict(found), "holds": found.holds}))
     else:
         _show(found)
     return 0 if found.holds else MISMATCH

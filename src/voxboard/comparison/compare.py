@@ -8,6 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from voxboard.board.arrange import rows_of
+from voxboard.board.model import full_names
+from voxboard.board.numbers import plain
+from voxboard.board.titles import title
 from voxboard.comparison import outputs
 from voxboard.comparison.pairing import pairs
 from voxboard.comparison.raw import Options, Paired
@@ -102,7 +106,7 @@ def compare(before: Side, after: Side, settings: Settings | None = None) -> Comp
     settings = settings or Settings()
     if bool(before.records) != bool(after.records):
         raise UserError("One side has records, the other raw outputs.", "Compare records with records.")
-    found = _Found(settings)
+    found = _Found(settings, [*before.records.values(), *after.records.values()])
     if before.records:
         _records(before, after, found)
     else:
@@ -126,11 +130,16 @@ def compare(before: Side, after: Side, settings: Settings | None = None) -> Comp
 class _Found:
     """What comes to light while two sides are gone through."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, records: Sequence[Record]) -> None:
         self.settings = settings
+        self.names = full_names(list(rows_of(records).values()), seeds=False)
         self.rows: list[Row] = []
         self.vanished: list[Vanished] = []
         self.new: list[str] = []
+
+    def cell(self, record: Record) -> str:
+        """Its name, which no other cell of the two sides has."""
+        return _cell(record, self.names[record.row])
 
     def wanted(self, metric: str, main: bool) -> bool:
         settings = self.settings
@@ -215,21 +224,21 @@ def _matched(before: Side, after: Side, found: _Found) -> Iterator[tuple[str, Re
         (first,), (second,) = before.records.values(), after.records.values()
         _same_protocol(first, second)
         if first.row != second.row:
-            yield f"{_cell(second)} against {first.system.name}", first, second
+            yield f"{found.cell(second)} against {found.names[first.row]}", first, second
         else:
-            yield _cell(second), first, second
+            yield found.cell(second), first, second
         return
     for cell, first in before.records.items():
         if first.status == "failed":
             continue
         partner = after.records.get(cell)
         if partner is not None and partner.status != "failed":
-            yield _cell(first), first, partner
+            yield found.cell(first), first, partner
         else:
-            found.vanished.append(Vanished(_cell(first), "", _why(first, partner, after)))
+            found.vanished.append(Vanished(found.cell(first), "", _why(first, partner, after)))
     numbers = (cell for cell, one in after.records.items() if one.status != "failed")
     held = {cell for cell, one in before.records.items() if one.status != "failed"}
-    found.new += [_cell(after.records[cell]) for cell in numbers if cell not in held]
+    found.new += [found.cell(after.records[cell]) for cell in numbers if cell not in held]
 
 
 def _why(first: Record, second: Record | None, after: Side) -> str:
@@ -248,10 +257,13 @@ def _why(first: Record, second: Record | None, after: Side) -> str:
 def _same_protocol(first: Record, second: Record) -> None:
     for record in (first, second):
         if record.status == "failed":
-            raise UserError(f"{_cell(record)} has no numbers: {record.reason}.", "Evaluate again.")
+            raise UserError(
+                f"{_cell(record, title(record.system))} has no numbers: {record.reason}.", "Evaluate again."
+            )
     if (first.benchmark.name, first.protocol_id) != (second.benchmark.name, second.protocol_id):
         raise UserError(
-            f"{_cell(first)} has protocol {first.protocol_id}, {_cell(second)} has {second.protocol_id}.",
+            f"{_cell(first, title(first.system))} has protocol {first.protocol_id}, "
+            f"{_cell(second, title(second.system))} has {second.protocol_id}.",
             "Numbers can be compared under one protocol only: evaluate both on the same list.",
         )
 
@@ -284,5 +296,5 @@ def _tested(paired: Paired) -> Difference:
     return Difference(found.value, found.low if bounded else None, found.high if bounded else None, p)
 
 
-def _cell(record: Record) -> str:
-    return f"{record.system.name} on {record.benchmark.name}, seed {record.provenance.seed}"
+def _cell(record: Record, name: str) -> str:
+    return f"{name} on {plain(record.benchmark.name)}, seed {record.provenance.seed}"

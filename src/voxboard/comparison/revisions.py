@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from voxboard.errors import UserError
+from voxboard.files import parse_json
 from voxboard.records import Filed, Record
 from voxboard.records.provenance import git
 
@@ -33,12 +33,11 @@ def records_at(commit: str, folder: Path) -> list[Filed]:
 
 
 def _parsed(data: bytes, where: str) -> Record:
+    content = parse_json(data, where, unique=True)
     try:
-        return Record.from_dict(json.loads(data))
+        return Record.from_dict(content)
     except UserError as error:
         raise UserError(f"{where}: {error.problem}", error.advice) from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where} is not readable as JSON ({error}).") from error
 
 
 def _contents(blobs: list[str]) -> list[bytes]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voxboard.board.titles import title
 from voxboard.comparison import outputs, revisions
 from voxboard.errors import UserError
 from voxboard.records import Filed, Record, read, scan
@@ -37,7 +38,7 @@ class Side:
         training = record.system.training
         steps = f" after {training.steps} steps" if training and training.steps else ""
         trained = f"trained on {training.corpus}{steps}" if training else record.system.trained_on
-        return f"{self.name}, {record.system.name}, {trained}, of {days[0]}"
+        return f"{self.name}, {title(record.system)}, {trained}, of {days[0]}"
 
 
 def side(word: str, folder: Path) -> Side:

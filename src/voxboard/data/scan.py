@@ -175,10 +175,12 @@ def _spinner(label: str) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda count: None
         return
-    from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(label) as status:
-        yield lambda count: None if count % 5000 else status.update(f"{label}: {count:,} files")
+    from voxboard.console import Console
+
+    with Console(stderr=True).status(Text(label)) as status:
+        yield lambda count: None if count % 5000 else status.update(Text(f"{label}: {count:,} files"))
 
 
 def _walk(folder: Path, linked: set[Path]) -> Iterator[os.DirEntry[str]]:

@@ -12,6 +12,7 @@ from voxboard.grids.engine import Done, Resources, Say
 from voxboard.grids.place import Place
 from voxboard.grids.plan import How, Plan
 from voxboard.grids.spec import Cell
+from voxboard.progress import duration
 
 
 def run(
@@ -65,13 +66,6 @@ class Tally:
         if left <= 0 or not self._done:
             return ""
         return f", about {duration((self._clock() - self._started) / self._done * left)} left"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: `40 s`, `12 min`, `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def _tell(done: Done, tally: Tally, say: Say) -> None:

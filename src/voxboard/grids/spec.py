@@ -72,8 +72,8 @@ class Grid:
     def cells(self) -> list[Cell]:
         """All cells, those with the least to do first. Raises `UserError` for a part or setting that does not exist.
 
-        An untrained system has neither head nor learning rate, so it stands in a grid once per seed. Raises the same for
-        more cells than a board can show.
+        An untrained system has neither head nor learning rate, so it stands in a grid once per seed. Raises the same
+        for more cells than a board can show.
         """
         number = math.prod(map(len, (self.data, self.backbones, self.poolers, self.heads or ("",), self.seeds)))
         if number > MOST_CELLS:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from voxboard.plots.operating import P_TARGETS
-from voxboard.plots.style import COLOURS, INK, SOFT, Source, as_curves, panels, plain_axes, styled
+from voxboard.plots.style import COLOURS, INK, SOFT, Source, as_curves, heading, panels, plain_axes, styled
 from voxboard.records import Curves
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def calibration(systems: Mapping[str, Source], title: str = "") -> Figure:
         top = _top(found)
         for axes, (name, curves) in zip(grid, found.items(), strict=False):
             _bayes_error(axes, curves, top)
-            axes.set_title(name)
+            axes.set_title(heading(name, width))
         for axes, (name, (scores, labels)) in zip(grid[len(found) :], ratios.items(), strict=True):
             _reliability(axes, scores, labels)
-            axes.set_title("" if len(found) == 1 else name)
+            axes.set_title("" if len(found) == 1 else heading(name, width))
         if title:
             figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     return figure

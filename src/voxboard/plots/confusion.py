@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from voxboard.board.confusion import LARGEST, Matrix, matrix
-from voxboard.plots.style import COLOURS, INK, SOFT, panels, styled
+from voxboard.plots.style import COLOURS, INK, SOFT, heading, panels, styled
 from voxboard.records import Record
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ def confusion(systems: Mapping[str, Record], title: str = "") -> Figure:
     longest = max(len(name) for mixed in found.values() for name in mixed.classes)
     room = 0.075 * longest
     with styled():
-        figure, grid = panels(len(found), 1.6 + room + _CELL * most, 1.3 + room + _CELL * most, columns=3)
+        width = 1.6 + room + _CELL * most
+        figure, grid = panels(len(found), width, 1.3 + room + _CELL * most, columns=3)
         for axes, (name, mixed) in zip(grid, found.items(), strict=True):
             _panel(axes, mixed)
-            axes.set_title(name)
+            axes.set_title(heading(name, width))
         if title:
             figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.errors import UserError
-from voxboard.plots.style import COLOURS, LINE, SOFT, styled
+from voxboard.plots.style import COLOURS, LINE, SOFT, in_key, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,7 +107,7 @@ def _points(axes: Axes, points: Floats, groups: Sequence[str]) -> list[Line2D]:
         marker = _MARKERS[index // len(COLOURS) % len(_MARKERS)]
         look: dict[str, Any] = {"color": COLOURS[index % len(COLOURS)], "marker": marker}
         axes.scatter(points[own, 0], points[own, 1], s=size, alpha=0.85, edgecolors="white", linewidths=0.4, **look)
-        key.append(Line2D([], [], linestyle="", markersize=4.5, label=name, **look))
+        key.append(Line2D([], [], linestyle="", markersize=4.5, label=in_key(name), **look))
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])  # neither axis has a meaning or a unit
     axes.set_yticks([])

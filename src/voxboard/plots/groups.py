@@ -10,14 +10,14 @@ from voxboard.board.forest import ends, shown_unit
 from voxboard.board.groups import Division, Group, divisions
 from voxboard.board.names import label
 from voxboard.board.numbers import plain, show, show_interval
-from voxboard.plots.style import COLOURS, INK, LINE, SOFT, panels, plain_axes, styled
+from voxboard.plots.style import COLOURS, INK, LINE, SOFT, heading, panels, plain_axes, styled
 from voxboard.records import Record, Value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW = 0.24  # inches
+_ROW, _WIDTH = 0.24, 5.6  # inches
 _USUAL, _WORST = COLOURS[0], COLOURS[1]
 
 
@@ -40,11 +40,11 @@ def forest(systems: Mapping[str, Record], metric: str | None = None, title: str 
     whole = {name: _whole(record, metric) for name, record in systems.items()}
     rows = max(2 + sum(len(part.groups) + 2.5 for part in parts) for parts in found.values())
     with styled():
-        figure, grid = panels(len(found), 5.6, 0.9 + _ROW * rows, columns=2)
+        figure, grid = panels(len(found), _WIDTH, 0.9 + _ROW * rows, columns=2)
         limits = _limits([value for name, parts in found.items() for value in (*_numbers(parts), *whole[name])])
         for axes, (name, parts) in zip(grid, found.items(), strict=True):
             _panel(axes, parts, whole[name], _kind(systems[name]))
-            axes.set(title=name, xlim=limits)
+            axes.set(title=heading(name, _WIDTH), xlim=limits)
         if title:
             figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from voxboard.plots.style import INK, NON_TARGETS, TARGETS, Source, as_curves, panels, plain_axes, styled
+from voxboard.plots.style import INK, NON_TARGETS, TARGETS, Source, as_curves, heading, panels, plain_axes, styled
 from voxboard.records import Curves
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ def histogram(systems: Mapping[str, Source], thresholds: Mapping[str, float] | N
     """
     found = as_curves(systems)
     with styled():
-        figure, grid = panels(len(found), *((4.6, 3.2) if len(found) == 1 else (3.3, 2.6)))
+        width, height = (4.6, 3.2) if len(found) == 1 else (3.3, 2.6)
+        figure, grid = panels(len(found), width, height)
         for axes, (name, curves) in zip(grid, found.items(), strict=True):
             _panel(axes, curves, (thresholds or {}).get(name))
-            axes.set_title(name)
+            axes.set_title(heading(name, width))
         if title:
             figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     return figure

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from voxboard.board.names import without_options
+from voxboard.board.arrange import rows_of
+from voxboard.board.model import Row
+from voxboard.board.numbers import plain
+from voxboard.board.titles import tell_apart, title
 from voxboard.errors import UserError, unknown
 from voxboard.plots.operating import Point
 from voxboard.plots.style import Source
-from voxboard.records import Curves, Filed, Record, read, scan
+from voxboard.records import Curves, Filed, Record, System, Unread, read, survey
 
 _EVALUATE = "Evaluate again, or plot the score file of the run."
 
@@ -72,13 +75,21 @@ class Subject:
         return None
 
 
-def collect(words: Sequence[str], records: Path, corpus: str = "", protocol: str = "") -> list[Subject]:
+def collect(
+    words: Sequence[str],
+    records: Path,
+    corpus: str = "",
+    protocol: str = "",
+    left_out: list[tuple[Path, Unread]] | None = None,
+) -> list[Subject]:
     """The systems that some words name: files, folders of records, or systems with a record below `records`.
 
     `corpus` and `protocol` (the start of an id) choose among records; of repetitions the newest counts. Names are
-    made distinct. Raises `UserError` that says what was not found.
+    made distinct. Files in folders that are no valid records go to `left_out`, with their folder. Raises `UserError`
+    that says what was not found, and without `left_out` what is no valid record.
     """
-    found = [subject for word in words for subject in _subjects(word, records, corpus, protocol)]
+    library = _Library(records, corpus, protocol, left_out)
+    found = [subject for word in words for subject in _subjects(word, library)]
     if not found:
         where = f" on {corpus}" if corpus else ""
         raise UserError(
@@ -99,21 +110,46 @@ def same_protocol(subjects: Sequence[Subject]) -> None:
         )
 
 
-def _subjects(word: str, records: Path, corpus: str, protocol: str) -> list[Subject]:
+@dataclass(frozen=True)
+class _Library:
+    """Where systems are looked for by name, and which of their records count."""
+
+    records: Path
+    corpus: str
+    protocol: str
+    left_out: list[tuple[Path, Unread]] | None
+
+    def chosen(self, folder: Path) -> list[Filed]:
+        """The records of a folder that count."""
+        found = survey(folder)
+        if self.left_out is None:
+            found.complete(folder)
+        else:
+            unread = [(folder, one) for one in found.unread]
+            self.left_out.extend(one for one in unread if one not in self.left_out)
+        return _chosen(found.filed, self.corpus, self.protocol)
+
+
+def _subjects(word: str, library: _Library) -> list[Subject]:
     path = Path(word)
     if path.is_dir():
-        return _of_records(_chosen(scan(path), corpus, protocol), word)
+        return _of_records(library.chosen(path), word)
     if path.suffix == ".json" and path.is_file():
         return _of_records([Filed(word, read(path))], "")
     if path.is_file():
         return [_of_scores(path)]
     if path.suffix in (".json", ".txt", ".gz") or len(path.parts) > 1:
         raise UserError(f"There is no file {word}.", "Pass a record, a score file, a folder of records, or a system.")
-    filed = _chosen(scan(records), corpus, protocol)
-    named = [item for item in filed if item.record.system.name.casefold() == word.casefold()]
+    filed = library.chosen(library.records)
+    named = [item for item in filed if word.casefold() in map(str.casefold, _called(item.record.system))]
     if not named:
-        raise unknown("system", word, {item.record.system.name for item in filed})
-    return _of_records(named, str(records))
+        raise unknown("system", word, {name for item in filed for name in _called(item.record.system)})
+    return _of_records(named, str(library.records))
+
+
+def _called(system: System) -> tuple[str, str]:
+    """The names that a system goes by: what was typed, and what boards call it."""
+    return system.name, title(system)
 
 
 def _chosen(filed: Iterable[Filed], corpus: str, protocol: str) -> list[Filed]:
@@ -133,7 +169,7 @@ def _of_records(filed: Sequence[Filed], folder: str) -> list[Subject]:
         if record.protocol is None:
             raise UserError(f"{path} holds no numbers: {record.reason}.", "Evaluate again.")
         origin, digest = str(Path(folder) / path), record.protocol.items.digest
-        subjects.append(Subject(record.system.name, origin, record, digest=digest))
+        subjects.append(Subject(title(record.system), origin, record, digest=digest))
     return subjects
 
 
@@ -152,35 +188,20 @@ def _of_scores(path: Path) -> Subject:
 
 
 def _told_apart(subjects: list[Subject]) -> list[Subject]:
-    """Namesakes get what differs: corpus trained on, corpus and what was measured, seed, or at last a number.
-
-    Options of parts are left out where no two systems differ by them alone.
-    """
-    brief = {subject.name: without_options(subject.name) for subject in subjects if subject.record}
-    if len(set(brief.values())) == len(brief):
-        subjects = [replace(subject, name=brief.get(subject.name, subject.name)) for subject in subjects]
-    names = [subject.name for subject in subjects]
-    told = [_longer(subject, [s for s in subjects if s.name == subject.name]) for subject in subjects]
-    for place, name in enumerate(told):
-        if told.count(name) > 1 and names.count(subjects[place].name) > 1:
-            told[place] = f"{name} #{1 + names[:place].count(names[place])}"
-    return [replace(subject, name=name) for subject, name in zip(subjects, told, strict=True)]
+    """Namesakes get what differs: corpora, what was measured, seed, settings, or at last a number."""
+    rows = rows_of(subject.record for subject in subjects if subject.record)
+    names = [rows[subject.record.row].label if subject.record else subject.name for subject in subjects]
+    numbers = [f"#{1 + names[:place].count(name)}" for place, name in enumerate(names)]
+    apart = tell_apart(names, [_features(subject, rows) for subject in subjects], numbers)
+    return [
+        replace(subject, name=f"{name} ({hint})" if hint else name)
+        for subject, name, hint in zip(subjects, names, apart, strict=True)
+    ]
 
 
-def _longer(subject: Subject, twins: Sequence[Subject]) -> str:
-    features = [_features(twin) for twin in twins]
-    own = _features(subject)
-    apart = [text for place, text in enumerate(own) if len({other[place] for other in features}) > 1]
-    return f"{subject.name} ({', '.join(apart)})" if apart else subject.name
-
-
-def _features(subject: Subject) -> tuple[str, ...]:
+def _features(subject: Subject, rows: Mapping[str, Row]) -> tuple[str, ...]:
     if subject.record is None:
-        return Path(subject.origin).parent.name, "", "", ""
-    record = subject.record
-    benchmark = record.benchmark
+        return plain(Path(subject.origin).parent.name), "", "", "", ""
+    benchmark, row = subject.record.benchmark, rows[subject.record.row]
     measured = benchmark.name.removeprefix(benchmark.corpus).strip()
-    return (
-        *(record.system.origin, f"on {benchmark.corpus}"),
-        *(measured, f"seed {record.provenance.seed}"),
-    )
+    return row.trained_on, *map(plain, (f"on {benchmark.corpus}", measured)), f"seed {row.seed}", row.variant

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxboard.errors import UserError
+from voxboard.board.titles import folded
+from voxboard.errors import UserError, printable
 from voxboard.files import write_atomically
 from voxboard.records import Curves
 
@@ -47,7 +48,10 @@ _STYLE: dict[str, Any] = {
     "figure.facecolor": "white",
     "svg.hashsalt": "voxboard",
     "path.simplify": False,
+    "text.parse_math": False,  # a name with two dollar signs is a name
 }
+
+_PER_INCH = 11  # letters of a panel's title
 
 Source = Curves | tuple[Any, Any]
 
@@ -104,6 +108,26 @@ def _as_curves(source: Source, calibrated: bool) -> Curves:
     return Curves(**curves(scores, labels, calibrated=scores if calibrated else None))
 
 
+def heading(name: str, width: float) -> str:
+    """A name above a panel of `width` inches, in as many lines as it takes: nothing of it is cut."""
+    return folded(printable(name), round(_PER_INCH * width))
+
+
+def in_key(name: str) -> str:
+    """A name in a key: matplotlib leaves out those that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
+def _make_printable(figure: Figure) -> None:
+    """Write out control characters in every text of a figure: fonts have none, and SVG must not hold them."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if text.get_text() != (shown := printable(text.get_text(), lines=True)):
+            text.set_text(shown)
+
+
 def save(figure: Figure, path: str | Path) -> Path:
     """Writes a figure as PNG or SVG, by the suffix, whole or not at all; text in SVG is outlines.
 
@@ -113,6 +137,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg"):
         raise UserError(f"{path} is neither PNG nor SVG.", "Name it with the suffix .png or .svg.")
+    _make_printable(figure)
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     data = io.BytesIO()
     with styled():

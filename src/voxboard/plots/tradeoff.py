@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from voxboard.board.titles import folded
+from voxboard.errors import printable
 from voxboard.plots.labels import along
 from voxboard.plots.operating import (
     P_TARGETS,
@@ -19,7 +21,7 @@ from voxboard.plots.operating import (
     probit,
     trials,
 )
-from voxboard.plots.style import SOFT, Source, as_curves, plain_axes, stroke, styled
+from voxboard.plots.style import SOFT, Source, as_curves, in_key, plain_axes, stroke, styled
 from voxboard.records import Curves
 from voxboard.shown import as_text
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _MARKERS = ("v", "^", "<", ">")  # of the lowest cost at each prior
 _NAMED_ALONG = 5  # systems; more get a key
+_KEY = 56  # letters of a line in the key
 _SIZE = (4.9, 5.2)  # inches, without a key
 
 
@@ -65,7 +68,7 @@ def det(
 
 
 def _title(name: str, curves: Curves) -> str:
-    equal = equal_error(curves)
+    equal, name = equal_error(curves), printable(name)
     return name if equal is None else f"{name}  {as_text('eer', equal)}"
 
 
@@ -79,7 +82,7 @@ def _frame(axes: Axes, axis: Axis, title: str, systems: Sequence[Curves]) -> Non
     axes.set_yticks(places, words)
     axes.plot(ends, ends, color=SOFT, linewidth=0.6, linestyle=(0, (1, 3)), zorder=1)
     plain_axes(axes, "both")
-    axes.set_title(title)
+    axes.set_title(printable(title))
     if len({trials(curves) for curves in systems}) == 1:
         targets, others = trials(systems[0])
         note = f"{targets:,} targets, {others:,} non-targets"
@@ -117,7 +120,7 @@ def _names(axes: Axes, lines: Sequence[Line2D], texts: Sequence[str]) -> None:
     if len(lines) <= _NAMED_ALONG and along(axes, lines, texts):
         return
     for line, text in zip(lines, texts, strict=True):
-        line.set_label(text)
+        line.set_label(in_key(folded(text, _KEY)))
     figure = axes.get_figure(root=True)
     assert figure is not None
     key = figure.legend(

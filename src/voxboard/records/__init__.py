@@ -6,7 +6,7 @@ from voxboard.records.portable import portable
 from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
 from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
-from voxboard.records.store import Filed, load, read, save, scan, slug, validate
+from voxboard.records.store import Filed, Survey, Unread, load, read, save, scan, slug, survey, validate
 from voxboard.records.system import Candidate, Part, Search, System, Training, Weights
 
 __all__ = [
@@ -27,8 +27,10 @@ __all__ = [
     "Scoring",
     "Search",
     "Stratum",
+    "Survey",
     "System",
     "Training",
+    "Unread",
     "Value",
     "Weights",
     "collect",
@@ -39,5 +41,6 @@ __all__ = [
     "save",
     "scan",
     "slug",
+    "survey",
     "validate",
 ]

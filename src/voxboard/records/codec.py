@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from voxboard.errors import UserError, unknown
 
+LARGEST = 2**256  # beyond any whole number that a record counts, and well inside what a float holds
+
 T = TypeVar("T")
 
 
@@ -108,6 +110,8 @@ def _scalar(kind: type, data: Any, where: str) -> Any:
         return _text(_expect(str, data, where), where)
     if isinstance(data, bool) and kind is not bool:
         raise _mismatch(kind, data, where)
+    if kind is int and isinstance(data, int) and abs(data) >= LARGEST:
+        raise UserError(f"{where} has {len(str(abs(data)))} digits, which is no count and no seed.")
     return _expect(kind, data, where)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -71,8 +71,12 @@ class Record:
         if isinstance(content.get("protocol"), dict):
             content["protocol"] = dict(content["protocol"])
             stored = content["protocol"].pop("id", None)
-        record = decode(cls, content)
+        try:
+            record = decode(cls, content)
+        except RecursionError as error:
+            raise UserError("It is nested too deeply.", "A record holds a few levels of objects.") from error
         record.validate()
+        record.validate_counts()
         # A migration may add to the protocol; only a file of this schema must agree with its own id.
         if data.get("schema") == SCHEMA and stored not in (None, record.protocol_id):
             raise UserError(
@@ -86,6 +90,7 @@ class Record:
         self.system.validate()
         self.benchmark.validate()
         self.provenance.validate()
+        self.cost.validate()
         if self.status == "failed" and not self.reason.strip():
             raise UserError("A failed record has no reason.", "Say in `reason` what went wrong.")
         if self.protocol is None:
@@ -99,6 +104,12 @@ class Record:
                 "Give its value, or value null with a reason.",
             )
         self._check_values(self.protocol)
+
+    def validate_counts(self) -> None:
+        """Raises `UserError` for a count below zero, wherever it stands."""
+        for where, count in _counts(self, ""):
+            if count < 0:
+                raise UserError(f"{where} is {count}.", "It counts something: write 0 or more.")
 
     def _check_values(self, protocol: Protocol) -> None:
         named = [("values", self.values), *((f"strata[{s.name}].values", s.values) for s in self.strata)]
@@ -117,3 +128,20 @@ class Record:
         for stratum in self.strata:
             if not stratum.name.strip() or stratum.count < 0:
                 raise UserError(f"strata has a part named {stratum.name!r} with {stratum.count} items.")
+
+
+def _counts(part: Any, where: str) -> Iterator[tuple[str, int]]:
+    """Every whole number of a record but seeds and what is free JSON, with its place."""
+    if is_dataclass(part):
+        for f in fields(part):
+            if f.name != "seed":
+                yield from _counts(getattr(part, f.name), f"{where}.{f.name}".lstrip("."))
+    elif isinstance(part, tuple):
+        for place, item in enumerate(part):
+            yield from _counts(item, f"{where}[{place}]")
+    elif isinstance(part, Mapping):
+        for key, item in part.items():
+            if is_dataclass(item):
+                yield from _counts(item, f"{where}.{key}")
+    elif isinstance(part, int) and not isinstance(part, bool):
+        yield where, part

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Literal
 
 from voxboard.errors import UserError
@@ -93,6 +94,11 @@ class Curves:
         for names, lengths in groups.items():
             if len(set(lengths)) > 1:
                 raise UserError(f"curves has {names} of unlike lengths: {lengths}.")
+        if not all(0 <= rate <= 1 for rate in (*self.far, *self.frr)):
+            raise UserError("curves has far or frr outside 0 and 1.", "Rates are fractions: 6.4 % is 0.064.")
+        for name, points in (("edges", self.edges), ("log_odds", self.log_odds)):
+            if any(after < before for before, after in pairwise(points)):
+                raise UserError(f"curves has {name} that do not ascend.")
 
 
 @dataclass(frozen=True)
@@ -123,3 +129,9 @@ class Cost:
     audio_seconds: float | None = None  # of those utterances
     training_seconds: float | None = None
     training_steps: int | None = None
+
+    def validate(self) -> None:
+        """Raises `UserError` for a cost below zero."""
+        for f in fields(self):
+            if (getattr(self, f.name) or 0) < 0:
+                raise UserError(f"cost.{f.name} is {getattr(self, f.name)}.", "Leave out what was not measured.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from voxboard.records.migrations import SCHEMA
 from voxboard.records.portable import portable_values
 from voxboard.records.record import Record
 
+_NAMED = 10  # files that an error lists
+
 
 @dataclass(frozen=True)
 class Filed:
@@ -24,6 +27,36 @@ class Filed:
 
     path: str
     record: Record
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file or folder among the records that cannot be read as such."""
+
+    path: str  # relative to the folder of records, with `/`
+    reason: str  # "It is not readable as JSON (…)."
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a folder of records holds."""
+
+    filed: tuple[Filed, ...]
+    unread: tuple[Unread, ...]
+
+    def complete(self, folder: str | Path) -> list[Filed]:
+        """The records. Raises one `UserError` that lists what could not be read, if there is any."""
+        if self.unread:
+            raise UserError(*told(self.unread, folder))
+        return list(self.filed)
+
+
+def told(unread: Sequence[Unread], folder: str | Path) -> tuple[str, str]:
+    """What cannot be read, each with its reason, and what to do about it."""
+    several = f"{len(unread)} files are not valid records: " if len(unread) > 1 else ""
+    named = " ".join(f"{Path(folder) / one.path}: {one.reason}" for one in unread[:_NAMED])
+    more = f" … and {len(unread) - _NAMED} more." if len(unread) > _NAMED else ""
+    return several + named + more, "Repair or move away what is named; the other records are whole."
 
 
 def load(folder: str | Path) -> list[Record]:
@@ -34,35 +67,59 @@ def load(folder: str | Path) -> list[Record]:
 def scan(folder: str | Path) -> list[Filed]:
     """As `load`, with file names. Raises one `UserError` that lists every file that is no valid record.
 
-    It refuses rather than skips: a board that silently lacks a row answers a different question.
+    It refuses rather than skips: for whoever needs all records, such as a comparison that decides.
+    """
+    return survey(folder).complete(folder)
+
+
+def survey(folder: str | Path) -> Survey:
+    """All records below a folder, in the order of their file names, and beside them what could not be read.
+
+    Hidden files and folders are none of it, and links to other folders are not followed but told. Raises `UserError`
+    where there is no such folder.
     """
     root = Path(folder)
     if not root.is_dir():
+        if root.exists():
+            raise UserError(f"{folder} is a file, not a folder of records.", "Name the folder that it lies in.")
         raise UserError(f"There is no folder {folder}.", "Evaluate something first: voxboard eval DATA MODEL.")
-    found, bad = [], []
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.json")):
-        if any(part.startswith(".") for part in Path(name).parts) or not path.is_file():
-            continue
+    filed, unread = [], []
+    for name, path, problem in sorted((path.relative_to(root).as_posix(), path, why) for path, why in _files(root)):
         try:
-            found.append(Filed(name, read(path)))
+            if problem:
+                raise UserError(problem)
+            filed.append(Filed(name, _parsed(path, "It")))
         except UserError as error:
-            bad.append(str(error))
-    if bad:
-        several = f"{len(bad)} files are not valid records: " if len(bad) > 1 else ""
-        raise UserError(
-            several + " ".join(bad[:10]) + (f" … and {len(bad) - 10} more." if len(bad) > 10 else ""),
-            "Repair or move away what is named; the other records are whole.",
-        )
-    return found
+            unread.append(Unread(name, str(error)))
+    return Survey(tuple(filed), tuple(unread))
+
+
+def _files(root: Path) -> Iterator[tuple[Path, str]]:
+    """The JSON files below a folder, and whatever else would be left out silently with the reason why."""
+    failed: list[OSError] = []
+    for place, folders, names in os.walk(root, onerror=failed.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            if (path := Path(place, name)).is_symlink():
+                yield path, "It is a link to another folder, which is not followed."
+        for name in names:
+            if name.endswith(".json") and not name.startswith("."):
+                path = Path(place, name)
+                yield path, "" if path.is_file() else "It is no regular file."
+    yield from ((Path(error.filename), f"It cannot be read: {error.strerror}.") for error in failed)
 
 
 def read(path: str | Path) -> Record:
     """The record in a file. Raises `UserError` that names the file and the field."""
-    data = read_json(path)
     try:
-        return Record.from_dict(data)
+        return _parsed(Path(path), str(path))
     except UserError as error:
-        raise UserError(f"{path}: {error.problem}", error.advice) from error
+        named = error.problem if error.problem.startswith(str(path)) else f"{path}: {error.problem}"
+        raise UserError(named, error.advice) from error
+
+
+def _parsed(path: Path, name: str) -> Record:
+    return Record.from_dict(read_json(path, name, unique=True))
 
 
 def validate(source: Record | Mapping[str, Any] | str | Path) -> Record:

@@ -20,6 +20,7 @@ from voxboard import parallel
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
 from voxboard.files import write_text
+from voxboard.screen import Formatter
 from voxboard.training import checkpoint
 from voxboard.training.config import RunConfig
 
@@ -82,7 +83,7 @@ def log_to(folder: Path) -> logging.Handler:
     if not parallel.first():
         return logging.NullHandler()
     handler = logging.FileHandler(folder / "training.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     return handler
