@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from voxboard import parallel
+from voxboard import parallel, trust
 from voxboard.errors import UserError, unknown
 
 # name → (module, one line). Every module has `def main(argv) -> int`, which parses with tyro.
@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(f"voxboard {words[0]} is no work for several processes.", "Start it without torchrun.")
         _quiet_libraries()
         module = importlib.import_module(COMMANDS[words[0]][0])
-        return int(module.main(words[1:]) or 0)
+        with trust.command(words):
+            return int(module.main(words[1:]) or 0)
     except UserError as error:
         print(f"voxboard: {error}", file=sys.stderr)
         return 2
