@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.records.record_samples import make_record
 from tests.security.conftest import Arena
 from voxboard import code_digest, records
 from voxboard.cli import main
+from voxboard.storage import config
 
 PART = """
 from dataclasses import dataclass
@@ -35,7 +35,6 @@ def corpus(noise_root: Path, arena: Arena, monkeypatch: pytest.MonkeyPatch) -> s
     """The name of a corpus of noise."""
     monkeypatch.setenv("VOXBOARD_CORPORA", str(noise_root))
     monkeypatch.setenv("VOXBOARD_CACHE", str(arena.work / "cache" / "voxboard"))
-    monkeypatch.setenv("VOXBOARD_CONFIG", str(arena.work / "config"))
     return "c"
 
 
@@ -192,7 +191,7 @@ def test_the_owner_evaluates_a_run_with_parts_of_their_own(
     assert "other code than mine.py" in capsys.readouterr().err
     assert main([*again, "--trust_code"]) == 0
     (arena.work / "helper.py").write_text("SCALE = 1.0\n")
-    shutil.rmtree(arena.work / "config")  # another machine, which has never seen this code
+    (config() / "code-of-mine").unlink()  # another machine, which has never seen this code
     assert main(again) == 2
     assert "--trust_code" in capsys.readouterr().err
 
