@@ -212,6 +212,7 @@ COMMANDS = {
     "records": f"{EVAL} --records {{outside}}/made",
     "records, twice": f"{EVAL} --records {{outside}}/made --records={{outside}}/more",
     "runs": f"train c '{ECAPA}+mean+softmax' {' '.join(TRAIN)} --workers 0 --runs {{outside}}/made",
+    "audio from anywhere": f"{EVAL} --audio_root /",
     "record": f"{EVAL} --record {{outside}}/made",
     "prefixed": f"{EVAL} --eval.records {{outside}}/made",
     "prefixed with dashes": f"{EVAL} --evaluation.cache {{outside}}/made",
@@ -258,7 +259,9 @@ def test_verify_runs_no_command_that_a_record_made_up(
     before = files(arena)
     code = main(["verify", str(path)])
     assert code in (2, 4)  # refused, or run with the record's own places left out
-    assert (code == 4) == (name in ("cache", "cache, joined", "records", "records, twice", "runs"))
+    assert (code == 4) == (
+        name in ("cache", "cache, joined", "records", "records, twice", "runs", "audio from anywhere")
+    )
     assert files(arena) == before
     assert (own / "config.json").read_text() == "{}"
     assert "Traceback" not in capsys.readouterr().err

@@ -39,6 +39,8 @@ class VerifyArgs:
     """The folder that $DATA in the command stands for. Default: the environment's DATA."""
     runs: Path = Path("results/runs")
     """Where the runs are that the command evaluates."""
+    audio_root: Path | None = None
+    """Folder that the audio of a corpus may lie in, as train and eval have it; what the record says does not count."""
     trust_code: bool = False
     """Run code that the command names in a file."""
     json: bool = False
@@ -60,7 +62,7 @@ def run(args: VerifyArgs) -> int:
         raise UserError(f"--tolerance is {args.tolerance}.", "Pass a number from 0 on.")
     record = records.read(args.record)
     print(f"voxboard: {printable(record.provenance.command)}", file=sys.stderr)
-    found = verify(record, args.tolerance, args.data, args.runs)
+    found = verify(record, args.tolerance, args.data, args.runs, args.audio_root)
     if args.json:
         print(json.dumps({**asdict(found), "holds": found.holds}, indent=2, ensure_ascii=False))
     else:

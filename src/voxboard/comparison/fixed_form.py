@@ -19,7 +19,9 @@ from voxboard.systems import Part
 
 VERBS = ("eval", "score", "train")
 # Where things lie, and what is printed: the record's own words about these are dropped.
-DROPPED = frozenset({"records", "runs", "json", "outputs_mb", "cache", "cache_gb", "cache_frames", "trust_code"})
+DROPPED = frozenset(
+    {"records", "runs", "audio_root", "json", "outputs_mb", "cache", "cache_gb", "cache_frames", "trust_code"}
+)
 REFUSED = frozenset({"resume", "trackers"})
 _FLAG = re.compile(r"--([A-Za-z][\w.-]*)(?:=(.*))?", re.DOTALL)
 _NUMBER = re.compile(r"-(\d|\.\d|inf|nan).*")

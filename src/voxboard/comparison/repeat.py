@@ -53,13 +53,20 @@ class Verification:
         return max((abs(after - before) for before, after in both if None not in (before, after)), default=0.0)  # type: ignore[operator]
 
 
-def verify(record: Record, tolerance: float | None = None, data: str = "", runs: Path = RUNS) -> Verification:
+def verify(
+    record: Record,
+    tolerance: float | None = None,
+    data: str = "",
+    runs: Path = RUNS,
+    audio_root: Path | None = None,
+) -> Verification:
     """Runs a record's command into a temporary folder and compares what comes out.
 
     Values may differ by `tolerance`, or for values above one by this share of them; by default by nothing where code,
     packages, CPU and threads are the same, else by `TOLERANCE`. `data` stands for `$DATA` in the command, runs that it
-    evaluates are below `runs`. Raises `UserError` for a command that cannot be run (`fixed_form` says which can), for
-    code of the user's that has changed, and when the command fails or leaves no record.
+    evaluates are below `runs`, `audio_root` is as in that command. Raises `UserError` for a command that cannot be run
+    (`fixed_form` says which can), for code of the user's that has changed, and when the command fails or leaves no
+    record.
     """
     words = _words(record.provenance.command, data)
     if files := sorted(files_of(words)):
@@ -68,7 +75,7 @@ def verify(record: Record, tolerance: float | None = None, data: str = "", runs:
         digests = code.user_digests([("", [f"{file}:" for file in files])])
         _check_code(record, code.user_code(digests), ", ".join(files))
     with tempfile.TemporaryDirectory(prefix="voxboard-verify-") as folder:
-        again = _again(words, Path(folder), runs)
+        again = _again(words, Path(folder), runs, audio_root)
     _check_code(record, again.provenance.digests.get("user_code", ""), "the run's files")
     allowed, because = (tolerance, "as asked") if tolerance is not None else _tolerance(record, again)
     return Verification(
@@ -91,14 +98,14 @@ def _words(command: str, data: str) -> list[str]:
     return words
 
 
-def _again(words: Sequence[str], folder: Path, runs: Path) -> Record:
+def _again(words: Sequence[str], folder: Path, runs: Path, audio_root: Path | None) -> Record:
     """The record that a command makes, its results led into a folder; runs to evaluate are read from `runs`."""
     from voxboard import cli
 
     places = ["--records", str(folder / "records")]
     places += ["--runs", str(runs if words[0] == "eval" else folder / "runs")]
     if words[0] != "score":  # into the run's folder too, where they would replace those of the last evaluation
-        places += ["--outputs_mb", "0"]
+        places += ["--outputs_mb", "0", *(["--audio_root", str(audio_root)] if audio_root else [])]
     # Nobody has typed the record's words: they name no code.
     with trust.command(()), contextlib.redirect_stdout(sys.stderr):
         try:
