@@ -172,8 +172,8 @@ def option_docs(config: type) -> dict[str, str]:
 
 def _checked(kind: str, name: str, part: Any) -> type[Any]:
     """Return a part from outside. Raises `UserError` for what is no class with its options, as a plain module is."""
-    if isinstance(part, type) and is_dataclass(getattr(part, "Config", None)):
-        return part
+    if isinstance(part, type) and (kind == "tracker" or is_dataclass(getattr(part, "Config", None))):
+        return part  # trackers have no options
     what = "a class without options" if isinstance(part, type) else f"no class but a {type(part).__name__}"
     raise UserError(
         f"{name} is {what}, so it is no {kind} of voxboard's yet.",
