@@ -50,6 +50,7 @@ PLACES = {
     "comparison.repeat": "left",
     "records.store": "left",
     "progress": "left",
+    "shown": "left",
     "data.vctk": "left",
 }
 EDITS = {

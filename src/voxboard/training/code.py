@@ -22,7 +22,7 @@ from voxboard.systems import Part, System
 # What makes no number: faces, files, settings (which are in records and names of cells by their values), catalogues
 # (whose lines are taken in for the parts that are used).
 _NO_NUMBER = """
-    cli.* board.* plots.* grids.* comparison.* catalogue.* contracts.* imported.* tracking.* progress errors
+    cli.* board.* plots.* grids.* comparison.* shown catalogue.* contracts.* imported.* tracking.* progress errors
     files storage registry systems trust code_digest config_fields records.* training.config training.folder
     training.code scoring.cache scoring.cache_keys scoring.entries data.prepare data.catalogue data.download
     backbones poolers heads benchmarks
