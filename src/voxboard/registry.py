@@ -1,7 +1,8 @@
 """One registry for backbones, poolers, heads and benchmarks: names that load their code on first use.
 
 A part is one module and one catalogue line, an entry point of another distribution, or
-`path/to/file.py:Class` on the command line. Listing a catalogue imports nothing.
+`path/to/file.py:Class` on the command line. Listing a catalogue imports nothing. A name of a file that stands in data
+runs only when `trust` lets it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,28 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from voxboard import limits
-from voxboard.errors import UserError, unknown
+from voxboard import code_digest, config_fields, limits, trust
+from voxboard.errors import UserError, printable, unknown
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the class behind a name is, found without importing it."""
+
+    module: str = ""
+    file: Path | None = None  # of the user's
+    attribute: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)  # that the name fixes
 
 
 @dataclass(frozen=True)
@@ -82,11 +95,41 @@ class Registry:
         for prefix, (entry, option) in self._prefixes.items():
             if name.startswith(prefix):
                 return entry.load(), {**entry.options, option: name.removeprefix(prefix)}
-        if ".py:" in name:
+        if trust.MARK in name:
             return _checked(self.kind, name, _load_file(self.kind, name)), {}
         if name in self._plugins:
             return _checked(self.kind, name, self._plugins[name].load()), {}
         raise unknown(self.kind, name, [*self.names(), *self._prefixes])
+
+    def origin(self, name: str) -> Origin:
+        """Where the class of a name is, and the options that the name fixes; nothing is imported or run."""
+        entry, options = self._catalogue.get(name), {}
+        for prefix, (prefixed, option) in self._prefixes.items():
+            if entry is None and name.startswith(prefix):
+                entry, options = prefixed, {option: name.removeprefix(prefix)}
+        if entry is not None:
+            module, _, attribute = entry.target.partition(":")
+            return Origin(module, attribute=attribute, options={**entry.options, **options})
+        pair = trust.split(name)
+        if pair is not None:
+            return Origin(file=_file(self.kind, pair[0]), attribute=pair[1])
+        if name in self._plugins:
+            return Origin(self._plugins[name].module, attribute=self._plugins[name].attr)
+        raise unknown(self.kind, name, [*self.names(), *self._prefixes])
+
+    def option_names(self, name: str) -> frozenset[str]:
+        """The options of a name; those of a user's class are read from its source where that can be done."""
+        pair = trust.split(name)
+        if pair is not None and name not in self._catalogue:
+            found = config_fields.options(_file(self.kind, pair[0]), pair[1])
+            if found is not None:
+                return found
+        return frozenset(f.name for f in fields(self.resolve(name)[0].Config))
+
+    def check(self, name: str, options: Mapping[str, Any]) -> None:
+        """Raises `UserError` for a part or an option that does not exist, as far as can be told without its code."""
+        if not (trust.is_inert() and trust.MARK in name):
+            self.config(name, **options)
 
     def config(self, name: str, **options: Any) -> Any:
         """The `Config` that a name and options give. Raises `UserError` for an option that it does not have."""
@@ -131,8 +174,8 @@ def option_docs(config: type) -> dict[str, str]:
 
 def _checked(kind: str, name: str, part: Any) -> type[Any]:
     """Return a part from outside. Raises `UserError` for what is no class with its options, as a plain module is."""
-    if isinstance(part, type) and is_dataclass(getattr(part, "Config", None)):
-        return part
+    if isinstance(part, type) and (kind == "tracker" or is_dataclass(getattr(part, "Config", None))):
+        return part  # trackers have no options
     what = "a class without options" if isinstance(part, type) else f"no class but a {type(part).__name__}"
     raise UserError(
         f"{name} is {what}, so it is no {kind} of voxboard's yet.",
@@ -141,18 +184,73 @@ def _checked(kind: str, name: str, part: Any) -> type[Any]:
     )
 
 
-def _load_file(kind: str, name: str) -> type[Any]:
-    """`path/to/file.py:Class`: code that the user named explicitly on the command line."""
-    location, _, attribute = name.rpartition(":")
+def _file(kind: str, location: str) -> Path:
+    """The file that a user named. Raises `UserError` where there is none."""
     path = Path(location)
-    if not path.is_file():
-        raise UserError(f"There is no file {location}.", f"Name the {kind} as path/to/file.py:Class.")
-    spec = importlib.util.spec_from_file_location(f"voxboard_user_{path.stem}", path)
+    if "\0" in location or not path.is_file():
+        raise UserError(f"There is no file {printable(location)}.", f"Name the {kind} as path/to/file.py:Class.")
+    return path
+
+
+def _load_file(kind: str, name: str) -> type[Any]:
+    """`path/to/file.py:Class`: code that the user named explicitly on the command line, or trusts."""
+    location, _, attribute = name.rpartition(":")
+    path = _file(kind, location)
+    trust.check(location)
+    module = _executed(path)
+    if not hasattr(module, attribute):
+        raise unknown(f"class in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, type)])
+    return getattr(module, attribute)
+
+
+_executed_files: dict[Path, tuple[str, ModuleType]] = {}
+
+
+def _executed(path: Path) -> ModuleType:
+    """The module of a file, run once for every version of it; its helpers are imported anew with it."""
+    own = code_digest.user_sources(path)
+    digest = code_digest.digest_of(own)
+    before = _executed_files.get(path.resolve())
+    if before is not None and before[0] == digest:
+        return before[1]
+    if before is not None:
+        _forget(source.path for source in own)
+    spec = importlib.util.spec_from_file_location(_module_name(path), path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    if not hasattr(module, attribute):
-        raise unknown(f"class in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, type)])
-    return getattr(module, attribute)
+    with _without_bytecode():
+        spec.loader.exec_module(module)
+    _executed_files[path.resolve()] = digest, module
+    return module
+
+
+@contextmanager
+def _without_bytecode() -> Iterator[None]:
+    """Leave no compiled files: Python takes one for current whose source was edited within its second."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _module_name(path: Path) -> str:
+    """A name that no other file has, and that tells as little as possible of where the file lies."""
+    stem, number = f"voxboard_user_{path.stem}", 1
+    name = stem
+    while name in sys.modules and Path(str(sys.modules[name].__file__)).resolve() != path.resolve():
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def _forget(paths: Iterable[Path]) -> None:
+    """Let the modules of some files be imported again."""
+    files = set(paths)
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).resolve() in files:
+            del sys.modules[name]
+    importlib.invalidate_caches()

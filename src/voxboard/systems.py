@@ -125,24 +125,24 @@ def parse(model: str) -> System:
     folded = {name.lower(): system for name, system in named().items()}
     if model.lower() in folded:
         return folded[model.lower()]
-    pieces = _split(model)
-    if not pieces:
+    words = pieces(model)
+    if not words:
         raise unknown("MODEL", model, [*named(), "backbone+pooler+head"])
-    if len(pieces) == 1:
-        name = Part.parse(pieces[0]).name
+    if len(words) == 1:
+        name = Part.parse(words[0]).name
         _explain(name)
         if registry("backbone").has_prefix(name) or ".py:" in name:
             raise UserError(f"{model} is a backbone without a pooler.", f"Write {model}+mean, say.")
         raise unknown("MODEL", model, [*named(), "backbone+pooler+head"])
-    if len(pieces) > len(KINDS):
-        raise UserError(f"{model!r} has {len(pieces)} parts.", "Write backbone+pooler+head.")
-    backbone, pooler, head = map(Part.parse, [*pieces, DEFAULT_HEAD][: len(KINDS)])
+    if len(words) > len(KINDS):
+        raise UserError(f"{model!r} has {len(words)} parts.", "Write backbone+pooler+head.")
+    backbone, pooler, head = map(Part.parse, [*words, DEFAULT_HEAD][: len(KINDS)])
     if backbone.name not in registry("backbone").names():
         _explain(backbone.name)
-    return System(model, backbone, pooler, head, head_given=len(pieces) == len(KINDS))
+    return System(model, backbone, pooler, head, head_given=len(words) == len(KINDS))
 
 
-def _split(model: str) -> list[str]:
+def pieces(model: str) -> list[str]:
     """Splits at the plus signs outside brackets and quotation marks."""
     try:
         return [piece for piece in part_text.split(model, "+") if piece.strip()] or [model]
@@ -183,14 +183,14 @@ def wanted(system: System, benchmark: Part) -> dict[str, Any]:
     from voxboard import benchmarks
 
     made = benchmarks.create(benchmark.name, **benchmark.options)
-    known = {f.name for f in fields(registry("head").resolve(system.head.name)[0].Config)}
+    known = registry("head").option_names(system.head.name)
     return {key: value for key, value in made.head_options().items() if key in known}
 
 
 def check(system: System) -> System:
     """Raises `UserError` when a part or one of its options does not exist."""
     for kind, part in system.parts():
-        registry(kind).config(part.name, **part.options)
+        registry(kind).check(part.name, part.options)
     return system
 
 

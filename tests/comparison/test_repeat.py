@@ -60,6 +60,16 @@ def test_only_the_same_surroundings_ask_for_the_same_bits(record: Record) -> Non
     assert repeat._tolerance(replace(record, provenance=clean), replace(record, provenance=other))[0] == TOLERANCE
     dirty = replace(record, provenance=replace(clean, git_dirty=True))
     assert repeat._tolerance(dirty, dirty) == (TOLERANCE, "not the same, or not known to be: code version")
+    threads = replace(record, provenance=replace(clean, threads=99))
+    assert repeat._tolerance(replace(record, provenance=clean), threads) == (
+        TOLERANCE,
+        "not the same, or not known to be: threads",
+    )
+    wheel = replace(record, provenance=replace(clean, git_revision="", git_dirty=None))
+    assert repeat._tolerance(wheel, wheel)[0] == 0.0
+    digests = {**wheel.provenance.digests, "measuring_code": "another"}
+    other_code = replace(wheel, provenance=replace(wheel.provenance, digests=digests))
+    assert repeat._tolerance(wheel, other_code)[0] == TOLERANCE
 
 
 @pytest.mark.parametrize(

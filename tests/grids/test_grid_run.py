@@ -177,7 +177,10 @@ def test_another_version_of_a_part_makes_other_cells(grid: Path, monkeypatch: py
     before = [named for job in planned() for named in job.cells]
     file = Path(str(sys.modules[Ecapa.__module__].__file__))
     read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (b"#" if path == file else b""))
+    added = b"# a comment"
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + (added if path == file else b""))
+    assert [named.id for named in before] == [named.id for job in planned() for named in job.cells]
+    added = b"MORE = 1"
     after = [named for job in planned() for named in job.cells]
     assert [named.key for named in before] == [named.key for named in after]
     assert not {named.id for named in before} & {named.id for named in after}

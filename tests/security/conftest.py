@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.grids.conftest import noise_root
+
+__all__ = ["noise_root"]
+
 SECRET = "only the owner reads this\n"
 
 

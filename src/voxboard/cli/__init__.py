@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from voxboard import parallel
+from voxboard import parallel, trust
 from voxboard.cli import faults
 from voxboard.errors import UserError, unknown
 from voxboard.screen import print
@@ -88,7 +88,8 @@ def _called(words: Sequence[str]) -> int:
         raise UserError(f"voxboard {words[0]} is no work for several processes.", "Start it without torchrun.")
     _quiet_libraries()
     module = importlib.import_module(COMMANDS[words[0]][0])
-    return int(module.main(words[1:]) or 0)
+    with trust.command(words):
+        return int(module.main(words[1:]) or 0)
 
 
 def usage() -> str:

@@ -76,6 +76,8 @@ class Embed:
     """Seed of random weights and of the picture."""
     runs: Path = Path("results/runs")
     """Where run folders are."""
+    trust_code: bool = False
+    """Run code that the run names in a file, though nothing shows that it is yours."""
 
 
 def main(argv: Sequence[str]) -> int:

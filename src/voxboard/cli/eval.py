@@ -54,6 +54,8 @@ class Eval:
     """Where the record is written."""
     audio_root: Path | None = None
     """Folder that a bare manifest's paths must lie in (default: the manifest's own)."""
+    trust_code: bool = False
+    """Run code that the run names in a file, though nothing shows that it is yours."""
     json: bool = False
     """Print the record as JSON instead of a table."""
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from voxboard import trust
 from voxboard.cli.parse import parse
-from voxboard.errors import unknown
+from voxboard.errors import printable, unknown
 from voxboard.grids.engine import Resources
 from voxboard.limits import Limit, NotNegative, Replicates
 from voxboard.screen import dumps, print
@@ -19,6 +20,7 @@ from voxboard.screen import dumps, print
 if TYPE_CHECKING:
     from voxboard.grids.cross import Crossed
     from voxboard.grids.estimate import Estimate
+    from voxboard.grids.identity import Named
     from voxboard.grids.place import Place
     from voxboard.grids.plan import Job, Plan
 
@@ -42,7 +44,9 @@ fails is recorded with the reason and stops no other; the exit code is 3 then.
 On a cluster, cells and banks are tasks that ask for --cpus, --gpus and --memory_gb; those on a machine that dies are
 done again on another. Ray: --cluster ray://head:10001 --gpus 1. Slurm: --cluster slurm --gpus 1 --slurm partition=gpu
 time=240. All machines need the same voxboard and corpora, and this folder or an --out that is a URL."""
-STATUS = "Which cells of a grid are done, which are missing, and which failed and why. Carries nothing out."
+STATUS = """Which cells of a grid are done, which are missing, and which failed and why.
+
+Carries nothing out, and runs no code of yours: parts in a file are read, not imported."""
 CROSS = """Evaluate every run on every test set, write the records, print train × test with its gaps, rebuild the board.
 
 A test set is a corpus, which is measured by the run's own task, or a card. What cannot be done, such as a test set with
@@ -103,6 +107,8 @@ class Cross:
     """auto, cpu, cuda, mps, or the number of a GPU."""
     replicates: Replicates = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
+    trust_code: bool = False
+    """Run code that the run names in a file, though nothing shows that it is yours."""
     json: bool = False
     """Print the numbers as JSON."""
 
@@ -135,6 +141,8 @@ def run(args: Run) -> int:
     word = args.out or folder_of(grid.name)
     place = Place.seen(word) if args.dry_run else Place.at(word)
     how = How(grid.name, args.device, args.workers)
+    if args.dry_run and (files := sorted(trust.locations((part, {}) for part in grid.parts))):
+        say(f"The dry run runs {', '.join(map(printable, files))} to tell what can be trained together.")
     cells = grid.cells()
     if args.dry_run:
         return _planned(args, place, how, cells)
@@ -214,27 +222,32 @@ def _status(args: Where) -> int:
     from voxboard.grids.work import describe
 
     grid = Grid.load(args.grid)
-    planned = plan.make(grid.cells(), Place.seen(args.out or folder_of(grid.name)))
-    rows = []
-    for named in planned.cells:
-        state = planned.state(named)
-        reason = planned.known[named.id].reason if state == "failed" else ""
-        rows.append(
-            {
-                "cell": named.id,
-                "state": state,
-                "what": describe(named.cell, planned.known.get(named.id)),
-                "reason": reason,
-            }
-        )
+    with trust.inert("grid status"):
+        planned = plan.make(grid.cells(), Place.seen(args.out or folder_of(grid.name)))
+    rows = [
+        {"cell": named.id, "state": planned.state(named), "what": describe(named.cell, planned.known.get(named.id)),
+         "reason": _reason(planned, named)}
+        for named in planned.cells
+    ]  # fmt: skip
     if args.json:
         print(dumps(rows, indent=1))
     else:
         for row in rows:
-            print(f"{row['cell']}  {row['state']:8}{row['what']}{': ' if row['reason'] else ''}{row['reason']}")
+            line = f"{row['cell']}  {row['state']:8}{row['what']}{': ' if row['reason'] else ''}{row['reason']}"
+            print(printable(line))
         counts = [f"{len(planned.having(state))} {state}" for state in ("done", "missing", "failed")]
         print(f"{len(rows)} cells: {', '.join(counts)}")
+        if aged := sum(bool(planned.aged(named)) for named in planned.cells):
+            print(f"{aged} done with other versions of packages than are installed")
     return PARTIAL if planned.having("missing", "failed") else 0
+
+
+def _reason(planned: Plan, named: Named) -> str:
+    """Why a cell failed, or with which packages it was made where others are installed now."""
+    if planned.state(named) == "failed":
+        return planned.known[named.id].reason
+    aged = planned.aged(named)
+    return f"made with {aged}" if aged else ""
 
 
 def _cross(args: Cross) -> int:

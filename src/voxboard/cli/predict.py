@@ -48,6 +48,8 @@ class Predict:
     """auto, cpu, cuda, mps, or the number of a GPU."""
     runs: Path = Path("results/runs")
     """Where run folders are."""
+    trust_code: bool = False
+    """Run code that the run names in a file, though nothing shows that it is yours."""
     max_seconds: Seconds = 120.0
     """Longer files go through the network in equal pieces."""
     json: bool = False

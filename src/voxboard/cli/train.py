@@ -43,6 +43,8 @@ class Resume:
 
     resume: str = ""
     """Run folder to go on with; DATA and MODEL are then `_ _`."""
+    trust_code: bool = False
+    """Run code that the run names in a file, though nothing shows that it is yours."""
 
 
 def main(argv: Sequence[str]) -> int:

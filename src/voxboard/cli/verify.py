@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 MISMATCH = 4
 DESCRIPTION = """Run a record's own command again, into a temporary folder, and compare protocol and values.
 
-The same code, packages and CPU must give the same values bit for bit; anything else may differ by 0.001 (of values
-above one, by this share). The command is run from the working directory and printed first; paths that the record does
-not tell are $DATA in it. Exit code 4: the protocol is another one, or a value is too far away."""
+The same code, packages, CPU and number of threads must give the same values bit for bit; anything else may differ by
+0.001 (of values above one, by this share). The command is run from the working directory and printed first; paths that
+the record does not tell are $DATA in it. Exit code 4: the protocol is another one, or a value is too far away.
+
+A record is data, so only commands of train, eval and score are run, with settings that these have; where they write is
+left out, --resume is refused, and code in a file runs only with --trust_code and only as it was then."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,12 @@ class VerifyArgs:
     """How far a value may be away. Default: as the description says."""
     data: str = ""
     """The folder that $DATA in the command stands for. Default: the environment's DATA."""
+    runs: Path = Path("results/runs")
+    """Where the runs are that the command evaluates."""
+    audio_root: Path | None = None
+    """Folder that the audio of a corpus may lie in, as train and eval have it; what the record says does not count."""
+    trust_code: bool = False
+    """Run code that the command names in a file."""
     json: bool = False
     """Print JSON instead of lines."""
 
@@ -48,10 +57,11 @@ def run(args: VerifyArgs) -> int:
     """As `main`, from parsed arguments."""
     from voxboard import records
     from voxboard.comparison.repeat import verify
+    from voxboard.errors import printable
 
     record = records.read(args.record)
-    print(f"voxboard: {record.provenance.command}", file=sys.stderr)
-    found = verify(record, args.tolerance, args.data)
+    print(f"voxboard: {printable(record.provenance.command)}", file=sys.stderr)
+    found = verify(record, args.tolerance, args.data, args.runs, args.audio_root)
     if args.json:
         print(dumps({**asdict(found), "holds": found.holds}))
     else:
@@ -60,12 +70,14 @@ def run(args: VerifyArgs) -> int:
 
 
 def _show(found: Verification) -> None:
+    from voxboard.errors import printable
+
     before, after = found.protocol
     if before != after:
         print(f"protocol {before or 'none'} became {after or 'none'}: the numbers mean something else")
     for check in found.checks:
         if not check.close:
-            print(f"{check.name}: {check.before} became {check.after}")
+            print(f"{printable(check.name)}: {check.before} became {check.after}")
     close = sum(check.close for check in found.checks)
     print(f"{close} of {len(found.checks)} values agree within {found.tolerance:g} ({found.because}).")
     print(f"Largest difference: {found.largest:g}.")

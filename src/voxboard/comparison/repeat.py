@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shlex
 import sys
 import tempfile
@@ -12,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxboard.errors import UserError
-from voxboard.records import Record, load
-from voxboard.records.portable import HIDDEN, PLACEHOLDER
+from voxboard import trust
+from voxboard.comparison.fixed_form import accepted, files_of
+from voxboard.errors import UserError, printable
+from voxboard.records import Provenance, Record, load
+from voxboard.records.portable import PLACEHOLDER
 
-ALLOWED = ("eval", "score", "train")
+RUNS = Path("results/runs")
 TOLERANCE = 1e-3  # of another code version, package, processor or device: a tenth of a point
 
 
@@ -52,16 +53,30 @@ class Verification:
         return max((abs(after - before) for before, after in both if None not in (before, after)), default=0.0)  # type: ignore[operator]
 
 
-def verify(record: Record, tolerance: float | None = None, data: str = "") -> Verification:
+def verify(
+    record: Record,
+    tolerance: float | None = None,
+    data: str = "",
+    runs: Path = RUNS,
+    audio_root: Path | None = None,
+) -> Verification:
     """Runs a record's command into a temporary folder and compares what comes out.
 
     Values may differ by `tolerance`, or for values above one by this share of them; by default by nothing where code,
-    packages and CPU are the same, else by `TOLERANCE`. `data` stands for `$DATA` in the command. Raises `UserError`
-    for a command that cannot be run, and when it fails or leaves no record.
+    packages, CPU and threads are the same, else by `TOLERANCE`. `data` stands for `$DATA` in the command, runs that it
+    evaluates are below `runs`, `audio_root` is as in that command. Raises `UserError` for a command that cannot be run
+    (`fixed_form` says which can), for code of the user's that has changed, and when the command fails or leaves no
+    record.
     """
     words = _words(record.provenance.command, data)
+    if files := sorted(files_of(words)):
+        from voxboard.training import code
+
+        digests = code.user_digests([("", [f"{file}:" for file in files])])
+        _check_code(record, code.user_code(digests), ", ".join(files))
     with tempfile.TemporaryDirectory(prefix="voxboard-verify-") as folder:
-        again = _again(words, Path(folder))
+        again = _again(words, Path(folder), runs, audio_root)
+    _check_code(record, again.provenance.digests.get("user_code", ""), "the run's files")
     allowed, because = (tolerance, "as asked") if tolerance is not None else _tolerance(record, again)
     return Verification(
         shlex.join(["voxboard", *words]),
@@ -73,54 +88,44 @@ def verify(record: Record, tolerance: float | None = None, data: str = "") -> Ve
 
 
 def _words(command: str, data: str) -> list[str]:
-    """The arguments of a record's command. Raises `UserError` for one that this machine cannot run."""
-    words = shlex.split(command)
-    if len(words) < 2 or words[0] != "voxboard" or words[1] not in ALLOWED:
-        raise UserError(
-            f"The record's command cannot be run again: {command or 'it has none'}.",
-            f"Commands of {', '.join(ALLOWED)} can.",
-        )
-    if any(HIDDEN in word for word in words):
-        raise UserError("The record's command has a hidden secret.", "Run it by hand, then voxboard compare.")
+    """The arguments of a record's command. Raises `UserError` for one that this machine cannot or must not run."""
+    words = accepted(command)
     if any(PLACEHOLDER in word for word in words):
         folder = data or os.environ.get(PLACEHOLDER.removeprefix("$"), "")
         if not folder:
-            raise UserError(f"The record's command needs a folder: {command}", "Pass it with --data DIR.")
+            raise UserError(f"The record's command needs a folder: {printable(command)}", "Pass it with --data DIR.")
         words = [word.replace(PLACEHOLDER, folder) for word in words]
-    return words[1:]
+    return words
 
 
-def _again(words: Sequence[str], folder: Path) -> Record:
-    """The record that a command makes, its results led into a folder."""
+def _again(words: Sequence[str], folder: Path, runs: Path, audio_root: Path | None) -> Record:
+    """The record that a command makes, its results led into a folder; runs to evaluate are read from `runs`."""
     from voxboard import cli
 
-    kept = _without(words, "--records", "--json", "--outputs-mb", *(["--runs"] if words[0] != "eval" else []))
     places = ["--records", str(folder / "records")]
-    if words[0] != "eval":  # an evaluation reads its run from there
-        places += ["--runs", str(folder / "runs")]
+    places += ["--runs", str(runs if words[0] == "eval" else folder / "runs")]
     if words[0] != "score":  # into the run's folder too, where they would replace those of the last evaluation
-        places += ["--outputs_mb", "0"]
-    with contextlib.redirect_stdout(sys.stderr):
-        code = cli.main([*kept, *places])
+        places += ["--outputs_mb", "0", *(["--audio_root", str(audio_root)] if audio_root else [])]
+    # Nobody has typed the record's words: they name no code.
+    with trust.command(()), contextlib.redirect_stdout(sys.stderr):
+        try:
+            code = cli.main([*words, *places])
+        except SystemExit as end:  # of the parser of flags
+            code = 2 if end.code else 0
     found = load(folder / "records") if (folder / "records").is_dir() else []
     if code or len(found) != 1:
         raise UserError(f"The command left {len(found)} records and ended with {code}.", "Run it by hand to see why.")
     return found[0]
 
 
-def _without(words: Sequence[str], *flags: str) -> list[str]:
-    """The words without some flags and their values."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        flag = re.sub("_", "-", word.partition("=")[0]) if word.startswith("--") else ""
-        if flag in flags:
-            skip = "=" not in word and flag != "--json"
-        elif skip:
-            skip = False
-        else:
-            kept.append(word)
-    return kept
+def _check_code(record: Record, now: str, where: str) -> None:
+    """Raises `UserError` where the user's code is not what made the record."""
+    before = record.provenance.digests.get("user_code", "")
+    if before and now != before:
+        raise UserError(
+            f"The code in {printable(where)}, or what it imports, is not what made the record.",
+            "Bring that code back, and verify again.",
+        )
 
 
 def _tolerance(before: Record, after: Record) -> tuple[float, str]:
@@ -128,16 +133,26 @@ def _tolerance(before: Record, after: Record) -> tuple[float, str]:
     differs = [
         name
         for name, alike in {
-            "code version": first.git_revision == second.git_revision and first.git_dirty is False is second.git_dirty,
+            "code version": _same_code(first, second),
             "packages": dict(first.packages) == dict(second.packages),
             "processor": (first.cpu, first.platform) == (second.cpu, second.platform),
+            "threads": first.threads == second.threads,
             "device": first.device == second.device and first.device in ("cpu", ""),
         }.items()
         if not alike
     ]
     if differs:
         return TOLERANCE, f"not the same, or not known to be: {', '.join(differs)}"
-    return 0.0, "same code, packages and processor: equal bit for bit"
+    return 0.0, "same code, packages, processor and threads: equal bit for bit"
+
+
+def _same_code(first: Provenance, second: Provenance) -> bool:
+    """Whether the code is known to be the same: by a clean revision, of a wheel by the digests in the records."""
+    names = ("training_code", "measuring_code", "user_code")
+    codes = [[provenance.digests.get(name, "") for name in names] for provenance in (first, second)]
+    if not first.git_revision and not second.git_revision:
+        return codes[0] == codes[1] and bool(codes[0][1])
+    return first.git_revision == second.git_revision and first.git_dirty is False is second.git_dirty
 
 
 def _checks(before: Record, after: Record, tolerance: float) -> list[Check]:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import gzip
 import hashlib
-import sys
-from collections.abc import Iterator
+import json
 from dataclasses import asdict, dataclass, replace
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
-from voxboard import benchmarks, systems
+from voxboard import benchmarks
 from voxboard.data.corpus import Corpus
 from voxboard.data.prepare import find_corpus
 from voxboard.grids.spec import Cell
 from voxboard.records.codec import encode, short_digest
+from voxboard.training import code
+from voxboard.training.code import Code
 from voxboard.training.config import ASIDE
-
-_OWN = "voxboard"
-_PARTS = tuple(f"voxboard.{package}." for package in ("backbones", "poolers", "heads", "benchmarks"))
 
 
 @dataclass(frozen=True)
@@ -31,6 +24,8 @@ class Named:
     cell: Cell
     id: str
     base: str = ""  # id of the cell whose run it evaluates
+    training: str = ""  # digest of the code that trains it
+    measuring: str = ""  # digest of the code that measures it
 
     @property
     def key(self) -> str:
@@ -43,7 +38,7 @@ class Names:
 
     def __init__(self) -> None:
         self._corpora: dict[str, str] = {}
-        self._files: dict[Path, str] = {}
+        self._codes: dict[str, Code] = {}
 
     def named(self, cell: Cell) -> Named:
         """Raises `UserError` for a corpus that is not there."""
@@ -61,23 +56,26 @@ class Names:
         }
         if cell.rates:
             content["rates"] = cell.rates
-        return Named(cell, f"{short_digest(content)}-{self.code(cell)[:8]}", base)
+        digests = self.digests(cell)
+        name = f"{short_digest(content)}-{self.code(cell)[:8]}"
+        return Named(cell, name, base, digests.training, digests.measuring)
 
     def code(self, cell: Cell) -> str:
-        """sha256 of the source files of the cell's parts and task, of what these import of such, and of training/."""
-        files = _with_imports({path for cls in _classes(cell) for path in _sources(cls)}) | set(_training())
-        lines = sorted(f"{path.parent.name}/{path.name} {self._digest(path)}\n" for path in files)
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        """One digest of the code that the cell's number comes out of."""
+        parts = self.digests(cell)
+        return hashlib.sha256(f"{parts.training} {parts.measuring}".encode()).hexdigest()
+
+    def digests(self, cell: Cell) -> Code:
+        """Digests of the code that the cell's number comes out of; none of it is run for that."""
+        key = json.dumps([encode(cell.system), encode(cell.benchmark), cell.trained], sort_keys=True, default=str)
+        if key not in self._codes:
+            self._codes[key] = code.of(cell.system, cell.benchmark, cell.trained)
+        return self._codes[key]
 
     def _corpus(self, name: str) -> str:
         if name not in self._corpora:
             self._corpora[name] = corpus_digest(find_corpus(name))
         return self._corpora[name]
-
-    def _digest(self, path: Path) -> str:
-        if path not in self._files:
-            self._files[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-        return self._files[path]
 
 
 def corpus_digest(corpus: Corpus) -> str:
@@ -89,58 +87,3 @@ def corpus_digest(corpus: Corpus) -> str:
         # A compressed file also holds when it was written.
         digest.update(gzip.decompress(data) if path.suffix == ".gz" else data)
     return digest.hexdigest()
-
-
-def _classes(cell: Cell) -> Iterator[type[Any]]:
-    """The classes of a cell's parts and of its benchmark."""
-    for kind, part in cell.system.parts():
-        if cell.trained or kind != "head":
-            yield systems.registry(kind).resolve(part.name)[0]
-    yield benchmarks.REGISTRY.resolve(cell.benchmark.name)[0]
-
-
-def _sources(cls: type[Any]) -> Iterator[Path]:
-    """The files of a class and of its base classes, as far as they are voxboard's or the user's own."""
-    for one in cls.__mro__:
-        if one.__module__.startswith(_OWN) or one is cls:
-            file = getattr(sys.modules[one.__module__], "__file__", None)
-            if file:
-                yield Path(file)
-
-
-def _with_imports(files: set[Path]) -> set[Path]:
-    """The files, and all modules of parts and tasks that they import, inside functions too."""
-    found: set[Path] = set()
-    todo = set(files)
-    while todo:
-        path = todo.pop()
-        found.add(path)
-        todo |= _imported(path) - found
-    return found
-
-
-@cache
-def _imported(path: Path) -> frozenset[Path]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return frozenset(file for name in names if name.startswith(_PARTS) and (file := _file(name)))
-
-
-def _file(name: str) -> Path | None:
-    """The file of a module; None for a name that is in one."""
-    try:
-        spec = find_spec(name)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
-
-
-def _training() -> Iterator[Path]:
-    from voxboard import training
-
-    assert training.__file__ is not None
-    yield from Path(training.__file__).parent.glob("*.py")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from voxboard import benchmarks
@@ -13,6 +14,7 @@ from voxboard.grids.identity import Named, Names
 from voxboard.grids.place import Place
 from voxboard.grids.spec import Cell
 from voxboard.records import Record
+from voxboard.records.provenance import package_versions
 from voxboard.training import search
 from voxboard.training.carry import bank_key, created
 from voxboard.training.config import General, RunConfig, Training, training_of
@@ -65,9 +67,23 @@ class Plan:
         record = self.known.get(cell.id)
         return "missing" if record is None else "failed" if record.status == "failed" else "done"
 
+    def aged(self, cell: Named) -> str:
+        """Packages that a cell with numbers was made with, where other versions are installed now: `torch 2.10.0`."""
+        record = self.known.get(cell.id)
+        if record is None or record.status == "failed":
+            return ""
+        then, now = dict(record.provenance.packages), _installed()
+        then.pop("voxboard", None)  # whose code is in the name of the cell
+        return ", ".join(f"{name} {version}" for name, version in then.items() if now.get(name, version) != version)
+
     def having(self, *states: State) -> list[Named]:
         """The cells in some states, in the order of the grid."""
         return [cell for cell in self.cells if self.state(cell) in states]
+
+
+@cache
+def _installed() -> dict[str, str]:
+    return package_versions()
 
 
 def make(cells: Sequence[Cell], place: Place) -> Plan:

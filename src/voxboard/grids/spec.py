@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from voxboard import benchmarks, systems
+from voxboard import benchmarks, systems, trust
 from voxboard.errors import UserError, unknown
 from voxboard.systems import Part, System
 from voxboard.training.config import Evaluation, Training, training_of
@@ -125,7 +125,13 @@ class Grid:
         for word in grid.weights:
             if word not in get_args(Kind):
                 raise unknown(f"weights in {name}", str(word), get_args(Kind))
+        trust.name(*grid.parts)  # whoever starts a grid has named what is in it
         return grid
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All parts, as they are written."""
+        return tuple(map(str, (*self.backbones, *self.poolers, *self.heads)))
 
 
 def _fitted(parts: tuple[str, ...], benchmark: Part) -> System:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from voxboard import benchmarks, records
+from voxboard import benchmarks, records, trust
 from voxboard.data.prepare import find_corpus
 from voxboard.errors import UserError
+from voxboard.grids import again
 from voxboard.grids.identity import Named
 from voxboard.grids.place import Place
 from voxboard.grids.plan import How, Job, candidates, config
@@ -32,6 +33,7 @@ class Result:
 
 def carry_out(job: Job, place: Place, how: How) -> list[Result]:
     """Carries out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
+    _name_parts(job)
     try:
         failed = _done(job, place, how)
     except Exception as error:
@@ -49,24 +51,36 @@ def carry_out(job: Job, place: Place, how: How) -> list[Result]:
 
 def go_on(job: Job, place: Place, how: How) -> list[Result]:
     """Carries out what is left of a job: an earlier attempt at it may have finished some of its cells."""
+    _name_parts(job)
     bases = {named.base for named in job.cells if named.base}
     with place.at_hand([named.id for named in job.cells], bases):
         done, left = _filed(job, place)
         return done + (carry_out(Job(tuple(left)), place, how) if left else [])
 
 
+def _name_parts(job: Job) -> None:
+    """Lets files run that the grid names: whoever started it has named them, here or on another machine."""
+    trust.name(*(str(part) for named in job.cells for _, part in named.cell.system.parts()))
+
+
 def _done(job: Job, place: Place, how: How) -> dict[str, str]:
     """Leaves records in the job's staging folder; returns cell id → reason for those that have none."""
+    left = [each for each in job.cells if again.measured(each, place, how, job.staging) is None]
+    return _made(replace(job, cells=tuple(left)), place, how, job.staging) if left else {}
+
+
+def _made(job: Job, place: Place, how: How, staging: str) -> dict[str, str]:
+    """The same of cells that are trained, or that need no training."""
     from voxboard.training import run
 
     named, cell = job.cells[0], job.cells[0].cell
     if cell.trained and cell.base is None:
         runs = [place.runs / each.id for each in job.cells]
         if cell.rates:
-            tuned = zip(runs, (candidates(each, place, how, job.staging) for each in job.cells), strict=True)
+            tuned = zip(runs, (candidates(each, place, how, staging) for each in job.cells), strict=True)
             outcomes = tune([Tuned(home, configs) for home, configs in tuned])
         else:
-            outcomes = run.train_bank([config(each, place, how, job.staging) for each in job.cells], runs, False)
+            outcomes = run.train_bank([config(each, place, how, staging) for each in job.cells], runs, False)
         pairs = zip(job.cells, outcomes, strict=True)
         return {each.id: outcome.reason for each, outcome in pairs if outcome.reason}
     _evaluate(named, place, how)

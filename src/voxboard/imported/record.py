@@ -13,6 +13,7 @@ from voxboard import records
 from voxboard.benchmarks.fields import fields_of
 from voxboard.errors import UserError
 from voxboard.text_files import is_hidden
+from voxboard.training import code
 
 if TYPE_CHECKING:
     from voxboard.benchmarks.base import Benchmark, Measured
@@ -93,7 +94,11 @@ def record_of(
             device="",
             precision="",
             run=run,
-            digests={**{name: digest(path) for name, path in source.files.items()}, "items": protocol.items.digest},
+            digests={
+                **{name: digest(path) for name, path in source.files.items()},
+                "items": protocol.items.digest,
+                "measuring_code": code.importing(),
+            },
         ),
         **fields_of(benchmark, measured, cluster_by),
         status="imported",

@@ -18,13 +18,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from voxboard.data import audio
+from voxboard import code_digest
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-FORMAT = 1  # of entries; another number finds none of the old ones
-_ROOT = Path(audio.__file__).parents[1]
+FORMAT = 2  # of entries; another number finds none of the old ones
+# What embeds nothing: the cache itself, catalogues, settings and messages.
+_NO_NUMBER = """
+    backbones poolers heads heads.* benchmarks.* registry systems errors progress files trust storage
+    code_digest config_fields records.* training.* scoring.cache scoring.cache_keys scoring.entries tracking.*
+"""
+_ASIDE = (
+    "voxboard",
+    *(f"voxboard.{name}" for name in _NO_NUMBER.split()),
+)
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 _OWN = frozenset(vars(nn.Module()))  # PyTorch's bookkeeping, `training` too
 
@@ -90,30 +98,32 @@ def _versions() -> tuple[str, ...]:
     return np.__version__, torch.__version__, torchaudio.__version__, soundfile.__libsndfile_version__
 
 
-@lru_cache(maxsize=1)
 def _sources() -> str:
-    """Of voxboard's own code between a file and an embedding."""
-    from voxboard import backbones, model, poolers
-    from voxboard.scoring import embed
-
-    folders = [Path(str(package.__file__)).parent for package in (backbones, poolers)]
-    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
-    files += [Path(str(module.__file__)) for module in (model, embed)]
-    files += [_ROOT / "data" / name for name in ("audio.py", "m4a.py", "_files.py")]
-    return joined(*(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
+    """Of voxboard's own code between a file and an embedding, whatever the parts."""
+    return code_digest.digest(("voxboard.model", "voxboard.scoring.embed", "voxboard.data.audio"), (), _ASIDE)
 
 
 def _code(module: nn.Module) -> dict[str, str]:
-    """Python modules of the classes of all layers → digest of the file and version of the package."""
+    """Python modules of the classes of all layers → version of the package, and digest of the code with its imports."""
     names = {kind.__module__ for part in module.modules() for kind in type(part).__mro__}
-    return {name: _file(name) for name in names}
+    return {name: _source(name) for name in names}
+
+
+def _source(name: str) -> str:
+    """Of a module: with what it imports, unless it is a library's."""
+    if name.partition(".")[0] == code_digest.OWN:
+        return code_digest.digest((name,), (), _ASIDE)
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None or not Path(file).is_file() or code_digest.of_a_library(Path(file)):
+        return _file(name)
+    return code_digest.digest((), (Path(file),), _ASIDE)
 
 
 @lru_cache(maxsize=1024)
 def _file(name: str) -> str:
-    found = sys.modules.get(name)
+    """Of a library's module: the version of the library and the file."""
     version = getattr(sys.modules.get(name.partition(".")[0]), "__version__", "")
-    path = Path(getattr(found, "__file__", None) or "")
+    path = Path(getattr(sys.modules.get(name), "__file__", None) or "")
     return f"{version} {hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ''}"
 
 

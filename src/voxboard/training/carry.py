@@ -134,7 +134,8 @@ def _tested(
     for config, run in done:
         general, evaluation = config.general, config.evaluation
         evaluation = Shared.of(evaluation, kept) if kept is not None else evaluation
-        setting = Setting(benchmark, evaluation, general.records, general.device, config.command(), show_progress)
+        words, task = config.command(), config.benchmark
+        setting = Setting(benchmark, evaluation, general.records, general.device, words, show_progress, task)
         found[run] = evaluate.evaluate(evaluate.informed(subjects[run], valid, setting), test, setting)
     return found
 

@@ -20,8 +20,8 @@ from voxboard.model import Network
 from voxboard.records import Record
 from voxboard.records import outputs as raw
 from voxboard.shown import shown
-from voxboard.systems import System
-from voxboard.training import averaging, checkpoint, folder, search
+from voxboard.systems import Part, System
+from voxboard.training import averaging, checkpoint, code, folder, search
 from voxboard.training.config import Evaluation, RunConfig, Weights, words_for_paths
 from voxboard.training.devices import device_of
 
@@ -55,6 +55,7 @@ class Setting:
     device: str = "auto"
     arguments: Sequence[str] | None = None  # default: what was typed
     show_progress: bool = True
+    task: Part | None = None  # what the benchmark was created by; None: the name of its task
 
 
 def trained(
@@ -261,10 +262,20 @@ def _provenance(subject: Subject, outputs: Outputs, setting: Setting, device: st
             "items": items.digest,
             "valid_items": subject.fixed.digest if subject.fixed else "",
             "audio": audio.audio_digest(items.cuts, items.corpus.folder / ".digests.json"),
+            **_code(subject, setting),
             **({raw.NAME: kept} if kept else {}),
         },
         skipped={where: count for where, count in _skipped(subject, outputs).items() if count},
     )
+
+
+def _code(subject: Subject, setting: Setting) -> dict[str, str]:
+    """Digests of the code: of training as the run kept it, of measuring as it is now."""
+    task = setting.task or Part(setting.benchmark.task)
+    now = code.of(subject.system, task, trained=subject.network.head is not None)
+    if subject.run is None:
+        return replace(now, training="").digests()
+    return replace(now, training=str(folder.code_of(subject.run).get("training", ""))).digests()
 
 
 def _skipped(subject: Subject, outputs: Outputs) -> dict[str, int]:

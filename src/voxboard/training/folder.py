@@ -3,6 +3,7 @@
 config.json        the resolved configuration       metrics.jsonl   one line per logged step
 training.log       what was printed                 events.out.*    the same for TensorBoard
 labels.json        what was learned, by task        speakers.json   whom it was learned from
+code.json          digests of the code that it was trained and measured by, and of the user's files
 scores-*.txt.gz    the scores of every trial list, or the predictions, turns or texts of another task
 last.safetensors   everything to resume from        best.safetensors  the weights of the best validation
 """
@@ -13,13 +14,14 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxboard import parallel
+from voxboard import parallel, trust
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
-from voxboard.files import write_text
+from voxboard.files import read_json_object, write_text
 from voxboard.screen import Formatter
 from voxboard.training import checkpoint
 from voxboard.training.config import RunConfig
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from voxboard.model import Network
 
 log = logging.getLogger("voxboard")
+CODE = "code.json"
 
 
 def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
@@ -39,10 +42,29 @@ def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
     def made() -> Path:
         folder = place or _new(runs)
         folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / CODE, json.dumps(_code(config), indent=2) + "\n")
         write_text(folder / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
         return folder
 
     return parallel.once(made)
+
+
+def _code(config: RunConfig) -> dict[str, Any]:
+    from voxboard.training import code
+
+    return asdict(code.of(config.system, config.benchmark, also=config.general.trackers))
+
+
+def code_of(folder: Path) -> dict[str, Any]:
+    """What a run kept of the code that it was trained by: `training`, `measuring`, `user`; nothing of an older run."""
+    found = read_json_object(folder / CODE) if (folder / CODE).is_file() else {}
+    user = found.get("user")
+    return {**found, "user": user if isinstance(user, dict) else {}}
+
+
+def note_measuring(folder: Path, digest: str) -> None:
+    """Writes down that a run's numbers were taken again, by other code than when it was trained."""
+    write_text(folder / CODE, json.dumps({**code_of(folder), "measuring": digest}, indent=2) + "\n")
 
 
 def _new(runs: Path) -> Path:
@@ -71,11 +93,19 @@ def find(run: str, runs: Path = Path("results/runs")) -> Path:
 
 
 def config_of(folder: Path) -> RunConfig:
-    """The configuration that a run was started with."""
+    """The configuration that a run was started with.
+
+    Raises `UserError` where it cannot be read, or names code in a file that must not run (see `voxboard.trust`).
+    """
+    content = read_json_object(folder / "config.json")
     try:
-        return RunConfig.from_dict(json.loads((folder / "config.json").read_text()))
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        config = RunConfig.from_dict(content)
+        parts = [(part.name, part.options) for part in (config.benchmark, *(p for _, p in config.system.parts()))]
+        parts += [(tracker, {}) for tracker in config.general.trackers]
+        trust.check_config(folder, parts, code_of(folder)["user"])
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder / 'config.json'} cannot be read: {error}.", "Train again.") from error
+    return config
 
 
 def log_to(folder: Path) -> logging.Handler:

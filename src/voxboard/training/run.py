@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -107,7 +108,7 @@ def evaluate_run(
     # Another preparation of the same audio has the same speakers, whatever it is called.
     if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
         refuse_seen(test, folder.speakers_of(run), benchmark)
-    setting = Setting(benchmark, settings, options.records, options.device)
+    setting = Setting(benchmark, settings, options.records, options.device, task=chosen)
     subject = evaluate.trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
         subject = evaluate.forgetful(subject)
@@ -115,6 +116,33 @@ def evaluate_run(
     judge, place = (own, home) if benchmark.fixed_at_home else (benchmark, corpus)
     valid = None if known or not judge.has_validation(place) else judge.items(place, "valid")
     return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
+
+
+def measure_again(run: Path, general: General) -> Record | None:
+    """Takes the numbers of a run anew, those that validation fixes too, by its own task on its own corpus.
+
+    None where the validation error is not the one that chose the weights: training would end with others now.
+    """
+    config = folder.config_of(run)
+    corpus, benchmark = _corpus(config.corpus, config.general), created(config.benchmark)
+    if not benchmark.reusable():
+        return None
+    test = benchmark.items(corpus, "test")
+    refuse_seen(test, folder.speakers_of(run), benchmark)
+    valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
+    words, task = config.command(), config.benchmark
+    setting = Setting(benchmark, config.evaluation, general.records, general.device, words, False, task)
+    subject = evaluate.trained(config, run, corpus, benchmark, Weights())
+    before = subject.fixed
+    subject = evaluate.informed(evaluate.forgetful(subject), valid, setting)
+    after = subject.fixed
+    if (before is None) != (after is None) or (before and after and not _close(before.error, after.error)):
+        return None
+    return evaluate.evaluate(subject, test, setting)
+
+
+def _close(first: float, second: float) -> bool:
+    return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _for_corpus(own: Part, task: Part | None, same: bool) -> Part:
@@ -135,6 +163,6 @@ def evaluate_untrained(
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
     command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
     command += flags(asdict(settings), asdict(Evaluation())) + flags({"split": options.split}, {"split": "test"})
-    setting = Setting(benchmark, settings, options.records, options.device, command, show_progress)
+    setting = Setting(benchmark, settings, options.records, options.device, command, show_progress, task)
     subject = evaluate.informed(evaluate.untrained(system, options.seed, corpus), valid, setting)
     return evaluate.evaluate(subject, test, setting)

@@ -1,0 +1,76 @@
+"""Cells whose numbers are taken again from weights that are there: only the code that measures has changed since.
+
+The weights of a run are still what training would make when its training code is the same *and* validation by the code
+of today gives the error that chose them. Else the cell is trained again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from voxboard.grids.identity import Named
+from voxboard.grids.place import Place
+from voxboard.grids.plan import How
+from voxboard.records import Record
+from voxboard.training import folder
+from voxboard.training.config import General
+
+ADOPTED = ".adopted"  # in a run folder whose numbers are not taken yet
+
+
+def measured(named: Named, place: Place, how: How, staging: str) -> Record | None:
+    """Measure a cell from the run of an earlier one, and leave the record in staging; None where it must be trained."""
+    from voxboard.training import run
+
+    home = place.runs / named.id
+    if not home.exists() and (earlier := _earlier(named, place)) is not None:
+        _adopt(earlier, home, named)
+    if not (home / ADOPTED).exists():
+        return None
+    general = General(device=how.device, records=place.staging / staging)
+    try:
+        record = run.measure_again(home, general)
+    except Exception:
+        shutil.rmtree(home)
+        raise
+    if record is None:
+        shutil.rmtree(home)
+    else:
+        (home / ADOPTED).unlink()
+    return record
+
+
+def _earlier(named: Named, place: Place) -> Path | None:
+    """The newest run folder of the same cell that was trained to its end by the same training code."""
+    if not named.cell.trained or named.cell.base is not None:
+        return None
+    homes = [home for home in place.runs.glob(f"{named.key}-*") if home.name != named.id and _whole(home, place)]
+    alike = [home for home in homes if folder.code_of(home).get("training") == named.training]
+    return max(alike, key=lambda home: (home / folder.CODE).stat().st_mtime, default=None)
+
+
+def _whole(home: Path, place: Place) -> bool:
+    record = place.record(home.name)
+    return record is not None and record.status == "ok" and (home / "best.safetensors").is_file()
+
+
+def _adopt(earlier: Path, home: Path, named: Named) -> None:
+    """Gives a cell the run of an earlier one; weights, which are never changed in place, are there only once."""
+    temporary = home.with_name(f".{home.name}.adopted")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(earlier, temporary, copy_function=_linked)
+    folder.note_measuring(temporary, named.measuring)
+    (temporary / ADOPTED).touch()
+    temporary.rename(home)
+
+
+def _linked(source: str, target: str) -> None:
+    if source.endswith(".safetensors"):
+        try:
+            os.link(source, target)
+            return
+        except OSError:  # a file system without links
+            pass
+    shutil.copy2(source, target)
