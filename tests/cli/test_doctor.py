@@ -188,6 +188,39 @@ def test_the_installation_is_checked(capsys: pytest.CaptureFixture[str]) -> None
     assert found["ffmpeg"]["passed"] in (True, None)
 
 
+@pytest.mark.parametrize(("release", "cuda"), [("2.11.0", "13.2"), ("2.10.1", None)])
+def test_a_torchaudio_for_another_torch_is_named_before_it_is_imported(
+    release: str, cuda: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from voxboard.cli import doctor_installation
+
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(doctor_installation, "version", lambda name: release)
+    monkeypatch.setattr(doctor_installation, "_built", lambda name: cuda)
+    monkeypatch.setitem(sys.modules, "torchaudio", None)  # importing it would be another sentence
+    with pytest.raises(doctor_installation._Lacking) as caught:
+        doctor_installation._torch()
+    assert f"torchaudio {release}" in caught.value.problem
+    assert "are no pair" in caught.value.problem
+    assert ("CUDA 13.0 and 13.2" in caught.value.problem) == (cuda is not None)
+    assert "pip install torch==" in caught.value.advice
+
+
+def test_what_a_package_was_built_for_is_read_without_importing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from voxboard.cli import doctor_installation
+
+    (tmp_path / "sounding").mkdir()
+    (tmp_path / "sounding" / "__init__.py").write_text("raise OSError")
+    (tmp_path / "sounding" / "version.py").write_text("__version__ = '2.11.1+cu132'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert doctor_installation._built("sounding") == "13.2"
+    assert doctor_installation._built("nowhere") is None
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.errors import UserError
@@ -14,6 +17,7 @@ from voxboard.errors import UserError
 if TYPE_CHECKING:
     from voxboard.contracts import Finding
 
+_PAIR = "Install both as voxboard asks for them: pip install torch==2.11.0 torchaudio==2.11.0."
 FORMATS = ("WAV", "FLAC", "OGG", "MP3")
 
 
@@ -47,13 +51,35 @@ def _python() -> str:
 
 
 def _torch() -> str:
+    # torchaudio loads a library as it is imported, which fails where torch was built for another CUDA.
     import torch
-    import torchaudio
 
-    found, other = torch.__version__, torchaudio.__version__
-    if found.split(".")[:2] != other.split(".")[:2]:
-        raise _Lacking(f"torch {found} and torchaudio {other}", "Install the same minor version of both.")
-    return f"torch {found}, torchaudio {other}"
+    built = _built("torchaudio")
+    pair = f"torch {torch.__version__} and torchaudio {version('torchaudio')}"
+    for found, other in ((_release(torch.__version__), _release(version("torchaudio"))), (torch.version.cuda, built)):
+        if found and other and found.split(".")[:2] != other.split(".")[:2]:
+            about = f" (CUDA {torch.version.cuda} and {built})" if built else ""
+            raise _Lacking(f"{pair}{about} are no pair", _PAIR)
+    try:
+        import torchaudio
+    except (ImportError, OSError, RuntimeError) as error:
+        raise _Lacking(f"{pair} are no pair: {next(iter(str(error).splitlines()), '')}", _PAIR) from error
+    cuda = f", CUDA {torch.version.cuda}" if torch.version.cuda else ", no CUDA"
+    return f"torch {torch.__version__}, torchaudio {torchaudio.__version__}{cuda}"
+
+
+def _release(word: str) -> str:
+    """`2.11.0+cu130` → `2.11.0`."""
+    return word.partition("+")[0]
+
+
+def _built(name: str) -> str | None:
+    """The CUDA that a package was built for, by its `version.py`, without importing it; None where it does not say."""
+    spec = find_spec(name)
+    file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
+    text = file.read_text(encoding="utf-8", errors="replace") if file and file.is_file() else ""
+    digits = re.search(r"\+cu(\d+)(\d)\b", text)
+    return f"{digits.group(1)}.{digits.group(2)}" if digits else None
 
 
 def _devices() -> str:
@@ -94,7 +120,7 @@ def _libraries() -> str:
 
 LOOKS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("python", "3.11 or later", _python),
-    ("torch", "torch and torchaudio of one minor version", _torch),
+    ("torch", "torch and torchaudio of one version and one CUDA", _torch),
     ("devices", "where networks can run", _devices),
     ("libraries", "what backbones and corpora are built on", _libraries),
     ("audio", "formats that can be read", _audio),
