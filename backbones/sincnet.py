@@ -42,7 +42,7 @@ class SincNet(Backbone):
         """Length of a window in milliseconds."""
         windows: SizeOrZero = 0
         """Windows per utterance, spread evenly (UniPool-SV: 10); 0 takes one every `shift_ms`."""
-        shift_ms: Positive = 100.0
+        shift_ms: float = 100.0
         """Milliseconds from one window to the next when their number is not fixed (UniPool-SV: 10)."""
         filters: tuple[Size, ...] = (80, 60, 60)
         """Channels of every convolution; the first are band-pass filters."""

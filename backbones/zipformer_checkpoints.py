@@ -47,7 +47,7 @@ def described(config: Zipformer.Config) -> Zipformer.Config:
     return replace(config, **given)
 
 
-def sizes(config: Zipformer.Config, content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def sizes(config: Zipformer.Config, content: Mapping[str, Any], file: Path = Path("config.json")) -> dict[str, Any]:
     """The entries of a config.json that are options here; the others belong to training.
 
     Raises `UserError` for one of the wrong type.

@@ -57,7 +57,7 @@ def test_what_fits_is_taken(values: dict[str, Any]) -> None:
         ({"shape": (1, 0)}, "--shape is 1 0"),
         ({"shape": 3}, "several values"),
         ({"ends": (1.0,)}, "Give 2 values"),
-        ({"kind": "c"}, "Unknown kind 'c'"),
+        ({"kind": "c"}, "Unknown value of kind 'c'"),
         ({"name": ""}, "--name is empty"),
         ({"name": "a\0b"}, "NUL"),
         ({"place": ""}, "--place is empty"),

@@ -156,7 +156,7 @@ def _inside(value: Any, limit: Limit) -> bool:
 def _refuse(value: Any, annotation: Any, name: str) -> None:
     kind, limit = _bare(annotation)
     if get_origin(kind) is Literal and isinstance(value, str):
-        raise unknown(name.lstrip("-"), value, map(str, get_args(kind)))
+        raise unknown(f"value of {name.lstrip('-').partition(' of ')[0]}", value, map(str, get_args(kind)))
     if value == "":
         raise UserError(f"{name} is empty.", "Name something, or leave it out.")
     shown = " ".join(map(str, value)) if isinstance(value, (tuple, list)) else _spelled(value)

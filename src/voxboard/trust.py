@@ -86,6 +86,12 @@ def split(part: str) -> tuple[str, str] | None:
     return (location, attribute) if MARK in part else None
 
 
+def is_gone(part: str) -> bool:
+    """Return whether a part names a file that is not there."""
+    pair = split(part)
+    return pair is not None and not Path(pair[0]).exists()
+
+
 def check(location: str) -> None:
     """Raise `UserError` where the file must not run in this command."""
     if _now().inert:
@@ -98,7 +104,10 @@ def check(location: str) -> None:
         if _now().words is not None:
             remember(path)
         return
-    if _now().words is None or path.resolve() in _now().granted:
+    if path.resolve() in _now().granted:
+        return
+    if _now().words is None:  # a Python program, which is the user's, names it
+        remember(path)
         return
     _refuse_cached(path, "The data")
     if not _now().everything:

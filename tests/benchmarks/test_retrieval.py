@@ -164,8 +164,8 @@ def test_a_head_that_was_trained_on_captions_answers(corpus: Corpus, encoder: st
     from voxboard.scoring.embed import embed
 
     rows = torch.from_numpy(embed(network.encoder, train, normalised=False, show_progress=False).matrix)
-    optimiser = torch.optim.Adam(network.head.parameters(), lr=0.01)
-    for _ in range(40):
+    optimiser = torch.optim.Adam(network.head.parameters(), lr=0.001)
+    for _ in range(200):
         optimiser.zero_grad()
         network.head.train().loss(rows, labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -9,6 +9,7 @@ import pytest
 from voxboard import benchmarks
 from voxboard.errors import UserError
 from voxboard.grids import Grid, Tasks
+from voxboard.grids.runner import Tally
 
 
 @pytest.mark.smoke
@@ -85,3 +86,58 @@ def test_a_mistake_in_a_list_is_named(entry: str, says: str, tmp_path: Path) -> 
     (tmp_path / "t.toml").write_text(f'name="t"\n[[entries]]\n{entry}\n')
     with pytest.raises(UserError, match=says):
         Tasks.load(str(tmp_path / "t.toml"))
+
+
+PLAIN = {"name": '"n"', "data": '"c"', "backbones": '["fbank"]', "poolers": '["mean"]'}
+
+
+def _written(folder: Path, **changes: str) -> str:
+    """A grid file with some keys changed; returns its name."""
+    lines = [f"{key} = {value}" for key, value in {**PLAIN, **changes}.items()]
+    (folder / "g.toml").write_text("\n".join(lines))
+    return str(folder / "g.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"seeds": str(list(range(200_000)))}, "200,000 cells"),
+        ({"seeds": "[" * 200_000}, "nested too deeply|not valid TOML"),
+        ({"seeds": '["one"]'}, "seeds"),
+        ({"seeds": "[1.5]"}, "seeds"),
+        ({"seeds": "[true]"}, "seeds"),
+        ({"seeds": "[-1]"}, "seed"),
+        ({"backbones": "7"}, "backbones"),
+        ({"backbones": "[[]]"}, "backbones"),
+        ({"name": "[]"}, "name"),
+        ({"frozen": '"yes"'}, "frozen"),
+        ({"training": '"fast"'}, "training"),
+        ({"evaluation": "[1]"}, "evaluation"),
+        ({"max_lr": "[nan]"}, "max_lr"),
+        ({"max_lr": "[inf]"}, "max_lr"),
+        ({"max_lr": '["0.1"]'}, "max_lr"),
+        ({"weights": '["trained", 3]'}, "weights"),
+        ({"backbones": '"fb\\u0000ank"'}, "fb"),
+    ],
+)
+def test_what_a_grid_cannot_be_is_said_in_a_sentence(tmp_path: Path, changes: dict[str, str], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        Grid.load(_written(tmp_path, **changes)).cells()
+
+
+def test_one_word_is_a_list_of_one(tmp_path: Path) -> None:
+    grid = Grid.load(_written(tmp_path, seeds="7", backbones='"fbank"'))
+    assert (grid.seeds, grid.backbones) == ((7,), ("fbank",))
+
+
+def test_a_grid_counts_its_cells_and_tells_the_time_left() -> None:
+    moments = iter([0.0, 60.0, 120.0])
+    tally = Tally(3, lambda: next(moments))
+    assert (tally.one_more(), tally.left()) == ("1/3", ", about 2 min left")
+    assert (tally.one_more(), tally.left()) == ("2/3", ", about 60 s left")
+    assert (tally.one_more(), tally.left()) == ("3/3", "")
+
+
+def test_a_name_with_a_nul_is_no_grid() -> None:
+    with pytest.raises(UserError, match="grid"):
+        Grid.load("a\0b")

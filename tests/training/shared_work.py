@@ -88,17 +88,17 @@ def _config(place: Path, words: str, out: Path) -> RunConfig:
 
 def _interrupted(config: RunConfig, run: Path) -> None:
     """A run that is broken off after its first checkpoint, and gone on with."""
-    save = Trainee._save
+    save = Trainee.save
 
     def broken_off(self: Trainee) -> None:
         save(self)
         raise InterruptedError
 
-    Trainee._save = broken_off  # type: ignore[method-assign]
+    Trainee.save = broken_off  # type: ignore[method-assign]
     try:
         train_bank([config], [run], show_progress=False)
     except InterruptedError:
-        Trainee._save = save  # type: ignore[method-assign]
+        Trainee.save = save  # type: ignore[method-assign]
         train_bank([config], [run], show_progress=False)
 
 

@@ -212,7 +212,7 @@ def _check_uem(regions: object, line: Line) -> None:
     for row in rows:
         pair = row if isinstance(row, list) and len(row) == 2 else [None, None]
         if not (_number(pair[0]) and _number(pair[1]) and 0 <= pair[0] < pair[1] <= LONGEST):
-            raise line.bad("its uem is not a list of [start, end] in seconds")
+            raise line.bad(f"the UEM of {printable(line.cut[:100])} is not a list of [start, end] in seconds")
 
 
 def _not_whole(line: Line, kind: Kind) -> UserError:

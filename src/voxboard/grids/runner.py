@@ -70,7 +70,7 @@ class Tally:
 
 def _tell(done: Done, tally: Tally, say: Say) -> None:
     for result in done.results:
-        say(f"{tally.one_more()} {result.line}{tally.left()}")
+        say(f"{result.line} ({tally.one_more()}{tally.left()})")
     if done.lost:
         # Nothing is recorded, so that the next start tries again.
         word = "once more" if done.again else "not done"

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from voxboard import benchmarks, systems, trust
+from voxboard import benchmarks, limits, systems, trust
 from voxboard.errors import UserError, unknown
 from voxboard.systems import Part, System
 from voxboard.training.config import Evaluation, Training, training_of
@@ -122,6 +122,8 @@ class Grid:
             if isinstance(content.get(key), str | int | float):
                 content[key] = (content[key],)
         grid = cls(**content)
+        for seed in grid.seeds:
+            limits.check_value(seed, limits.Seed, f"seed in the grid {name}")
         for word in grid.weights:
             if word not in get_args(Kind):
                 raise unknown(f"weights in {name}", str(word), get_args(Kind))

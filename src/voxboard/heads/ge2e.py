@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from voxboard.errors import UserError
 from voxboard.heads.base import Head, Labelled
-from voxboard.limits import Positive, Size
+from voxboard.limits import NotNegative, Size
 
 SMALLEST = 1e-6
 
@@ -46,7 +46,7 @@ class GE2E(Head):
         """Give embeddings unit length first; without, longer ones count more in a centroid."""
         clamp: bool = False
         """Raise cosines to at least 1e-6, as a public implementation of the contrast form does: no gradient below."""
-        eps: Positive = 1e-5
+        eps: NotNegative = 1e-5
         """What is added to a vector's length before dividing by it, as in the reference; keeps silence finite."""
         reference: bool = False
         """Let the factor become negative, as the reference does; the paper keeps it positive."""

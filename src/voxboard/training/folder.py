@@ -101,7 +101,8 @@ def config_of(folder: Path) -> RunConfig:
     try:
         config = RunConfig.from_dict(content)
         parts = [(part.name, part.options) for part in (config.benchmark, *(p for _, p in config.system.parts()))]
-        parts += [(tracker, {}) for tracker in config.general.trackers]
+        # A tracker is never in a run's way: one whose file has gone is dropped with a warning, and runs nothing.
+        parts += [(name, {}) for name in config.general.trackers if not trust.is_gone(name)]
         trust.check_config(folder, parts, code_of(folder)["user"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder / 'config.json'} cannot be read: {error}.", "Train again.") from error
