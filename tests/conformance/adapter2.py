@@ -6,5 +6,16 @@ PYTHONPATH=. python ../shared/metric-cases-2/check.py tests.conformance.adapter2
 from __future__ import annotations
 
 from tests.conformance.formats_adapter import der_rttm, score_layout, transcript_format, wer_trn
+from tests.conformance.statistics_adapter import clopper_pearson, sign_flip, smallest_p, wilson, zero_error_bound
 
-__all__ = ["der_rttm", "score_layout", "transcript_format", "wer_trn"]
+__all__ = [
+    "clopper_pearson",
+    "der_rttm",
+    "score_layout",
+    "sign_flip",
+    "smallest_p",
+    "transcript_format",
+    "wer_trn",
+    "wilson",
+    "zero_error_bound",
+]

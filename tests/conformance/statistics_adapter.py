@@ -1,7 +1,4 @@
-"""Our bounds and exact tests under the names that ../shared/metric-cases-2/check.py calls.
-
-PYTHONPATH=. python ../shared/metric-cases-2/check.py tests.conformance.statistics_adapter
-"""
+"""Our bounds and exact tests for `adapter2`."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance import adapter2
 from tests.conformance import statistics_adapter as adapter
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "metric-cases-2"
@@ -19,6 +20,10 @@ def test_case(path: Path) -> None:
     case = json.loads(path.read_text())
     found = getattr(adapter, case["metric"])(**case["input"], **case["params"])
     assert found == pytest.approx(case["expected"], abs=case["abs_tol"])
+
+
+def test_the_adapter_of_the_folder_answers_them_too() -> None:
+    assert set(adapter.__all__) <= set(adapter2.__all__)
 
 
 def test_no_case_is_passed_over() -> None:
