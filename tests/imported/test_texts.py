@@ -189,3 +189,25 @@ def test_stretches_of_one_recording_are_utterances(tmp_path: Path) -> None:
     rows = [{"audio_filepath": "a.wav", "offset": at, "text": "x"} for at in (0, 1.5)]
     (tmp_path / "m.json").write_text("\n".join(map(json.dumps, rows)))
     assert list(texts.read(tmp_path / "m.json")) == ["a.wav@0", "a.wav@1.5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "problem"),
+    [
+        ("r.trn", "a b (s_1)\nc d\n", "line 2: this is no line of trn"),
+        ("r.stm", "f A s 0 2 a b\ng A s 3 2 c\n", "line 2: this is no line of stm"),
+        ("r.ctm", "f A 0.1 0.5 a\ng A 0.1 -0.5 b\n", "line 2: this is no line of ctm"),
+    ],
+)
+def test_a_line_that_is_broken_does_not_make_a_text_of_kaldi(
+    tmp_path: Path, name: str, lines: str, problem: str
+) -> None:
+    (tmp_path / name).write_text(lines)
+    with pytest.raises(UserError, match=problem):
+        texts.read(tmp_path / name)
+    assert len(texts.read(tmp_path / name, format="kaldi")) == 2
+
+
+def test_kaldi_text_under_a_wrong_suffix_is_read(tmp_path: Path) -> None:
+    (tmp_path / "r.stm").write_text("u1 a b\nu2 c\n")
+    assert texts.read(tmp_path / "r.stm") == {"u1": "a b", "u2": "c"}

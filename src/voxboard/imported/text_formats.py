@@ -91,6 +91,8 @@ def candidates(source: Source) -> list[Reading]:
 def narrowed(source: Source) -> list[Reading]:
     """The readings that fit, or the one among them that the suffix names."""
     found = candidates(source)
+    if [one.format for one in found] == ["kaldi"]:
+        _nearly(source)
     named = [one for one in found if one.format == source.suffix]
     if len(found) > 1 and named:
         return [replace(named[0], reason=f"its name ends in .{source.suffix}")]
@@ -111,6 +113,21 @@ def decide(source: Source, others: Collection[str] = ()) -> Reading:
     if len(fitting) == 1:
         return replace(fitting[0], reason="its ids are those of the other file")
     raise ambiguous(source, found)
+
+
+def _nearly(source: Source) -> None:
+    """Raise `UserError` for a text that is what its suffix says but for some lines; as Kaldi's text any line passes."""
+    fits = {"trn": trn, "stm": _stm, "ctm": _ctm}.get(source.suffix)
+    if fits is None:
+        return
+    alone = [(number, fits(replace(source, lines=((number, line),)))) for number, line in source.uncommented()]
+    wrong = next(number for number, reading in alone if reading is None)
+    if any(reading for _, reading in alone):
+        raise source.bad(
+            wrong,
+            f"this is no line of {source.suffix}, as others are",
+            "Mend it, or name the format with --format kaldi.",
+        )
 
 
 def ambiguous(source: Source, found: Sequence[Reading]) -> UserError:
