@@ -79,6 +79,13 @@ def test_seeds_are_told_apart(tmp_path: Path) -> None:
     assert [subject.name for subject in collect(["a"], tmp_path)] == ["a (seed 1)", "a (seed 2)"]
 
 
+def test_a_record_of_another_task_has_no_part_in_a_det_plot(tmp_path: Path) -> None:
+    save(grouped(), tmp_path)
+    save(replace(make_record("fbank+statistics", 0.2), curves=None), tmp_path)
+    assert run(PlotArgs("det", (str(tmp_path),), out=tmp_path / "det.svg")) == 0
+    assert "fbank" not in (tmp_path / "det.svg").read_text()
+
+
 def test_systems_of_two_protocols_share_no_det_plot(records: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has protocol \w+, .* has protocol \w+: their errors cannot share"):
         run(PlotArgs("det", (str(records),), tmp_path / "plot.svg", records))

@@ -78,6 +78,8 @@ def run(args: PlotArgs) -> int:
     subjects: Sequence[Subject] = collect(args.sources, args.records, args.corpus, args.protocol, left_out)
     if args.kind == "confusion":
         subjects = _with_classes(subjects)
+    elif args.kind in CURVED:
+        subjects = _with_curves(subjects)
     try:
         figure = _DRAWN[args.kind](args, subjects)
     except ValueError as error:  # of the metrics: NaN, a class that is missing
@@ -136,6 +138,11 @@ def _with_classes(subjects: Sequence[Subject]) -> Sequence[Subject]:
     return [subject for subject in subjects if 0 < size(subject) <= LARGEST] or subjects
 
 
+def _with_curves(subjects: Sequence[Subject]) -> Sequence[Subject]:
+    """Of several tasks those with scores of trials; all, where that is none."""
+    return [one for one in subjects if one.record is None or one.record.curves is not None] or subjects
+
+
 def _records(subjects: Sequence[Subject], what: str) -> dict[str, Record]:
     from voxboard.errors import UserError
 
@@ -151,6 +158,7 @@ def _title(args: PlotArgs, subjects: Sequence[Subject]) -> str:
     return args.title or (benchmarks.pop() if len(benchmarks) == 1 else "")
 
 
+CURVED = ("det", "histogram", "calibration")
 _DRAWN = {
     "det": _det,
     "histogram": _histogram,

@@ -91,7 +91,8 @@ def run(args: Predict) -> int:
         print(dumps(content))
     else:
         _print_table(args.files, found)
-        closing("--topk 3 tells the next likeliest classes, --json their scores too.")
+        next_ones = "--topk 3 tells the next likeliest classes. " if args.topk == 1 else ""
+        closing(f"{next_ones}--json tells the scores too.")
     return 0
 
 

@@ -106,8 +106,13 @@ def same_protocol(subjects: Sequence[Subject]) -> None:
         other = next(s for s in subjects if (s.protocol, s.digest) != (first.protocol, first.digest))
         raise UserError(
             f"{first.name} has {first.protocol}, {other.name} has {other.protocol}: their errors cannot share a plot.",
-            "Choose one with --corpus or --protocol, or evaluate both on the same list.",
+            f"Choose one with --corpus or {_protocol_flag(protocols)}, or evaluate both on the same list.",
         )
+
+
+def _protocol_flag(protocols: Iterable[str]) -> str:
+    """How to choose one protocol: `--protocol 1a2b3c4d or 5e6f7a8b`, three at most."""
+    return f"--protocol {' or '.join(one[:8] for one in sorted(protocols)[:3])}".rstrip()
 
 
 @dataclass(frozen=True)
