@@ -147,7 +147,9 @@ def harmless(path: Path) -> Path:
             torch.load(path, map_location="meta")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check ckpt.") from error
-    except (RuntimeError, EOFError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # whatever damaged bytes make torch's unpickler stumble over
         raise UserError(f"{path} is damaged, or no checkpoint: {_reason(error)}.", "Fetch it again.") from error
     return path
 

@@ -258,3 +258,36 @@ def test_names_with_escape_sequences_reach_no_terminal(arena: Arena) -> None:
     with pytest.raises(UserError) as raised:
         opened(place)
     assert "\x1b" not in str(raised.value)
+
+
+def _damaged() -> list[bytes]:
+    """Bytes at which torch's unpickler stumbles in many ways: seeded changes of a small checkpoint, and text."""
+    import io
+    import pickle
+    import random
+
+    whole = io.BytesIO()
+    torch.save({"model": {"w": torch.zeros(3)}, "cfg": {"a": [1, 2]}}, whole)
+    draw, texts = random.Random(0), [b"a=" + b"[" * 2000, b"{}", b"]", b"}\n.", pickle.dumps({"a": 1})[:-1]]
+    for number in range(60):
+        changed = bytearray(pickle.dumps({"a": [1, (2, "b")]}, 2) if number % 2 else whole.getvalue())
+        for _ in range(4):
+            changed[draw.randrange(len(changed))] = draw.randrange(256)
+        texts.append(bytes(changed))
+    return texts
+
+
+def test_damaged_checkpoints_are_refused_or_hold_plain_values(arena: Arena) -> None:
+    from voxboard.backbones.s3prl import harmless
+    from voxboard.training.averaging import _read
+
+    refused = 0
+    for number, data in enumerate(_damaged()):
+        path = arena.work / f"{number}.pt"
+        path.write_bytes(data)
+        for read in (harmless, _read):
+            try:
+                read(path)
+            except UserError:
+                refused += 1
+    assert refused > 60

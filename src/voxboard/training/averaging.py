@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -151,7 +150,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path.parent} lacks {path.name}.", "Fetch it, or name another checkpoint.") from error
-    except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # whatever damaged bytes make torch's unpickler stumble over
         raise UserError(f"{path} cannot be read as a checkpoint.", "Fetch it again.") from error
     if not isinstance(content, Mapping):
         raise UserError(f"{path} holds no mapping of names to tensors.", "Name a training checkpoint.")
