@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tests.records.record_samples import make_record
 from tests.security.conftest import Arena
@@ -295,3 +298,47 @@ def test_grid_status_runs_no_code(corpus: str, arena: Arena, capsys: pytest.Capt
     assert main(["grid", "status", "g.toml"]) in (2, 3)
     captured = capsys.readouterr()
     assert "grid status runs no code of yours" in captured.err or "missing" in captured.out
+
+
+@pytest.fixture(scope="module")
+def small_run(noise_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps."""
+    folder = tmp_path_factory.mktemp("runs")
+    words = ["train", str(noise_root / "c"), "ecapa(channels=8, frame_size=16)+mean+softmax", "--runs", str(folder)]
+    words += ["--nb_total_step", "2", "--nb_steps_eval", "1", "--batch_size", "4", "--train_max_sec", "0.2"]
+    assert main([*words, "--device", "cpu", "--workers", "0", "--skiptest"]) == 0
+    (run,) = folder.iterdir()
+    return run
+
+
+CONTENTS = [
+    "[1]",
+    "{}",
+    '{"speaker": 7}',
+    '{"speaker": {"kind": []}}',
+    '"x"',
+    "null",
+    "[" * 100_000,
+    "{",
+    '[{"a": 1}]',
+    "[7]",
+]
+
+
+@pytest.mark.parametrize("name", ["labels.json", "speakers.json", "code.json", "config.json", "best", "last"])
+@pytest.mark.parametrize("text", CONTENTS)
+def test_a_run_folder_of_any_content_is_used_or_refused_in_a_sentence(
+    arena: Arena, small_run: Path, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    run = arena.work / "run"
+    shutil.copytree(small_run, run)
+    if name.endswith(".json"):
+        (run / name).write_text(text)
+    else:
+        with safe_open(run / f"{name}.safetensors", framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        save_file(tensors, run / f"{name}.safetensors", {"voxboard": text})
+    for words in (["eval", "_", "_", "--eval_path", str(run)], ["train", "_", "_", "--resume", str(run)]):
+        capsys.readouterr()
+        assert main(words) in (0, 2)
+        assert "fault of voxboard" not in capsys.readouterr().err

@@ -76,7 +76,7 @@ def carry_out(
     """
     first = configs[0]
     benchmark = created(first.benchmark)
-    learned = folder.targets_of(runs[0])
+    learned = evaluate.targets_of(first.system.head, runs[0])
     with logged(runs):
         valid = _some(benchmark.items(corpus, "valid"), first) if benchmark.has_validation(corpus) else None
         test = None if first.general.skiptest else _some(benchmark.items(corpus, "test"), first)

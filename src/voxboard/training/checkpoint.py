@@ -50,11 +50,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            meta = json.loads((file.metadata() or {})[_META])
+            meta = dict(json.loads((file.metadata() or {})[_META]))  # NaN is a legal error here
             return {key: file.get_tensor(key) for key in file.keys()}, meta  # noqa: SIM118
     except FileNotFoundError as error:
         raise UserError(f"There is no checkpoint {path.name} in {path.parent}.", "Name a run folder.") from error
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a checkpoint of voxboard.", "Name a run folder.") from error
 
 

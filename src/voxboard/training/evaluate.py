@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from voxboard import model, parallel, progress, records
+from voxboard import heads, model, parallel, progress, records
 from voxboard.backbones.base import BackboneSpec, weights_digest
 from voxboard.benchmarks.base import Benchmark, Fixed, Items, Outputs
 from voxboard.benchmarks.fields import fields_of
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus, speaker_of
+from voxboard.data.targets import Targets
+from voxboard.errors import UserError
 from voxboard.model import Network
 from voxboard.records import Record
 from voxboard.records import outputs as raw
@@ -85,12 +87,14 @@ def trained(
         "training_steps": meta["step"],
         "trainable_parameters": sum(p.numel() for p in network.encoder.parameters() if p.requires_grad),
     }
-    best = meta["best"]["fixed"]
+    with folder.as_written(run / "best.safetensors"):
+        best = meta["best"]["fixed"]
+        fixed = benchmark.fixed_from(best) if best and not weights.iter else None
     return Subject(
         network,
         config.system,
         config.general.seed,
-        fixed=benchmark.fixed_from(best) if best and not weights.iter else None,
+        fixed=fixed,
         home=corpus,
         training=training,
         frozen=config.general.frz_pretrain,
@@ -107,12 +111,23 @@ def network_of(
     tensors, meta = folder.state_of(run, "best")
     if weights.iter:
         tensors = averaging.average_until_step(run, weights.iter, weights.avg)
-    targets = folder.targets_of(run)
+    with folder.as_written(run / "best.safetensors"):
+        meta = {**meta, **{key: meta[key] for key in ("step", "seconds", "skipped", "best")}}
+    targets = targets_of(config.system.head, run)
     network = model.build(config.system, targets.sizes, config.general.seed, config.general.frz_pretrain, beside)
     folder.check_backbone(run, network, meta)
     network.load(checkpoint.without(tensors, "average."))
     network.targets = targets
     return network, meta
+
+
+def targets_of(head: Part, run: Path) -> Targets:
+    """Return what a run's head was trained to predict. Raises `UserError` where the run does not say that."""
+    targets = folder.targets_of(run)
+    needs = heads.REGISTRY.resolve(head.name)[0].needs(heads.REGISTRY.config(head.name, **head.options))
+    if needs and not set(needs) & set(targets.targets):
+        raise UserError(f"{run / 'labels.json'} lacks {', '.join(needs)}.", "Bring the file back, or train again.")
+    return targets
 
 
 def untrained(system: System, seed: int, corpus: Corpus) -> Subject:

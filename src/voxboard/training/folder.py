@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from voxboard import parallel, trust
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
-from voxboard.files import read_json_object, write_text
+from voxboard.files import read_json, read_json_object, write_text
 from voxboard.screen import Formatter
 from voxboard.training import checkpoint
 from voxboard.training.config import RunConfig
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("voxboard")
 CODE = "code.json"
+_META: Mapping[str, Callable[[Any], Any]] = {"step": int, "seconds": float, "skipped": list, "best": dict}
 
 
 def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
@@ -133,20 +135,33 @@ def keep_targets(folder: Path, targets: Targets, speakers: Sequence[str]) -> Non
 
 
 def targets_of(folder: Path) -> Targets:
-    """What a run was trained to predict."""
-    return Targets.from_dict(_json(folder / "labels.json"))
+    """Return what a run was trained to predict. Raises `UserError` where its file does not say it."""
+    path = folder / "labels.json"
+    content = read_json_object(path)
+    with as_written(path):
+        return Targets.from_dict(content)
 
 
 def speakers_of(folder: Path) -> list[str]:
-    """The speakers that a run was trained on, sorted."""
-    return list(_json(folder / "speakers.json"))
+    """Return the speakers that a run was trained on, sorted. Raises `UserError` where its file does not say it."""
+    path = folder / "speakers.json"
+    content = read_json(path)
+    with as_written(path):
+        if not isinstance(content, list) or not all(isinstance(speaker, str) for speaker in content):
+            raise TypeError("it is no list of names")
+        return content
 
 
-def _json(path: Path) -> Any:
+@contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """Raise `UserError` where what the block takes from a run's file is not what training writes there."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}.", "Train again.") from error
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise UserError(
+            f"{path} is not as training wrote it ({type(error).__name__}: {error}).",
+            "Bring the file back, or train again.",
+        ) from error
 
 
 def check_backbone(folder: Path, network: Network, meta: Mapping[str, Any]) -> None:
@@ -160,5 +175,8 @@ def check_backbone(folder: Path, network: Network, meta: Mapping[str, Any]) -> N
 
 
 def state_of(folder: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Tensors and JSON of the `best` or `last` checkpoint."""
-    return checkpoint.load(folder / f"{which}.safetensors")
+    """Return tensors and JSON of the `best` or `last` checkpoint. Raises `UserError` where that is none of a run's."""
+    path = folder / f"{which}.safetensors"
+    tensors, meta = checkpoint.load(path)
+    with as_written(path):
+        return tensors, meta | {key: kind(meta[key]) for key, kind in _META.items() if key in meta}

@@ -300,10 +300,11 @@ class Trainee:
         if self.average is not None:
             self.average.restore(checkpoint.prefixed(tensors, "average."))
         packed = checkpoint.prefixed(tensors, "optimizer.")
-        self.optimizer.load_state_dict(checkpoint.unpack_optimizer(packed, meta["optimizer"]))
-        self.step, self.best = int(meta["step"]), Best(**meta["best"])
-        self.seconds, self.skipped = float(meta["seconds"]), set(meta["skipped"])
-        self.schedule.restore(self.step, meta.get("schedule", {}))
-        self.owed = bool(meta.get("owed"))
-        self._losses = [torch.tensor(loss, device=self.fabric.device) for loss in meta.get("losses", [])]
+        with folder.as_written(self.run / "last.safetensors"):
+            self.optimizer.load_state_dict(checkpoint.unpack_optimizer(packed, meta["optimizer"]))
+            self.step, self.best = meta["step"], Best(**meta["best"])
+            self.seconds, self.skipped = meta["seconds"], set(meta["skipped"])
+            self.schedule.restore(self.step, meta.get("schedule", {}))
+            self.owed = bool(meta.get("owed"))
+            self._losses = [torch.tensor(loss, device=self.fabric.device) for loss in meta.get("losses", [])]
         self.saved = True
