@@ -89,3 +89,14 @@ def test_without_an_odd_number_only_the_missing_data_is_said(name: str, capsys: 
     assert main(COMMANDS[name][0]) in (2, 3)
     printed = capsys.readouterr()
     assert "nowhere" in printed.err + printed.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("train_max_sec", "1e-9"), ("vocabulary", "x"), ("vocabulary", "bpe:0"), ("text_normalizer", "no")],
+)
+def test_a_setting_that_this_system_does_not_use_is_checked_too(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "nowhere", "fbank+statistics", f"--{words[0]}", words[1]]) == 2
+    assert words[0] in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from voxboard import benchmarks, limits, systems, tracking
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Replicates, Seconds, Seed, Share, Within
+from voxboard.metrics.normalisers import NAMES
 from voxboard.systems import Part, System
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
 ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]
 # Settings that no number depends on: they say where things are kept, and when.
 ASIDE = frozenset({"steps_save", "cache", "cache_gb", "cache_frames", "trackers", "kept", "outputs_mb"})
+SHORTEST = 0.05  # seconds of a training crop: two frames of the usual windows
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Training:
         if self.label_maps is not None:  # a word, as a card or a run's file has it
             object.__setattr__(self, "label_maps", Path(self.label_maps))
         limits.check(self)
+        self._require(not 0 < self.train_max_sec < SHORTEST, "train_max_sec", f"Give 0, or {SHORTEST} and more.")
+        self._check_texts()
         if self.schedule == "cyclic":
             advice = f"Give a number up to --max_lr, which is {self.max_lr}."
             self._require(self.base_lr <= self.max_lr, "base_lr", advice)
@@ -103,6 +108,13 @@ class Training:
             self._check_tri_stage()
         if self.optimizer == "scaled-adam" and max(self.weight_decay, self.head_weight_decay) > 0:
             raise UserError("scaled-adam has no weight decay.", "Pass --weight_decay 0 --head_weight_decay 0.")
+
+    def _check_texts(self) -> None:
+        """Refuse words for texts that nothing answers to, whether or not a head will ask."""
+        if self.text_normalizer not in NAMES:
+            raise unknown("value of text_normalizer", self.text_normalizer, NAMES)
+        fits = re.fullmatch(r"characters|wav2vec2|bpe:[1-9]\d{0,6}|whisper:.+", self.vocabulary)
+        self._require(fits is not None, "vocabulary", "Ask for characters, bpe:500, wav2vec2 or whisper:NAME.")
 
     def _check_tri_stage(self) -> None:
         if self.pct_start + self.pct_hold > 1 + 1e-9:
