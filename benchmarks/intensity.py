@@ -24,10 +24,10 @@ from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Valid
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
 from voxboard.errors import UserError
+from voxboard.evaluation.predict import values as told_values
 from voxboard.limits import Count, NotNegative
 from voxboard.metrics import bootstrap, regression
 from voxboard.metrics.bootstrap import Interval
-from voxboard.scoring.predictions import values as told_values
 from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import torch
 from lhotse import MonoCut, Recording, SupervisionSegment
 from torch import Tensor, nn
 
-from tests.scoring.test_ngram import ARPA
+from tests.decoding.test_ngram import ARPA
 from voxboard import benchmarks, heads, model, systems
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
 from voxboard.benchmarks.transcription import Transcribed, Transcription

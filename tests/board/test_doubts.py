@@ -17,7 +17,7 @@ from voxboard.board.arrange import arrange
 from voxboard.board.doubts import BOUND, CHOSEN
 from voxboard.board.groups import divisions
 from voxboard.board.model import Board
-from voxboard.board.sheet import sheet
+from voxboard.board.record_table import sheet
 from voxboard.board.terminal import table
 from voxboard.records import Filed, Record, Value
 

@@ -18,7 +18,7 @@ from voxboard.board.forest import forest
 from voxboard.board.group_forest import group_forests
 from voxboard.board.groups import divisions
 from voxboard.board.names import label, meaning, order
-from voxboard.board.sheet import sheet
+from voxboard.board.record_table import sheet
 from voxboard.board.tasks import sections
 from voxboard.records import Confusion, Filed, Record, save
 

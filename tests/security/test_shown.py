@@ -218,7 +218,7 @@ def test_the_log_and_progress_are_text(text: str, arena: Arena, capsys: pytest.C
     from rich.text import Text
 
     from voxboard.console import Console
-    from voxboard.training.folder import log_to
+    from voxboard.training.run_folder import log_to
 
     to_stderr()
     log = logging.getLogger("voxboard")

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from voxboard.board.family import Family, TestSet, families, homes
 from voxboard.board.gap import gap, signed, unit_of
 from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.numbers import plain, show_interval
+from voxboard.board.test_sets import Family, TestSet, families, homes
 from voxboard.records import Value
 
 SHADES = 6

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from voxboard.board.student import quantile, two_sided
+from voxboard.board.student_t import quantile, two_sided
 from voxboard.metrics.enough import SPEAKERS
 from voxboard.metrics.exact import smallest_p
 from voxboard.records import Value

@@ -108,9 +108,9 @@ def _benchmark(argv: Sequence[str]) -> Part:
     said = word_after(argv, "--task") or (argv and argv[0] in benchmarks.cards())
     if not run or said:
         return chosen(argv)
-    from voxboard.training import folder
+    from voxboard.training import run_folder
 
-    return Part(folder.config_of(folder.find(run, Path(runs or Eval.runs))).benchmark.name)
+    return Part(run_folder.config_of(run_folder.find(run, Path(runs or Eval.runs))).benchmark.name)
 
 
 def spoken(argv: Sequence[str], config: Any) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _show(record: Any, as_json: bool) -> None:
     if as_json:
         print(dumps(record.to_dict()))
         return
-    from voxboard.board.sheet import sheet
+    from voxboard.board.record_table import sheet
     from voxboard.console import Console
 
     Console().print(sheet(record))

@@ -120,7 +120,7 @@ def main(argv: Sequence[str]) -> int:
 def run(args: ScoreArgs, arguments: Sequence[str] | None = None) -> int:
     """As `main`; `arguments` is the command that the record keeps."""
     from voxboard import records
-    from voxboard.board.sheet import sheet
+    from voxboard.board.record_table import sheet
 
     record = _record(args, arguments)
     path = records.save(record, args.records)

@@ -51,8 +51,8 @@ def main(argv: Sequence[str]) -> int:
     """Parses and runs. Returns 0."""
     resumed = _resumed(argv)
     config = None if resumed else read(argv)
-    from voxboard.training import folder as runs
     from voxboard.training import run
+    from voxboard.training import run_folder as runs
 
     to_stderr()
     folder, record = run.train(config) if config else run.resume(str(resumed))
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     print(f"run {folder}")
     if record is not None:
-        from voxboard.board.sheet import sheet
+        from voxboard.board.record_table import sheet
         from voxboard.console import Console
 
         Console().print(sheet(record))

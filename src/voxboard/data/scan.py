@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.data import audio
-from voxboard.data._files import is_special
+from voxboard.data.audio_file import is_special
 from voxboard.data.splits import Person, Splitter, three_way
 from voxboard.errors import BadAudio, UserError, printable
 from voxboard.progress import bar

@@ -12,11 +12,11 @@ from voxboard import benchmarks, limits, systems, tracking
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Replicates, Seconds, Seed, Share, Within
-from voxboard.metrics.normalisers import NAMES
+from voxboard.metrics.normalizers import NAMES
 from voxboard.systems import Part, System
 
 if TYPE_CHECKING:
-    from voxboard.scoring.entries import Store
+    from voxboard.embedding.cache_entries import Store
 
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
 ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]
@@ -163,7 +163,7 @@ class Evaluation:
         """Where embeddings are looked for before they are computed."""
         if self.cache is None:
             return None
-        from voxboard.scoring.cache import Cache
+        from voxboard.embedding.cache import Cache
 
         return Cache(self.cache, self.cache_gb, self.cache_frames)
 

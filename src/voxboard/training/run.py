@@ -13,12 +13,13 @@ from voxboard.data import prepare, splits, targets, tokens
 from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
 from voxboard.errors import UserError
+from voxboard.evaluation import evaluate
+from voxboard.evaluation.evaluate import Setting
 from voxboard.systems import Part, System
-from voxboard.training import evaluate, folder
-from voxboard.training.carry import Outcome, bank_key, carry_out, created, refuse_seen
+from voxboard.training import run_folder
 from voxboard.training.config import Evaluation, General, RunConfig, Weights, flags, part_flags, task_flags
 from voxboard.training.devices import device_of
-from voxboard.training.evaluate import Setting
+from voxboard.training.start import Outcome, bank_key, carry_out, created, refuse_seen
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -60,16 +61,16 @@ def train_bank(
     learned, speakers = _targets(first, cuts), sorted({speaker_of(cut) for cut in cuts})
     places = []
     for number, config in enumerate(configs):
-        place = folder.create(config.general.runs, config, runs[number] if runs else None)
-        folder.keep_targets(place, learned, speakers)
+        place = run_folder.create(config.general.runs, config, runs[number] if runs else None)
+        run_folder.keep_targets(place, learned, speakers)
         places.append(place)
     return carry_out(configs, places, corpus, cuts, show_progress)
 
 
 def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
     """Goes on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
-    run = folder.find(name)
-    config = folder.config_of(run)
+    run = run_folder.find(name)
+    config = run_folder.config_of(run)
     corpus = _corpus(config.corpus, config.general)
     (outcome,) = carry_out([config], [run], corpus, list(corpus.cuts("train")), show_progress)
     return run, outcome.record
@@ -97,8 +98,8 @@ def evaluate_run(
     data: str, task: Part | None, run_name: str, options: Eval, settings: Evaluation, weights: Weights
 ) -> Record:
     """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for."""
-    run = folder.find(run_name, options.runs)
-    config = folder.config_of(run)
+    run = run_folder.find(run_name, options.runs)
+    config = run_folder.config_of(run)
     home = _corpus(config.corpus, replace(config.general, device=options.device))
     same = data in ("_", config.data)
     corpus = home if same else _corpus(benchmarks.card(data).corpus, options)
@@ -107,7 +108,7 @@ def evaluate_run(
     test = benchmark.items(corpus, options.split)
     # Another preparation of the same audio has the same speakers, whatever it is called.
     if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
-        refuse_seen(test, folder.speakers_of(run), benchmark)
+        refuse_seen(test, run_folder.speakers_of(run), benchmark)
     setting = Setting(benchmark, settings, options.records, options.device, task=chosen)
     subject = evaluate.trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
@@ -123,12 +124,12 @@ def measure_again(run: Path, general: General) -> Record | None:
 
     None where the validation error is not the one that chose the weights: training would end with others now.
     """
-    config = folder.config_of(run)
+    config = run_folder.config_of(run)
     corpus, benchmark = _corpus(config.corpus, config.general), created(config.benchmark)
     if not benchmark.reusable():
         return None
     test = benchmark.items(corpus, "test")
-    refuse_seen(test, folder.speakers_of(run), benchmark)
+    refuse_seen(test, run_folder.speakers_of(run), benchmark)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
     words, task = config.command(), config.benchmark
     setting = Setting(benchmark, config.evaluation, general.records, general.device, words, False, task)
