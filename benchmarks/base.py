@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from voxboard import records
     from voxboard.embedding.embed import Spent
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 Better = Literal["lower", "higher"]
 

@@ -33,7 +33,7 @@ from voxboard.scoring.plda import Plda
 
 if TYPE_CHECKING:
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 log = logging.getLogger("voxboard")
 RATES = (*ERRORS, "der_one_speaker")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 NORMALISER = "basic"
 MAIN_METRIC = "accuracy@exact"

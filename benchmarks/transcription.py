@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 log = logging.getLogger("voxboard")
 

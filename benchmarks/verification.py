@@ -22,6 +22,7 @@ from voxboard.benchmarks import score_sets
 from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion, Spread
 from voxboard.benchmarks.trial_sets import TrialSet, trial_set
 from voxboard.data.corpus import Corpus, speaker_of
+from voxboard.embedding.cache import store_of
 from voxboard.embedding.embed import Embeddings, embed
 from voxboard.errors import UserError
 from voxboard.limits import Count, CountOrZero
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 log = logging.getLogger("voxboard")
 P_TARGETS = (0.01, 0.05)
@@ -312,7 +313,7 @@ def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, sho
         max_seconds=evaluation.max_seconds,
         skip_bad_audio=evaluation.skip_bad_audio,
         show_progress=show_progress,
-        cache=evaluation.store(),
+        cache=store_of(evaluation),
     )
 
 

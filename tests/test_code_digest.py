@@ -9,8 +9,8 @@ import pytest
 
 from voxboard import code_digest
 from voxboard.code_digest import meaning, module_file, user_digest, user_sources
+from voxboard.evaluation import code
 from voxboard.systems import Part, parse
-from voxboard.training import code
 
 SYSTEM = parse("ecapa+mlp(pooler='statistics')+softmax")
 # What is edited → whether a trained cell is trained again, measured again, or left.
@@ -203,7 +203,7 @@ def test_finding_code_imports_none(tmp_path: Path) -> None:
     import subprocess
 
     script = (
-        "import sys\nfrom voxboard.systems import Part, parse\nfrom voxboard.training import code\n"
+        "import sys\nfrom voxboard.systems import Part, parse\nfrom voxboard.evaluation import code\n"
         "code.of(parse('wavlm-base-plus+unipool+aam'), Part('diarization'))\n"
         "print([name for name in ('torch', 'transformers', 'voxboard.backbones.ssl') if name in sys.modules])"
     )

@@ -21,7 +21,7 @@ from voxboard.data.targets import learn
 from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
 from voxboard.metrics import classification
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 GENDER = Attributes(Attributes.Config(label="gender"))
 EMOTIONS = ("angry", "happy", "sad")

@@ -24,7 +24,7 @@ from voxboard.embedding.embed import Spent
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics import regression
 from voxboard.scoring.probe import ValueProbe
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 QUICK = Evaluation(replicates=50)
 

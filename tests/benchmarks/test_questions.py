@@ -21,7 +21,7 @@ from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.targets import Targets, learn
 from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 MOOD = Questions(Questions.Config(label="mood", answers=("h", "o")))
 

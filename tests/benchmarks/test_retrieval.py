@@ -24,7 +24,7 @@ from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
 from voxboard.metrics import retrieval
 from voxboard.scoring.probe import ValueProbe
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 LOUD, QUIET = "a loud voice", "a quiet voice"
 WAVE = np.zeros(1, dtype=np.float32)

@@ -28,7 +28,7 @@ from voxboard.errors import UserError
 from voxboard.heads.ctc import CTC
 from voxboard.model import Encoder, Network
 from voxboard.poolers import create as pooler
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 VOCABULARY = tokens.characters(["red fox", "dog"])
 STEP, LEVEL = 160, 1 / 64  # samples per frame, amplitude per token

@@ -113,7 +113,7 @@ def test_a_stratum_that_is_too_small_says_so() -> None:
 
 def test_the_cohort_is_of_training_speakers_and_depends_on_the_seed_alone(corpus: Corpus) -> None:
     from voxboard import model, systems
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
     network = model.build(systems.parse("fbank+statistics"), None, 0)
     benchmark = Verification(Verification.Config(score_norm="as-norm", cohort_speakers=2))

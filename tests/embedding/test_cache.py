@@ -17,13 +17,13 @@ from torch import nn
 from tests.cuts import noise_cuts
 from voxboard import model, systems
 from voxboard.embedding import cache_entries
-from voxboard.embedding.cache import Cache, Memory, warm
+from voxboard.embedding.cache import Cache, Memory, store_of, warm
 from voxboard.embedding.embed import Embeddings
 from voxboard.embedding.embed import embed as plain_embed
 from voxboard.errors import BadAudio, UserError
 from voxboard.model import Encoder
 from voxboard.poolers import create as pooler
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 SECONDS = [0.6, 0.05, 1.4, 0.6, 0.9]
 ECAPA = "ecapa(channels=16, frame_size=32)"
@@ -390,8 +390,8 @@ def test_frames_are_shared_by_poolers_and_change_no_bit(
 
 
 def test_an_evaluation_has_a_store_only_when_it_is_asked_for(tmp_path: Path) -> None:
-    assert Evaluation().store() is None
-    store = Evaluation(cache=tmp_path, cache_gb=0.5, cache_frames=True).store()
+    assert store_of(Evaluation()) is None
+    store = store_of(Evaluation(cache=tmp_path, cache_gb=0.5, cache_frames=True))
     assert isinstance(store, Cache)
     assert (store.folder, store.limit, store.frames) == (tmp_path, 500_000_000, True)
     with pytest.raises(UserError, match="cache_gb"):

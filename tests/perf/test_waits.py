@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tracking.test_outside import CODE
-from voxboard.data.voices.corpus.corpus import make_voices
+from voxboard.data.voices.corpus import make_voices
 from voxboard.metrics import normalizers
 from voxboard.tracking.outside import Outside
 

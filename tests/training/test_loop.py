@@ -17,10 +17,10 @@ from voxboard import model
 from voxboard.benchmarks.base import Benchmark, Better
 from voxboard.cli.train import read
 from voxboard.data import targets
+from voxboard.devices import fabric
 from voxboard.errors import UserError
 from voxboard.model import Network
 from voxboard.training import averaging, checkpoint, run_folder
-from voxboard.training.devices import fabric
 from voxboard.training.loop import Loop
 from voxboard.training.trainee import Trainee
 

@@ -55,10 +55,10 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Demo, argv, prog="demo", description=DESCRIPTION)
     from voxboard.cli import board
     from voxboard.cli.demo_work import corpora, of_tasks
+    from voxboard.devices import device_of
     from voxboard.grids import Grid, Tasks, scheduler
     from voxboard.grids.plan import How
     from voxboard.grids.workspace import Place
-    from voxboard.training.devices import device_of
 
     clock = _Clock(time.perf_counter())
     grid, place = Grid.load(args.grid), Place(args.out)

@@ -90,8 +90,8 @@ def main(argv: Sequence[str]) -> int:
 def run(args: Embed) -> int:
     """Embeds and draws; notes go to stderr, what was written to stdout. Returns 0."""
     _check(args)
+    from voxboard.devices import device_of
     from voxboard.embedding.export import How, make
-    from voxboard.training.devices import device_of
 
     device = device_of(args.device)
     cuts, root, notes = _found(args)
@@ -144,21 +144,22 @@ def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
 def _network(args: Embed) -> tuple[Network, System, dict[str, Any]]:
     """The network, its system, and what the metadata says of it."""
     from voxboard import model, systems
-    from voxboard.evaluation import evaluate
+    from voxboard.evaluation.evaluate import weights_of
 
     if args.system:
         system = systems.check(systems.parse(args.system))
         network = model.build(system, None, args.seed)
         spec = f"{system.backbone}+{system.pooler}"
-        weights = evaluate.weights_of(network, system)
+        weights = weights_of(network, system)
         about = {"system": system.name, "spec": spec, "seed": args.seed, "weights": weights}
         return network, system, about | {"pretrained": weights in ("none", "pretrained")}
+    from voxboard.settings import Weights
     from voxboard.training import run_folder
-    from voxboard.training.config import Weights
+    from voxboard.training.trained import network_of
 
     place = run_folder.find(args.eval_path, args.runs)
     config = run_folder.config_of(place)
-    network, meta = evaluate.network_of(config, place, Weights())
+    network, meta = network_of(config, place, Weights())
     about = {"system": config.system.name, "spec": config.system.spec, "run": place.name, "step": int(meta["step"])}
     return network, config.system, about | {"trained_on": config.corpus}
 

@@ -147,7 +147,7 @@ def run(args: Run) -> int:
     if args.dry_run:
         return _planned(args, place, how, cells)
     if not args.cluster:  # before every cell fails for want of it
-        from voxboard.training.devices import device_of
+        from voxboard.devices import device_of
 
         device_of(args.device)
     with place.locked():
@@ -254,11 +254,10 @@ def _cross(args: Cross) -> int:
     from voxboard import remote_results
     from voxboard.board import FILES, build
     from voxboard.cli.board import tell_left_out
-    from voxboard.cli.eval import Eval
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
+    from voxboard.settings import Eval, Evaluation
     from voxboard.storage import is_url
-    from voxboard.training.config import Evaluation
 
     to_stderr()
     home = remote_results.runs(args.runs_dir, args.runs) if is_url(args.runs_dir) else Path(args.runs_dir)

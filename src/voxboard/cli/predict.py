@@ -69,9 +69,9 @@ def run(args: Predict) -> int:
         raise UserError("There is no file to predict.", "Write: voxboard predict FILE… --eval_path RUN")
     if bool(args.eval_path) == bool(args.checkpoint):
         raise UserError("Predicting needs one network.", "Name --eval_path RUN or --checkpoint DIR.")
+    from voxboard.devices import device_of
     from voxboard.evaluation import predict
-    from voxboard.training.config import Evaluation
-    from voxboard.training.devices import device_of
+    from voxboard.settings import Evaluation
 
     device = device_of(args.device)
     for file in args.files:
@@ -101,12 +101,12 @@ def _network(args: Predict) -> Network:
         from voxboard import auden
 
         return auden.open_voice(args.checkpoint)
-    from voxboard.evaluation import evaluate
+    from voxboard.settings import Weights
     from voxboard.training import run_folder
-    from voxboard.training.config import Weights
+    from voxboard.training.trained import network_of
 
     run = run_folder.find(args.eval_path, args.runs)
-    return evaluate.network_of(run_folder.config_of(run), run, Weights(args.iter, args.avg))[0]
+    return network_of(run_folder.config_of(run), run, Weights(args.iter, args.avg))[0]
 
 
 def _print_table(files: Sequence[Path], found: Sequence[Mapping[str, Said]]) -> None:

@@ -14,8 +14,9 @@ from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
 from voxboard.screen import print
+from voxboard.settings import Evaluation, words_for_paths
 from voxboard.systems import Part, System
-from voxboard.training.config import Evaluation, General, RunConfig, Training, training_of, words_for_paths
+from voxboard.training.config import General, RunConfig, Training, training_of
 
 DESCRIPTION = """Train MODEL on DATA, validate as it goes, and test the best checkpoint.
 

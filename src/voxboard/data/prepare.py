@@ -172,9 +172,9 @@ def _check_kind(data: str, kind: Kind, options: Options) -> None:
 
 def _made(name: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     """Makes Voices, or what is made of it."""
-    from voxboard.data.voices.corpus.corpus import make_voices
-    from voxboard.data.voices.corpus.meetings import make_meetings
-    from voxboard.data.voices.corpus.sessions import make_sessions
+    from voxboard.data.voices.corpus import make_voices
+    from voxboard.data.voices.meetings import make_meetings
+    from voxboard.data.voices.sessions import make_sessions
 
     known = {"Voices": ("speakers", "utterances", "seed"), "Voices-meetings": ("seed",)}.get(name, ())
     for field_ in fields(options):

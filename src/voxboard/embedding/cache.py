@@ -11,7 +11,7 @@ import os
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +25,12 @@ from voxboard.embedding.cache_entries import Store, Tensors
 from voxboard.embedding.embed import FROM_CACHE, Spent, compute, lookups
 from voxboard.errors import UserError
 from voxboard.files import write_atomically
+from voxboard.settings import Evaluation
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.model import Encoder
-    from voxboard.training.config import Evaluation
 
 log = logging.getLogger("voxboard")
 SUFFIX = ".safetensors"
@@ -201,3 +201,24 @@ def _checksum(key: str, tensors: Tensors) -> int:
         total = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), total)
         total = zlib.crc32(tensor.flatten().view(torch.uint8).numpy().data, total)
     return total
+
+
+@dataclass(frozen=True)
+class Shared(Evaluation):
+    """The settings of one of several systems whose embeddings were computed together."""
+
+    kept: Store | None = None
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, kept: Store) -> Shared:
+        """The settings of an evaluation that looks into `kept`."""
+        return cls(**{f.name: getattr(evaluation, f.name) for f in fields(Evaluation)}, kept=kept)
+
+
+def store_of(evaluation: Evaluation) -> Store | None:
+    """Where embeddings are looked for before they are computed; None where nowhere."""
+    if isinstance(evaluation, Shared):
+        return evaluation.kept
+    if evaluation.cache is None:
+        return None
+    return Cache(evaluation.cache, evaluation.cache_gb, evaluation.cache_frames)

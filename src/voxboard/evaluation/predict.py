@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxboard.data.targets import AUDEN, ClassTarget, TokenTarget, ValueTarget
-from voxboard.embedding.embed import Spent, compute, embed
+from voxboard.embedding.embed import embed
+from voxboard.embedding.head_values import values
 from voxboard.errors import UserError, unknown
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
-    from torch import Tensor
 
     from voxboard.model import Network
 
@@ -119,31 +118,6 @@ def cuts_of(files: Sequence[Path]) -> list[Cut]:
 
     cuts, _ = to_cuts([Utterance(f"{place:06d}", file, speaker="unknown") for place, file in enumerate(files)])
     return cuts
-
-
-def values(
-    network: Network, cuts: Sequence[Cut], settings: Evaluation, show_progress: bool = True
-) -> tuple[np.ndarray, Spent]:
-    """The first number [U] that the head predicts, and what it took; of an utterance in several pieces the mean."""
-    head = network.head
-    assert head is not None
-    head.eval()
-
-    def batch(waveforms: Tensor, lengths: Tensor) -> list[float]:
-        found: list[float] = head.predict(network.training_output(waveforms, lengths))[:, 0].tolist()
-        return found
-
-    found = compute(
-        network.encoder,
-        cuts,
-        batch,
-        fmean,
-        max_seconds=settings.max_seconds,
-        skip_bad_audio=settings.skip_bad_audio,
-        show_progress=show_progress,
-        doing="listening",
-    )
-    return np.array(list(found.of.values())), found.spent
 
 
 def _texts(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxboard import benchmarks
-from voxboard.cli.eval import Eval
 from voxboard.errors import UserError
 from voxboard.records import Record
+from voxboard.settings import Eval, Evaluation, Weights
 from voxboard.systems import Part
 from voxboard.training import run, run_folder
-from voxboard.training.config import Evaluation, Weights
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def measured_speed(device: str) -> float:
     """
     import torch
 
-    from voxboard.training.devices import device_of
+    from voxboard.devices import device_of
 
     place, threads = device_of(device), torch.get_num_threads()
     torch.set_num_threads(1)

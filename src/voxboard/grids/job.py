@@ -18,7 +18,7 @@ from voxboard.grids.tuning import Tuned, reason_of, tune
 from voxboard.grids.workspace import Place
 from voxboard.records import Record
 from voxboard.records.codec import encode
-from voxboard.training.config import words_for_paths
+from voxboard.settings import words_for_paths
 from voxboard.training.search import SETTING
 
 
@@ -89,9 +89,8 @@ def _made(job: Job, place: Place, how: How, staging: str) -> dict[str, str]:
 
 def _evaluate(named: Named, place: Place, how: How) -> Record:
     """Evaluates the run of another cell, or an untrained system."""
-    from voxboard.cli.eval import Eval
+    from voxboard.settings import Eval, Weights
     from voxboard.training import run
-    from voxboard.training.config import Weights
 
     cell = named.cell
     options = Eval(device=how.device, seed=cell.seed, records=place.staging / named.id, runs=place.runs)

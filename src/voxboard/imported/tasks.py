@@ -22,7 +22,7 @@ from voxboard.imported.record import Source, checked, record_of
 from voxboard.imported.speakers import Speakers
 from voxboard.metrics import bootstrap
 from voxboard.metrics.nist_text import Rules
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 from voxboard.trials import Trials
 
 if TYPE_CHECKING:

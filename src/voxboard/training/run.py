@@ -12,22 +12,25 @@ from voxboard import benchmarks, heads, parallel, systems, tracking
 from voxboard.data import prepare, splits, targets, tokens
 from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
+from voxboard.devices import device_of
 from voxboard.errors import UserError
 from voxboard.evaluation import evaluate
+from voxboard.evaluation.encoder import untrained
 from voxboard.evaluation.evaluate import Setting
+from voxboard.settings import Evaluation, Weights, flags
 from voxboard.systems import Part, System
 from voxboard.training import run_folder
-from voxboard.training.config import Evaluation, General, RunConfig, Weights, flags, part_flags, task_flags
-from voxboard.training.devices import device_of
+from voxboard.training.config import General, RunConfig, part_flags, task_flags
 from voxboard.training.start import Outcome, bank_key, carry_out, created, refuse_seen
+from voxboard.training.trained import trained
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.cli.eval import Eval
     from voxboard.data.corpus import Corpus
     from voxboard.data.tokens import Vocabulary
     from voxboard.records import Record
+    from voxboard.settings import Eval
 
 
 def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record | None]:
@@ -110,13 +113,13 @@ def evaluate_run(
     if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
         refuse_seen(test, run_folder.speakers_of(run), benchmark)
     setting = Setting(benchmark, settings, options.records, options.device, task=chosen)
-    subject = evaluate.trained(config, run, home, created(config.benchmark), weights)
+    encoder = trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
-        subject = evaluate.forgetful(subject)
-    known = benchmark.reusable() and subject.fixed is not None
+        encoder = encoder.forgetful()
+    known = benchmark.reusable() and encoder.fixed is not None
     judge, place = (own, home) if benchmark.fixed_at_home else (benchmark, corpus)
     valid = None if known or not judge.has_validation(place) else judge.items(place, "valid")
-    return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
+    return evaluate.evaluate(evaluate.informed(encoder, valid, setting), test, setting)
 
 
 def measure_again(run: Path, general: General) -> Record | None:
@@ -133,13 +136,13 @@ def measure_again(run: Path, general: General) -> Record | None:
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
     words, task = config.command(), config.benchmark
     setting = Setting(benchmark, config.evaluation, general.records, general.device, words, False, task)
-    subject = evaluate.trained(config, run, corpus, benchmark, Weights())
-    before = subject.fixed
-    subject = evaluate.informed(evaluate.forgetful(subject), valid, setting)
-    after = subject.fixed
+    encoder = trained(config, run, corpus, benchmark, Weights())
+    before = encoder.fixed
+    encoder = evaluate.informed(encoder.forgetful(), valid, setting)
+    after = encoder.fixed
     if (before is None) != (after is None) or (before and after and not _close(before.error, after.error)):
         return None
-    return evaluate.evaluate(subject, test, setting)
+    return evaluate.evaluate(encoder, test, setting)
 
 
 def _close(first: float, second: float) -> bool:
@@ -165,5 +168,5 @@ def evaluate_untrained(
     command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
     command += flags(asdict(settings), asdict(Evaluation())) + flags({"split": options.split}, {"split": "test"})
     setting = Setting(benchmark, settings, options.records, options.device, command, show_progress, task)
-    subject = evaluate.informed(evaluate.untrained(system, options.seed, corpus), valid, setting)
-    return evaluate.evaluate(subject, test, setting)
+    encoder = evaluate.informed(untrained(system, options.seed, corpus), valid, setting)
+    return evaluate.evaluate(encoder, test, setting)

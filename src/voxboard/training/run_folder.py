@@ -52,7 +52,7 @@ def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
 
 
 def _code(config: RunConfig) -> dict[str, Any]:
-    from voxboard.training import code
+    from voxboard.evaluation import code
 
     return asdict(code.of(config.system, config.benchmark, also=config.general.trackers))
 

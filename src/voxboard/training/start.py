@@ -15,16 +15,19 @@ from voxboard import benchmarks, heads, model
 from voxboard.benchmarks.base import Benchmark, Items
 from voxboard.data.corpus import Corpus
 from voxboard.data.targets import Targets
-from voxboard.embedding.cache import together
+from voxboard.devices import device_of, fabric
+from voxboard.embedding.cache import Shared, together
 from voxboard.errors import UserError
 from voxboard.evaluation import evaluate
+from voxboard.evaluation.encoder import Encoder
 from voxboard.evaluation.evaluate import Setting
+from voxboard.settings import Weights
 from voxboard.systems import Part
 from voxboard.training import run_folder
-from voxboard.training.config import RunConfig, Shared, Weights
-from voxboard.training.devices import device_of, fabric
+from voxboard.training.config import RunConfig
 from voxboard.training.interrupts import Interrupted, again
 from voxboard.training.loop import Loop
+from voxboard.training.trained import targets_of, trained
 from voxboard.training.trainee import Trainee
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ def carry_out(
     """
     first = configs[0]
     benchmark = created(first.benchmark)
-    learned = evaluate.targets_of(first.system.head, runs[0])
+    learned = targets_of(first.system.head, runs[0])
     with logged(runs):
         valid = _some(benchmark.items(corpus, "valid"), first) if benchmark.has_validation(corpus) else None
         test = None if first.general.skiptest else _some(benchmark.items(corpus, "test"), first)
@@ -120,11 +123,11 @@ def _tested(
     show_progress: bool,
 ) -> dict[Path, Record]:
     """The records of runs, whose backbone passes over the test once where it is frozen for all of them."""
-    subjects: dict[Path, evaluate.Subject] = {}
+    encoders: dict[Path, Encoder] = {}
     for config, run in done:
-        beside = next(iter(subjects.values())).network if subjects else None
-        subjects[run] = evaluate.trained(config, run, corpus, benchmark, Weights(), beside)
-    networks = [subject.network for subject in subjects.values()]
+        beside = next(iter(encoders.values())).network if encoders else None
+        encoders[run] = trained(config, run, corpus, benchmark, Weights(), beside)
+    networks = [encoder.network for encoder in encoders.values()]
     kept = None
     if len(networks) > 1 and benchmark.embeds:
         evaluation, device = done[0][0].evaluation, device_of(done[0][0].general.device)
@@ -137,7 +140,7 @@ def _tested(
         evaluation = Shared.of(evaluation, kept) if kept is not None else evaluation
         words, task = config.command(), config.benchmark
         setting = Setting(benchmark, evaluation, general.records, general.device, words, show_progress, task)
-        found[run] = evaluate.evaluate(evaluate.informed(subjects[run], valid, setting), test, setting)
+        found[run] = evaluate.evaluate(evaluate.informed(encoders[run], valid, setting), test, setting)
     return found
 
 

@@ -20,6 +20,7 @@ from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
 from voxboard.data.class_labels import MISSING
+from voxboard.embedding.cache import Shared
 from voxboard.errors import Diverged, UserError
 from voxboard.model import Network, parameters
 from voxboard.records import Value
@@ -27,7 +28,7 @@ from voxboard.shown import shown
 from voxboard.tracking.history import History
 from voxboard.training import averaging, checkpoint, optimization, run_folder
 from voxboard.training.averaging import RunningAverage
-from voxboard.training.config import RunConfig, Shared
+from voxboard.training.config import RunConfig
 from voxboard.training.synced import synced
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from voxboard.data.corpus import SPLITS, Corpus, attributes_of, speaker_of
 from voxboard.data.voices import espeak
-from voxboard.data.voices.corpus.corpus import make_voices, voices_folder
-from voxboard.data.voices.corpus.render import Session, render
-from voxboard.data.voices.corpus.speakers import ACCENTS, FEMALE, FIXED_AGE, MALE, Speaker, distance, draw_speakers
-from voxboard.data.voices.corpus.text import sentence
-from voxboard.data.voices.corpus.worker import SECONDS
+from voxboard.data.voices.corpus import make_voices, voices_folder
+from voxboard.data.voices.render import Session, render
+from voxboard.data.voices.speakers import ACCENTS, FEMALE, FIXED_AGE, MALE, Speaker, distance, draw_speakers
+from voxboard.data.voices.text import sentence
+from voxboard.data.voices.worker import SECONDS
 from voxboard.errors import UserError
 from voxboard.metrics.detection import eer
 

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import DESCRIPTION, SPLITS, Corpus, CorpusInfo
-from voxboard.data.voices.corpus.labels import labels
-from voxboard.data.voices.corpus.render import SAMPLE_RATE
-from voxboard.data.voices.corpus.speakers import Speaker, draw_speakers
-from voxboard.data.voices.corpus.worker import SESSIONS, Utterance, Work, spoken
+from voxboard.data.voices.labels import labels
+from voxboard.data.voices.render import SAMPLE_RATE
+from voxboard.data.voices.speakers import Speaker, draw_speakers
+from voxboard.data.voices.worker import SESSIONS, Utterance, Work, spoken
 from voxboard.errors import UserError
 from voxboard.files import write_text
 from voxboard.progress import bar

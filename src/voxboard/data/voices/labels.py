@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from voxboard.data.voices.corpus.speakers import Speaker
+from voxboard.data.voices.speakers import Speaker
 
 # The names of `voxboard.data.labels.ORDERS`; nobody in Voices is a child.
 AGE_GROUPS = {"young": "young adult", "adult": "middle-age adult", "senior": "senior"}

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from voxboard.data import rttm
 from voxboard.data.corpus import DESCRIPTION, Corpus, CorpusInfo, attributes_of, speaker_of
-from voxboard.data.voices.corpus.corpus import find_or_make
+from voxboard.data.voices.corpus import find_or_make
 from voxboard.errors import UserError
 from voxboard.files import write_text
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxboard.data.voices import espeak
-from voxboard.data.voices.corpus.speakers import Speaker
+from voxboard.data.voices.speakers import Speaker
 
 SAMPLE_RATE = 16000
 _UP, _DOWN = 3200, 4410  # 22,050 → 16,000 Hz

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo, attributes_of, speaker_of
-from voxboard.data.voices.corpus.corpus import find_or_make
+from voxboard.data.voices.corpus import find_or_make
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from voxboard.data.voices.corpus.render import SAMPLE_RATE, Rendered, Session, draw_session, render
-from voxboard.data.voices.corpus.speakers import Speaker
-from voxboard.data.voices.corpus.text import sentence
+from voxboard.data.voices.render import SAMPLE_RATE, Rendered, Session, draw_session, render
+from voxboard.data.voices.speakers import Speaker
+from voxboard.data.voices.text import sentence
 
 SECONDS = (1.5, 4.0)  # shortest and longest utterance
 SESSIONS = 2

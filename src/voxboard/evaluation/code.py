@@ -23,19 +23,18 @@ from voxboard.systems import Part, System
 # (whose lines are taken in for the parts that are used).
 _NO_NUMBER = """
     cli.* board.* plots.* grids.* comparison.* shown catalogue.* contracts.* imported.* tracking.* progress errors
-    files storage registry systems trust code_digest config_fields records.* training.config training.run_folder
-    training.code embedding.cache embedding.cache_keys embedding.cache_entries data.prepare data.catalogue
-    data.download
-    backbones poolers heads benchmarks
+    files storage registry systems trust code_digest config_fields records.* settings devices
+    training.config training.run_folder evaluation.code embedding.cache embedding.cache_keys embedding.cache_entries
+    data.prepare data.catalogue data.download backbones poolers heads benchmarks
 """
 ASIDE = (
     "voxboard",
     *(f"voxboard.{name}" for name in _NO_NUMBER.split()),
 )
 TRAINING = tuple(f"voxboard.training.{name}" for name in ("loop", "trainee", "start", "run", "search"))
-MEASURING = ("voxboard.evaluation.evaluate",)
+MEASURING = ("voxboard.evaluation.evaluate", "voxboard.training.trained")
 _ONLY_MEASURING = ("evaluation", "benchmarks", "embedding", "decoding", "scoring", "diarization")
-_NOT_TRAINING = (*ASIDE, *(f"voxboard.{name}.*" for name in _ONLY_MEASURING))
+_NOT_TRAINING = (*ASIDE, *MEASURING, *(f"voxboard.{name}.*" for name in _ONLY_MEASURING))
 _NAME = re.compile(r"\s*([^()\s]+)\s*(?:\(.*\))?\s*", re.DOTALL)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from voxboard.cli import main
+from voxboard.devices import device_of, fabric_options
 from voxboard.errors import UserError
-from voxboard.training.devices import device_of, fabric_options
 
 
 def test_cpu_is_cpu() -> None:
