@@ -14,7 +14,21 @@ from voxboard.records.store import told
 
 FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "index.html")
 
-__all__ = ["FILES", "Board", "Cell", "Column", "Panel", "Row", "Unread", "arrange", "build", "render", "table"]
+__all__ = [
+    "FILES",
+    "Board",
+    "Cell",
+    "Column",
+    "Panel",
+    "Row",
+    "Unread",
+    "arrange",
+    "build",
+    "read",
+    "render",
+    "table",
+    "write",
+]
 
 
 def build(records_dir: str | Path, out_dir: str | Path) -> Board:
@@ -24,14 +38,24 @@ def build(records_dir: str | Path, out_dir: str | Path) -> Board:
     as a record is left out, and the board says so, in `left_out` and in its files. Raises `UserError` when there is
     no record at all.
     """
-    found = survey(records_dir)
-    if not found.filed:
-        if found.unread:
-            raise UserError(*told(found.unread, records_dir))
-        raise UserError(f"{records_dir} holds no records.", "Evaluate something first: voxboard eval DATA MODEL.")
-    board = arrange(found.filed, found.unread)
-    write_atomically({Path(out_dir) / name: text.encode() for name, text in render(board).items()})
+    board = read(records_dir)
+    write(board, out_dir)
     return board
+
+
+def read(records_dir: str | Path) -> Board:
+    """The board of a folder of records, without its files. Raises `UserError` when there is no record at all."""
+    survey_ = survey(records_dir)
+    if not survey_.filed:
+        if survey_.unread:
+            raise UserError(*told(survey_.unread, records_dir))
+        raise UserError(f"{records_dir} holds no records.", "Evaluate something first: voxboard eval DATA MODEL.")
+    return arrange(survey_.filed, survey_.unread)
+
+
+def write(board: Board, out_dir: str | Path) -> None:
+    """Writes the files of a board, all of them or none."""
+    write_atomically({Path(out_dir) / name: text.encode() for name, text in render(board).items()})
 
 
 def render(board: Board) -> dict[str, str]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from voxboard import html
 from voxboard.board.numbers import plain
 from voxboard.board.places import Places, shown
 from voxboard.board.titles import spec, tell_apart, title
 from voxboard.records import Benchmark, Filed, Protocol, System, Unread, Value
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SYNTHETIC = "Synthetic speech: it shows that everything works, it is no evidence about real speech."
 
@@ -128,6 +133,23 @@ class Board:
         several = f"{count} files among the records" if count > 1 else "One file among the records"
         return f"{several} could not be read and {'are' if count > 1 else 'is'} left out: this board may lack rows."
 
+    def frame(self) -> DataFrame:
+        """Return a row per system and panel: its names, and a column per metric with the value as it is recorded."""
+        import pandas as pd
+
+        lines = []
+        for panel in self.panels:
+            for row in panel.rows:
+                line = {"benchmark": panel.title, "system": row.label, "variant": row.variant, "seed": row.seed}
+                cells = ((column.metric, panel.cell(row, column).value) for column in panel.columns)
+                lines.append(
+                    {**line, "trained_on": row.trained_on, **{name: one.value if one else None for name, one in cells}}
+                )
+        return pd.DataFrame(lines)
+
+    def _repr_html_(self) -> str:
+        return "".join(_html(panel) for panel in self.panels)
+
     @property
     def values(self) -> list[Value]:
         """Everything that was measured and is shown."""
@@ -146,3 +168,15 @@ def full_names(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
     """Row id → a name that no other of the rows has, for where nothing else stands beside it but perhaps the seed."""
     told = hints(rows, seeds)
     return {row.id: f"{row.label} ({told[row.id]})" if told[row.id] else row.label for row in rows}
+
+
+def _html(panel: Panel) -> str:
+    """A panel as a table for notebooks."""
+    header = ("System", "Trained on", "Seed", "Places", *(column.label for column in panel.columns))
+    rows = []
+    for row in panel.rows:
+        cells = [panel.cell(row, column) for column in panel.columns]
+        name = f"{row.label} {row.variant}".strip()
+        rows.append((name, row.trained_on, str(row.seed), cells[0].places, *(cell.full or "–" for cell in cells)))
+    notes = [*([SYNTHETIC] if panel.benchmark.synthetic else []), *panel.notes]
+    return html.table(panel.title, header, rows, notes)

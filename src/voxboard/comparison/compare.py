@@ -96,6 +96,7 @@ class Settings:
     level: float = 0.95
     replicates: int = 1000
     seed: int = 0
+    records: Path = Path("results/records")  # folder of records inside a git revision
 
 
 def compare(before: Side, after: Side, settings: Settings | None = None) -> Comparison:

@@ -63,6 +63,11 @@ def side(word: str, folder: Path) -> Side:
     return Side(word, _cells(revisions.records_at(commit, folder), word), homes=_homes(folder))
 
 
+def of_record(record: Record) -> Side:
+    """A record that is at hand."""
+    return Side(record.id, {record.cell: record}, single=True)
+
+
 def _of_folder(path: Path, word: str) -> Side:
     """A folder of raw outputs, of records, or one that holds a folder `records`, as results/ and grids do."""
     raw = {file.name: file for file in sorted(path.iterdir()) if outputs.is_raw(file)}

@@ -150,6 +150,12 @@ def to_cuts(utterances: Sequence[Utterance], skip_bad_audio: bool = False) -> tu
     return cuts, bad
 
 
+def cuts_of(files: Sequence[Path]) -> list[Cut]:
+    """Return one utterance per audio file, called by its place in the list. Raises `BadAudio`."""
+    cuts, _ = to_cuts([Utterance(f"{place:06d}", file, speaker="unknown") for place, file in enumerate(files)])
+    return cuts
+
+
 def root_of(folder: Path, candidates: Iterable[str], holds: Iterable[str]) -> Path | None:
     """The first of `folder` and the candidates below it that holds one of the given folders."""
     wanted = list(holds)

@@ -15,7 +15,7 @@ from voxboard.data.targets import Targets
 from voxboard.devices import device_of
 from voxboard.errors import UserError
 from voxboard.evaluation import evaluate
-from voxboard.evaluation.encoder import untrained
+from voxboard.evaluation.encoder import Encoder, untrained
 from voxboard.evaluation.evaluate import Setting
 from voxboard.settings import Evaluation, Weights, flags
 from voxboard.systems import Part, System
@@ -161,12 +161,25 @@ def evaluate_untrained(
 ) -> Record:
     """Evaluates a system with the weights that it starts from."""
     systems.check(system)
+    words = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
+    return evaluate_encoder(untrained(system, options.seed), data, task, options, settings, words, show_progress)
+
+
+def evaluate_encoder(
+    encoder: Encoder,
+    data: str,
+    task: Part,
+    options: Eval,
+    settings: Evaluation,
+    words: Sequence[str],
+    show_progress: bool = True,
+) -> Record:
+    """Evaluates an encoder that was not trained here; `words` begin the command that makes its record again."""
     benchmark = created(task)
     corpus = _corpus(benchmarks.card(data).corpus, options)
     test = benchmark.items(corpus, options.split)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
-    command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
-    command += flags(asdict(settings), asdict(Evaluation())) + flags({"split": options.split}, {"split": "test"})
+    command = [*words, *flags(asdict(settings), asdict(Evaluation()))]
+    command += flags({"split": options.split}, {"split": "test"})
     setting = Setting(benchmark, settings, options.records, options.device, command, show_progress, task)
-    encoder = evaluate.informed(untrained(system, options.seed, corpus), valid, setting)
-    return evaluate.evaluate(encoder, test, setting)
+    return evaluate.evaluate(evaluate.informed(replace(encoder, home=corpus), valid, setting), test, setting)

@@ -180,3 +180,12 @@ def state_of(folder: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:
     tensors, meta = checkpoint.load(path)
     with as_written(path):
         return tensors, meta | {key: kind(meta[key]) for key, kind in _META.items() if key in meta}
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run: its config.json, unlike another's of that name, has a system in it."""
+    file = folder / "config.json"
+    try:
+        return file.is_file() and "system" in read_json_object(file)
+    except UserError:
+        return False

@@ -65,6 +65,13 @@ def trained(
     )
 
 
+def opened(run: Path) -> Encoder:
+    """A run with its best weights, for embedding: nothing of its corpus is read."""
+    config = run_folder.config_of(run)
+    network, _ = network_of(config, run, Weights())
+    return Encoder(network, config.system, config.general.seed, frozen=config.general.frz_pretrain, run=run)
+
+
 def network_of(
     config: RunConfig, run: Path, weights: Weights, beside: Network | None = None
 ) -> tuple[Network, dict[str, Any]]:
