@@ -43,7 +43,7 @@ PLACES = {
     "backbones.xvector": "left",
     "benchmarks.transcription": "left",
     "metrics.text": "left",
-    "board.page": "left",
+    "boards.page": "left",
     "cli.train": "left",
     "grids.job": "left",
     "plots.style": "left",

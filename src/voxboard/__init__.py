@@ -13,15 +13,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voxboard import backbones, benchmarks, heads, metrics, plots, poolers, records, trials
-    from voxboard.api import board, compare, embed, evaluate, load, score, train
+    from voxboard import backbones as backbones
+    from voxboard import benchmarks as benchmarks
+    from voxboard import heads as heads
+    from voxboard import metrics as metrics
+    from voxboard import plots as plots
+    from voxboard import poolers as poolers
+    from voxboard import records as records
+    from voxboard import trials as trials
+    from voxboard.api import board as board
+    from voxboard.api import compare as compare
+    from voxboard.api import embed as embed
+    from voxboard.api import evaluate as evaluate
+    from voxboard.api import load as load
+    from voxboard.api import score as score
+    from voxboard.api import train as train
 
 __version__ = "0.1.0"
 
-_FUNCTIONS = ("board", "compare", "embed", "evaluate", "load", "score", "train")
-_MODULES = ("backbones", "benchmarks", "heads", "metrics", "plots", "poolers", "records", "trials")
-
-__all__ = [*_FUNCTIONS, *_MODULES]  # noqa: PLE0604
+_FUNCTIONS = frozenset({"board", "compare", "embed", "evaluate", "load", "score", "train"})
+_MODULES = frozenset({"backbones", "benchmarks", "heads", "metrics", "plots", "poolers", "records", "trials"})
 
 
 def __getattr__(name: str) -> Any:
@@ -33,4 +44,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_FUNCTIONS, *_MODULES})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from voxboard.board import Board
+    from voxboard.boards import Board
     from voxboard.comparison import Comparison
     from voxboard.evaluation.encoder import Encoder
     from voxboard.training.config import RunConfig
@@ -200,7 +200,7 @@ def configure(data: str, model: str | System, *, task: str | Part = "", **settin
     sections = (General(), Training(), Evaluation(), Augmentation())
     own = {key: value for key, value in settings.items() if key in _options_of(data, task)}
     benchmark = _task(data, task, own)
-    system = benchmarks.fitted(systems.parse(model) if isinstance(model, str) else model, benchmark)
+    system = systems.fitted(systems.parse(model) if isinstance(model, str) else model, benchmark)
     rest = {key: value for key, value in settings.items() if key not in own}
     general, training, evaluation, augmentation = filled((sections[0], training_of(system), *sections[2:]), rest)
     config = RunConfig(data, benchmark, system, general, training, evaluation, augmentation)
@@ -267,8 +267,10 @@ def compare(a: Record | str | Path, b: Record | str | Path, **settings: Any) -> 
     from voxboard.remote_results import local
 
     (chosen,) = filled((Settings(),), settings)
-    sides = [of_record(one) if isinstance(one, Record) else side(local(str(one)), chosen.records) for one in (a, b)]
-    return compared(*sides, chosen)
+    before, after = (
+        of_record(one) if isinstance(one, Record) else side(local(str(one)), chosen.records) for one in (a, b)
+    )
+    return compared(before, after, chosen)
 
 
 def score(**settings: Any) -> Record:
@@ -296,7 +298,7 @@ def board(records: str | Path | Sequence[Record] = "results/records", out: str |
 
     >>> vb.board("results/records").frame()
     """
-    from voxboard import board as boards
+    from voxboard import boards
     from voxboard.records import Filed
     from voxboard.remote_results import records as copied
 

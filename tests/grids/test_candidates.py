@@ -19,7 +19,7 @@ from tests.grids.conftest import GRID, _speakers
 from tests.records.record_samples import make_record
 from voxboard import records
 from voxboard.backbones.ecapa import Ecapa
-from voxboard.board.facts import system_facts
+from voxboard.boards.facts import system_facts
 from voxboard.cli import main
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.board.task_samples import attribute
+from tests.boards.task_samples import attribute
 from voxboard import records
-from voxboard.board import arrange, build
-from voxboard.board.tables import data
+from voxboard.boards import arrange, build
+from voxboard.boards.tables import data
 from voxboard.cli.nightly import compare
 from voxboard.grids.changes import changes
 from voxboard.grids.reproducible_board import digest

@@ -94,7 +94,7 @@ def _show(record: Any, as_json: bool) -> None:
     if as_json:
         print(dumps(record.to_dict()))
         return
-    from voxboard.board.record_table import sheet
+    from voxboard.boards.record_table import sheet
     from voxboard.console import Console
 
     Console().print(sheet(record))

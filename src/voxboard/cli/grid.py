@@ -130,7 +130,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: Run) -> int:
     """Carries a grid out and prints its board. Returns 0, or 3 when some cells have no number."""
-    from voxboard.board import FILES
+    from voxboard.boards import FILES
     from voxboard.cli import board
     from voxboard.grids import Grid, reproducible_board, scheduler
     from voxboard.grids.plan import How
@@ -252,7 +252,7 @@ def _reason(planned: Plan, named: Named) -> str:
 
 def _cross(args: Cross) -> int:
     from voxboard import remote_results
-    from voxboard.board import FILES, build
+    from voxboard.boards import FILES, build
     from voxboard.cli.board import tell_left_out
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
@@ -275,9 +275,9 @@ def _cross(args: Cross) -> int:
 
 def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
     """Prints the records as a board shows them: train × test, or a plain table where no system met two corpora."""
-    from voxboard.board import arrange, terminal
-    from voxboard.board.cross import crosses
-    from voxboard.board.cross_tables import entry
+    from voxboard.boards import arrange, terminal
+    from voxboard.boards.cross import crosses
+    from voxboard.boards.cross_tables import entry
     from voxboard.console import Console
     from voxboard.records import Filed
 

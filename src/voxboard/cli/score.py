@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
 def run(args: ScoreArgs, arguments: Sequence[str] | None = None) -> int:
     """As `main`; `arguments` is the command that the record keeps."""
     from voxboard import records
-    from voxboard.board.record_table import sheet
+    from voxboard.boards.record_table import sheet
 
     to_stderr()
     record = record_of(args, arguments)

@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     print(f"run {folder}")
     if record is not None:
-        from voxboard.board.record_table import sheet
+        from voxboard.boards.record_table import sheet
         from voxboard.console import Console
 
         Console().print(sheet(record))

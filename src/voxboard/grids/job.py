@@ -178,7 +178,7 @@ def _ok(place: Place, named: Named) -> bool:
 
 def _result(named: Named, place: Place) -> Result:
     """What the record of a cell says, as a line."""
-    from voxboard.board.names import label
+    from voxboard.boards.names import label
     from voxboard.shown import decimals, show
 
     record = place.record(named.id)

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
-from voxboard.board import arrange, render
+from voxboard.boards import arrange, render
 from voxboard.records import Filed, Record
 
 MEASURED = ("embeddings_per_second", "real_time_factor", "peak_memory_mib", "wall_seconds", "training_seconds")
