@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,8 +32,8 @@ has a table of its files or, for diarization, an RTTM. The corpus is written to 
   voxboard prepare my-meetings --rttm rttm --uem uem --valid_recordings 'dev*'"""
 
 
-@dataclass(frozen=True)
-class Prepare:
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Options):
     """What is prepared, and how."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -42,7 +42,6 @@ class Prepare:
     """Folder with the corpus's audio (with --download: where it goes)."""
     out: Path | None = None
     """Folder to write (default: $VOXBOARD_CORPORA/NAME, or ./data/NAME)."""
-    options: tyro.conf.OmitArgPrefixes[Options] = Options()  # noqa: RUF009 (it is frozen)
     json: bool = False
     """Print the counts as JSON."""
 
@@ -56,7 +55,8 @@ def run(args: Prepare) -> int:
     """Prepares the corpus; notes go to stderr, the counts to stdout. Returns 0."""
     from voxboard.preparation import prepare
 
-    corpus = prepare(args.data, args.data_path, args.out, args.options)
+    options = Options(**{f.name: getattr(args, f.name) for f in fields(Options)})
+    corpus = prepare(args.data, args.data_path, args.out, options)
     for note in corpus.info.notes:
         print(f"  {printable(note)}", file=sys.stderr)
     if args.json:
@@ -64,7 +64,7 @@ def run(args: Prepare) -> int:
     else:
         _print_table(corpus)
     sys.stdout.flush()
-    for line in last_words(corpus, args.options.columns):
+    for line in last_words(corpus, options.columns):
         print(line, file=sys.stderr)
     return 0
 
