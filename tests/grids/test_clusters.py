@@ -20,7 +20,7 @@ from voxboard.cli import main
 from voxboard.errors import UserError
 from voxboard.grids import scheduler, worker
 from voxboard.grids.engine import ATTEMPTS, Resources, Vanished, work_off
-from voxboard.grids.job import Result
+from voxboard.grids.job import Result, go_on
 from voxboard.grids.plan import Job
 from voxboard.grids.slurm import Task
 from voxboard.grids.workspace import Workspace
@@ -81,18 +81,18 @@ def test_a_job_that_vanishes_is_tried_again_at_the_end_and_given_up_in_the_end(g
 
 def test_what_an_earlier_attempt_has_finished_is_not_done_again(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, job = Workspace(OUT), planned()[-1]
-    assert [result.well for result in job.go_on(job, workspace, HOW)] == [True, True]
+    assert [result.well for result in go_on(job, workspace, HOW)] == [True, True]
     first, other = (named.id for named in job.cells)
     # The attempt was killed after it had staged both records and filed the first.
     staged = workspace.staging / job.staging
     staged.parent.mkdir(exist_ok=True)
     (workspace.records / other).rename(staged)
     calls: list[Job] = []
-    monkeypatch.setattr(job, "carry_out", lambda job, workspace, how: calls.append(job) or [])
-    assert {result.cell for result in job.go_on(job, workspace, HOW)} == {first, other}
+    monkeypatch.setattr("voxboard.grids.job.carry_out", lambda job, workspace, how: calls.append(job) or [])
+    assert {result.cell for result in go_on(job, workspace, HOW)} == {first, other}
     assert calls == []
     (workspace.records / other).rename(workspace.root / "away")
-    assert [result.cell for result in job.go_on(job, workspace, HOW)] == [first]
+    assert [result.cell for result in go_on(job, workspace, HOW)] == [first]
     assert [[named.id for named in left.cells] for left in calls] == [[other]]
 
 
