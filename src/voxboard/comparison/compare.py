@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from voxboard.board.arrange import rows_of
-from voxboard.board.model import full_names
-from voxboard.board.numbers import plain
-from voxboard.board.titles import title
+from voxboard.boards.arrange import rows_of
+from voxboard.boards.model import full_names
+from voxboard.boards.numbers import plain
+from voxboard.boards.titles import title
 from voxboard.comparison import outputs
 from voxboard.comparison.pairing import pairs
 from voxboard.comparison.raw import Options, Paired
@@ -96,6 +96,7 @@ class Settings:
     level: float = 0.95
     replicates: int = 1000
     seed: int = 0
+    records: Path = Path("results/records")  # folder of records inside a git revision
 
 
 def compare(before: Side, after: Side, settings: Settings | None = None) -> Comparison:
