@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 STAMP  := $(VENV)/.synced
 LINKED := .typings/.linked
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 4
+# In the order of the tree: by itself xdist puts files of few tests last, and the longest tests are in these.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 4
 
 .PHONY: env demo test slow lint format types wheel bench docs clean
 
