@@ -96,11 +96,12 @@ def _say(text: str) -> None:
 
 def _prepare(names: Sequence[str]) -> None:
     """Makes corpora unless they are there."""
-    from voxboard.data import prepare
+    from voxboard.data.catalogue import find_corpus
+    from voxboard.preparation import prepare
 
     for name in names:
         try:
-            prepare.find_corpus(name)
+            find_corpus(name)
         except UserError:
             _say(f"   0 s  corpus {name}: made once, then reused")
-            prepare.prepare(name)
+            prepare(name)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from voxboard import benchmarks, catalogue, records, systems
-from voxboard.data.prepare import find_corpus
+from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named
 from voxboard.grids.plan import Job

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from voxboard import benchmarks, records, trust
-from voxboard.data.prepare import find_corpus
+from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids import again
 from voxboard.grids.identity import Named

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Literal
 
 from voxboard import benchmarks
-from voxboard.data.prepare import find_corpus
+from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named, Names
 from voxboard.grids.spec import Cell
