@@ -19,7 +19,7 @@ from voxboard.cli import main
 from voxboard.data.prepare_options import Options
 from voxboard.embedding import export
 from voxboard.embedding.embed import embed as embed_cuts
-from voxboard.embedding.export_file import load
+from voxboard.embedding.export import load
 from voxboard.model import normalise
 from voxboard.preparation import prepare
 
