@@ -260,7 +260,9 @@ def test_the_example_plugin_installs_is_listed_and_keeps_all_contracts(tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     listed, installation, *parts = (json.loads(shown) for shown in done.stdout.split("===\n")[:-1])
     assert "circle" in listed["heads"]
-    assert {"backbone gammatone", "pooler top-share", "head circle"} <= {c["check"] for c in installation["checks"]}
+    assert {"backbone gammatone", "pooler top-share", "head circle", "corpus tones"} <= {
+        c["check"] for c in installation["checks"]
+    }
     assert [part["name"] for part in parts] == ["gammatone", "top-share", "circle"]
     exports = [check for part in parts for built in part["built"] for check in built["checks"]][-1]
     assert exports["check"] == "export"

@@ -19,7 +19,13 @@ from voxboard.data.recipe import Recipe
 PLUGIN = Path(__file__).resolve().parents[2] / "examples" / "plugin"
 TONES = PLUGIN / "voxboard_example_parts" / "tones.py"
 pytestmark = pytest.mark.skipif(not PLUGIN.is_dir(), reason="runs in the source tree only")
-CODE = "import sys; from voxboard.cli import main\nfor line in sys.argv[1:]:\n    assert main(line.split()) == 0; print('===')"
+CODE = """
+import sys
+from voxboard.cli import main
+for line in sys.argv[1:]:
+    assert main(line.split()) == 0
+    print("===")
+"""
 EVAL = "--replicates 50 --device cpu"
 
 
@@ -56,24 +62,29 @@ def _record(here: Path) -> dict:
 def test_a_corpus_of_another_package_is_listed_prepared_and_evaluated(tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
-    listed, prepared, again, _ = _run(
+    listed, before, prepared, again, card, _ = _run(
         here,
         "list corpora --json",
+        "show tones",
         "prepare Tones --download --json",
         "list corpora --json",
+        "show TONES --json",
         f"eval tones fbank+statistics {EVAL}",
         path=_installed(tmp_path / "installed"),
     )
     assert "voxboard_example_parts.tones:TONES" in json.loads(listed)["corpora"]["tones"]["summary"]
     assert "(prepared)" in json.loads(again)["corpora"]["tones"]["summary"]
+    assert "Run: voxboard prepare tones --data_path DIR (its folder), or with --download." in " ".join(before.split())
+    (shown,) = json.loads(card)
+    assert (shown["kind"], shown["licence"], shown["prepared"]["test"]["speakers"]) == ("corpus", "MIT", 8)
     described = json.loads(prepared)
     assert (described["name"], described["version"], described["licence"]) == ("tones", "1", "MIT")
     assert {split: counts["speakers"] for split, counts in described["counts"].items()} == {
         "train": 12, "valid": 8, "test": 8,
     }  # fmt: skip
     record = _record(here)
-    assert record["benchmark"]["corpus"] == "tones"
-    assert record["metrics"]["eer"]["value"] < 10  # percent: every hum has a pitch of its own
+    assert (record["benchmark"]["corpus"], record["benchmark"]["licence"]) == ("tones", "MIT")
+    assert record["values"]["eer@interpolated"]["value"] < 0.1  # every hum has a pitch of its own
 
 
 def test_a_corpus_of_a_file_is_prepared_and_evaluated(tmp_path: Path) -> None:
