@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import DESCRIPTION, SPLITS, Corpus, CorpusInfo
 from voxboard.data.voices import espeak
+from voxboard.data.prepare_options import Options
 from voxboard.data.voices.labels import labels
 from voxboard.data.voices.render import SAMPLE_RATE
 from voxboard.data.voices.speakers import Speaker, draw_speakers
@@ -67,6 +68,12 @@ def find_or_make() -> Corpus:
         return find_corpus("Voices")
     except UserError:
         return make_voices(corpora_root() / "Voices", progress=True)
+
+
+def make(folder: Path, options: Options) -> Corpus:
+    """Make Voices with the numbers that the user gives."""
+    given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
+    return make_voices(folder, progress=True, **{key: value for key, value in given.items() if value is not None})
 
 
 def make_voices(
