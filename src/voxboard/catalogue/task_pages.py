@@ -62,7 +62,7 @@ METRICS = ("metric", "id", "unit", "better", "meaning")
 
 def metrics(known: TaskFacts) -> list[list[str]]:
     """The rows of the table of metrics."""
-    return [[m.label, f"`{m.id}`", UNITS.get(m.unit, m.unit), m.better, m.meaning] for m in known.metrics]
+    return [[m.name, f"`{m.id}`", UNITS.get(m.unit, m.unit), m.better, m.meaning] for m in known.metrics]
 
 
 def rows(known: TaskFacts) -> list[tuple[str, str]]:
