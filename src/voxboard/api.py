@@ -84,9 +84,11 @@ def load(
 
 
 def _loaded(model: Any, name: str, sample_rate: int, seed: int, runs: Path) -> Encoder:
-    from voxboard.evaluation.encoder import untrained, wrapped
+    from voxboard.evaluation.encoder import untrained
 
     if not isinstance(model, str | Path | System):
+        from voxboard.evaluation.encoder import wrapped
+
         return wrapped(model, name, sample_rate)
     run = _run_of(model, runs)
     if run is not None:
@@ -162,7 +164,8 @@ def _evaluate(model: Any, data: str, task: str | Part, settings: Mapping[str, An
         given = _task(data, task, own) if own or task or data in benchmarks.cards() else None
         if given is None and own:
             given = Part(run_folder.config_of(run).benchmark.name, own)
-        return runs.evaluate_run(data, given, str(run), options, evaluation, weights)
+        words = ["eval", data, "_", "--eval_path", str(run), *_said(given, options, evaluation, weights)]
+        return runs.evaluate_run(data, given, str(run), options, evaluation, weights, words)
     if data == "_":
         raise UserError("`_` stands for what a run was trained with.", "Name the corpus or card to evaluate on.")
     given = _task(data, task, own)
@@ -171,6 +174,14 @@ def _evaluate(model: Any, data: str, task: str | Part, settings: Mapping[str, An
     encoder = load(model, seed=options.seed, device=options.device)
     words = ["eval", data, encoder.system.name, "--seed", str(encoder.seed), *task_flags(data, given)]
     return runs.evaluate_encoder(encoder, data, given, options, evaluation, [*words, *part_flags(encoder.system)])
+
+
+def _said(task: Part | None, options: Eval, evaluation: Evaluation, weights: Weights) -> list[str]:
+    """The flags of an evaluation of a run that differ from their defaults."""
+    words = flags({"split": options.split}, asdict(Eval()))
+    for section in (evaluation, weights):
+        words += flags(asdict(section), asdict(type(section)()))
+    return [*words, *(["--task", task.name, *flags(task.options, {})] if task else [])]
 
 
 def _is_word(model: Any) -> bool:
@@ -184,7 +195,10 @@ def _task(data: str, task: str | Part, own: Mapping[str, Any]) -> Part:
     else:
         found = benchmarks.card(data, task)
         card = Part(found.task, found.options)
-    benchmarks.REGISTRY.check(card.name, own)
+    known = benchmarks.REGISTRY.option_names(card.name)
+    for name in own:
+        if name not in known:
+            raise unknown("setting", name, [*_names(Eval(), Evaluation(), Weights()), *known])
     return Part(card.name, {**card.options, **own})
 
 

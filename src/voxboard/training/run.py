@@ -98,9 +98,18 @@ def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
 
 
 def evaluate_run(
-    data: str, task: Part | None, run_name: str, options: Eval, settings: Evaluation, weights: Weights
+    data: str,
+    task: Part | None,
+    run_name: str,
+    options: Eval,
+    settings: Evaluation,
+    weights: Weights,
+    words: Sequence[str] | None = None,
 ) -> Record:
-    """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for."""
+    """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for.
+
+    `words` are the command that makes its record again (default: what was typed).
+    """
     run = run_folder.find(run_name, options.runs)
     config = run_folder.config_of(run)
     home = _corpus(config.corpus, replace(config.general, device=options.device))
@@ -112,7 +121,7 @@ def evaluate_run(
     # Another preparation of the same audio has the same speakers, whatever it is called.
     if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
         refuse_seen(test, run_folder.speakers_of(run), benchmark)
-    setting = Setting(benchmark, settings, options.records, options.device, task=chosen)
+    setting = Setting(benchmark, settings, options.records, options.device, words, task=chosen)
     encoder = trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
         encoder = encoder.forgetful()
