@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from voxboard.weights import weights_digest
 
 if TYPE_CHECKING:
     from voxboard.poolers.base import Pooler
@@ -155,17 +156,3 @@ def pad_short(waveforms: Tensor, lengths: Tensor, minimum: int) -> tuple[Tensor,
     waveforms = waveforms.masked_fill(~valid(lengths, waveforms.shape[1]), 0.0)
     waveforms = F.pad(waveforms, (0, max(0, minimum - waveforms.shape[1])))
     return waveforms, lengths.clamp(min=minimum)
-
-
-def weights_digest(module: nn.Module, extra: str = "") -> str:
-    """sha256 of a module's state: names, dtypes, shapes and bytes, in name order."""
-    digest = hashlib.sha256(extra.encode())
-    for name, tensor in _ordered(module):
-        value = tensor.detach().cpu().contiguous()
-        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-        digest.update(value.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _ordered(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from sorted(module.state_dict().items())

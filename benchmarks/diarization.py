@@ -20,7 +20,6 @@ from voxboard import progress, records
 from voxboard.benchmarks.base import Benchmark, Outputs
 from voxboard.benchmarks.conversations import ERRORS, Recordings, Scores, recordings
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.data.rttm import Turn, worded, write_rttm
 from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
 from voxboard.embedding.embed import Spent, embed, peak_memory_mib
 from voxboard.errors import BadAudio, UserError
@@ -28,6 +27,7 @@ from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import SPEAKERS, many
+from voxboard.metrics.rttm import Turn, worded, write_rttm
 from voxboard.records import Group, Measured, Metric
 from voxboard.records.standard_metrics import metrics
 from voxboard.scoring import plda

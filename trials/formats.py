@@ -11,15 +11,12 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxboard.errors import UserError, unknown
+from voxboard.trials.table import Trials
 from voxboard.trials.table_format import Headed, Parsed, lines, sides
-
-if TYPE_CHECKING:
-    from voxboard.trials.table import Trials
 
 
 @dataclass(frozen=True)

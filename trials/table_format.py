@@ -7,15 +7,13 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.errors import UserError
-
-if TYPE_CHECKING:
-    from voxboard.trials.table import Trials
+from voxboard.trials.table import Trials
 
 Names = NDArray[np.object_]
 # labels, both sides' names, match columns

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voxboard import backbones, heads, poolers
 from voxboard.backbones import zipformer_checkpoints as checkpoints
-from voxboard.data.class_labels import Classes
+from voxboard.data.labels import Classes
 from voxboard.data.targets import AUDEN, ClassTarget, Targets, read_map
 from voxboard.errors import UserError
 from voxboard.model import Encoder, Network

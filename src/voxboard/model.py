@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard import backbones, heads, poolers
-from voxboard.backbones.base import Backbone, Frames, weights_digest
+from voxboard.backbones.base import Backbone, Frames
 from voxboard.errors import UserError
 from voxboard.heads.base import Head
 from voxboard.poolers.base import Pooler
 from voxboard.systems import System
+from voxboard.weights import weights_digest
 
 if TYPE_CHECKING:
     from voxboard.data.targets import Targets

@@ -18,11 +18,12 @@ from tests.diarization.test_pipeline import DEV, TEST
 from voxboard import benchmarks, model, systems
 from voxboard.benchmarks.diarization import DiarizationTask, Diarized, Tuning
 from voxboard.data.corpus import Corpus, CorpusInfo
-from voxboard.data.prepare import Options, prepare
-from voxboard.data.rttm import Turn, read_rttm
+from voxboard.data.prepare_options import Options
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics.diarization import der, jer
+from voxboard.metrics.rttm import Turn, read_rttm
 from voxboard.model import Network
+from voxboard.preparation import prepare
 from voxboard.settings import Evaluation
 
 EVALUATION = Evaluation()

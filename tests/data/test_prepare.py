@@ -10,10 +10,12 @@ import pytest
 
 from voxboard import cli
 from voxboard.data import audio
+from voxboard.data.catalogue import CORPORA, find_corpus
 from voxboard.data.corpus import Corpus, attributes_of, speaker_of
-from voxboard.data.prepare import CORPORA, Options, find_corpus, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.data.splits import check_disjoint
 from voxboard.errors import BadAudio, UserError
+from voxboard.preparation import prepare
 from voxboard.trials import read, sidecar
 
 

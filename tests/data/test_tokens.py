@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxboard.data import tokens
-from voxboard.data.tokens import Vocabulary
+from voxboard.data.vocabulary import Vocabulary
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
 

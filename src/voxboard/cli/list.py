@@ -115,7 +115,7 @@ def _tasks(rows: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _corpora() -> dict[str, str]:
-    from voxboard.data.prepare import CORPORA, corpora_root
+    from voxboard.data.catalogue import CORPORA, corpora_root
 
     root = corpora_root()
     ready = {path.parent.name for path in root.glob("*/corpus.json")} if root.is_dir() else set()

@@ -42,12 +42,12 @@ def main(argv: Sequence[str]) -> int:
     if args.json:
         print(dumps([*map(asdict, known), *([] if config is None else [config])]))
         return 0
-    from voxboard.catalogue import render, task_pages
+    from voxboard.catalogue import render
     from voxboard.catalogue.tasks import TaskFacts
     from voxboard.console import Console
 
     for facts in known:
-        shown = task_pages.rich(facts) if isinstance(facts, TaskFacts) else render.rich(facts)
+        shown = render.rich_task(facts) if isinstance(facts, TaskFacts) else render.rich(facts)
         Console().print(shown, "")
     if config is not None:
         Console().print(json.dumps(config, indent=2), "")

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from voxboard.data.tokens import Vocabulary
+from voxboard import weights
+from voxboard.data.vocabulary import Vocabulary
 from voxboard.errors import UserError
 from voxboard.metrics import normalizers
 
@@ -109,10 +110,8 @@ def _read(where: str) -> str:
         except OSError as error:
             what = "no tokenizer.json in it" if folder.is_dir() else "no folder of that name"
             raise UserError(f"There is {what}: {folder}.", "Name a hub id or the folder of a checkpoint.") from error
-    from voxboard.backbones import ssl_checkpoints
-
-    cached = "local_files_only" in ssl_checkpoints.hub()
+    cached = "local_files_only" in weights.hub()
     try:
         return Path(hf_hub_download(where, "tokenizer.json", local_files_only=cached)).read_text(encoding="utf-8")
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        raise ssl_checkpoints.unreachable(where, "tokenizer.json") from error
+        raise weights.unreachable(where, "tokenizer.json") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxboard import model, parallel, progress, records
-from voxboard.backbones.base import BackboneSpec, weights_digest
+from voxboard.backbones.base import BackboneSpec
 from voxboard.benchmarks.base import Benchmark, Items, Outputs
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus, speaker_of
@@ -23,6 +23,7 @@ from voxboard.records import outputs as raw
 from voxboard.settings import Evaluation
 from voxboard.shown import shown
 from voxboard.systems import Part, System
+from voxboard.weights import weights_digest
 
 log = logging.getLogger("voxboard")
 

@@ -128,7 +128,7 @@ def diarization(
     """
     from voxboard.benchmarks.conversations import ERRORS, Scores
     from voxboard.benchmarks.diarization import DiarizationTask
-    from voxboard.data import rttm
+    from voxboard.metrics import rttm
     from voxboard.metrics.diarization import score
 
     marked, found = rttm.read_reference(reference), rttm.read_reference(hypothesis).turns

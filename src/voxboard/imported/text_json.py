@@ -10,8 +10,7 @@ from typing import Any
 
 from voxboard.errors import UserError
 from voxboard.files import parse_json
-from voxboard.imported.text_columns import Row, columns, id_column, text_column
-from voxboard.imported.text_formats import Reading, Source
+from voxboard.imported.text_source import Reading, Row, Source, columns, id_column, text_column
 from voxboard.text_files import stem_of
 
 _ADVICE = 'A line is {"id": …, "text": …}.'

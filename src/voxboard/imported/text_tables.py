@@ -7,8 +7,7 @@ import io
 from typing import Any
 
 from voxboard.errors import UserError
-from voxboard.imported.text_columns import Row, columns, id_column, text_column
-from voxboard.imported.text_formats import Reading, Source
+from voxboard.imported.text_source import Reading, Row, Source, columns, id_column, text_column
 
 _SEPARATORS = ("\t", ",", ";", "|")
 _NAMED = ("csv", "tsv")

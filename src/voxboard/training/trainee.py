@@ -19,7 +19,7 @@ from voxboard import parallel, progress
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
-from voxboard.data.class_labels import MISSING
+from voxboard.data.labels import MISSING
 from voxboard.embedding.cache import Shared
 from voxboard.errors import Diverged, UserError
 from voxboard.model import Network, parameters

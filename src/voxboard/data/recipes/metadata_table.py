@@ -14,7 +14,7 @@ from voxboard.data.scan import Scan, Utterance, find_audio, gender
 from voxboard.errors import UserError, printable, unknown
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "file": (

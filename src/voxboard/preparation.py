@@ -1,4 +1,4 @@
-"""From a folder that the user has to a corpus that runs use, and back from a name on the command line to the corpus."""
+"""From a folder that the user has to a corpus that runs use: what a recipe scans, in splits, with its trial lists."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data.catalogue import CORPORA, Known, check_word, corpora_root, find_corpus, how_to_get, known_name
+from voxboard.data.catalogue import CORPORA, Known, check_word, corpora_root, how_to_get, known_name
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
+from voxboard.data.prepare_options import Options
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from voxboard.data.manifest import Kind
     from voxboard.data.recordings import Recordings
     from voxboard.data.scan import Scan, Utterance
-
-__all__ = ["CORPORA", "Options", "corpora_root", "find_corpus", "prepare"]
 
 # What is said about one kind of corpus only, and refused of the other.
 _ONLY: Mapping[Kind, tuple[str, ...]] = {
@@ -39,32 +38,6 @@ _ONLY: Mapping[Kind, tuple[str, ...]] = {
     ),
     "utterances": ("rttm", "uem", "valid_recordings"),
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user can say about a corpus that is prepared."""
-
-    metadata: Path | None = None  # a table of the files (folders) or of the speakers (VoxCeleb)
-    columns: Mapping[str, str] = field(default_factory=dict)  # our name of a column → the table's
-    subsets: tuple[str, ...] = ()  # of LibriSpeech; empty: all that are there
-    split: str | None = None  # puts everything into this one
-    name: str | None = None  # of the prepared corpus; None: the corpus's or the folder's
-    seed: int | None = None  # of the split, or of Voices; None: their own
-    valid_trials: Path | None = None
-    test_trials: Path | None = None
-    filter_trials: bool = False  # keep the trials between held-out speakers instead of holding out a list's speakers
-    skip_bad_audio: bool = False
-    download: bool = False
-    speakers: int | None = None  # of Voices
-    utterances: int | None = None  # of Voices, per speaker
-    rttm: Path | None = None  # of a folder of recordings: who speaks when
-    uem: Path | None = None  # what is scored of them; None: all
-    valid_recordings: tuple[str, ...] = ()  # patterns of the names of those for validation
-    valid_speakers: tuple[str, ...] = ()  # whom the validation split consists of; needs test speakers
-    test_speakers: tuple[str, ...] = ()  # whom the test split consists of; all others are trained on
-    mixture: Path | None = None  # a list of corpora that are put together
-    audio_root: tuple[Path, ...] = ()  # folders from which the corpora of a mixture may read
 
 
 def prepare(
@@ -229,9 +202,10 @@ def _checked(name: str) -> str:
 
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
-    from voxboard.data import advice, corpus_trials, recordings
+    from voxboard.data import advice, recordings
     from voxboard.data.earlier import earlier
     from voxboard.data.scan import to_cuts
+    from voxboard.trials import corpus_lists
 
     if isinstance(scan, recordings.Recordings):
         return recordings.write(scan, info, out or corpora_root() / info.name, options)
@@ -243,7 +217,7 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
     folder = out or corpora_root() / info.name
     before = earlier(folder, options.split, info, readable)
-    given = corpus_trials.given(scan.trials, options)
+    given = corpus_lists.given(scan.trials, options)
     splits, notes = _splits(scan, utterances, given, options)
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     for cut in cuts:
@@ -254,11 +228,11 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     advice.warn_few_speakers(by_split["valid"])
     notes = [*notes, *advice.shared_speakers(by_split, before.splits)]
     if not given:
-        notes += corpus_trials.beside(scan.root)
-    copied, said = corpus_trials.copy(given, folder, utterances, splits, options)
+        notes += corpus_lists.beside(scan.root)
+    copied, said = corpus_lists.copy(given, folder, utterances, splits, options)
     info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
     corpus = Corpus.write(folder, before.joined(info), by_split, before.root(scan.root), before.roots(scan.root))
-    corpus_trials.tidy(folder, corpus.info.trials)
+    corpus_lists.tidy(folder, corpus.info.trials)
     return corpus
 
 
@@ -266,8 +240,9 @@ def _splits(
     scan: Scan, utterances: Sequence[Utterance], given: Mapping[str, Path], options: Options
 ) -> tuple[dict[str, str], list[str]]:
     """Utterance → split, and what there is to say about it."""
-    from voxboard.data import corpus_trials, splits
+    from voxboard.data import splits
     from voxboard.data.scan import people
+    from voxboard.trials import corpus_lists
 
     seed = splits.SEED if options.seed is None else options.seed
     if options.split is not None:
@@ -277,7 +252,7 @@ def _splits(
         return {u.id: named[u.speaker] for u in utterances}, [f"Tested on {', '.join(options.test_speakers)} as asked."]
     chosen = {utterance.id: utterance.split for utterance in utterances if utterance.split is not None}
     if not chosen:
-        fixed = {} if options.filter_trials else corpus_trials.speakers(given, utterances)
+        fixed = {} if options.filter_trials else corpus_lists.speakers(given, utterances)
         speakers = splits.assign(people(utterances), fixed, scan.splitter, seed)
         how = "as the trial lists say" if fixed else "by voxboard"
         return {u.id: speakers[u.speaker] for u in utterances}, [f"The speakers were split {how} (seed {seed})."]
