@@ -14,13 +14,13 @@ from voxboard.records import (
     Crop,
     Curves,
     Gap,
+    Group,
     Items,
     Part,
     Protocol,
     Provenance,
     Record,
     Scoring,
-    Stratum,
     System,
     Training,
     Value,
@@ -62,8 +62,8 @@ def make_record(name: str = "ecapa-tdnn+statistics+aam", eer: float = 0.064, **c
             FAR: Value(None, reason="no validation list"),
         },
         strata=(
-            Stratum("GENDER_MATCH=1", 4500, 3000, {EER: Value(min(1.0, eer * 1.3))}),
-            Stratum("GENDER_MATCH=0", 1500, 0, reason="no target trials"),
+            Group("GENDER_MATCH=1", 4500, 3000, {EER: Value(min(1.0, eer * 1.3))}),
+            Group("GENDER_MATCH=0", 1500, 0, reason="no target trials"),
         ),
         cost=Cost(parameters=5_400_000, embeddings_per_second=41.2, real_time_factor=0.0123),
     )
@@ -133,7 +133,7 @@ def any_record(draw: st.DrawFn) -> Record:
     part = st.none() | st.builds(Part, _names, _options)
     measured = {metric: draw(_values()) for metric in metrics}
     training = st.none() | st.builds(Training, _names, _words, _words, _counts, _options, _options)
-    strata = st.builds(Stratum, _names, st.integers(0, 10**6), _counts, st.just(measured), _words, _words)
+    strata = st.builds(Group, _names, st.integers(0, 10**6), _counts, st.just(measured), _words, _words)
     gaps = st.builds(Gap, _names, st.sampled_from(list(metrics)), _names, _names, _values())
     return Record(
         draw(st.builds(System, _names, _names, part, part, part, training, st.booleans())),

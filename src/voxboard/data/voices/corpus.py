@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import DESCRIPTION, SPLITS, Corpus, CorpusInfo
-from voxboard.data.voices import espeak
 from voxboard.data.prepare_options import Options
+from voxboard.data.voices import espeak
 from voxboard.data.voices.labels import labels
 from voxboard.data.voices.render import SAMPLE_RATE
 from voxboard.data.voices.speakers import Speaker, draw_speakers
@@ -50,7 +50,7 @@ class Recipe:
     utterances: int = UTTERANCES  # per speaker
     seed: int = SEED
     version: str = VERSION
-    wheel: str = field(default_factory=lambda: espeak.wheel_version())
+    wheel: str = field(default_factory=espeak.wheel_version)
 
 
 def voices_folder(seed: int = SEED, speakers: int = SPEAKERS, utterances: int = UTTERANCES) -> Path:
