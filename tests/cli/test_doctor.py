@@ -271,7 +271,7 @@ def test_the_example_plugin_installs_is_listed_and_keeps_all_contracts(tmp_path:
 def test_the_doctor_of_the_extending_page_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "loudness.py").write_text(code)
     first, *_ = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     assert main(shlex.split(first)[1:]) == 0

@@ -19,11 +19,14 @@ def _blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None:
-    (code,) = _blocks("docs/extending.md", "python")
-    (here / "loudness.py").write_text(code)
-    (command,) = _blocks("docs/extending.md", "sh")
-    assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
+def test_the_parts_of_the_extending_page_can_be_evaluated(here: Path) -> None:
+    for code in _blocks("docs/extending.md", "python"):
+        (here / code.partition("\n")[0].removeprefix("# ")).write_text(code)
+    for block in _blocks("docs/extending.md", "sh"):
+        for line in block.splitlines():
+            more = ["--replicates", "50"] if line.startswith("voxboard eval") else []
+            assert main([*shlex.split(line)[1:], *more]) == 0, line
+    assert "Seconds off" in (here / "results" / "board" / "leaderboard.md").read_text(encoding="utf-8")
 
 
 def test_the_python_of_the_measuring_page_runs_from_top_to_bottom(here: Path) -> None:
