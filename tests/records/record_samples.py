@@ -16,6 +16,7 @@ from voxboard.records import (
     Gap,
     Group,
     Items,
+    Metric,
     Part,
     Protocol,
     Provenance,
@@ -118,6 +119,9 @@ def _curves(draw: st.DrawFn) -> Curves:
     return Curves(columns[0], columns[1], tuple(edges), columns[2], columns[3])
 
 
+_digits = st.none() | st.integers(0, 12)
+
+
 @st.composite
 def _confusions(draw: st.DrawFn) -> Confusion:
     """A square table of counts."""
@@ -153,4 +157,5 @@ def any_record(draw: st.DrawFn) -> Record:
         draw(st.none() | _confusions()),
         draw(st.builds(Cost, parameters=_counts, wall_seconds=st.none() | _numbers.map(abs))),
         draw(st.sampled_from(["ok", "imported"])),
+        metrics=tuple(Metric(name, draw(_words), draw(_words), decimals=draw(_digits)) for name in metrics),
     )
