@@ -81,6 +81,7 @@ def test_results_of_a_checkout_are_nobodys_leftovers() -> None:
 
 CIRCLES = """
 import grimp
+from graphlib import TopologicalSorter
 graph = grimp.build_graph("voxboard", exclude_type_checking_imports=False, cache_dir=None)
 imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 assert len(imports) > 300
