@@ -107,7 +107,7 @@ def record_of(
 
 
 def checked(found: Measured) -> Measured:
-    """Raises `UserError` where a number is infinite or none, which no record can hold."""
+    """Raise `UserError` where a number is infinite or none, which no record can hold."""
     for metric, interval in found.values.items():
         if not math.isfinite(interval.value):
             raise UserError(f"{metric} has no finite value on these items.", "Check the reference.")
