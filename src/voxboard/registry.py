@@ -232,6 +232,12 @@ def _load_file(kind: str, name: str, wanted: type) -> Any:
 
 
 _executed_files: dict[Path, tuple[str, ModuleType]] = {}
+_users_files: set[Path] = set()
+
+
+def is_users(file: str) -> bool:
+    """Return whether a source file is one that the user named as a part and that was run, or a helper of one."""
+    return bool(_users_files) and Path(file).resolve() in _users_files
 
 
 def _executed(path: Path) -> ModuleType:
@@ -241,8 +247,8 @@ def _executed(path: Path) -> ModuleType:
     before = _executed_files.get(path.resolve())
     if before is not None and before[0] == digest:
         return before[1]
-    if before is not None:
-        _forget(source.path for source in own)
+    _forget(own, edited=before is not None)
+    _users_files.update(source.path for source in own)
     spec = importlib.util.spec_from_file_location(_module_name(path), path)
     assert spec is not None
     assert spec.loader is not None
@@ -274,11 +280,26 @@ def _module_name(path: Path) -> str:
     return name
 
 
-def _forget(paths: Iterable[Path]) -> None:
-    """Let the modules of some files be imported again."""
-    files = set(paths)
+def _forget(own: Iterable[code_digest.Source], edited: bool) -> None:
+    """Let the helpers of a file be imported from where they lie: anew where the file or one of them was edited.
+
+    Files in two folders may each have a `helper` beside them; Python knows one module of a name.
+    """
+    homes = {name: source.path for source in own for name in _importable(source)}
+    files = set(homes.values())
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and Path(file).resolve() in files:
+        path = Path(file).resolve() if file else None
+        namesake = name in homes and path not in (None, homes[name]) and not code_digest.of_a_library(Path(str(file)))
+        if namesake or (edited and path in files):
             del sys.modules[name]
     importlib.invalidate_caches()
+
+
+def _importable(source: code_digest.Source) -> Iterator[str]:
+    """The names that a user's file can have as a module: `a/b.py` is `a.b`, or `b` where its folder is on the path."""
+    pieces = list(Path(source.name).with_suffix("").parts)
+    if pieces[-1] == "__init__":
+        pieces.pop()
+    for start in range(len(pieces)):
+        yield ".".join(pieces[start:])

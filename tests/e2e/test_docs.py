@@ -37,6 +37,15 @@ def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None
     assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
 
 
+def test_the_task_of_the_extending_page_is_evaluated_and_shown(here: Path) -> None:
+    code, commands = _extending("duration.py")
+    (here / "duration.py").write_text(code)
+    for line in commands.splitlines():
+        more = ["--replicates", "50"] if line.startswith("voxboard eval") else []
+        assert main([*shlex.split(line)[1:], *more]) == 0, line
+    assert "Seconds off" in (here / "results" / "board" / "leaderboard.md").read_text(encoding="utf-8")
+
+
 def test_the_recipe_of_the_extending_page_is_prepared_and_evaluated(here: Path) -> None:
     code, commands = _extending("reading.py")
     (here / "reading.py").write_text(code)

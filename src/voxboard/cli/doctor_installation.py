@@ -112,6 +112,9 @@ def _ffmpeg() -> str:
 def _espeak() -> str:
     from voxboard.data.voices import espeak
 
+    if find_spec("espeakng_loader") is None:
+        advice = "Only the corpus Voices and the demo need it: pip install 'voxboard[voices]'."
+        raise _Lacking("not installed", advice, needed=False)
     return f"eSpeak NG {espeak.version()}, {len(espeak.variants())} voices"
 
 
