@@ -51,6 +51,7 @@ class FramesSpec:
     """The sizes that a pooler needs to know: `layers` L, `size` D, `hop` seconds per frame.
 
     `input_layer` tells whether layer 0 is the input embedding of a transformer (which UniPool leaves out).
+    `hop` is infinite where one frame stands for the whole utterance: the backbone pools by itself.
     `native` names the registered pooler that the backbone was published with, and its options.
     """
 
@@ -137,6 +138,13 @@ def padding(lengths: Tensor, steps: int) -> Tensor | None:
     if torch.compiler.is_exporting():  # a program cannot branch on values
         return ~mask
     return None if bool(mask.all()) else ~mask
+
+
+def of_equal_length(lengths: Tensor) -> Iterator[tuple[int, list[int]]]:
+    """Yield every length of `lengths` [B], ascending, with the rows that have it."""
+    counts = lengths.tolist()
+    for length in sorted(set(counts)):
+        yield length, [row for row, count in enumerate(counts) if count == length]
 
 
 def silenced(x: Tensor, padded: Tensor | None) -> Tensor:
