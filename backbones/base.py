@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from voxboard.weights import weights_digest
 
 if TYPE_CHECKING:
     from voxboard.poolers.base import Pooler
@@ -67,9 +68,9 @@ class FramesSpec:
         return sizes if isinstance(sizes, FramesSpec) else FramesSpec(*sizes)
 
 
-@dataclass(frozen=True)
-class BackboneSpec:
-    """What a backbone is: sizes, cost, licences, and how it may be batched.
+@dataclass(frozen=True, kw_only=True)
+class AudioSpec:
+    """What a network of waveforms is: cost, licences, and how it may be batched.
 
     `batching` is "exact" when an embedding does not depend on its batch mates, padded or not (tested), and
     "equal-length" when only utterances of the same number of samples may share a batch in official numbers.
@@ -79,7 +80,6 @@ class BackboneSpec:
     `exports` tells how the network becomes a program without its Python code: "torch.export", "torchscript" (tested).
     """
 
-    frames: FramesSpec
     sample_rate: int = 16_000
     min_samples: int = 400
     parameters: int = 0
@@ -92,7 +92,28 @@ class BackboneSpec:
     exports: tuple[str, ...] = ()
 
 
-class Backbone(nn.Module):
+@dataclass(frozen=True)
+class BackboneSpec(AudioSpec):
+    """What a backbone is: the sizes of its frames, and all that is told of a network of waveforms."""
+
+    frames: FramesSpec
+
+
+class WaveformModel(nn.Module):
+    """A network of waveforms: a backbone, or an encoder of utterances."""
+
+    spec: AudioSpec
+
+    def preprocessing(self) -> dict[str, Any]:
+        """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
+        return {}
+
+    def fingerprint(self) -> str:
+        """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
+        return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
+
+
+class Backbone(WaveformModel):
     """Audio to layered frames. Subclasses set `spec` and implement `encode`.
 
     A subclass has a frozen dataclass `Config` beside it and is built as `Class(Config(...))`.
@@ -117,14 +138,6 @@ class Backbone(nn.Module):
         from voxboard import poolers
 
         return poolers.create("native", self.spec.frames) if self.spec.frames.native else None
-
-    def preprocessing(self) -> dict[str, Any]:
-        """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
-        return {}
-
-    def fingerprint(self) -> str:
-        """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
-        return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
 
 
 def valid(lengths: Tensor, steps: int) -> Tensor:
@@ -163,17 +176,3 @@ def pad_short(waveforms: Tensor, lengths: Tensor, minimum: int) -> tuple[Tensor,
     waveforms = waveforms.masked_fill(~valid(lengths, waveforms.shape[1]), 0.0)
     waveforms = F.pad(waveforms, (0, max(0, minimum - waveforms.shape[1])))
     return waveforms, lengths.clamp(min=minimum)
-
-
-def weights_digest(module: nn.Module, extra: str = "") -> str:
-    """sha256 of a module's state: names, dtypes, shapes and bytes, in name order."""
-    digest = hashlib.sha256(extra.encode())
-    for name, tensor in _ordered(module):
-        value = tensor.detach().cpu().contiguous()
-        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-        digest.update(value.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _ordered(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from sorted(module.state_dict().items())

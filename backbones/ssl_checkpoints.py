@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 import torch
 from safetensors import SafetensorError
 
 from voxboard.backbones import hf_files
-from voxboard.errors import UserError, printable, unknown
+from voxboard.errors import UserError, first_line, printable, unknown
+from voxboard.weights import folder, hub, unreachable
 
 if TYPE_CHECKING:
     from voxboard.backbones.ssl import SSL
@@ -298,37 +296,3 @@ def _preprocessor(cfg: str) -> dict[str, Any] | None:
 
 # What transformers raises for sizes that fit no network.
 UNFIT = (RuntimeError, ValueError, TypeError, ZeroDivisionError, KeyError, AttributeError, IndexError, MemoryError)
-
-
-def folder(cfg: str) -> str:
-    """A hub id as it is, a path with its home folder written out."""
-    return str(Path(cfg).expanduser()) if cfg.startswith("~") else cfg
-
-
-def hub() -> dict[str, bool]:
-    """What to tell transformers about the hub: without a name server, look into the cache and do not retry."""
-    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
-        return {}  # the proxy resolves names
-    host = urlparse(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
-    try:
-        socket.getaddrinfo(host, 443)
-    except OSError:
-        return {"local_files_only": True}
-    return {}
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what an error says, its kind where it says nothing."""
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__
-
-
-def unreachable(cfg: str, what: str) -> UserError:
-    """The error for a folder that is not there, or a hub that cannot be reached."""
-    if Path(folder(cfg)).is_dir():
-        return UserError(f"The folder {cfg} has no usable {what}.", "It needs config.json and model.safetensors.")
-    if cfg.startswith(("/", ".", "~")):
-        return UserError(f"There is no folder {cfg}.", "Pass a hub id or a folder with config.json.")
-    return UserError(
-        f"Cannot fetch the {what} of {cfg}: no network, or no such model on the hub.",
-        "Pass a local folder instead: --backbone_cfg /path/to/folder (or hf:/path/to/folder).",
-    )

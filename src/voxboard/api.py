@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from voxboard import benchmarks, systems, trust
-from voxboard.errors import UserError
+from voxboard.errors import UserError, unknown
 from voxboard.records import Record
 from voxboard.settings import Eval, Evaluation, Weights, filled, flags
 from voxboard.systems import Part, System
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Model = str | Path | System | Encoder | nn.Module | Callable[[Tensor, Tensor], Tensor]
 
-__all__ = ["Run", "board", "compare", "configure", "embed", "evaluate", "load", "score", "train"]
+__all__ = ["Run", "board", "compare", "configure", "embed", "evaluate", "load", "measure", "resume", "score", "train"]
 
 RUNS = Path("results/runs")
 
@@ -90,7 +90,7 @@ def _loaded(model: Any, name: str, sample_rate: int, seed: int, runs: Path) -> E
         from voxboard.evaluation.encoder import wrapped
 
         return wrapped(model, name, sample_rate)
-    run = _run_of(model, runs)
+    run = run_of(model, runs)
     if run is not None:
         from voxboard.training.trained import opened
 
@@ -98,14 +98,16 @@ def _loaded(model: Any, name: str, sample_rate: int, seed: int, runs: Path) -> E
     return untrained(system_of(model), seed)
 
 
-def _run_of(model: str | Path | System, runs: Path) -> Path | None:
-    """The run that a word names: the folder of one, or its name below `runs`."""
-    if isinstance(model, System):
-        return None
+def run_of(model: Model, runs: Path = RUNS) -> Path | None:
+    """Return the folder of the run that a model is or names, a path or a name below `runs`; None where it is none."""
+    from voxboard.evaluation.encoder import Encoder
     from voxboard.training import run_folder
 
-    folders = (Path(model), runs / model)
-    return next((folder for folder in folders if run_folder.is_run(folder)), None)
+    if isinstance(model, Encoder):
+        return model.run
+    if not isinstance(model, str | Path):
+        return None
+    return next((folder for folder in (Path(model), runs / model) if run_folder.is_run(folder)), None)
 
 
 def system_of(model: str | Path | System) -> System:
@@ -119,7 +121,7 @@ def system_of(model: str | Path | System) -> System:
     place = Path(word).expanduser()
     if place.suffix == ".onnx":
         word = f"onnx:{word}+native"
-    elif (place / "config.json").is_file():
+    elif (place / "config.json").is_file():  # not of a run: `run_of` comes first
         word = f"hf:{word}+mean"
     return systems.check(systems.parse(word))
 
@@ -151,29 +153,54 @@ def evaluate(
 
 
 def _evaluate(model: Any, data: str, task: str | Part, settings: Mapping[str, Any]) -> Record:
-    from voxboard.evaluation.encoder import Encoder
-    from voxboard.training import run as runs
     from voxboard.training import run_folder
-    from voxboard.training.config import part_flags, task_flags
 
     general = {key: value for key, value in settings.items() if key in _names(Eval(), Evaluation(), Weights())}
     options, evaluation, weights = filled((Eval(), Evaluation(), Weights()), general)
     own = {key: value for key, value in settings.items() if key not in general}
-    run = model.run if isinstance(model, Encoder) else _run_of(model, options.runs) if _is_word(model) else None
+    run = run_of(model, options.runs)
+    given: Part | None
+    if run is None or task or data in benchmarks.cards():
+        given = _task(data, task, own)
+    else:
+        given = _task(data, run_folder.config_of(run).benchmark.name, own) if own else None
+    words = None if run is None else ["eval", data, "_", "--eval_path", str(run)]
+    if words is not None:
+        words += _said(given, options, evaluation, weights)
+    return measure(model, data, given, options, evaluation, weights, words)
+
+
+def measure(
+    model: Model,
+    data: str,
+    task: Part | None,
+    options: Eval,
+    evaluation: Evaluation,
+    weights: Weights,
+    words: Sequence[str] | None = None,
+    progress: bool = True,
+) -> Record:
+    """Evaluate as `evaluate` does, by settings that are whole: what flags and grids call.
+
+    `task` is None for that of a run, `words` the command that makes the record of a run again (default: what was
+    typed).
+    """
+    from voxboard.training import run as runs
+    from voxboard.training.config import part_flags, task_flags
+
+    run = run_of(model, options.runs)
     if run is not None:
-        given = _task(data, task, own) if own or task or data in benchmarks.cards() else None
-        if given is None and own:
-            given = Part(run_folder.config_of(run).benchmark.name, own)
-        words = ["eval", data, "_", "--eval_path", str(run), *_said(given, options, evaluation, weights)]
-        return runs.evaluate_run(data, given, str(run), options, evaluation, weights, words)
+        return runs.evaluate_run(data, task, str(run), options, evaluation, weights, words)
     if data == "_":
         raise UserError("`_` stands for what a run was trained with.", "Name the corpus or card to evaluate on.")
-    given = _task(data, task, own)
-    if _is_word(model):
-        return runs.evaluate_untrained(data, given, system_of(model), options, evaluation)
+    task = task or _task(data, "", {})
+    if isinstance(model, str | Path | System):
+        return runs.evaluate_untrained(data, task, system_of(model), options, evaluation, progress)
     encoder = load(model, seed=options.seed, device=options.device)
-    words = ["eval", data, encoder.system.name, "--seed", str(encoder.seed), *task_flags(data, given)]
-    return runs.evaluate_encoder(encoder, data, given, options, evaluation, [*words, *part_flags(encoder.system)])
+    command = ["eval", data, encoder.system.name, "--seed", str(encoder.seed), *task_flags(data, task)]
+    # An object of a Python program has a name of its own, which no command line knows.
+    command += [] if encoder.foreign else part_flags(encoder.system)
+    return runs.evaluate_encoder(encoder, data, task, options, evaluation, command, progress)
 
 
 def _said(task: Part | None, options: Eval, evaluation: Evaluation, weights: Weights) -> list[str]:
@@ -182,10 +209,6 @@ def _said(task: Part | None, options: Eval, evaluation: Evaluation, weights: Wei
     for section in (evaluation, weights):
         words += flags(asdict(section), asdict(type(section)()))
     return [*words, *(["--task", task.name, *flags(task.options, {})] if task else [])]
-
-
-def _is_word(model: Any) -> bool:
-    return isinstance(model, str | Path | System)
 
 
 def _task(data: str, task: str | Part, own: Mapping[str, Any]) -> Part:
@@ -231,19 +254,24 @@ def train(
     """Train a system on a corpus, validate it on the way, test its best weights, and return the run.
 
     `data` and `model` are those of `voxboard train`, `settings` its flags; or `data` is what `configure` returns.
-    A run that was interrupted goes on with `resume="RUN"`. Raises `UserError` as `configure` does.
+    A run that was interrupted goes on with `voxboard.api.resume`. Raises `UserError` as `configure` does.
 
     >>> run = vb.train("Voices", "ECAPA-TDNN", nb_total_step=200, nb_steps_eval=100)
     >>> vb.load(run.path).embed(["a.wav"])
     """
     from voxboard.training import run
 
-    if isinstance(data, str) and "resume" in settings:
-        with _trusted(data, settings.get("trust_code", False)):
-            return Run(*run.resume(str(settings["resume"]), progress))
     with _trusted(model, settings.pop("trust_code", False), *map(str, settings.values())):
         config = configure(data, model, task=task, **settings) if isinstance(data, str) else data
         return Run(*run.train(config, progress))
+
+
+def resume(run: str | Path, *, trust_code: bool = False, progress: bool = True) -> Run:
+    """Go on with a run that was interrupted, from its last checkpoint; the result is an uninterrupted run's."""
+    from voxboard.training import run as runs
+
+    with _trusted("", trust_code):
+        return Run(*runs.resume(str(run), progress))
 
 
 def embed(

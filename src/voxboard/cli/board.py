@@ -45,12 +45,12 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: BoardArgs) -> int:
     """Builds the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
-    from voxboard.boards import FILES, build, table
+    from voxboard import api
+    from voxboard.boards import FILES, table
     from voxboard.boards.tables import json_text
     from voxboard.console import Console
-    from voxboard.remote_results import records
 
-    board = build(records(args.records), args.out)
+    board = api.board(args.records, args.out)
     if args.json:
         print(json_text(board), end="")
     else:

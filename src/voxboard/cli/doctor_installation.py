@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -144,6 +145,14 @@ def _plugins() -> Iterator[tuple[str, str, Callable[[], str]]]:
                 return f"{cls.__module__}:{cls.__qualname__} in {_folder(cls)}"
 
             yield f"{kind} {point.name}", "a plugin that is installed", look
+    for point in entry_points(group="voxboard.corpora"):
+        yield f"corpus {point.name}", "a plugin that is installed", partial(_corpus, point.name)
+
+
+def _corpus(name: str) -> str:
+    from voxboard.data.catalogue import recipe
+
+    return recipe(name).summary
 
 
 def _folder(cls: type) -> str:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
 from voxboard.data.earlier import earlier
-from voxboard.data.rttm import Region, Turn, read_reference, read_uem
 from voxboard.data.scan import Utterance, find_audio, to_cuts
 from voxboard.errors import UserError
+from voxboard.metrics.rttm import Region, Turn, read_reference, read_uem
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 log = logging.getLogger("voxboard")
 

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from voxboard.data.class_labels import MISSING, Classes
-from voxboard.data.labels import SIGNALS, absent, label_of, ordered, texts_of
+from voxboard.data.labels import MISSING, SIGNALS, Classes, absent, label_of, ordered, texts_of
 from voxboard.errors import UserError
 from voxboard.files import read_json_object
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.data.tokens import Vocabulary
+    from voxboard.data.vocabulary import Vocabulary
 
 log = logging.getLogger("voxboard")
 AUDEN = {"speaker": "id", "age_group": "age"}  # what Auden's files call a task of ours

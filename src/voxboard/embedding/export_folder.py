@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from voxboard.data.manifest import inside
-from voxboard.embedding.export_file import Rows, Stamp, Stored
+from voxboard.embedding.export_file import EmbeddingStore, Rows, Stamp
 from voxboard.errors import UserError
 from voxboard.files import read_json_object, write_atomically
 
@@ -110,7 +110,7 @@ def read_row(path: Path) -> Rows | None:
     return np.asarray(found[0].float().numpy()) if isinstance(found, torch.Tensor) and found.ndim == 2 else None
 
 
-def load(folder: Path) -> Stored:
+def load(folder: Path) -> EmbeddingStore:
     """All embeddings of a folder's index. Raises `UserError` where it has none or several, or a file is missing."""
     found = sorted(folder.glob(f"*{INDEX}"))
     if len(found) != 1:
@@ -127,10 +127,10 @@ def load(folder: Path) -> Stored:
         stamps.append((entry["audio"][0], entry["audio"][1]))
     matrix = np.stack(rows) if rows else np.zeros((0, index.metadata["size"]), dtype=np.float32)
     speakers = tuple(entry["speaker"] for entry in index.utterances.values())
-    return Stored(tuple(index.utterances), speakers, matrix, index.metadata, tuple(stamps))
+    return EmbeddingStore(tuple(index.utterances), speakers, matrix, index.metadata, tuple(stamps))
 
 
-class Loose:
+class FolderWriter:
     """A folder that embeddings are written into, block by block; what is there already is kept."""
 
     def __init__(self, folder: Path, model: str, overwrite: bool) -> None:
@@ -176,7 +176,7 @@ class Loose:
             )
         self.index.write(self.path)
 
-    def add(self, block: Stored) -> None:
+    def add(self, block: EmbeddingStore) -> None:
         """Writes some utterances' files."""
         files = {name: self.index.utterances[name]["file"] for name in block.ids}
         tensors(self.folder, {files[name]: row for name, row in zip(block.ids, block.matrix, strict=True)})
@@ -184,7 +184,7 @@ class Loose:
             self.index.utterances[name]["audio"] = list(stamp)
         self.index.write(self.path)
 
-    def finish(self, stored: Stored) -> Path:
+    def finish(self, stored: EmbeddingStore) -> Path:
         """Writes the speakers' files, and drops from the index what could not be embedded."""
         names, means = stored.averages()
         tensors(self.folder, {self.index.speakers[name]: row for name, row in zip(names, means, strict=True)})

@@ -25,7 +25,7 @@ _NO_NUMBER = """
     cli.* boards.* plots.* grids.* comparison.* api html shown catalogue.* contracts.* imported.* tracking.* progress
     errors files storage registry systems trust code_digest config_fields records.* settings devices
     training.config training.run_folder evaluation.code embedding.cache embedding.cache_keys embedding.cache_entries
-    data.prepare data.catalogue data.download backbones poolers heads benchmarks
+    preparation data.prepare_options data.catalogue data.download backbones poolers heads benchmarks
 """
 ASIDE = (
     "voxboard",

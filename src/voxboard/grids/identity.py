@@ -8,8 +8,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from voxboard import benchmarks
+from voxboard.data.catalogue import find_corpus
 from voxboard.data.corpus import Corpus
-from voxboard.data.prepare import find_corpus
 from voxboard.evaluation import code
 from voxboard.evaluation.code import Code
 from voxboard.grids.spec import Cell

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from voxboard.data import class_labels
+from voxboard.data import labels
 
-MISSING = class_labels.MISSING  # an utterance without this label trains nothing
+MISSING = labels.MISSING  # an utterance without this label trains nothing
 Kind = Literal["classes", "values", "tokens", "vectors", "texts"]
 
 

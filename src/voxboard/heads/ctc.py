@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones.base import Frames, valid
-from voxboard.data.tokens import BLANK
+from voxboard.data.vocabulary import BLANK
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING, Head
 from voxboard.limits import DepthOrZero, Dropout, Size, SizeOrZero

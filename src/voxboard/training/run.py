@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard import benchmarks, heads, parallel, systems, tracking
-from voxboard.data import prepare, splits, targets, tokens
+from voxboard.data import catalogue, splits, targets, tokens
 from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
 from voxboard.devices import device_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.data.corpus import Corpus
-    from voxboard.data.tokens import Vocabulary
+    from voxboard.data.vocabulary import Vocabulary
     from voxboard.records import Record
     from voxboard.settings import Eval
 
@@ -82,7 +82,7 @@ def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
 def _corpus(name: str, options: General | Eval) -> Corpus:
     """A corpus, which the first process prepares where that is to be done."""
     device_of(options.device)  # where there are several, they find each other
-    return parallel.in_turn(lambda: prepare.find_corpus(name, options.audio_root))
+    return parallel.in_turn(lambda: catalogue.find_corpus(name, options.audio_root))
 
 
 def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:

@@ -183,9 +183,11 @@ def state_of(folder: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is that of a run: its config.json, unlike another's of that name, has a system in it."""
+    """Whether a folder is that of a run, and not of a Hugging Face model, whose config.json has other keys."""
     file = folder / "config.json"
-    try:
-        return file.is_file() and "system" in read_json_object(file)
-    except UserError:
+    if not file.is_file():
         return False
+    try:
+        return not {"model_type", "architectures"} & read_json_object(file).keys()
+    except UserError:
+        return True  # reading it as a run says what is wrong with it

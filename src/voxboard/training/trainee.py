@@ -19,7 +19,7 @@ from voxboard import parallel, progress
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
-from voxboard.data.class_labels import MISSING
+from voxboard.data.labels import MISSING
 from voxboard.embedding.cache import Shared
 from voxboard.errors import Diverged, UserError
 from voxboard.model import Network, parameters
@@ -59,11 +59,11 @@ class Step(nn.Module):
         self._read = network.read
 
     def forward(
-        self, waveforms: Tensor, lengths: Tensor, labels: Mapping[str, Tensor], frames: Frames | None = None
+        self, waveforms: Tensor, lengths: Tensor, labels: Mapping[str, Tensor], frames: Frames | Tensor | None = None
     ) -> Tensor:
         """The loss of a batch; `frames` are the backbone's, where they are known already."""
         if frames is None:
-            frames = self.encoder.frames(waveforms, lengths)
+            frames = self.encoder.heard(waveforms, lengths)
         outputs = self._read(frames)
         if self.head.reads == "embedding":
             # All of a batch that several processes share: GE2E compares them, and a mean leaves out missing labels.
@@ -146,7 +146,7 @@ class Trainee:
         waited = (self.step - self.best.step) // training.nb_steps_eval
         return bool(training.early_stop) and self.best.error is not None and waited >= training.early_stop
 
-    def take(self, some: Sequence[Batch], frames: Sequence[Frames | None]) -> None:
+    def take(self, some: Sequence[Batch], frames: Sequence[Frames | Tensor | None]) -> None:
         """One optimiser step over batches on the device. All randomness inside it is a function of the seed and step.
 
         `frames` are the frozen backbone's for every batch, or None where this network computes its own.
@@ -241,9 +241,8 @@ class Trainee:
 
     def _error(self, error: float) -> str:
         """A validation error as the main metric is shown, in its unit."""
-        metric = self.benchmark.main_metric
-        unit, better = self.benchmark.unit(metric)
-        return shown(metric, Value(error, better, unit, reason="-"))
+        metric = self.benchmark.metric(self.benchmark.main_metric)
+        return shown(metric, Value(error, metric.better, metric.unit, reason="-"))
 
     def _found(self, valid: Items, show_progress: bool, kept: Store | None) -> Fixed:
         """What a validation fixes. Nothing that scores are normalised with is known yet."""

@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from voxboard.data import rttm
 from voxboard.data.corpus import DESCRIPTION, Corpus, CorpusInfo, attributes_of, speaker_of
+from voxboard.data.prepare_options import Options
 from voxboard.data.voices.corpus import find_or_make
 from voxboard.errors import UserError
 from voxboard.files import write_text
+from voxboard.metrics import rttm
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.data.rttm import Turn
+    from voxboard.metrics.rttm import Turn
 
 VERSION = "1"  # raised whenever the same Voices gives other bytes
 SAMPLE_RATE = 16000
@@ -53,6 +54,11 @@ class Meeting:
 
     samples: Samples
     turns: list[Turn]
+
+
+def make(folder: Path, options: Options) -> Corpus:
+    """Make Voices-meetings with the seed that the user gives."""
+    return make_meetings(folder, seed=options.seed or 0)
 
 
 def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> Corpus:
@@ -84,8 +90,6 @@ def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> 
     root = folder.absolute()
     found = recordings.Recordings(root, recordings.by_name(root / "audio"), parts, voices.info.notes, VERSION)
     info = CorpusInfo("Voices-meetings", licence=voices.info.licence, source=voices.info.source, synthetic=True)
-    from voxboard.data.prepare import Options
-
     return recordings.write(found, info, folder, Options())
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from voxboard.data.rttm import read_rttm, read_uem, worded, write_rttm, write_uem
 from voxboard.errors import UserError
 from voxboard.metrics.diarization import score
+from voxboard.metrics.rttm import read_rttm, read_uem, worded, write_rttm, write_uem
 
 TURN = "SPEAKER a 1 0.5 1.25 <NA> <NA> MÉO069 <NA> <NA>"
 

@@ -12,10 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from voxboard import systems, trust
+from voxboard import benchmarks, systems, trust
+from voxboard.cli.score import ScoreArgs
+from voxboard.cli.train import Task
+from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, printable
 from voxboard.records.portable import HIDDEN
+from voxboard.settings import Eval, Evaluation, Weights
 from voxboard.systems import Part
+from voxboard.training.config import General, Training
 
 VERBS = ("eval", "score", "train")
 # Where things lie, and what is printed: the record's own words about these are dropped.
@@ -97,8 +102,6 @@ def _known(verb: str, positional: Sequence[str], groups: Sequence[tuple[str, lis
     if verb == "score":
         if positional:
             raise UserError(f"The record's command has {printable(positional[0])} before its flags.", "score has none.")
-        from voxboard.cli.score import ScoreArgs
-
         return _names(ScoreArgs)
     if len(positional) != 2 or any(len(word) > 4096 for word in positional):
         raise UserError("The record's command does not name DATA and MODEL.", f"Write: voxboard {verb} DATA MODEL …")
@@ -106,19 +109,12 @@ def _known(verb: str, positional: Sequence[str], groups: Sequence[tuple[str, lis
 
 
 def _settings(verb: str) -> frozenset[str]:
-    from voxboard.cli.train import Task
-    from voxboard.data.augmentation import Augmentation
-    from voxboard.settings import Eval, Evaluation, Weights
-    from voxboard.training.config import General, Training
-
     own: tuple[Any, ...] = (General, Training, Augmentation) if verb == "train" else (Eval, Weights)
     return frozenset().union(*map(_names, (Task, *own, Evaluation)))
 
 
 def _task_options(positional: Sequence[str], groups: Sequence[tuple[str, list[str]]]) -> frozenset[str]:
     """The settings of the tasks that the command can be about; a run's own task is among all of them."""
-    from voxboard import benchmarks
-
     tasks = [Part(name) for name in benchmarks.names()]
     tasks += [Part(word) for name, group in groups if name == "task" for word in _values(group)]
     return frozenset().union(*(benchmarks.REGISTRY.option_names(task.name) for task in tasks))

@@ -1,13 +1,14 @@
-"""Which columns or keys of a table of transcripts are the id and the text."""
+"""A transcript as text, a way to read it, and which columns or keys of a table of them are the id and the text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from voxboard.errors import UserError
-from voxboard.imported.text_formats import Source
 
+Role = Literal["reference", "hypothesis"]
 Row = tuple[int, str, str]  # line, id, text
 
 _IDS = (
@@ -19,6 +20,44 @@ _TRUE = (
     "normalized_transcription", "words", "wrd",
 )  # fmt: skip
 _WRITTEN = ("pred_text", "hypothesis", "hyp", "prediction", "predicted", "pred", "asr")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A transcript as text: its name for messages, its suffix as a hint, and the lines that say something."""
+
+    name: str
+    text: str
+    role: Role = "reference"
+    lines: Sequence[tuple[int, str]] = field(default=())  # number, line
+
+    @classmethod
+    def of(cls, text: str, name: str, role: Role = "reference") -> Source:
+        numbered = enumerate(text.split("\n"), start=1)
+        return cls(name, text, role, tuple((number, line) for number, line in numbered if line.strip()))
+
+    @property
+    def suffix(self) -> str:
+        """The last suffix in lower case, gzip's aside, without its dot."""
+        name = self.name.lower().removesuffix(".gz")
+        return name.rpartition(".")[2] if "." in name else ""
+
+    def uncommented(self) -> list[tuple[int, str]]:
+        """The lines without NIST's comments."""
+        return [(number, line) for number, line in self.lines if not line.lstrip().startswith(";;")]
+
+    def bad(self, number: int, what: str, advice: str = "") -> UserError:
+        return UserError(f"{self.name}, line {number}: {what}.", advice)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a transcript: its utterances in order, and why it was taken."""
+
+    format: str
+    ids: tuple[str, ...]
+    first: str  # what line 1 is in this reading
+    reason: str
 
 
 @dataclass(frozen=True)

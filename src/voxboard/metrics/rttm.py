@@ -17,7 +17,6 @@ from typing import NamedTuple, TypeVar
 
 from voxboard import text_files
 from voxboard.errors import UserError, printable
-from voxboard.metrics.turns import Reference
 
 log = logging.getLogger("voxboard")
 
@@ -33,6 +32,19 @@ _IGNORED = {
 _COMMENTS = (";", "#")  # how a line begins that is none
 _WIDENED = 0.5  # seconds by which a noise is widened on either side, at most
 _DECIMALS = 9  # nanoseconds: finer than any file, coarser than what adding two floats spoils
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Turns of a reference, and what its annotators took out of scoring, per file.
+
+    `unevaluated` time (NIST's NOSCORE) is as if a UEM left it out: speakers are mapped without it. `unscored` time
+    (noises of speakers, NIST's NON-LEX) is not counted, as a collar is not; the mapping of `all` time uses it.
+    """
+
+    turns: Mapping[str, Sequence[Turn]]
+    unevaluated: Mapping[str, Sequence[Region]] = field(default_factory=dict)
+    unscored: Mapping[str, Sequence[Region]] = field(default_factory=dict)
 
 
 class _Line(NamedTuple):

@@ -9,17 +9,19 @@ import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from voxboard.data.corpus import ATTRIBUTES
+from voxboard.data.prepare_options import Options
 from voxboard.data.scan import Utterance
 from voxboard.errors import UserError, printable
-
-if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
-    from voxboard.trials import Trials
+from voxboard.files import replacing, write_atomically
+from voxboard.trials import list_file, sidecar
+from voxboard.trials.check import check
+from voxboard.trials.resolve import resolve
+from voxboard.trials.table import Trials
 
 SPLITS = ("valid", "test")
 SUFFIXES = (".csv.gz", ".txt.gz", ".csv", ".txt")
@@ -67,12 +69,10 @@ def _quoted(path: Path) -> str:
 
 def speakers(lists: Mapping[str, Path], utterances: Sequence[Utterance]) -> dict[str, str]:
     """Speaker → split of the list that names them. Raises `UserError` when both lists name the same one."""
-    from voxboard import trials
-
     of = {utterance.id: utterance.speaker for utterance in utterances}
     named: dict[str, str] = {}
     for split, path in lists.items():
-        resolved = trials.resolve(trials.read(path), _names(utterances))
+        resolved = resolve(list_file.read(path), _names(utterances))
         for speaker in sorted({of[utterance] for utterance in resolved.utterances}):
             if named.setdefault(speaker, split) != split:
                 raise UserError(
@@ -94,16 +94,12 @@ def copy(
     Returns split → file name, and what there is to say about it. Raises `UserError` when a list of the user's names
     utterances that are not there; one that the corpus brings along is then left out.
     """
-    from voxboard import trials
-    from voxboard.files import replacing, write_atomically
-    from voxboard.trials import sidecar, table
-
     copied: dict[str, str] = {}
     notes: list[str] = []
     for split, path in lists.items():
         try:
-            original = trials.read(path)
-            listed = trials.resolve(original, _names(utterances))
+            original = list_file.read(path)
+            listed = resolve(original, _names(utterances))
         except UserError as error:
             if path in (options.valid_trials, options.test_trials):
                 raise
@@ -114,13 +110,13 @@ def copy(
         if options.filter_trials:
             copied[split] = f"trials-{split}.csv.gz"
             kept = _both(listed.select(keep), path, split)
-            trials.write(kept, folder / copied[split], sidecar=_described(kept, kept, utterances, splits))
+            list_file.write(kept, folder / copied[split], sidecar=_described(kept, kept, utterances, splits))
             notes.append(f"The {split} trials are the {keep.sum():,} of {len(keep):,} in {path.name} within the split.")
         else:
             copied[split] = f"trials-{split}{_suffix(path)}"
             with replacing(folder / copied[split]) as part:
                 shutil.copyfile(path, part)
-            beside = sidecar.render(_described(original, listed, utterances, splits), table.format_of(path))
+            beside = sidecar.render(_described(original, listed, utterances, splits), list_file.format_of(path))
             write_atomically({sidecar.path_of(folder / copied[split]): beside})
             others = "" if keep.all() else f", {len(keep) - keep.sum():,} of them with utterances of another split"
             notes.append(f"The {split} trials are the {len(keep):,} in {path.name}{others}.")
@@ -138,8 +134,6 @@ def _described(
     original: Trials, listed: Trials, utterances: Sequence[Utterance], splits: Mapping[str, str]
 ) -> dict[str, Any]:
     """The sidecar of a list: its own digest, and what the corpus knows of its utterances and training speakers."""
-    from voxboard.trials import check, sidecar
-
     training = {utterance.speaker for utterance in utterances if splits[utterance.id] == "train"}
     labels: dict[str, dict[str, str]] = {}
     for utterance in utterances:

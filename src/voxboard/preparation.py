@@ -1,17 +1,18 @@
-"""From a folder that the user has to a corpus that runs use, and back from a name on the command line to the corpus."""
+"""From a folder that the user has to a corpus that runs use: what a recipe scans, in splits, with its trial lists."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data.catalogue import CORPORA, Known, check_word, corpora_root, find_corpus, how_to_get, known_name
+from voxboard.data.catalogue import check_word, corpora_root, how_to_get, known_name, names, recipe, title
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
+from voxboard.data.prepare_options import Options
+from voxboard.data.recipe import Recipe, call
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from voxboard.data.manifest import Kind
     from voxboard.data.recordings import Recordings
     from voxboard.data.scan import Scan, Utterance
-
-__all__ = ["CORPORA", "Options", "corpora_root", "find_corpus", "prepare"]
 
 # What is said about one kind of corpus only, and refused of the other.
 _ONLY: Mapping[Kind, tuple[str, ...]] = {
@@ -39,32 +38,6 @@ _ONLY: Mapping[Kind, tuple[str, ...]] = {
     ),
     "utterances": ("rttm", "uem", "valid_recordings"),
 }
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user can say about a corpus that is prepared."""
-
-    metadata: Path | None = None  # a table of the files (folders) or of the speakers (VoxCeleb)
-    columns: Mapping[str, str] = field(default_factory=dict)  # our name of a column → the table's
-    subsets: tuple[str, ...] = ()  # of LibriSpeech; empty: all that are there
-    split: str | None = None  # puts everything into this one
-    name: str | None = None  # of the prepared corpus; None: the corpus's or the folder's
-    seed: int | None = None  # of the split, or of Voices; None: their own
-    valid_trials: Path | None = None
-    test_trials: Path | None = None
-    filter_trials: bool = False  # keep the trials between held-out speakers instead of holding out a list's speakers
-    skip_bad_audio: bool = False
-    download: bool = False
-    speakers: int | None = None  # of Voices
-    utterances: int | None = None  # of Voices, per speaker
-    rttm: Path | None = None  # of a folder of recordings: who speaks when
-    uem: Path | None = None  # what is scored of them; None: all
-    valid_recordings: tuple[str, ...] = ()  # patterns of the names of those for validation
-    valid_speakers: tuple[str, ...] = ()  # whom the validation split consists of; needs test speakers
-    test_speakers: tuple[str, ...] = ()  # whom the test split consists of; all others are trained on
-    mixture: Path | None = None  # a list of corpora that are put together
-    audio_root: tuple[Path, ...] = ()  # folders from which the corpora of a mixture may read
 
 
 def prepare(
@@ -85,24 +58,42 @@ def prepare(
     if options.mixture is not None:
         return _mixture(data, data_path, out, options)
     name = known_name(data)
-    if name is not None and not CORPORA[name].scan:
-        return _made(name, data_path, out, options)
+    known = recipe(name) if name is not None else None
+    if name is not None and known is not None and known.make:
+        return _made(name, known, data_path, out, options)
     if options.speakers is not None or options.utterances is not None:
         raise UserError(f"{data} has the speakers that it has.", "Leave --speakers and --utterances out.")
-    if name is None:
+    if name is None or known is None:
         return _prepare_folder(data, data_path, out, options)
-    known = CORPORA[name]
+    return _prepare_known(name, known, data_path, out, options)
+
+
+def _prepare_known(name: str, known: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     _check_kind(name, known.kind, options)
     if known.kind == "recordings" and (options.rttm or options.uem or options.valid_recordings or options.split):
         raise UserError(
             f"{name} brings its annotation and its splits along.",
             "Leave --rttm, --uem, --split and --valid_recordings out.",
         )
+    called = _checked(options.name or title(name))
     folder = _audio_folder(name, known, data_path, options)
-    module, _, function = known.scan.partition(":")
-    scan: Scan | Recordings = getattr(importlib.import_module(module), function)(folder, _located(options, folder))
-    info = CorpusInfo(_checked(options.name or name), version=scan.version, licence=known.licence, source=known.source)
+    scan = _scanned(name, call(known.scan, folder, _located(options, folder)), known.kind)
+    info = CorpusInfo(called, version=scan.version, licence=known.licence, source=known.source)
     return _write(scan, info, out, options)
+
+
+def _scanned(name: str, scan: object, kind: Kind) -> Scan | Recordings:
+    """What a recipe's `scan` returned. Raises `UserError` where that is of another type than its kind says."""
+    from voxboard.data.recordings import Recordings
+    from voxboard.data.scan import Scan
+
+    wanted = Scan if kind == "utterances" else Recordings
+    if isinstance(scan, (Scan, Recordings)) and isinstance(scan, wanted):
+        return scan
+    raise UserError(
+        f"The recipe {name} of {kind} gives {type(scan).__name__} for {wanted.__name__}.",
+        f"Return a {wanted.__name__} from its scan: docs/extending.md has an example.",
+    )
 
 
 def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
@@ -114,7 +105,7 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
     if not folder.is_dir():
         if os.sep in data:
             raise UserError(f"There is no folder {data}.", "Name a corpus, or a folder that has a table of its files.")
-        raise unknown("corpus", data, CORPORA)
+        raise unknown("corpus", data, names())
     if data_path is not None:
         raise UserError(f"{data} is a folder, so --data_path says nothing.", "Leave --data_path out.")
     if options.download:
@@ -170,36 +161,24 @@ def _check_kind(data: str, kind: Kind, options: Options) -> None:
             raise UserError(f"--{name} says nothing about {kind}, which {data} holds.", advice)
 
 
-def _made(name: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
-    """Makes Voices, or what is made of it."""
-    from voxboard.data.voices.corpus import make_voices
-    from voxboard.data.voices.meetings import make_meetings
-    from voxboard.data.voices.sessions import make_sessions
-
-    known = {"Voices": ("speakers", "utterances", "seed"), "Voices-meetings": ("seed",)}.get(name, ())
+def _made(name: str, known: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+    """Make a corpus that is not read, such as Voices."""
     for field_ in fields(options):
-        if field_.name not in known and getattr(options, field_.name):
+        if field_.name not in known.takes and getattr(options, field_.name):
             raise UserError(f"{name} is made, not read: --{field_.name} says nothing.", "Leave it out.")
     if data_path is not None:
         raise UserError(f"{name} is made, not read: --data_path says nothing.", "Name the folder to make as --out.")
-    folder = out or corpora_root() / name
-    if name == "Voices-sessions":
-        return make_sessions(folder)
-    if name == "Voices-meetings":
-        return make_meetings(folder, seed=options.seed or 0)
-    given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
-    numbers = {key: value for key, value in given.items() if value is not None}
-    return make_voices(folder, progress=True, **numbers)
+    corpus: Corpus = call(known.make, out or corpora_root() / title(name), options)
+    return corpus
 
 
-def _audio_folder(name: str, known: Known, data_path: Path | None, options: Options) -> Path:
+def _audio_folder(name: str, known: Recipe, data_path: Path | None, options: Options) -> Path:
     """The folder with a known corpus's audio, downloaded first where that is asked for."""
     if options.download:
-        if not known.download:
+        if not known.fetch:
             raise UserError(f"{name} is not openly licensed, so voxboard does not download it.", how_to_get(name))
-        from voxboard.data.download import download
-
-        return Path(os.path.abspath(download(name, data_path or corpora_root() / "downloads" / name, options.subsets)))
+        where = data_path or corpora_root() / "downloads" / title(name)
+        return Path(os.path.abspath(call(known.fetch, where, options)))
     if data_path is None:
         raise UserError(f"The folder with the audio of {name} is not named.", how_to_get(name))
     if not data_path.is_dir():
@@ -229,9 +208,10 @@ def _checked(name: str) -> str:
 
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
-    from voxboard.data import advice, corpus_trials, recordings
+    from voxboard.data import advice, recordings
     from voxboard.data.earlier import earlier
     from voxboard.data.scan import to_cuts
+    from voxboard.trials import corpus_lists
 
     if isinstance(scan, recordings.Recordings):
         return recordings.write(scan, info, out or corpora_root() / info.name, options)
@@ -243,7 +223,7 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
     folder = out or corpora_root() / info.name
     before = earlier(folder, options.split, info, readable)
-    given = corpus_trials.given(scan.trials, options)
+    given = corpus_lists.given(scan.trials, options)
     splits, notes = _splits(scan, utterances, given, options)
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     for cut in cuts:
@@ -254,11 +234,11 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     advice.warn_few_speakers(by_split["valid"])
     notes = [*notes, *advice.shared_speakers(by_split, before.splits)]
     if not given:
-        notes += corpus_trials.beside(scan.root)
-    copied, said = corpus_trials.copy(given, folder, utterances, splits, options)
+        notes += corpus_lists.beside(scan.root)
+    copied, said = corpus_lists.copy(given, folder, utterances, splits, options)
     info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
     corpus = Corpus.write(folder, before.joined(info), by_split, before.root(scan.root), before.roots(scan.root))
-    corpus_trials.tidy(folder, corpus.info.trials)
+    corpus_lists.tidy(folder, corpus.info.trials)
     return corpus
 
 
@@ -266,8 +246,9 @@ def _splits(
     scan: Scan, utterances: Sequence[Utterance], given: Mapping[str, Path], options: Options
 ) -> tuple[dict[str, str], list[str]]:
     """Utterance → split, and what there is to say about it."""
-    from voxboard.data import corpus_trials, splits
+    from voxboard.data import splits
     from voxboard.data.scan import people
+    from voxboard.trials import corpus_lists
 
     seed = splits.SEED if options.seed is None else options.seed
     if options.split is not None:
@@ -277,7 +258,7 @@ def _splits(
         return {u.id: named[u.speaker] for u in utterances}, [f"Tested on {', '.join(options.test_speakers)} as asked."]
     chosen = {utterance.id: utterance.split for utterance in utterances if utterance.split is not None}
     if not chosen:
-        fixed = {} if options.filter_trials else corpus_trials.speakers(given, utterances)
+        fixed = {} if options.filter_trials else corpus_lists.speakers(given, utterances)
         speakers = splits.assign(people(utterances), fixed, scan.splitter, seed)
         how = "as the trial lists say" if fixed else "by voxboard"
         return {u.id: speakers[u.speaker] for u in utterances}, [f"The speakers were split {how} (seed {seed})."]
