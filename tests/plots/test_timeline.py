@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxboard.cli.plot import PlotArgs, run
-from voxboard.data.rttm import Turn, write_rttm
 from voxboard.diarization.error_timeline import error_timeline
 from voxboard.errors import UserError
 from voxboard.metrics import diarization
+from voxboard.metrics.rttm import Turn, write_rttm
 from voxboard.plots import save, timeline
 
 REFERENCE: list[Turn] = [("anna", 0.5, 6.0), ("ben", 5.5, 11.0), ("anna", 12.0, 15.5), ("carla", 16.0, 24.0)]

@@ -145,10 +145,9 @@ def _confusion(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
 
 
 def _timeline(args: PlotArgs) -> Figure:
-    from voxboard.data import rttm
     from voxboard.diarization.error_timeline import error_timeline
     from voxboard.errors import UserError, unknown
-    from voxboard.metrics import diarization
+    from voxboard.metrics import diarization, rttm
     from voxboard.plots import timeline
 
     if args.reference is None or len(args.sources) != 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from voxboard.data.rttm import Region, Turn
+from voxboard.metrics.rttm import Region, Turn
 
 if TYPE_CHECKING:
     from pyannote.core import Annotation
