@@ -21,8 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, of_equal_length
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, of_equal_length
 from voxboard.backbones.features import HOP, normalise
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.s3prl_guard import guarded
 from voxboard.backbones.speechbrain_checkpoints import TRAINED_ON, fetch
 from voxboard.backbones.speechbrain_layers import DecibelFbank
