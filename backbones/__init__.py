@@ -9,6 +9,7 @@ from voxboard.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from voxboard.backbones.base import Backbone
+    from voxboard.backbones.utterance import UtteranceEncoder
 
 SSL = "voxboard.backbones.ssl:SSL"
 SPEECHBRAIN = "voxboard.backbones.speechbrain:SpeechBrain"
@@ -278,24 +279,36 @@ REGISTRY = Registry(
             Entry(SPEECHBRAIN, "a hub id or local folder of one of these two networks", {"use_pretrain": True}),
             "cfg",
         ),
+        "onnx:": (Entry("voxboard.backbones.onnx:Onnx", "an ONNX graph from waveforms to embeddings"), "file"),
+        "python:": (Entry("voxboard.backbones.wrapped:Wrapped", "a module or callable of a Python program"), "target"),
         "s3prl:": (Entry("voxboard.backbones.s3prl:S3prl", "an upstream of S3PRL's hub"), "upstream"),
     },
 )
 
 
-def create(name: str, **options: Any) -> Backbone:
+def create(name: str, **options: Any) -> Backbone | UtteranceEncoder:
     """Build a backbone by name, with random weights unless the name or an option says otherwise.
 
     Raises `UserError` for a class of a user's that is no backbone.
     """
-    from voxboard.backbones.base import BackboneSpec
+    from voxboard.backbones.base import AudioSpec
 
-    made: Backbone = REGISTRY.create(name, **options)
-    if not isinstance(getattr(made, "spec", None), BackboneSpec):
+    made: Backbone | UtteranceEncoder = REGISTRY.create(name, **options)
+    if not isinstance(getattr(made, "spec", None), AudioSpec):
         raise UserError(
             f"{name} has no spec, so it is no backbone of voxboard's yet.",
             "Derive it from voxboard.backbones.base.Backbone, set self.spec and implement encode: docs/extending.md.",
         )
+    return made
+
+
+def framed(name: str, **options: Any) -> Backbone:
+    """Build a backbone as `create` does. Raises `UserError` for an encoder of utterances, which has no frames."""
+    from voxboard.backbones.base import Backbone
+
+    made = create(name, **options)
+    if not isinstance(made, Backbone):
+        raise UserError(f"{name} gives one embedding per utterance, and no frames.", "Name a backbone.")
     return made
 
 

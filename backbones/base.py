@@ -67,9 +67,9 @@ class FramesSpec:
         return sizes if isinstance(sizes, FramesSpec) else FramesSpec(*sizes)
 
 
-@dataclass(frozen=True)
-class BackboneSpec:
-    """What a backbone is: sizes, cost, licences, and how it may be batched.
+@dataclass(frozen=True, kw_only=True)
+class AudioSpec:
+    """What a network of waveforms is: cost, licences, and how it may be batched.
 
     `batching` is "exact" when an embedding does not depend on its batch mates, padded or not (tested), and
     "equal-length" when only utterances of the same number of samples may share a batch in official numbers.
@@ -79,7 +79,6 @@ class BackboneSpec:
     `exports` tells how the network becomes a program without its Python code: "torch.export", "torchscript" (tested).
     """
 
-    frames: FramesSpec
     sample_rate: int = 16_000
     min_samples: int = 400
     parameters: int = 0
@@ -92,7 +91,28 @@ class BackboneSpec:
     exports: tuple[str, ...] = ()
 
 
-class Backbone(nn.Module):
+@dataclass(frozen=True)
+class BackboneSpec(AudioSpec):
+    """What a backbone is: the sizes of its frames, and all that is told of a network of waveforms."""
+
+    frames: FramesSpec
+
+
+class WaveformModel(nn.Module):
+    """A network of waveforms: a backbone, or an encoder of utterances."""
+
+    spec: AudioSpec
+
+    def preprocessing(self) -> dict[str, Any]:
+        """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
+        return {}
+
+    def fingerprint(self) -> str:
+        """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
+        return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
+
+
+class Backbone(WaveformModel):
     """Audio to layered frames. Subclasses set `spec` and implement `encode`.
 
     A subclass has a frozen dataclass `Config` beside it and is built as `Class(Config(...))`.
@@ -117,14 +137,6 @@ class Backbone(nn.Module):
         from voxboard import poolers
 
         return poolers.create("native", self.spec.frames) if self.spec.frames.native else None
-
-    def preprocessing(self) -> dict[str, Any]:
-        """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
-        return {}
-
-    def fingerprint(self) -> str:
-        """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
-        return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
 
 
 def valid(lengths: Tensor, steps: int) -> Tensor:

@@ -198,9 +198,9 @@ def measure(
         return runs.evaluate_untrained(data, task, system_of(model), options, evaluation, progress)
     encoder = load(model, seed=options.seed, device=options.device)
     command = ["eval", data, encoder.system.name, "--seed", str(encoder.seed), *task_flags(data, task)]
-    return runs.evaluate_encoder(
-        encoder, data, task, options, evaluation, [*command, *part_flags(encoder.system)], progress
-    )
+    # An object of a Python program has a name of its own, which no command line knows.
+    command += [] if encoder.foreign else part_flags(encoder.system)
+    return runs.evaluate_encoder(encoder, data, task, options, evaluation, command, progress)
 
 
 def _said(task: Part | None, options: Eval, evaluation: Evaluation, weights: Weights) -> list[str]:

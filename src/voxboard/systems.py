@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from voxboard import part_text
+from voxboard import part_text, trust
 from voxboard.errors import UserError, unknown
 
 KINDS = ("backbone", "pooler", "head")
@@ -131,6 +131,8 @@ def parse(model: str) -> System:
     if len(words) == 1:
         name = Part.parse(words[0]).name
         _explain(name)
+        if is_whole(name):
+            return System(model, Part.parse(words[0]), Part("native"), Part(DEFAULT_HEAD), head_given=False)
         if registry("backbone").has_prefix(name) or ".py:" in name:
             raise UserError(f"{model} is a backbone without a pooler.", f"Write {model}+mean, say.")
         raise unknown("MODEL", model, [*named(), "backbone+pooler+head"])
@@ -140,6 +142,16 @@ def parse(model: str) -> System:
     if backbone.name not in registry("backbone").names():
         _explain(backbone.name)
     return System(model, backbone, pooler, head, head_given=len(words) == len(KINDS))
+
+
+def is_whole(name: str) -> bool:
+    """Return whether a name is that of an encoder of utterances, which needs no pooler.
+
+    Of a user's file that must not run now it is not known, so not.
+    """
+    parts = registry("backbone")
+    known = name in parts.names() or parts.has_prefix(name) or (trust.MARK in name and not trust.is_inert())
+    return known and bool(getattr(parts.resolve(name)[0], "whole", False))
 
 
 def pieces(model: str) -> list[str]:

@@ -297,6 +297,7 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
+@pytest.mark.slow
 def test_cells_of_a_ray_node_that_dies_are_done_on_another(whole: Any, cluster: Any) -> None:
     def kill() -> bool:
         for node in cluster.worker_nodes:
@@ -315,6 +316,7 @@ def test_cells_of_a_ray_node_that_dies_are_done_on_another(whole: Any, cluster: 
     assert json.loads((OUT / worker.NAME).read_text())["ended_well"]
 
 
+@pytest.mark.slow
 def test_a_slurm_job_that_is_killed_is_submitted_again(whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     submitit = pytest.importorskip("submitit", reason="submitit is an extra")
     # It waits for file systems that are slow to show the result of a job.
@@ -329,6 +331,7 @@ def test_a_slurm_job_that_is_killed_is_submitted_again(whole: Any, monkeypatch: 
     assert str(log.name) in " ".join(said)
 
 
+@pytest.mark.slow
 def test_the_job_of_a_process_that_is_killed_is_done_by_another(whole: Any) -> None:
     said: list[str] = []
     thread = disturb(lambda: killed("multiprocessing.spawn", os.getpid()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from voxboard.grids import Grid, plan, reproducible_board
 from voxboard.grids.job import carry_out, record_failure
 from voxboard.grids.plan import How, Job
 from voxboard.grids.workspace import Workspace
+from voxboard.records import provenance
 
 OUT = Path("results/grids/tiny")
 HOW = How("tiny", "cpu")
@@ -63,7 +65,7 @@ def test_a_killed_grid_goes_on_and_ends_with_the_board_of_one_that_was_not_kille
     (again / "g.toml").write_text((grid / "g.toml").read_text())
     monkeypatch.chdir(again)
     process = start(again)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not list(OUT.glob("records/*/*/*.json")) and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -77,6 +79,20 @@ def test_a_killed_grid_goes_on_and_ends_with_the_board_of_one_that_was_not_kille
         assert all(done(missing))
     assert board() == whole
     assert os.listdir(OUT / "runs") == os.listdir(grid / OUT / "runs")
+
+
+def test_what_is_left_of_a_bank_gives_the_board_of_the_whole_bank(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = planned()
+    assert all(done(jobs))
+    whole, before = board(), records.load(OUT / "records")
+    last = jobs[-1].cells[-1].id
+    shutil.rmtree(OUT / "records" / last)  # as if it had been killed between the tests of the two
+    monkeypatch.setattr(provenance, "git_facts", lambda root: ("another revision", True))
+    (left,) = planned("missing")
+    assert done([left]) == [True]
+    (again,) = records.load(OUT / "records" / last)
+    assert again.provenance.batching not in {record.provenance.batching for record in before if record.system.trained}
+    assert board() == whole
 
 
 def test_cells_on_one_frozen_backbone_are_a_bank_that_hears_a_batch_once(

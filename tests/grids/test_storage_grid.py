@@ -42,7 +42,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Turn:
     return turn
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"file://{tmp_path}/store/tiny" if request.param == "file" else f"{request.getfixturevalue('s3')}/tiny"
 
@@ -89,6 +89,7 @@ def run_out(store: Store) -> None:
     store.write("lease/00000001.json", json.dumps({**held, "until": time.time() - 1}).encode())
 
 
+@pytest.mark.slow
 def test_a_grid_whose_machine_died_goes_on_on_another_and_ends_as_one_in_a_folder(
     grid: Path, s3: str, machine: Turn, capsys: pytest.CaptureFixture[str]
 ) -> None:

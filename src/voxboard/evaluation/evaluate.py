@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from voxboard import model, parallel, progress, records
-from voxboard.backbones.base import BackboneSpec
+from voxboard.backbones.base import AudioSpec
 from voxboard.benchmarks.base import Benchmark, Items, Outputs
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus, speaker_of
@@ -102,7 +102,7 @@ def _kept(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting) -> 
     return raw.keep(partial(benchmark.save, outputs), stem, about, home, limit, encoder.run)
 
 
-def _system(encoder: Encoder, spec: BackboneSpec) -> records.System:
+def _system(encoder: Encoder, spec: AudioSpec) -> records.System:
     parts = {kind: records.Part(part.name, dict(part.options)) for kind, part in encoder.system.parts()}
     headed = encoder.network.head is not None
     named = ("backbone", "pooler", "head") if headed else ("backbone", "pooler")
@@ -191,7 +191,8 @@ def _code(encoder: Encoder, setting: Setting) -> dict[str, str]:
     """Digests of the code: of training as the run kept it, of measuring as it is now."""
     task = setting.task or Part(setting.benchmark.task)
     now = code.of(encoder.system, task, trained=encoder.network.head is not None)
-    return replace(now, training=encoder.training_code).digests()
+    digests = replace(now, training=encoder.training_code).digests()
+    return {**digests, "user_code": encoder.user_code} if encoder.user_code else digests
 
 
 def _skipped(encoder: Encoder, outputs: Outputs) -> dict[str, int]:

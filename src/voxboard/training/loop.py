@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from voxboard import parallel, progress
 from voxboard.backbones.base import Frames
@@ -151,7 +152,7 @@ class Loop:
                 self._retire(trainee, error)
             trainee.seconds += time.perf_counter() - started + shared
 
-    def _shared(self, some: Sequence[Batch], takers: Sequence[Trainee]) -> Iterator[Frames | None]:
+    def _shared(self, some: Sequence[Batch], takers: Sequence[Trainee]) -> Iterator[Frames | Tensor | None]:
         """The frames of every batch, once for all; None where a trainee is alone, whose backbone may learn."""
         if not self.bank or not takers:
             yield from [None] * len(some)

@@ -59,11 +59,11 @@ class Step(nn.Module):
         self._read = network.read
 
     def forward(
-        self, waveforms: Tensor, lengths: Tensor, labels: Mapping[str, Tensor], frames: Frames | None = None
+        self, waveforms: Tensor, lengths: Tensor, labels: Mapping[str, Tensor], frames: Frames | Tensor | None = None
     ) -> Tensor:
         """The loss of a batch; `frames` are the backbone's, where they are known already."""
         if frames is None:
-            frames = self.encoder.frames(waveforms, lengths)
+            frames = self.encoder.heard(waveforms, lengths)
         outputs = self._read(frames)
         if self.head.reads == "embedding":
             # All of a batch that several processes share: GE2E compares them, and a mean leaves out missing labels.
@@ -146,7 +146,7 @@ class Trainee:
         waited = (self.step - self.best.step) // training.nb_steps_eval
         return bool(training.early_stop) and self.best.error is not None and waited >= training.early_stop
 
-    def take(self, some: Sequence[Batch], frames: Sequence[Frames | None]) -> None:
+    def take(self, some: Sequence[Batch], frames: Sequence[Frames | Tensor | None]) -> None:
         """One optimiser step over batches on the device. All randomness inside it is a function of the seed and step.
 
         `frames` are the frozen backbone's for every batch, or None where this network computes its own.
