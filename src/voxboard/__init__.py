@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from voxboard import backbones as backbones
     from voxboard import benchmarks as benchmarks
+    from voxboard import boards as boards
     from voxboard import heads as heads
     from voxboard import metrics as metrics
     from voxboard import plots as plots
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _FUNCTIONS = frozenset({"board", "compare", "embed", "evaluate", "load", "score", "train"})
-_MODULES = frozenset({"backbones", "benchmarks", "heads", "metrics", "plots", "poolers", "records", "trials"})
+_MODULES = frozenset({"backbones", "benchmarks", "boards", "heads", "metrics", "plots", "poolers", "records", "trials"})
 
 
 def __getattr__(name: str) -> Any:

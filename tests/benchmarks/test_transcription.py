@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from tests.decoding.test_ngram import ARPA
 from voxboard import benchmarks, heads, model, systems
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.benchmarks.transcription import Transcribed, Transcription
 from voxboard.benchmarks.utterances import Utterances, utterances
 from voxboard.cli.eval import main

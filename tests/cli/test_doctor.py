@@ -24,7 +24,8 @@ BROKEN = '''
 from dataclasses import dataclass
 import torch
 from torch import nn
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.heads.base import Head
 from voxboard.poolers.base import Pooler
 

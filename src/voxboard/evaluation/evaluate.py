@@ -18,11 +18,12 @@ from voxboard.devices import device_of
 from voxboard.evaluation import code
 from voxboard.evaluation.encoder import Encoder
 from voxboard.model import Network
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.records import outputs as raw
 from voxboard.settings import Evaluation
 from voxboard.shown import shown
-from voxboard.systems import Part, System
+from voxboard.systems import System
 from voxboard.weights import weights_digest
 
 log = logging.getLogger("voxboard")

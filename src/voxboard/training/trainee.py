@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard import parallel, progress
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
 from voxboard.data.labels import MISSING
