@@ -357,7 +357,10 @@ def board(records: str | Path | Sequence[Record] = "results/records", out: str |
 @contextlib.contextmanager
 def _trusted(model: Any, everything: bool, *words: str) -> Iterator[None]:
     """Run what these words name of the user's code, and nothing that data names; `everything` is `--trust_code`."""
-    named = str(model) if isinstance(model, str | Path) else model.spec if isinstance(model, System) else ""
+    named = str(model) if isinstance(model, str | Path) else ""
+    system = model if isinstance(model, System) else getattr(model, "system", None)
+    if isinstance(system, System) and getattr(model, "run", None) is None:
+        named = system.spec  # this program has named it, or has loaded what did
     with trust.command((named, *words, *(["--trust_code"] if everything else []))):
         yield
 
