@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.test_diarization_task import corpus_of, recording
+from tests.diarization.sources import conversation
+from tests.diarization.test_pipeline import TEST
 from voxboard.cli import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,10 +23,27 @@ def _blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None:
-    (code,) = _blocks("docs/extending.md", "python")
+    code, _, _ = _blocks("docs/extending.md", "python")
     (here / "loudness.py").write_text(code)
     (command,) = _blocks("docs/extending.md", "sh")
     assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
+
+
+def test_the_tracker_and_the_diarizer_of_the_extending_page_work(here: Path) -> None:
+    _, tracker, diarizer = _blocks("docs/extending.md", "python")
+    (here / "lines.py").write_text(tracker)
+    (here / "loud.py").write_text(diarizer)
+    words = "--nb_total_step 2 --nb_steps_eval 2 --batch_size 4 --skiptest --device cpu --trackers lines.py:Lines"
+    assert main(["train", "Voices", "fbank+statistics+softmax", *words.split()]) == 0
+    (file,) = here.glob("results/runs/*/lines.txt")
+    assert {line.split()[0] for line in file.read_text().splitlines()[1:]} == {"2", "in"}
+    conversation(here, "talk", TEST, 12.5)
+    corpus = corpus_of(here, test=[recording(here / "talk.wav", TEST)])
+    words = f"--diarizer loud.py:Loud(level=0.0001) --corpus {corpus.folder} --replicates 50"
+    assert main(["score", *words.split()]) == 0
+    (record,) = (json.loads(path.read_text()) for path in here.glob("results/records/**/*.json"))
+    assert record["system"]["name"] == "Loud"
+    assert record["values"]["der@collar=0.25"]["value"] < 1
 
 
 def test_the_python_of_the_measuring_page_runs_from_top_to_bottom(here: Path) -> None:

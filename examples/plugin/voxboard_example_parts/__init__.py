@@ -1,1 +1,1 @@
-"""A backbone, a pooler and a head for voxboard."""
+"""A backbone, a pooler, a head, a tracker and a diarizer for voxboard."""
