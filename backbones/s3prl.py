@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.s3prl_guard import admit, guarded
 from voxboard.errors import UserError, unknown
 

@@ -21,7 +21,7 @@ from voxboard.errors import UserError, first_line, printable, unknown
 from voxboard.weights import folder, hub, unreachable
 
 if TYPE_CHECKING:
-    from voxboard.backbones.ssl import SSL
+    from voxboard.backbones.ssl_config import SSLConfig
 
 log = logging.getLogger("voxboard")
 
@@ -79,7 +79,7 @@ KNOWN = {
 }
 
 
-def from_scratch(config: SSL.Config) -> Any:
+def from_scratch(config: SSLConfig) -> Any:
     """A network with random weights; needs no network connection for a known name or a local folder."""
     import transformers
 
@@ -102,13 +102,13 @@ def from_scratch(config: SSL.Config) -> Any:
         raise UserError(f"Such a network cannot be built: {first_line(error)}", "Change its sizes.") from error
 
 
-def pretrained(config: SSL.Config) -> Any:
+def pretrained(config: SSLConfig) -> Any:
     """The published weights, in float32. Raises `UserError` when they are not there or do not fit."""
     refuse_sizes({name: getattr(config, name) for name in ("layers", "size", "heads", "ffn", "conv_size")})
     return load(config.cfg, masked_as_told(read_config(config.cfg), config))
 
 
-def masked_as_told(shape: Any, config: SSL.Config) -> Any:
+def masked_as_told(shape: Any, config: SSLConfig) -> Any:
     """The config of a network that masks nothing in training, where the user says so."""
     if not config.augment:
         shape.apply_spec_augment, shape.mask_time_prob, shape.mask_feature_prob = False, 0.0, 0.0
@@ -245,7 +245,7 @@ def _content(cfg: str, name: str) -> dict[str, Any]:
     return content
 
 
-def wants_normalised(config: SSL.Config) -> bool:
+def wants_normalised(config: SSLConfig) -> bool:
     """Whether this network was trained on zero-mean, unit-variance audio, unless the user decides it.
 
     Raises `UserError` for published weights about which nothing says so.
@@ -266,7 +266,7 @@ def wants_normalised(config: SSL.Config) -> bool:
     return settings is not None and _do_normalize(config, settings)
 
 
-def _do_normalize(config: SSL.Config, settings: Mapping[str, Any]) -> bool:
+def _do_normalize(config: SSLConfig, settings: Mapping[str, Any]) -> bool:
     """What a feature extractor's settings say; transformers' own default where they do not mention it."""
     normalize, rate = settings.get("do_normalize", True), settings.get("sampling_rate", 16_000)
     if not isinstance(normalize, bool):

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones import ssl_checkpoints
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError, first_line
 from voxboard.limits import DepthOrZero, SizeOrZero

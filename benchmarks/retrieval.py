@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.base import Better, Measured, Outputs
-from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, utterances, write_rows
+from voxboard.benchmarks.utterances import (
+    UtteranceBenchmark,
+    UtteranceOutputs,
+    Utterances,
+    Validated,
+    groups,
+    utterances,
+    write_rows,
+)
 from voxboard.data import sentences
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import texts_of
@@ -24,6 +31,8 @@ from voxboard.errors import UserError
 from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap, retrieval
 from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Measured, Value
+from voxboard.records.standard_metrics import metrics
 from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:
@@ -46,10 +55,9 @@ GROUPING = "equal captions are one; every utterance that has a caption is right 
 
 
 @dataclass(frozen=True)
-class Matched(Outputs):
+class Matched(UtteranceOutputs):
     """Similarities [U, C] of utterances and distinct captions, and which belong together [U, C]."""
 
-    items: Utterances
     captions: tuple[str, ...]
     similarities: np.ndarray
     matches: np.ndarray
@@ -57,11 +65,11 @@ class Matched(Outputs):
     by: str  # "head" or "probe"
 
 
-class Retrieval(UtteranceBenchmark):
+class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
     """R@1, 5 and 10, mAP@10 and the median rank between utterances and captions, in both directions."""
 
     task = "retrieval"
-    main_metric = MAIN_METRIC
+    metrics = metrics(METRICS)
     default_head = "contrastive"
 
     @dataclass(frozen=True)
@@ -81,11 +89,8 @@ class Retrieval(UtteranceBenchmark):
     config: Config
 
     @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        return METRICS
-
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return ("rank", "lower") if metric.startswith("median_rank") else ("fraction", "higher")
+    def label(self) -> str:
+        return self.config.label
 
     def head_options(self) -> Mapping[str, Any]:
         return {"label": self.label, "sentence_encoder": self.config.sentence_encoder}
@@ -151,10 +156,10 @@ class Retrieval(UtteranceBenchmark):
     def measure(self, outputs: Matched, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         everyone = np.ones(len(outputs.items), dtype=bool)
 
-        def values(inside: np.ndarray) -> dict[str, Interval]:
-            return _values(outputs, inside, seed, replicates)
+        def values(inside: np.ndarray) -> dict[str, Value]:
+            return self.values(_estimates(outputs, inside, seed, replicates))
 
-        return Measured(values(everyone), portions(outputs.items, values))
+        return Measured(values(everyone), groups(outputs.items, values))
 
     def protocol(self, outputs: Matched, evaluation: Evaluation, learned: ValueProbe | None) -> records.Protocol:
         probe = {"probe": learned.described} if learned else {}
@@ -218,7 +223,7 @@ def _captions(cuts: Sequence[Cut], label: str) -> tuple[tuple[str, ...], np.ndar
     return captions, matches
 
 
-def _values(outputs: Matched, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+def _estimates(outputs: Matched, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
     """All metrics of some of the utterances and their captions, all others among the items that are searched.
 
     A caption of m of them is m queries of weight 1/m, so that speakers can be resampled and captions count alike.

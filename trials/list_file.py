@@ -43,7 +43,7 @@ def _plain(path: Path) -> Plain | None:
     None for a list in one of our formats with a header, and for what is no list.
     """
     first = columns.first_line(path)
-    if not first or any(formats.FORMATS[name].recognises(first) for name in formats.SUFFIXES.values()):
+    if not first or any(formats.FORMATS[name].recognizes(first) for name in formats.SUFFIXES.values()):
         return None
     named = named_columns.header(first, ("enrol", "test", "label"))
     return plain.read(path) if named is None else plain.of_table(named_columns.read(path, *named))
@@ -77,7 +77,7 @@ def _format(data: bytes, path: Path) -> tuple[str, Format]:
         raise UserError(f"{path} holds no trials.", "Pass a list with one trial per line.")
     line = first[0].decode("utf-8", "replace")
     for name, candidate in formats.FORMATS.items():
-        if candidate.recognises(line):
+        if candidate.recognizes(line):
             return name, candidate
     raise UserError(
         f"{path}, line 1: {line[:80]!r} is no trial.",

@@ -38,7 +38,7 @@ class Headed:
     def required(self) -> tuple[str, ...]:
         return (self.label, *self.names)
 
-    def recognises(self, line: str) -> bool:
+    def recognizes(self, line: str) -> bool:
         """Whether a file's first line is this header; one that misses a name is, as it says so best."""
         fields = [field.strip('" ') for field in line.split(self._separator(line))]
         return len(fields) > 1 and self.label in fields

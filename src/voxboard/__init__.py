@@ -12,9 +12,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from voxboard.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from voxboard import backbones as backbones
     from voxboard import benchmarks as benchmarks
+    from voxboard import boards as boards
     from voxboard import heads as heads
     from voxboard import metrics as metrics
     from voxboard import plots as plots
@@ -29,10 +32,8 @@ if TYPE_CHECKING:
     from voxboard.api import score as score
     from voxboard.api import train as train
 
-__version__ = "0.1.0"
-
 _FUNCTIONS = frozenset({"board", "compare", "embed", "evaluate", "load", "score", "train"})
-_MODULES = frozenset({"backbones", "benchmarks", "heads", "metrics", "plots", "poolers", "records", "trials"})
+_MODULES = frozenset({"backbones", "benchmarks", "boards", "heads", "metrics", "plots", "poolers", "records", "trials"})
 
 
 def __getattr__(name: str) -> Any:

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 from voxboard import benchmarks, systems, trust
 from voxboard.errors import UserError, unknown
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.settings import Eval, Evaluation, Weights, filled, flags
-from voxboard.systems import Part, System
+from voxboard.systems import System
 
 if TYPE_CHECKING:
     import numpy as np
@@ -237,7 +238,7 @@ def configure(data: str, model: str | System, *, task: str | Part = "", **settin
     sections = (General(), Training(), Evaluation(), Augmentation())
     own = {key: value for key, value in settings.items() if key in _options_of(data, task)}
     benchmark = _task(data, task, own)
-    system = systems.fitted(systems.parse(model) if isinstance(model, str) else model, benchmark)
+    system = benchmarks.fitted(systems.parse(model) if isinstance(model, str) else model, benchmark)
     rest = {key: value for key, value in settings.items() if key not in own}
     general, training, evaluation, augmentation = filled((sections[0], training_of(system), *sections[2:]), rest)
     config = RunConfig(data, benchmark, system, general, training, evaluation, augmentation)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard import backbones, heads, poolers
-from voxboard.backbones.base import Backbone, Frames
+from voxboard.backbones.base import Backbone
+from voxboard.backbones.frames import Frames
 from voxboard.backbones.utterance import UtteranceEncoder, Whole
 from voxboard.errors import UserError
 from voxboard.heads.base import Head

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data.catalogue import CORPORA, Known, check_word, corpora_root, how_to_get, known_name
+from voxboard.data.catalogue import check_word, corpora_root, how_to_get, known_name, names, recipe, title
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
 from voxboard.data.prepare_options import Options
+from voxboard.data.recipe import Recipe, call
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -58,24 +58,42 @@ def prepare(
     if options.mixture is not None:
         return _mixture(data, data_path, out, options)
     name = known_name(data)
-    if name is not None and not CORPORA[name].scan:
-        return _made(name, data_path, out, options)
+    known = recipe(name) if name is not None else None
+    if name is not None and known is not None and known.make:
+        return _made(name, known, data_path, out, options)
     if options.speakers is not None or options.utterances is not None:
         raise UserError(f"{data} has the speakers that it has.", "Leave --speakers and --utterances out.")
-    if name is None:
+    if name is None or known is None:
         return _prepare_folder(data, data_path, out, options)
-    known = CORPORA[name]
+    return _prepare_known(name, known, data_path, out, options)
+
+
+def _prepare_known(name: str, known: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     _check_kind(name, known.kind, options)
     if known.kind == "recordings" and (options.rttm or options.uem or options.valid_recordings or options.split):
         raise UserError(
             f"{name} brings its annotation and its splits along.",
             "Leave --rttm, --uem, --split and --valid_recordings out.",
         )
+    called = _checked(options.name or title(name))
     folder = _audio_folder(name, known, data_path, options)
-    module, _, function = known.scan.partition(":")
-    scan: Scan | Recordings = getattr(importlib.import_module(module), function)(folder, _located(options, folder))
-    info = CorpusInfo(_checked(options.name or name), version=scan.version, licence=known.licence, source=known.source)
+    scan = _scanned(name, call(known.scan, folder, _located(options, folder)), known.kind)
+    info = CorpusInfo(called, version=scan.version, licence=known.licence, source=known.source)
     return _write(scan, info, out, options)
+
+
+def _scanned(name: str, scan: object, kind: Kind) -> Scan | Recordings:
+    """What a recipe's `scan` returned. Raises `UserError` where that is of another type than its kind says."""
+    from voxboard.data.recordings import Recordings
+    from voxboard.data.scan import Scan
+
+    wanted = Scan if kind == "utterances" else Recordings
+    if isinstance(scan, (Scan, Recordings)) and isinstance(scan, wanted):
+        return scan
+    raise UserError(
+        f"The recipe {name} of {kind} gives {type(scan).__name__} for {wanted.__name__}.",
+        f"Return a {wanted.__name__} from its scan: docs/extending.md has an example.",
+    )
 
 
 def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
@@ -87,7 +105,7 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
     if not folder.is_dir():
         if os.sep in data:
             raise UserError(f"There is no folder {data}.", "Name a corpus, or a folder that has a table of its files.")
-        raise unknown("corpus", data, CORPORA)
+        raise unknown("corpus", data, names())
     if data_path is not None:
         raise UserError(f"{data} is a folder, so --data_path says nothing.", "Leave --data_path out.")
     if options.download:
@@ -143,36 +161,24 @@ def _check_kind(data: str, kind: Kind, options: Options) -> None:
             raise UserError(f"--{name} says nothing about {kind}, which {data} holds.", advice)
 
 
-def _made(name: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
-    """Makes Voices, or what is made of it."""
-    from voxboard.data.voices.corpus import make_voices
-    from voxboard.data.voices.meetings import make_meetings
-    from voxboard.data.voices.sessions import make_sessions
-
-    known = {"Voices": ("speakers", "utterances", "seed"), "Voices-meetings": ("seed",)}.get(name, ())
+def _made(name: str, known: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+    """Make a corpus that is not read, such as Voices."""
     for field_ in fields(options):
-        if field_.name not in known and getattr(options, field_.name):
+        if field_.name not in known.takes and getattr(options, field_.name):
             raise UserError(f"{name} is made, not read: --{field_.name} says nothing.", "Leave it out.")
     if data_path is not None:
         raise UserError(f"{name} is made, not read: --data_path says nothing.", "Name the folder to make as --out.")
-    folder = out or corpora_root() / name
-    if name == "Voices-sessions":
-        return make_sessions(folder)
-    if name == "Voices-meetings":
-        return make_meetings(folder, seed=options.seed or 0)
-    given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
-    numbers = {key: value for key, value in given.items() if value is not None}
-    return make_voices(folder, progress=True, **numbers)
+    corpus: Corpus = call(known.make, out or corpora_root() / title(name), options)
+    return corpus
 
 
-def _audio_folder(name: str, known: Known, data_path: Path | None, options: Options) -> Path:
+def _audio_folder(name: str, known: Recipe, data_path: Path | None, options: Options) -> Path:
     """The folder with a known corpus's audio, downloaded first where that is asked for."""
     if options.download:
-        if not known.download:
+        if not known.fetch:
             raise UserError(f"{name} is not openly licensed, so voxboard does not download it.", how_to_get(name))
-        from voxboard.data.download import download
-
-        return Path(os.path.abspath(download(name, data_path or corpora_root() / "downloads" / name, options.subsets)))
+        where = data_path or corpora_root() / "downloads" / title(name)
+        return Path(os.path.abspath(call(known.fetch, where, options)))
     if data_path is None:
         raise UserError(f"The folder with the audio of {name} is not named.", how_to_get(name))
     if not data_path.is_dir():

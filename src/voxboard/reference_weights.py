@@ -234,9 +234,8 @@ def _rule(layout: str, key: str) -> Rule | None:
 
 def _unwrapped(module: nn.Module) -> nn.Module:
     """`native` is a shell around the pooler that has the weights."""
-    from voxboard.poolers.native import Native
-
-    return module.pooler if isinstance(module, Native) else module
+    inner = getattr(module, "pooler", None)
+    return inner if isinstance(inner, nn.Module) and getattr(module, "shell", False) else module
 
 
 def _left_out(module: nn.Module, name: str) -> bool:

@@ -58,15 +58,23 @@ class Registry:
         kind: str,
         catalogue: Mapping[str, Entry],
         prefixes: Mapping[str, tuple[Entry, str]] | None = None,
+        plural: str = "",
+        made_of: type | None = None,
     ) -> None:
-        """`prefixes` maps e.g. "hf:" to an entry and the option that receives what follows the colon."""
+        """`prefixes` maps e.g. "hf:" to an entry and the option that receives what follows the colon.
+
+        `plural` names the entry points, by default with an s. What is registered is a class with a `Config`, or an
+        instance of `made_of`.
+        """
         self.kind = kind
+        self.plural = plural or f"{kind}s"
+        self.made_of = made_of
         self._catalogue = dict(catalogue)
         self._prefixes = dict(prefixes or {})
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=f"voxboard.{self.kind}s")}
+        return {point.name: point for point in entry_points(group=f"voxboard.{self.plural}")}
 
     def names(self) -> list[str]:
         """All registered names, in-tree first, then those of installed plugins."""
@@ -95,11 +103,19 @@ class Registry:
         for prefix, (entry, option) in self._prefixes.items():
             if name.startswith(prefix):
                 return entry.load(), {**entry.options, option: name.removeprefix(prefix)}
+        return self.outside(name), {}
+
+    def outside(self, name: str) -> Any:
+        """Return what another package, or `path/to/file.py:NAME`, has under a name. Raises `UserError`."""
         if trust.MARK in name:
-            return _checked(self.kind, name, _load_file(self.kind, name)), {}
-        if name in self._plugins:
-            return _checked(self.kind, name, self._plugins[name].load()), {}
-        raise unknown(self.kind, name, [*self.names(), *self._prefixes])
+            part = _load_file(self.kind, name, self.made_of or type)
+        elif name in self._plugins:
+            part = self._plugins[name].load()
+        else:
+            raise unknown(self.kind, name, [*self.names(), *self._prefixes])
+        return (
+            _checked(self.kind, name, part) if self.made_of is None else _instance(self.kind, name, part, self.made_of)
+        )
 
     def origin(self, name: str) -> Origin:
         """Where the class of a name is, and the options that the name fixes; nothing is imported or run."""
@@ -184,6 +200,17 @@ def _checked(kind: str, name: str, part: Any) -> type[Any]:
     )
 
 
+def _instance(kind: str, name: str, part: Any, wanted: type) -> Any:
+    """Return a part from outside. Raises `UserError` for what is no instance of the type that its kind has."""
+    if isinstance(part, wanted):
+        return part
+    what = f"the class {part.__name__}" if isinstance(part, type) else f"a {type(part).__name__}"
+    raise UserError(
+        f"{name} is {what}, so it is no {kind} of voxboard's yet.",
+        f"Give that name to a {wanted.__module__}.{wanted.__name__}: docs/extending.md has an example.",
+    )
+
+
 def _file(kind: str, location: str) -> Path:
     """The file that a user named. Raises `UserError` where there is none."""
     path = Path(location)
@@ -192,14 +219,15 @@ def _file(kind: str, location: str) -> Path:
     return path
 
 
-def _load_file(kind: str, name: str) -> type[Any]:
-    """`path/to/file.py:Class`: code that the user named explicitly on the command line, or trusts."""
+def _load_file(kind: str, name: str, wanted: type) -> Any:
+    """`path/to/file.py:NAME`: code that the user named explicitly on the command line, or trusts."""
     location, _, attribute = name.rpartition(":")
     path = _file(kind, location)
     trust.check(location)
     module = _executed(path)
     if not hasattr(module, attribute):
-        raise unknown(f"class in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, type)])
+        what = "class" if wanted is type else wanted.__name__.lower()
+        raise unknown(f"{what} in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, wanted)])
     return getattr(module, attribute)
 
 

@@ -18,45 +18,10 @@ from typing import Any
 
 from voxboard import part_text, trust
 from voxboard.errors import UserError, unknown
+from voxboard.parts import Part
 
 KINDS = ("backbone", "pooler", "head")
 DEFAULT_HEAD = "aam"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of a system: a registered name and the options that differ from its defaults."""
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        name = part_text.quoted(self.name)
-        if not self.options:
-            return name
-        inside = ", ".join(f"{key}={value!r}" for key, value in sorted(self.options.items()))
-        return f"{name}({inside})"
-
-    @classmethod
-    def parse(cls, text: str) -> Part:
-        """Read `name` or `name(key=value, …)`; a value is a Python literal, or a text that needs no quotation marks."""
-        try:
-            name, inside = part_text.name_and_options(text)
-        except ValueError:
-            name, inside = "", None
-        if not name:
-            raise UserError(f"Cannot read {text!r} as a part of a system.", "Write name or name(key=value, …).")
-        return cls(name, _options(inside) if inside and inside.strip() else {})
-
-
-def _options(inside: str) -> dict[str, Any]:
-    try:
-        return part_text.options(inside)
-    except ValueError as error:
-        raise UserError(
-            f"Cannot read the options ({inside}).",
-            "Write them as (key=value, …); a text that holds commas or brackets stands in quotation marks.",
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -178,25 +143,6 @@ def _explain(name: str) -> None:
     else:
         advice = f"Write {name}:Class+mean for a class of a Python file, hf:FOLDER+mean for a Hugging Face folder."
     raise UserError(f"{name} is a {'folder' if place.is_dir() else 'file'}, not the name of a system.", advice)
-
-
-def fitted(system: System, benchmark: Part) -> System:
-    """The system as the benchmark trains it: its head's label, where the words say nothing else."""
-    from voxboard import benchmarks
-
-    made = benchmarks.create(benchmark.name, **benchmark.options)
-    if system.head.name == DEFAULT_HEAD and not system.head_given:
-        system = replace(system, head=Part(made.default_head))
-    return system.with_options("head", {**wanted(system, benchmark), **system.head.options})
-
-
-def wanted(system: System, benchmark: Part) -> dict[str, Any]:
-    """The options that the benchmark needs of the system's head, of those that it has."""
-    from voxboard import benchmarks
-
-    made = benchmarks.create(benchmark.name, **benchmark.options)
-    known = registry("head").option_names(system.head.name)
-    return {key: value for key, value in made.head_options().items() if key in known}
 
 
 def check(system: System) -> System:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.records.record_samples import make_record
-from voxboard.records import Benchmark, Confusion, Items, Protocol, Record, Stratum, Value
+from voxboard.records import Benchmark, Confusion, Group, Items, Protocol, Record, Value
 
 RECALL, ACCURACY = "balanced_accuracy@macro", "accuracy@top1"
 DER, WER = "der@collar=0.25", "wer@basic"
@@ -37,7 +37,7 @@ def attribute(
 def diarized(name: str, error: float = 0.12, recordings: int = 232) -> Record:
     """A record with as many recordings as VoxConverse has."""
     strata = tuple(
-        Stratum(
+        Group(
             f"recording=r{place:03d}", 20 + place, None, {DER: Value(error * 2 * place / recordings)}, label="recording"
         )
         for place in range(recordings)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from tests.records.record_samples import DCF, EER, FAR, failed, make_record
 from voxboard import systems
 from voxboard.boards import Board, arrange
+from voxboard.boards.arrange import column_order
 from voxboard.boards.model import full_names, hints
-from voxboard.boards.names import label, meaning, order
-from voxboard.boards.numbers import decimals, duration, number, plain, quantity, show, show_interval, size
+from voxboard.boards.numbers import duration, number, plain, quantity, show, show_interval, size
 from voxboard.records import Benchmark, Crop, Filed, Part, Record, Training, Value
+from voxboard.records.standard_metrics import standard
 
 
 def board_of(*records: Record) -> Board:
@@ -159,7 +160,7 @@ def test_the_main_metric_leads_and_the_rest_keeps_its_usual_order() -> None:
     columns = board_of(make_record()).panels[0].columns
     assert [column.label for column in columns] == ["EER", "minDCF(0.01)", "FAR*"]
     shuffled = [FAR, "x", DCF, EER, "min_dcf@p=0.05"]
-    assert sorted(shuffled, key=lambda m: order(m, "x")) == ["x", EER, DCF, "min_dcf@p=0.05", FAR]
+    assert sorted(shuffled, key=lambda m: column_order(m, "x")) == ["x", EER, DCF, "min_dcf@p=0.05", FAR]
 
 
 def test_the_order_of_records_does_not_matter() -> None:
@@ -187,8 +188,9 @@ def test_the_order_of_records_does_not_matter() -> None:
     ],
 )
 def test_metric_ids_read_as_the_field_writes_them(metric: str, shown: str) -> None:
-    assert label(metric) == shown
-    assert bool(meaning(shown)) == (shown != metric)
+    described = standard(metric)
+    assert described.name == shown
+    assert bool(described.meaning) == (shown != metric)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_metric_ids_read_as_the_field_writes_them(metric: str, shown: str) -> No
     ],
 )
 def test_numbers_show_as_many_digits_as_papers_do(metric: str, value: Value, text: str, interval: str) -> None:
-    digits = decimals(metric, value.unit)
+    digits = replace(standard(metric), unit=value.unit).digits
     assert (show(value, digits), show_interval(value, digits)) == (text, interval)
 
 

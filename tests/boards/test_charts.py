@@ -17,7 +17,7 @@ from voxboard.boards.group_forest import GroupForest, group_forests
 from voxboard.boards.groups import divisions, gaps
 from voxboard.boards.scores import bayes_error, histogram
 from voxboard.plots import operating
-from voxboard.records import Curves, Gap, Record, Stratum, Value
+from voxboard.records import Curves, Gap, Group, Record, Value
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_a_group_too_small_for_a_number_says_so() -> None:
 )
 def test_gaps_that_lack_something_say_what(gap: Value | None, says: str) -> None:
     strata = tuple(
-        Stratum(f"gender={g}", 9, 3, {EER: Value(v)}, label="gender") for g, v in (("female", 0.1), ("male", 0.08))
+        Group(f"gender={g}", 9, 3, {EER: Value(v)}, label="gender") for g, v in (("female", 0.1), ("male", 0.08))
     )
     found = (Gap("gender", EER, "gender=female", "gender=male", gap),) if gap else ()
     (part,) = divisions(make_record(strata=strata, gaps=found))

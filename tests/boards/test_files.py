@@ -23,7 +23,7 @@ from voxboard.boards.markdown import escape
 from voxboard.boards.terminal import overview
 from voxboard.cli.board import BoardArgs, run
 from voxboard.errors import UserError
-from voxboard.records import Benchmark, Filed, Gap, Record, Stratum, Training, Value, save
+from voxboard.records import Benchmark, Filed, Gap, Group, Record, Training, Value, save
 
 HOSTILE = "<script>alert(1)</script>\"'`|*_[x](javascript:x)</pre>\n\x1b[31m\u202e"
 
@@ -37,8 +37,8 @@ def _hostile() -> Record:
         reason=HOSTILE,
         curves=grouped().curves,
         strata=(
-            Stratum(HOSTILE, 9, 3, {EER: Value(0.1)}, label=HOSTILE),
-            Stratum("other", 9, 3, reason=HOSTILE, label=HOSTILE),
+            Group(HOSTILE, 9, 3, {EER: Value(0.1)}, label=HOSTILE),
+            Group("other", 9, 3, reason=HOSTILE, label=HOSTILE),
         ),
         gaps=(Gap(HOSTILE, EER, HOSTILE, HOSTILE, Value(0.1, unit=HOSTILE)),),
         provenance__command=f"voxboard eval ``` {HOSTILE}",

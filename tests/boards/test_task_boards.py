@@ -13,14 +13,15 @@ from rich.console import Console
 from tests.boards.task_samples import DER, WER, attribute, diarized, level
 from tests.records.record_samples import make_record
 from voxboard.boards import arrange, build, render
+from voxboard.boards.arrange import column_order
 from voxboard.boards.confusion import LARGEST, matrix
 from voxboard.boards.forest import forest
 from voxboard.boards.group_forest import group_forests
 from voxboard.boards.groups import divisions
-from voxboard.boards.names import label, meaning, order
 from voxboard.boards.record_table import sheet
 from voxboard.boards.tasks import sections
 from voxboard.records import Confusion, Filed, Record, save
+from voxboard.records.standard_metrics import standard
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'"
 
@@ -95,13 +96,14 @@ def test_intervals_say_what_was_resampled() -> None:
     ],
 )
 def test_metrics_of_all_tasks_have_names_and_meanings(metric: str, shown: str) -> None:
-    assert label(metric) == shown
-    assert bool(meaning(shown)) == (shown != metric)
+    described = standard(metric)
+    assert described.name == shown
+    assert bool(described.meaning) == (shown != metric)
 
 
 def test_the_main_metric_comes_first_and_its_parts_follow() -> None:
     metrics = ["confusion@collar=0.25", "jer@collar=0", "miss@collar=0.25", DER]
-    ordered = sorted(metrics, key=lambda metric: order(metric, DER))
+    ordered = sorted(metrics, key=lambda metric: column_order(metric, DER))
     assert ordered == [DER, "jer@collar=0", "miss@collar=0.25", "confusion@collar=0.25"]
 
 

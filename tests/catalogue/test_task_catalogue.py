@@ -20,7 +20,7 @@ def test_every_metric_of_a_task_is_explained(name: str) -> None:
     known = tasks.facts(name)
     assert known.metrics[0].id == known.main_metric
     for metric in known.metrics:
-        assert metric.meaning, f"{metric.id} has no sentence in board/names.py"
+        assert metric.meaning, f"{metric.id} has no sentence"
         assert metric.label != metric.id or "@" not in metric.id
 
 

@@ -24,7 +24,8 @@ BROKEN = '''
 from dataclasses import dataclass
 import torch
 from torch import nn
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.heads.base import Head
 from voxboard.poolers.base import Pooler
 
@@ -260,7 +261,9 @@ def test_the_example_plugin_installs_is_listed_and_keeps_all_contracts(tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     listed, installation, *parts = (json.loads(shown) for shown in done.stdout.split("===\n")[:-1])
     assert "circle" in listed["heads"]
-    assert {"backbone gammatone", "pooler top-share", "head circle"} <= {c["check"] for c in installation["checks"]}
+    assert {"backbone gammatone", "pooler top-share", "head circle", "corpus tones"} <= {
+        c["check"] for c in installation["checks"]
+    }
     assert [part["name"] for part in parts] == ["gammatone", "top-share", "circle"]
     exports = [check for part in parts for built in part["built"] for check in built["checks"]][-1]
     assert exports["check"] == "export"
@@ -271,7 +274,7 @@ def test_the_example_plugin_installs_is_listed_and_keeps_all_contracts(tmp_path:
 def test_the_doctor_of_the_extending_page_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = re.findall(r"```python\n(# loudness\.py\n.*?)```", text, re.DOTALL)
     (tmp_path / "loudness.py").write_text(code)
     first, *_ = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     assert main(shlex.split(first)[1:]) == 0

@@ -214,7 +214,7 @@ def test_a_corpus_that_is_not_prepared_is_answered_with_the_command_that_does(fo
 def test_every_known_corpus_that_is_read_names_its_source_and_licence():
     for known in CORPORA.values():
         assert known.summary
-        assert not known.scan or (known.source.startswith("https://") and known.licence != "unknown")
+        assert known.make or (known.source.startswith("https://") and known.licence != "unknown")
 
 
 def test_the_command_prints_a_table_and_the_notes_apart(folder, corpora, capsys):

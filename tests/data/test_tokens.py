@@ -109,7 +109,7 @@ def test_wav2vec2s_english_tokens_are_those_of_its_tokenizer(tmp_path: Path) -> 
 
 
 def test_a_normaliser_is_applied_and_kept() -> None:
-    vocabulary = tokens.characters(["Hello, World!"], normaliser="basic")
+    vocabulary = tokens.characters(["Hello, World!"], normalizer="basic")
     assert set(vocabulary.tokens) == set(" helowrd") | {""}
     assert tokens.from_dict(vocabulary.to_dict()).encode("HELLO?") == vocabulary.encode("hello")
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.benchmarks.test_diarization_task import corpus_of, recording
 from tests.diarization.sources import conversation
 from tests.diarization.test_pipeline import TEST
 from voxboard.cli import COMMANDS, main
+from voxboard.data.corpus import Corpus
+from voxboard.data.labels import label_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,17 +27,49 @@ def _blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+def _extending(file: str) -> tuple[str, str]:
+    """The code of a file on the page about parts, and the commands that use it."""
+    (code,) = (block for block in _blocks("docs/extending.md", "python") if block.startswith(f"# {file}\n"))
+    (command,) = (block for block in _blocks("docs/extending.md", "sh") if file in block)
+    return code, command
+
+
 def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None:
-    code, _, _ = _blocks("docs/extending.md", "python")
+    code, command = _extending("loudness.py")
     (here / "loudness.py").write_text(code)
-    (command,) = _blocks("docs/extending.md", "sh")
     assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
 
 
+def test_the_task_of_the_extending_page_is_evaluated_and_shown(here: Path) -> None:
+    code, commands = _extending("duration.py")
+    (here / "duration.py").write_text(code)
+    for line in commands.splitlines():
+        more = ["--replicates", "50"] if line.startswith("voxboard eval") else []
+        assert main([*shlex.split(line)[1:], *more]) == 0, line
+    assert "Seconds off" in (here / "results" / "board" / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_the_recipe_of_the_extending_page_is_prepared_and_evaluated(here: Path) -> None:
+    code, commands = _extending("reading.py")
+    (here / "reading.py").write_text(code)
+    noise = np.random.default_rng(0)
+    for speaker, session, take in itertools.product("abcdefgh", "12", "xy"):
+        path = here / "audio" / speaker / session / f"{take}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * noise.standard_normal(8000), 16_000)
+        path.with_suffix(".txt").write_text("a word")
+    prepare, evaluate = commands.splitlines()
+    assert main([*shlex.split(prepare)[1:], "--out", "READING"]) == 0
+    corpus = Corpus.open("READING")
+    cut = corpus.cuts("test")[0]
+    assert (label_of(cut, "text"), label_of(cut, "session")[2:]) in (("a word", "1"), ("a word", "2"))
+    assert (corpus.info.licence, corpus.info.source) == ("CC-BY-4.0", "https://example.org/reading")
+    assert main([*shlex.split(evaluate)[1:], "--replicates", "20"]) == 0
+
+
 def test_the_tracker_and_the_diarizer_of_the_extending_page_work(here: Path) -> None:
-    _, tracker, diarizer = _blocks("docs/extending.md", "python")
-    (here / "lines.py").write_text(tracker)
-    (here / "loud.py").write_text(diarizer)
+    for name in ("lines.py", "loud.py"):
+        (here / name).write_text(_extending(name)[0])
     words = "--nb_total_step 2 --nb_steps_eval 2 --batch_size 4 --skiptest --device cpu --trackers lines.py:Lines"
     assert main(["train", "Voices", "fbank+statistics+softmax", *words.split()]) == 0
     (file,) = here.glob("results/runs/*/lines.txt")

@@ -1,1 +1,1 @@
-"""A backbone, a pooler, a head, a tracker and a diarizer for voxboard."""
+"""A part of every kind for voxboard."""

@@ -12,11 +12,12 @@ from voxboard.boards import differences as protocols
 from voxboard.boards.differences import differences
 from voxboard.boards.doubts import doubts
 from voxboard.boards.model import Board, Cell, Column, Panel, Row
-from voxboard.boards.names import TASKS, label, order
-from voxboard.boards.numbers import decimals, plain, show, show_interval
+from voxboard.boards.numbers import plain, show, show_interval
 from voxboard.boards.places import Places, rank_ranges
+from voxboard.boards.tasks import QUESTIONS
 from voxboard.boards.titles import tell_apart
-from voxboard.records import Filed, Record, Unread, Value
+from voxboard.records import Filed, Metric, Record, Unread, Value
+from voxboard.records.standard_metrics import place as standard_place
 
 Key = tuple[str, str]  # benchmark name, protocol id
 
@@ -120,14 +121,30 @@ def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> P
 def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
     main = newest.benchmark.main_metric
     metrics = list(newest.protocol.metrics) if newest.protocol else [main]
+    source = next((record for record in (newest, *records) if record.metrics), newest)
     columns = []
-    for metric in sorted(metrics, key=lambda metric: order(metric, main)):
+    for metric in sorted(metrics, key=lambda metric: column_order(metric, main, source.metrics)):
         values = [record.values[metric] for record in records if metric in record.values]
         numbers = [value for value in values if value.value is not None] or values or [Value(None, reason="-")]
-        kind = numbers[0]
-        digits = decimals(metric, kind.unit)
-        columns.append(Column(metric, plain(label(metric)), kind.better, kind.unit, digits, metric == main))
+        kind = replace(source.metric(metric), unit=numbers[0].unit, better=numbers[0].better)
+        shown = (plain(kind.name), kind.better, kind.unit, kind.digits)
+        columns.append(Column(metric, *shown, metric == main, plain(kind.meaning)))
     return tuple(columns)
+
+
+def column_order(metric: str, main: str, declared: Sequence[Metric] = ()) -> tuple[bool, int, int, str]:
+    """Sort key of columns: the main metric, the standard ones in their usual order, then others as they are declared.
+
+    Those that no record describes come last, by their ids.
+    """
+    places = {described.id: number for number, described in enumerate(declared)}
+    last = standard_place(metric) == standard_place("")
+    return (
+        metric != main,
+        standard_place(metric),
+        places.get(metric, len(places)) if last else 0,
+        metric,
+    )
 
 
 def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
@@ -192,7 +209,7 @@ def _reading(row: Row) -> tuple[Any, ...]:
 
 
 def _panel_order(panel: Panel) -> tuple[Any, ...]:
-    task, known = panel.benchmark.task, list(TASKS)
+    task, known = panel.benchmark.task, list(QUESTIONS)
     place = known.index(task) if task in known else len(known)
     return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id
 

@@ -10,6 +10,7 @@ from voxboard.boards.model import Board, Cell, Panel, Row, full_names
 from voxboard.plots import operating
 from voxboard.plots.operating import P_TARGETS, cheapest, common_axis, deviates, drawn, equal_error
 from voxboard.records import Curves, Record
+from voxboard.records.standard_metrics import standard
 from voxboard.shown import as_text
 
 _SPARSE = 0.09  # of the axis, between two ticks on a narrow screen
@@ -89,15 +90,16 @@ def _dots(record: Record, curves: Curves, axis: operating.Axis, css: str, name: 
     for p_target in P_TARGETS:
         found = cheapest(curves, p_target)
         if found:
-            marks.append(("cheap", f"minDCF({p_target:g}) {as_text('min_dcf', found[1], 'cost')}", found[0]))
+            marks.append(("cheap", f"minDCF({p_target:g}) {as_text(standard('min_dcf'), found[1])}", found[0]))
     rates = [record.values.get(f"{rate}@valid_threshold") for rate in ("far", "frr")]
     known = [value.value for value in rates if value and value.value is not None]
     if len(known) == 2:
-        label = "validation threshold: FAR* {}, FRR* {}".format(*map(as_text, ("far", "frr"), known))
+        far, frr = (as_text(standard(name), rate) for name, rate in zip(("far", "frr"), known, strict=True))
+        label = f"validation threshold: FAR* {far}, FRR* {frr}"
         marks.append(("valid", label, (known[0], known[1])))
     equal = equal_error(curves)
     if equal is not None:
-        marks.append(("equal", f"EER {as_text('eer', equal)}", (equal, equal)))
+        marks.append(("equal", f"EER {as_text(standard('eer'), equal)}", (equal, equal)))
     dots = [(kind, text, drawn(curves, point)) for kind, text, point in marks]
     return [
         Dot(axis.place(far), axis.place(frr), f"{kind} {css}", f"{name}: {text}", row)

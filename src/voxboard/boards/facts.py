@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from voxboard.boards.names import label
 from voxboard.boards.numbers import count, duration, known, plain, quantity, size
 from voxboard.records import Cost, Part, Protocol, Provenance, System, Training, Value
+from voxboard.records.standard_metrics import standard
 
 Facts = list[tuple[str, str]]
 
 _METHODS = {"": "", "bca": "BCa ", "bca_t": "BCa-t ", "percentile": "percentile "}
 
 
-def protocol_facts(protocol: Protocol) -> Facts:
-    """What was scored and how."""
+def protocol_facts(protocol: Protocol, metrics: Mapping[str, str]) -> Facts:
+    """What was scored and how; `metrics`: id → label."""
     items, crop, scoring = protocol.items, protocol.crop, protocol.scoring
     counts = [f"{count(items.count)} {items.kind}"]
     counts += [f"{count(items.targets)} targets"] if items.targets is not None else []
@@ -34,7 +34,10 @@ def protocol_facts(protocol: Protocol) -> Facts:
         cohort = f", cohort {scoring.cohort[:12]}" if scoring.cohort else ""
         facts.append(("Score normalisation", scoring.normalisation + cohort))
     facts += [(key, _plain_json(value)) for key, value in sorted(protocol.options.items())]
-    facts += [(label(metric), metric + _options(given)) for metric, given in protocol.metrics.items()]
+    facts += [
+        (metrics.get(metric) or standard(metric).name, metric + _options(given))
+        for metric, given in protocol.metrics.items()
+    ]
     return _clean(facts)
 
 

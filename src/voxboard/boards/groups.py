@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voxboard import records
 from voxboard.boards.model import Panel, Row
-from voxboard.boards.names import label
-from voxboard.boards.numbers import decimals, number, plain, scale, show, show_interval
+from voxboard.boards.numbers import number, plain, scale, show, show_interval
 from voxboard.metrics.enough import SPEAKERS, too_few
-from voxboard.records import Gap, Record, Stratum, Value
+from voxboard.records import Gap, Metric, Record, Value
 
 MOST = 12  # groups under one label that are drawn; more, such as a test's recordings, are told in a sentence
 
@@ -31,10 +31,14 @@ class Division:
     """All groups under one label, and how far the worst and the best are apart in one metric."""
 
     label: str  # "gender"
-    metric: str
+    metric: Metric
     groups: tuple[Group, ...]
     gap: Gap | None
-    digits: int  # decimals shown
+
+    @property
+    def digits(self) -> int:
+        """Decimals shown."""
+        return self.metric.digits
 
     @property
     def numbers(self) -> tuple[Value, ...]:
@@ -130,15 +134,14 @@ def divisions(record: Record, metric: str | None = None) -> tuple[Division, ...]
 def _division(record: Record, name: str, metric: str) -> Division:
     strata = [stratum for stratum in record.strata if stratum.label == name]
     gap = next((gap for gap in record.gaps if (gap.label, gap.metric) == (name, metric)), None)
-    groups = tuple(_group(stratum, metric, gap) for stratum in strata)
-    values = [group.value for group in groups if group.value]
-    return Division(plain(name), metric, groups, gap, decimals(metric, values[0].unit if values else "fraction"))
+    described = record.metric(metric)
+    return Division(plain(name), described, tuple(_group(stratum, described, gap) for stratum in strata), gap)
 
 
-def _group(stratum: Stratum, metric: str, gap: Gap | None) -> Group:
-    value = stratum.values.get(metric)
+def _group(stratum: records.Group, metric: Metric, gap: Gap | None) -> Group:
+    value = stratum.values.get(metric.id)
     measured = value if value and value.value is not None else None
-    reason = stratum.reason or (value.reason if value else "") or f"{label(metric)} was not measured"
+    reason = stratum.reason or (value.reason if value else "") or f"{metric.name} was not measured"
     return Group(
         name=short(stratum),
         count=stratum.count,
@@ -155,6 +158,6 @@ def counted(label: str, kind: str) -> str:
     return "turns" if label == "recording" else kind
 
 
-def short(stratum: Stratum) -> str:
+def short(stratum: records.Group) -> str:
     """`gender=female` → "female" under its own label."""
     return plain(stratum.name.removeprefix(f"{stratum.label}=")) or plain(stratum.name)

@@ -77,7 +77,7 @@ def _section(panel: Panel) -> list[str]:
         lines += ["Not run: " + ", ".join(_full_name(row) for row in panel.absent) + ".", ""]
     if panel.protocol:
         lines += ["<details><summary>Protocol</summary>", ""]
-        lines += [f"- {escape(term)}: {escape(text)}" for term, text in protocol_facts(panel.protocol)]
+        lines += [f"- {escape(term)}: {escape(text)}" for term, text in protocol_facts(panel.protocol, panel.labels)]
         lines += ["", "</details>", ""]
     lines += ["<details><summary>Commands that reproduce these rows</summary>", ""]
     lines += [*_fence([plain(panel.filed[row.id].record.provenance.command) for row in panel.rows]), ""]

@@ -58,6 +58,7 @@ class Column:
     unit: str
     digits: int  # decimals shown
     main: bool  # the rows are ranked by it
+    meaning: str = ""  # one sentence; empty where nobody tells it
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Panel:
     @property
     def main(self) -> Column:
         return self.columns[0]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Metric id → what its column is called."""
+        return {column.metric: column.label for column in self.columns}
 
     def cell(self, row: Row, column: Column) -> Cell:
         """A row without a record here has not been run."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from voxboard.shown import decimals, number, scale, show, show_interval
+from voxboard.shown import number, scale, show, show_interval
 
 __all__ = [
-    "UNKNOWN", "count", "decimals", "duration", "known", "number", "plain", "quantity", "scale", "show",
+    "UNKNOWN", "count", "duration", "known", "number", "plain", "quantity", "scale", "show",
     "show_interval", "size",
 ]  # fmt: skip
 

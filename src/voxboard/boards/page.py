@@ -19,7 +19,6 @@ from voxboard.boards.forest import forest
 from voxboard.boards.group_forest import group_forests
 from voxboard.boards.groups import gaps
 from voxboard.boards.model import SYNTHETIC, Board
-from voxboard.boards.names import meaning
 from voxboard.boards.numbers import count, known, plain, quantity, show, show_interval, size
 from voxboard.boards.places import NOTE as PLACES_NOTE
 from voxboard.boards.scores import bayes_error, histogram
@@ -92,7 +91,6 @@ def _environment() -> Environment:
     environment.globals.update(
         facts=facts,
         forest=forest,
-        meaning=meaning,
         histogram=histogram,
         bayes_error=bayes_error,
         units=UNITS,

@@ -8,9 +8,8 @@ from typing import Any
 from voxboard.boards.confusion import Matrix, matrix
 from voxboard.boards.groups import counted, divisions
 from voxboard.boards.model import Cell, Panel, Row
-from voxboard.boards.names import meaning
 from voxboard.boards.numbers import known, plain, show, show_interval
-from voxboard.records import Filed, Stratum, Value
+from voxboard.records import Filed, Group, Value
 
 __all__ = ["best_matrix", "crowds", "glossary", "runs", "strata", "tied", "words"]
 
@@ -76,14 +75,14 @@ def tied(panel: Panel) -> int:
     return sum(span is not None and span[0] == 1 for span in spans)
 
 
-def _badness(stratum: Stratum, panel: Panel) -> tuple[bool, float, str]:
+def _badness(stratum: Group, panel: Panel) -> tuple[bool, float, str]:
     value = stratum.values.get(panel.main.metric)
     if value is None or value.value is None:
         return True, 0.0, stratum.name
     return False, value.value if panel.main.better == "higher" else -value.value, stratum.name
 
 
-def _table_of(panel: Panel, strata: Sequence[Stratum]) -> dict[str, Any]:
+def _table_of(panel: Panel, strata: Sequence[Group]) -> dict[str, Any]:
     columns = [c for c in panel.columns if any(c.metric in stratum.values for stratum in strata)]
     rows = [
         {
@@ -106,5 +105,7 @@ def _pair(value: Value | None, digits: int) -> tuple[str, str, str]:
 
 def glossary(panels: Sequence[Panel]) -> list[tuple[str, str]]:
     """The metrics of a board that have a sentence, each once."""
-    labels = dict.fromkeys(column.label for panel in panels for column in panel.columns)
-    return [(label, meaning(label)) for label in labels if meaning(label)]
+    sentences: dict[str, str] = {}
+    for column in (column for panel in panels for column in panel.columns if column.meaning):
+        sentences.setdefault(column.label, column.meaning)
+    return list(sentences.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voxboard.boards import names, numbers
+from voxboard.boards import numbers
 from voxboard.boards.doubts import CHOSEN, doubts
 from voxboard.boards.groups import counted, divisions
 from voxboard.records import Record, Value
@@ -47,7 +47,7 @@ def _table(record: Record) -> Table:
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
         if value.value is not None:
-            _add(table, names.label(metric), *_cells(metric, value), "")
+            _add(table, _label(record, metric), *_cells(record, metric, value), "")
     _add_strata(table, record, kind)
     return table
 
@@ -57,9 +57,9 @@ def _doubts(record: Record) -> list[str]:
     absent: dict[str, list[str]] = {}
     for metric, value in record.values.items():
         if value.value is None:
-            absent.setdefault(numbers.plain(value.reason), []).append(names.label(metric))
+            absent.setdefault(numbers.plain(value.reason), []).append(_label(record, metric))
     measured = [
-        (metric, names.label(metric), [value]) for metric, value in record.values.items() if value.value is not None
+        (metric, _label(record, metric), [value]) for metric, value in record.values.items() if value.value is not None
     ]
     missing = [f"No {', '.join(labels)}: {reason}." for reason, labels in absent.items()]
     return [*missing, *doubts(record.benchmark.main_metric, measured), *([CHOSEN] if record.gaps else [])]
@@ -71,18 +71,18 @@ def _add_strata(table: Table, record: Record, kind: str) -> None:
     small: dict[str, list[str]] = {}
     large = {part.label: part for part in divisions(record) if part.many}
     for part in large.values():
-        _add(table, f"{names.label(main)} by {part.label}: {part.spread}", "", "", f"{len(part.groups):,}")
+        _add(table, f"{_label(record, main)} by {part.label}: {part.spread}", "", "", f"{len(part.groups):,}")
     for stratum in record.strata:
         if numbers.plain(stratum.label) in large:
             continue
         if main in stratum.values:
-            shown = f"{names.label(main)}, {stratum.name}"
-            _add(table, shown, *_cells(main, stratum.values[main], part=True), f"{stratum.count:,}")
+            shown = f"{_label(record, main)}, {stratum.name}"
+            _add(table, shown, *_cells(record, main, stratum.values[main], part=True), f"{stratum.count:,}")
         else:
             small.setdefault(stratum.label or "strata", []).append(stratum.name.removeprefix(f"{stratum.label}="))
     for gap in record.gaps:
         if gap.metric == main:
-            _add(table, f"gap, {gap.label}: {gap.worst} − {gap.best}", *_cells(main, gap.value), "")
+            _add(table, f"gap, {gap.label}: {gap.worst} − {gap.best}", *_cells(record, main, gap.value), "")
     for label, members in small.items():
         _add(table, f"{label}, too few {kind}: {', '.join(members)}", "–", "", "", style="dim")
 
@@ -94,7 +94,11 @@ def _add(table: Table, *cells: str, style: str = "") -> None:
     table.add_row(*map(Text, cells), style=style)
 
 
-def _cells(metric: str, value: Value, part: bool = False) -> tuple[str, str]:
-    digits = numbers.decimals(metric, value.unit)
+def _label(record: Record, metric: str) -> str:
+    return numbers.plain(record.metric(metric).name)
+
+
+def _cells(record: Record, metric: str, value: Value, part: bool = False) -> tuple[str, str]:
+    digits = record.metric(metric).digits
     reason = "" if part and value.value is not None else value.reason
     return numbers.show(value, digits), numbers.show_interval(value, digits) or reason

@@ -16,7 +16,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from voxboard import backbones, heads, poolers, systems
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 
 SECONDS = 3
 FRAMES, STEPS = FramesSpec(13, 768, input_layer=True), 149  # what a base transformer makes of 3 s

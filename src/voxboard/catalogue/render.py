@@ -110,7 +110,7 @@ def task_rows(known: TaskFacts) -> list[tuple[str, str]]:
 
 def metric_rows(known: TaskFacts) -> list[list[str]]:
     """The rows of the table of metrics."""
-    return [[m.label, f"`{m.id}`", UNITS.get(m.unit, m.unit), m.better, m.meaning] for m in known.metrics]
+    return [[m.name, f"`{m.id}`", UNITS.get(m.unit, m.unit), m.better, m.meaning] for m in known.metrics]
 
 
 def rich_task(known: TaskFacts) -> RenderableType:

@@ -12,6 +12,7 @@ import tyro
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Limit, Size
+from voxboard.parts import Part
 from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
@@ -103,9 +104,8 @@ def _installation(args: Installation) -> int:
 def _one(kind: str, words: Sequence[str]) -> int:
     if not words or words[0].startswith("-"):
         raise UserError(f"Which {kind}?", f"Write voxboard doctor {kind} NAME, or voxboard doctor {kind}s for all.")
-    from voxboard import systems
 
-    part = systems.Part.parse(words[0])
+    part = Part.parse(words[0])
     parts = {kind: _config(kind, part)}
     flat = {"how": One()}
     shape = combine("Doctor", [("name", f"A {kind}: registered, or path/to/file.py:Class.")], flat, parts)
@@ -133,7 +133,7 @@ def _all(args: All) -> int:
     kind = args.kind.rstrip("s")
     rows: list[dict[str, Any]] = []
     for name in systems.registry(kind).names():
-        _config(kind, systems.Part(name))
+        _config(kind, Part(name))
         size = weights(subjects(kind, name, {})[0])
         if size is not None and size > args.largest:
             rows.append({"name": name, "passed": None, "parameters": size, "problem": "left out: over --largest"})

@@ -12,9 +12,9 @@ from voxboard.cli.log import board_command, closing
 from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
+from voxboard.parts import Part
 from voxboard.screen import dumps, print
 from voxboard.settings import Eval, Evaluation, Weights, words_for_paths
-from voxboard.systems import Part
 
 DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 

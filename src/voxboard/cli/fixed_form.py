@@ -17,9 +17,9 @@ from voxboard.cli.score import ScoreArgs
 from voxboard.cli.train import Task
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, printable
+from voxboard.parts import Part
 from voxboard.records.portable import HIDDEN
 from voxboard.settings import Eval, Evaluation, Weights
-from voxboard.systems import Part
 from voxboard.training.config import General, Training
 
 VERBS = ("eval", "score", "train")

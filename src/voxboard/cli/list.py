@@ -115,9 +115,9 @@ def _tasks(rows: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _corpora() -> dict[str, str]:
-    from voxboard.data.catalogue import CORPORA, corpora_root
+    from voxboard.data import catalogue
 
-    root = corpora_root()
+    root = catalogue.corpora_root()
     ready = {path.parent.name for path in root.glob("*/corpus.json")} if root.is_dir() else set()
-    known = {name: f"{entry.summary}{' (prepared)' if name in ready else ''}" for name, entry in CORPORA.items()}
+    known = {name: f"{catalogue.summary(name)}{' (prepared)' if name in ready else ''}" for name in catalogue.names()}
     return known | dict.fromkeys(sorted(ready - set(known)), "prepared folder")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from voxboard.data.prepare_options import Options
 from voxboard.data.unpack import unpack
 from voxboard.errors import UserError, unknown
 from voxboard.progress import bar
@@ -75,6 +76,16 @@ def download(name: str, folder: Path, subsets: Sequence[str] = ()) -> Path:
     for subset in subsets or archives:
         fetch_and_unpack(archives[subset], folder)
     return folder
+
+
+def librispeech(folder: Path, options: Options) -> Path:
+    """Fetch LibriSpeech, or the subsets that are asked for."""
+    return download("LibriSpeech", folder, options.subsets)
+
+
+def vctk(folder: Path, options: Options) -> Path:
+    """Fetch VCTK."""
+    return download("VCTK", folder, options.subsets)
 
 
 def fetch_and_unpack(archive: Archive, folder: Path) -> None:

@@ -20,14 +20,14 @@ from voxboard.errors import UserError
 WAV2VEC2_LETTERS = "ETAONIHSRDLUMWCFGYPBVK'XJQZ"
 
 
-def characters(texts: Iterable[str], normaliser: str = "none", upper: bool = False) -> Vocabulary:
+def characters(texts: Iterable[str], normalizer: str = "none", upper: bool = False) -> Vocabulary:
     """The blank, the space, and every character of the texts in code-point order."""
-    plain = Vocabulary(("", " "), normaliser=normaliser, upper=upper)
-    letters = {letter for text in texts for letter in plain.normalised(text)} - {" "}
-    return Vocabulary(("", " ", *sorted(letters)), normaliser=normaliser, upper=upper)
+    plain = Vocabulary(("", " "), normalizer=normalizer, upper=upper)
+    letters = {letter for text in texts for letter in plain.normalized(text)} - {" "}
+    return Vocabulary(("", " ", *sorted(letters)), normalizer=normalizer, upper=upper)
 
 
-def pieces(texts: Iterable[str], size: int, normaliser: str = "none", upper: bool = False) -> Vocabulary:
+def pieces(texts: Iterable[str], size: int, normalizer: str = "none", upper: bool = False) -> Vocabulary:
     """`size` tokens with the blank: the texts' characters and the pairs that are most frequent in turn.
 
     Fewer when every word is one piece before. The same texts in any order give the same pieces. Raises `UserError` for
@@ -35,8 +35,8 @@ def pieces(texts: Iterable[str], size: int, normaliser: str = "none", upper: boo
     """
     from tokenizers import models, trainers
 
-    plain = Vocabulary(("", " "), normaliser=normaliser, upper=upper)
-    words = Counter(word for text in texts for word in plain.normalised(text).split())
+    plain = Vocabulary(("", " "), normalizer=normalizer, upper=upper)
+    words = Counter(word for text in texts for word in plain.normalized(text).split())
     letters = {letter for word in words for letter in word} | {" "}
     if not words:
         raise UserError("There is no text to make pieces of.", "Train on a corpus with transcripts.")
@@ -50,7 +50,7 @@ def pieces(texts: Iterable[str], size: int, normaliser: str = "none", upper: boo
     tokenizer.train_from_iterator((f" {word}" for word in words.elements()), trainer)
     model = json.loads(tokenizer.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
-    return Vocabulary(("", *tokens), [tuple(pair) for pair in model["merges"]], normaliser, upper)
+    return Vocabulary(("", *tokens), [tuple(pair) for pair in model["merges"]], normalizer, upper)
 
 
 def wav2vec2_english() -> Vocabulary:
@@ -58,20 +58,20 @@ def wav2vec2_english() -> Vocabulary:
     return Vocabulary(("", "", "", "", " ", *WAV2VEC2_LETTERS), upper=True)
 
 
-def make(kind: str, texts: Sequence[str], normaliser: str = "none") -> Vocabulary:
+def make(kind: str, texts: Sequence[str], normalizer: str = "none") -> Vocabulary:
     """The vocabulary that a word asks for: `characters` or `bpe:SIZE` of the texts, or one that is there already.
 
     These are `wav2vec2`, its English letters, and `whisper:NAME`, the tokens of a checkpoint (hub id or folder).
     """
     name, _, size = kind.partition(":")
     if name == "characters" and not size:
-        return characters(texts, normaliser)
+        return characters(texts, normalizer)
     if name == "wav2vec2" and not size:
         return wav2vec2_english()
     if name == "bpe" and size.isdecimal():
-        return pieces(texts, int(size), normaliser)
+        return pieces(texts, int(size), normalizer)
     if name == "whisper" and size:
-        return whisper_tokens.load(size, normaliser)
+        return whisper_tokens.load(size, normalizer)
     raise UserError(
         f"There is no vocabulary {kind!r}.", "Ask for characters, bpe:500, wav2vec2 or whisper:openai/whisper-small."
     )
@@ -82,13 +82,12 @@ def from_dict(content: Any) -> Vocabulary:
     if isinstance(content, Mapping) and "tokenizer" in content:
         return whisper_tokens.from_dict(content)
     try:
-        fields = {name: content[name] for name in ("tokens", "merges", "normaliser", "upper")}
-        texts = [*fields["tokens"], fields["normaliser"]]
-        merges = [(str(left), str(right)) for left, right in fields.pop("merges")]
-        if len(content) != 4 or not all(isinstance(text, str) for text in texts):
+        tokens, normalizer, upper = content["tokens"], content["normaliser"], content["upper"]
+        merges = [(str(left), str(right)) for left, right in content["merges"]]
+        if len(content) != 4 or not all(isinstance(text, str) for text in [*tokens, normalizer]):
             raise ValueError
-        if not isinstance(fields["upper"], bool):
+        if not isinstance(upper, bool):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError("This is no vocabulary that voxboard wrote.", "Train the run again.") from error
-    return Vocabulary(merges=merges, **fields)
+    return Vocabulary(tokens, merges, normalizer, upper)

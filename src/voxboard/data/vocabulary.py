@@ -29,7 +29,7 @@ BLANK = 0
 class Vocabulary:
     """Tokens by index, and how a text is brought to them.
 
-    `normaliser` names what is done to a text first (`metrics.normalisers`), `upper` turns it into capitals, `merges`
+    `normalizer` names what is done to a text first (`metrics.normalizers`), `upper` turns it into capitals, `merges`
     are the pairs of pieces that become one, in order; without them every character is a token. Texts are brought to
     NFC, and a run of white space is one space, none at the ends: `decode(encode(text)) == normalised(text)`, less the
     characters that no token spells. These are left out, announced once and counted in `unknown`.
@@ -41,30 +41,30 @@ class Vocabulary:
         self,
         tokens: Sequence[str],
         merges: Sequence[tuple[str, str]] = (),
-        normaliser: str = "none",
+        normalizer: str = "none",
         upper: bool = False,
     ) -> None:
         self.tokens = tuple(tokens)
         self.merges = tuple((left, right) for left, right in merges)
-        self.normaliser = normaliser
+        self.normalizer = normalizer
         self.upper = upper
         self.unknown: Counter[str] = Counter()
         self._index = {token: index for index, token in enumerate(self.tokens) if token}
         self._letters = {token for token in self._index if len(token) == 1} | {" "}
-        self._normalise = normalizers.get(normaliser)
+        self._normalize = normalizers.get(normalizer)
         self._check()
 
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def normalised(self, text: str) -> str:
+    def normalized(self, text: str) -> str:
         """The text that tokens spell: normalised, in NFC, its words parted by single spaces."""
-        text = self._normalise(text)
+        text = self._normalize(text)
         return " ".join(unicodedata.normalize("NFC", text.upper() if self.upper else text).split())
 
     def encode(self, text: str) -> list[int]:
         """Token indices of a text, none for an empty one."""
-        text = self._known(self.normalised(text))
+        text = self._known(self.normalized(text))
         if not self.merges:
             return [self._index[letter] for letter in text]
         return list(self._pieces.encode(" " + text).ids) if text else []
@@ -100,7 +100,7 @@ class Vocabulary:
         return {
             "tokens": list(self.tokens),
             "merges": [list(pair) for pair in self.merges],
-            "normaliser": self.normaliser,
+            "normaliser": self.normalizer,  # as runs have it
             "upper": self.upper,
         }
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from voxboard.backbones.base import Backbone, Frames
+from voxboard.backbones.base import Backbone
+from voxboard.backbones.frames import Frames
 from voxboard.backbones.utterance import UtteranceEncoder
 from voxboard.embedding import cache_keys
 from voxboard.errors import BadAudio

@@ -16,8 +16,9 @@ from typing import Any
 
 from voxboard import code_digest, systems, trust
 from voxboard.errors import UserError
+from voxboard.parts import Part
 from voxboard.registry import Origin
-from voxboard.systems import Part, System
+from voxboard.systems import System
 
 # What makes no number: faces, files, settings (which are in records and names of cells by their values), catalogues
 # (whose lines are taken in for the parts that are used).

@@ -19,7 +19,8 @@ from voxboard.embedding.embed import embed
 from voxboard.errors import UserError
 from voxboard.files import existing
 from voxboard.model import Network
-from voxboard.systems import DEFAULT_HEAD, Part, System
+from voxboard.parts import Part
+from voxboard.systems import DEFAULT_HEAD, System
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.devices import device_of
 from voxboard.evaluation import code
 from voxboard.evaluation.encoder import Encoder
-from voxboard.evaluation.fields import fields_of
 from voxboard.model import Network
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.records import outputs as raw
 from voxboard.settings import Evaluation
 from voxboard.shown import shown
-from voxboard.systems import Part, System
+from voxboard.systems import System
 from voxboard.weights import weights_digest
 
 log = logging.getLogger("voxboard")
@@ -81,12 +81,13 @@ def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting,
         system=_system(encoder, network.encoder.backbone.spec),
         benchmark=benchmark_of(benchmark, benchmark.called(outputs), test.corpus, test.split),
         protocol=benchmark.protocol(outputs, evaluation, encoder.learned),
-        **fields_of(benchmark, measured),
+        **vars(measured),
+        metrics=tuple(metric.recorded() for metric in benchmark.metrics),
         cost=_cost(encoder, outputs),
         provenance=_provenance(encoder, outputs, setting, device, kept),
     )
     path = records.save(record, setting.records)
-    main = shown(benchmark.main_metric, record.values[benchmark.main_metric])
+    main = shown(record.metric(benchmark.main_metric), record.values[benchmark.main_metric])
     log.info("%s on %s: %s %s → %s", encoder.system.name, test.corpus.name, benchmark.main_metric, main, path.name)
     return record
 
@@ -143,6 +144,7 @@ def benchmark_of(benchmark: Benchmark, name: str, corpus: Corpus, split: str) ->
         synthetic=info.synthetic,
         licence=info.licence,
         source=info.source,
+        about=benchmark.about,
     )
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from voxboard import benchmarks
 from voxboard.errors import UserError
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.settings import Eval, Evaluation, Weights
-from voxboard.systems import Part
 from voxboard.training import run, run_folder
 
 

@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voxboard import benchmarks, catalogue, records, systems
+from voxboard import benchmarks, catalogue, records
 from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named
 from voxboard.grids.plan import Job
 from voxboard.grids.spec import Cell
 from voxboard.grids.workspace import Workspace
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.training.config import Training, training_of
 
@@ -100,7 +101,7 @@ def _remembered(cell: Cell, known: Sequence[Record]) -> float | None:
     return tested + cell.trainings * training.nb_total_step * sum(steps) / len(steps) if steps else None
 
 
-def _same(done: records.Part | None, asked: systems.Part) -> bool:
+def _same(done: records.Part | None, asked: Part) -> bool:
     return done is not None and (done.name, dict(done.options)) == (asked.name, dict(asked.options))
 
 

@@ -178,17 +178,15 @@ def _ok(workspace: Workspace, named: Named) -> bool:
 
 def _result(named: Named, workspace: Workspace) -> Result:
     """What the record of a cell says, as a line."""
-    from voxboard.boards.names import label
-    from voxboard.shown import decimals, show
+    from voxboard.shown import show
 
     record = workspace.record(named.id)
     assert record is not None
     about = describe(named.cell, record)
     if record.status == "failed":
         return Result(named.id, False, f"{'failed':28}{about}: {record.reason}")
-    main = record.benchmark.main_metric
-    value = record.values[main]
-    return Result(named.id, True, f"{label(main)} {show(value, decimals(main, value.unit))}".ljust(28) + about)
+    metric = record.metric(record.benchmark.main_metric)
+    return Result(named.id, True, f"{metric.name} {show(record.values[metric.id], metric.digits)}".ljust(28) + about)
 
 
 def describe(cell: Cell, record: Record | None = None) -> str:

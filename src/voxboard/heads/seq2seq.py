@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from voxboard import weights
 from voxboard.backbones import ssl_checkpoints
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.errors import UserError, first_line
 from voxboard.heads.base import Head
 from voxboard.limits import SizeOrZero

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from voxboard import records
 from voxboard.errors import UserError
 from voxboard.evaluation import code
-from voxboard.evaluation.fields import fields_of
 from voxboard.text_files import is_hidden
 
 if TYPE_CHECKING:
-    from voxboard.benchmarks.base import Benchmark, Measured
+    from voxboard.benchmarks.base import Benchmark
 
 WHO = {
     "speaker": "",
@@ -66,9 +65,8 @@ class Source:
 def record_of(
     source: Source,
     benchmark: Benchmark,
-    measured: Measured,
+    measured: records.Measured,
     protocol: records.Protocol,
-    cluster_by: str,
     save: Callable[[Path, str], None],
 ) -> records.Record:
     """The record, marked as imported; its protocol says so too, as nobody here knows how the outputs were made.
@@ -103,18 +101,19 @@ def record_of(
                 **({"user_code": source.user_code} if source.user_code else {}),
             },
         ),
-        **fields_of(benchmark, measured, cluster_by),
+        **vars(measured),
+        metrics=tuple(metric.recorded() for metric in benchmark.metrics),
         status="imported",
-        reason="; ".join(part for part in (f"imported from {where}", WHO[cluster_by]) if part),
+        reason="; ".join(part for part in (f"imported from {where}", WHO[benchmark.clustered_by]) if part),
     )
 
 
-def checked(found: Measured) -> Measured:
+def checked(measured: records.Measured) -> records.Measured:
     """Raises `UserError` where a number is infinite or none, which no record can hold."""
-    for metric, interval in found.values.items():
-        if not math.isfinite(interval.value):
+    for metric, value in measured.values.items():
+        if value.value is not None and not math.isfinite(value.value):
             raise UserError(f"{metric} has no finite value on these items.", "Check the reference.")
-    return found
+    return measured
 
 
 def digest(path: Path) -> str:

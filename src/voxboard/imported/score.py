@@ -126,7 +126,7 @@ def _diarization(args: Score, arguments: Sequence[str] | None, rttm: Path) -> Re
 
 def _diarizer(args: Score, arguments: Sequence[str] | None) -> Record:
     from voxboard.imported import tasks
-    from voxboard.systems import Part
+    from voxboard.parts import Part
 
     if not args.corpus:
         raise UserError("--diarizer needs a prepared corpus of recordings.", "Pass --corpus NAME.")

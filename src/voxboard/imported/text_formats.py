@@ -37,7 +37,7 @@ def candidates(source: Source) -> list[Reading]:
     """
     if not source.lines:
         raise UserError(f"{source.name} holds no texts.", "A line is an id, a space, and the text.")
-    for reader in (text_json.recognise, text_tables.recognise):
+    for reader in (text_json.recognize, text_tables.recognize):
         if reading := reader(source):
             return [reading]
     readers = (trn, text_tables.bars_after_words, _stm, _ctm, _kaldi)

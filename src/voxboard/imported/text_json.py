@@ -16,7 +16,7 @@ from voxboard.text_files import stem_of
 _ADVICE = 'A line is {"id": …, "text": …}.'
 
 
-def recognise(source: Source) -> Reading | None:
+def recognize(source: Source) -> Reading | None:
     """The reading of a text in JSON; None for any other. Raises `UserError` for JSON without ids and texts."""
     start = source.lines[0][1].lstrip()[:1]
     named = source.suffix in ("json", "jsonl", "ndjson")

@@ -13,7 +13,7 @@ _SEPARATORS = ("\t", ",", ";", "|")
 _NAMED = ("csv", "tsv")
 
 
-def recognise(source: Source) -> Reading | None:
+def recognize(source: Source) -> Reading | None:
     """The reading of a table; None for any other text. Raises `UserError` for one whose header lacks id or text."""
     if separator := _header(source):
         ids = tuple(name for _, name, _ in _rows(source, separator))

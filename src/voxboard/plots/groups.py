@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from voxboard.boards.forest import ends, shown_unit
 from voxboard.boards.groups import Division, Group, divisions
-from voxboard.boards.names import label
 from voxboard.boards.numbers import plain, show, show_interval
 from voxboard.plots.style import COLOURS, INK, LINE, SOFT, heading, panels, plain_axes, styled
 from voxboard.records import Record, Value
@@ -130,4 +129,4 @@ def _words(axes: Axes, height: float, text: str) -> int:
 
 def _unit(part: Division, value: Value) -> str:
     unit = plain(shown_unit(value.unit))
-    return f"{label(part.metric)} ({unit})" if unit else label(part.metric)
+    return f"{part.metric.name} ({unit})" if unit else part.metric.name

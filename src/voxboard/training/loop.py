@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from voxboard import parallel, progress
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.benchmarks.base import Items
 from voxboard.data.augment import Augmenter
 from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, mixed

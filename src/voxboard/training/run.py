@@ -17,8 +17,9 @@ from voxboard.errors import UserError
 from voxboard.evaluation import evaluate
 from voxboard.evaluation.encoder import Encoder, untrained
 from voxboard.evaluation.evaluate import Setting
+from voxboard.parts import Part
 from voxboard.settings import Evaluation, Weights, flags
-from voxboard.systems import Part, System
+from voxboard.systems import System
 from voxboard.training import run_folder
 from voxboard.training.config import General, RunConfig, part_flags, task_flags
 from voxboard.training.start import Outcome, bank_key, carry_out, created, refuse_seen

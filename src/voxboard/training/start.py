@@ -21,8 +21,8 @@ from voxboard.errors import UserError
 from voxboard.evaluation import evaluate
 from voxboard.evaluation.encoder import Encoder
 from voxboard.evaluation.evaluate import Setting
+from voxboard.parts import Part
 from voxboard.settings import Weights
-from voxboard.systems import Part
 from voxboard.training import run_folder
 from voxboard.training.config import RunConfig
 from voxboard.training.interrupts import Interrupted, again

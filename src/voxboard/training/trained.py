@@ -14,8 +14,8 @@ from voxboard.data.targets import Targets
 from voxboard.errors import UserError
 from voxboard.evaluation.encoder import Encoder
 from voxboard.model import Network
+from voxboard.parts import Part
 from voxboard.settings import Weights, words_for_paths
-from voxboard.systems import Part
 from voxboard.training import averaging, checkpoint, run_folder, search
 from voxboard.training.config import RunConfig
 

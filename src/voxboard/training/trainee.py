@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard import parallel, progress
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
 from voxboard.data.labels import MISSING
@@ -241,9 +241,8 @@ class Trainee:
 
     def _error(self, error: float) -> str:
         """A validation error as the main metric is shown, in its unit."""
-        metric = self.benchmark.main_metric
-        unit, better = self.benchmark.unit(metric)
-        return shown(metric, Value(error, better, unit, reason="-"))
+        metric = self.benchmark.metric(self.benchmark.main_metric)
+        return shown(metric, Value(error, metric.better, metric.unit, reason="-"))
 
     def _found(self, valid: Items, show_progress: bool, kept: Store | None) -> Fixed:
         """What a validation fixes. Nothing that scores are normalised with is known yet."""

@@ -62,7 +62,7 @@ def scan(folder: Path, options: Options) -> Scan:
         )
     labelled = is_labelled(table)
     rows, header = read_labels(table, options.columns) if labelled else read_table(table)
-    columns = recognise(header, {} if labelled else options.columns, table)
+    columns = recognize(header, {} if labelled else options.columns, table)
     if options.split is not None:  # everything goes into that one, whatever the table says
         columns.pop("split", None)
     files = _Files(folder, table)
@@ -127,7 +127,7 @@ def read_table(table: Path) -> tuple[list[dict[str, str]], list[str]]:
     return content.dicts(), [name for name in content.header if name]
 
 
-def recognise(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> dict[str, str]:
+def recognize(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> dict[str, str]:
     """Our name → the table's, as mapped and else by the usual names. Raises `UserError` for what is not there."""
     for ours, theirs in mapped.items():
         if ours not in COLUMNS:

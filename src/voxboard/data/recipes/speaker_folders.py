@@ -46,7 +46,7 @@ def scan(root: Path) -> Scan:
 def _usable(table: Path) -> bool:
     _, header = tables.read_table(table)
     try:
-        tables.recognise(header, {}, table)
+        tables.recognize(header, {}, table)
     except UserError:
         return False
     return True

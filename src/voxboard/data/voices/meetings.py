@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxboard.data.corpus import DESCRIPTION, Corpus, CorpusInfo, attributes_of, speaker_of
+from voxboard.data.prepare_options import Options
 from voxboard.data.voices.corpus import find_or_make
 from voxboard.errors import UserError
 from voxboard.files import write_text
@@ -55,6 +56,11 @@ class Meeting:
     turns: list[Turn]
 
 
+def make(folder: Path, options: Options) -> Corpus:
+    """Make Voices-meetings with the seed that the user gives."""
+    return make_meetings(folder, seed=options.seed or 0)
+
+
 def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> Corpus:
     """Mixes meetings out of a prepared Voices, which is made first where it is not there.
 
@@ -84,8 +90,6 @@ def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> 
     root = folder.absolute()
     found = recordings.Recordings(root, recordings.by_name(root / "audio"), parts, voices.info.notes, VERSION)
     info = CorpusInfo("Voices-meetings", licence=voices.info.licence, source=voices.info.source, synthetic=True)
-    from voxboard.data.prepare_options import Options
-
     return recordings.write(found, info, folder, Options())
 
 

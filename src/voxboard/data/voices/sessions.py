@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo, attributes_of, speaker_of
+from voxboard.data.prepare_options import Options
 from voxboard.data.voices.corpus import find_or_make
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
 VERSION = "1"
+
+
+def make(folder: Path, _: Options) -> Corpus:
+    """Make Voices-sessions, which has no options."""
+    return make_sessions(folder)
 
 
 def make_sessions(folder: Path, voices: Corpus | None = None) -> Corpus:
