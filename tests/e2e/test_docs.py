@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.benchmarks.test_diarization_task import corpus_of, recording
+from tests.diarization.sources import conversation
+from tests.diarization.test_pipeline import TEST
 from voxboard.cli import COMMANDS, main
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
@@ -62,6 +65,22 @@ def test_the_recipe_of_the_extending_page_is_prepared_and_evaluated(here: Path) 
     assert (label_of(cut, "text"), label_of(cut, "session")[2:]) in (("a word", "1"), ("a word", "2"))
     assert (corpus.info.licence, corpus.info.source) == ("CC-BY-4.0", "https://example.org/reading")
     assert main([*shlex.split(evaluate)[1:], "--replicates", "20"]) == 0
+
+
+def test_the_tracker_and_the_diarizer_of_the_extending_page_work(here: Path) -> None:
+    for name in ("lines.py", "loud.py"):
+        (here / name).write_text(_extending(name)[0])
+    words = "--nb_total_step 2 --nb_steps_eval 2 --batch_size 4 --skiptest --device cpu --trackers lines.py:Lines"
+    assert main(["train", "Voices", "fbank+statistics+softmax", *words.split()]) == 0
+    (file,) = here.glob("results/runs/*/lines.txt")
+    assert {line.split()[0] for line in file.read_text().splitlines()[1:]} == {"2", "in"}
+    conversation(here, "talk", TEST, 12.5)
+    corpus = corpus_of(here, test=[recording(here / "talk.wav", TEST)])
+    words = f"--diarizer loud.py:Loud(level=0.0001) --corpus {corpus.folder} --replicates 50"
+    assert main(["score", *words.split()]) == 0
+    (record,) = (json.loads(path.read_text()) for path in here.glob("results/records/**/*.json"))
+    assert record["system"]["name"] == "Loud"
+    assert record["values"]["der@collar=0.25"]["value"] < 1
 
 
 def test_the_python_of_the_measuring_page_runs_from_top_to_bottom(here: Path) -> None:

@@ -16,6 +16,7 @@ DESCRIPTION = """Measure what another toolkit computed, and write a record that 
   voxboard score --trials list.txt --scores scores.txt --corpus Vox1 --system TitaNet
   voxboard score --rttm hypothesis/ --reference reference/ --uem all.uem --corpus AMI --collar 0
   voxboard score --hypotheses hyp.txt --references ref.txt --corpus LibriSpeech --speakers utt2spk
+  voxboard score --diarizer file.py:Class --corpus Voices-meetings
 
 Scores, with labels from the list or the file: `enrol test score` (Kaldi, 3D-Speaker, BOSARIS), `score file file`
 (VoxSRC), `enrol test score target|nontarget` (WeSpeaker), `enrol test 1|0 score` (SpeechBrain), `score 1|0 enrol test`

@@ -41,6 +41,8 @@ class Source:
     replicates: int = 1000
     arguments: Sequence[str] | None = None  # of the command that makes the record again
     formats: Mapping[str, str] = field(default_factory=dict)  # how files were read, by the names of `files`
+    outputs: str = ""  # digest of outputs that were computed here and lie in no file
+    user_code: str = ""  # digest of the user's code that computed them
     runs: Path | None = None  # where a folder with the outputs, as our own runs leave them, is made; None = nowhere
 
     @property
@@ -57,7 +59,7 @@ class Source:
         if self.runs is None:
             return ""
         content = "".join(f"{name}\t{digest(path)}\n" for name, path in self.files.items())
-        return f"imported-{hashlib.sha256((content + protocol).encode()).hexdigest()[:12]}"
+        return f"imported-{hashlib.sha256((content + self.outputs + protocol).encode()).hexdigest()[:12]}"
 
 
 def record_of(
@@ -96,6 +98,7 @@ def record_of(
                 **{name: digest(path) for name, path in source.files.items()},
                 "items": protocol.items.digest,
                 "measuring_code": code.importing(),
+                **({"user_code": source.user_code} if source.user_code else {}),
             },
         ),
         **vars(measured),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from voxboard import trust
 from voxboard.errors import UserError
 from voxboard.limits import NotNegative, Replicates, Seed
 
@@ -29,6 +30,9 @@ class Score:
     """Turns of the reference: an RTTM file or a folder of them."""
     uem: Path | None = None
     """What is scored of each recording: a UEM file or a folder of them."""
+    diarizer: str = ""
+    """A diarizer that is run on the recordings of the prepared corpus --corpus: the name of an installed one, or
+    file.py:Class, with options in brackets."""
     hypotheses: Path | None = None
     """Transcripts of a system."""
     references: Path | None = None
@@ -83,15 +87,17 @@ class Score:
 
 def record_of(args: Score, arguments: Sequence[str] | None = None) -> Record:
     """Return the record of what the settings name; `arguments` is the command that it keeps."""
-
-    chosen = [path for path in (args.scores, args.rttm, args.hypotheses) if path is not None]
-    if len(chosen) != 1:
-        raise UserError("One of --scores, --rttm and --hypotheses says what is scored.", "See voxboard score --help.")
+    if sum(map(bool, (args.scores, args.rttm, args.diarizer, args.hypotheses))) != 1:
+        raise UserError(
+            "One of --scores, --rttm, --diarizer and --hypotheses says what is scored.", "See voxboard score --help."
+        )
     from voxboard.imported import speakers
 
     owners = speakers.known(args.speakers) if args.speakers else None
     if args.scores:
         return _verification(args, arguments, args.scores, owners)
+    if args.diarizer:
+        return _diarizer(args, arguments)
     if args.rttm:
         return _diarization(args, arguments, args.rttm)
     assert args.hypotheses is not None
@@ -116,6 +122,21 @@ def _diarization(args: Score, arguments: Sequence[str] | None, rttm: Path) -> Re
     pair |= {"uem": _there(args.uem)} if args.uem else {}
     scoring = (args.uem, args.collar, args.skip_overlap, args.mapping, args.merge_touching, args.span)
     return tasks.diarization(_source(args, pair, arguments), pair["rttm"], pair["reference"], *scoring)
+
+
+def _diarizer(args: Score, arguments: Sequence[str] | None) -> Record:
+    from voxboard.imported import tasks
+    from voxboard.parts import Part
+
+    if not args.corpus:
+        raise UserError("--diarizer needs a prepared corpus of recordings.", "Pass --corpus NAME.")
+    part = Part.parse(args.diarizer)
+    source = replace(
+        _source(args, {}, arguments),
+        system=args.system or part.name.rpartition(trust.MARK)[2],
+        origin=args.origin or f"the diarizer {part}",
+    )
+    return tasks.diarizer(source, part, args.collar, args.skip_overlap)
 
 
 def _transcription(
@@ -144,7 +165,7 @@ def _there(path: Path | None, flag: str = "") -> Path:
 def _source(args: Score, files: dict[str, Path], arguments: Sequence[str] | None) -> Source:
     from voxboard.imported.record import Source
 
-    names = [path.name.removesuffix(".gz") for path in files.values()]
+    names = [path.name.removesuffix(".gz") for path in files.values()] or [""]
     return Source(
         system=args.system or names[0],
         corpus=args.corpus or names[min(1, len(names) - 1)],

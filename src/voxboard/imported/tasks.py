@@ -16,11 +16,13 @@ from voxboard import records
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError, printable
+from voxboard.evaluation import code
 from voxboard.imported import scores, speakers, texts
 from voxboard.imported.record import Source, checked, record_of
 from voxboard.imported.speakers import Speakers
 from voxboard.metrics import bootstrap
 from voxboard.metrics.nist_text import Rules
+from voxboard.parts import Part
 from voxboard.settings import Evaluation
 from voxboard.trials import Trials
 
@@ -173,6 +175,31 @@ def diarization(
         both.write(folder / f"recordings-{stem}.csv", ERRORS)
 
     return record_of(source, benchmark, checked(measured), protocol, save)
+
+
+def diarizer(source: Source, part: Part, collar: float = 0.25, skip_overlap: bool = False) -> records.Record:
+    """The record of a diarizer with a pipeline of its own on the recordings of a prepared corpus.
+
+    Raises `UserError` for a corpus without recordings and for turns that are none.
+    """
+    from voxboard.benchmarks.diarization import DiarizationTask, Diarized
+    from voxboard.data.catalogue import find_corpus
+    from voxboard.diarization import external
+
+    benchmark = DiarizationTask(DiarizationTask.Config(collar=collar, skip_overlap=skip_overlap))
+    items = benchmark.items(find_corpus(source.corpus), source.split)
+    turns = external.diarized(external.REGISTRY.create(part.name, **part.options), items.conversations)
+    outputs = Diarized(items, Spent(), turns, {})
+    measured = checked(benchmark.measure(outputs, None, **source.resampling))
+    protocol = benchmark.protocol(outputs, Evaluation(), None)
+    protocol = replace(protocol, crop=records.Crop("unknown"), options=UNKNOWN)
+    own = code.user_digests([(part.name, part.options)])
+    source = replace(
+        source,
+        outputs=hashlib.sha256(repr(sorted(turns.items())).encode()).hexdigest(),
+        user_code=code.user_code(own) if own else "",
+    )
+    return record_of(source, benchmark, measured, protocol, partial(benchmark.save, outputs))
 
 
 def _regions(
