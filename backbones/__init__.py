@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SSL = "voxboard.backbones.ssl:SSL"
 SPEECHBRAIN = "voxboard.backbones.speechbrain:SpeechBrain"
+SPEECHBRAIN_ENCODER = "voxboard.backbones.speechbrain_encoder:SpeechBrainEncoder"
 ZIPFORMER = "voxboard.backbones.zipformer:Zipformer"
 WHISPER = "voxboard.backbones.whisper:Whisper"
 
@@ -270,6 +271,19 @@ REGISTRY = Registry(
             {"cfg": "speechbrain/spkrec-xvect-voxceleb"},
             source="Snyder et al., X-vectors, ICASSP 2018, table 1, as in SpeechBrain",
             weights="Apache-2.0",
+        ),
+        "speechbrain-resnet": Entry(
+            SPEECHBRAIN_ENCODER,
+            "ResNet of SpeechBrain's hub by its own class",
+            {"encoder": "speechbrain.lobes.models.ResNet:ResNet", "cfg": "speechbrain/spkrec-resnet-voxceleb"},
+            source="Villalba et al., Speaker recognition in SRE18 and SITW, CSL 60, 2020, as in SpeechBrain",
+            weights="Apache-2.0",
+        ),
+        "speechbrain": Entry(
+            SPEECHBRAIN_ENCODER,
+            "any encoder of SpeechBrain's by its own class",
+            source="Ravanelli et al., SpeechBrain, arXiv 2106.04624",
+            weights="see the checkpoint's card",
         ),
     },
     prefixes={

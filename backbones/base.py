@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +27,7 @@ __all__ = [
     "FramesSpec",
     "WaveformModel",
     "Weights",
+    "of_equal_length",
     "pad_short",
     "padding",
     "silenced",
@@ -114,6 +116,13 @@ def padding(lengths: Tensor, steps: int) -> Tensor | None:
     if torch.compiler.is_exporting():  # a program cannot branch on values
         return ~mask
     return None if bool(mask.all()) else ~mask
+
+
+def of_equal_length(lengths: Tensor) -> Iterator[tuple[int, list[int]]]:
+    """Yield every length of `lengths` [B], ascending, with the rows that have it."""
+    counts = lengths.tolist()
+    for length in sorted(set(counts)):
+        yield length, [row for row, count in enumerate(counts) if count == length]
 
 
 def silenced(x: Tensor, padded: Tensor | None) -> Tensor:

@@ -42,6 +42,7 @@ class FramesSpec:
     """The sizes that a pooler needs to know: `layers` L, `size` D, `hop` seconds per frame.
 
     `input_layer` tells whether layer 0 is the input embedding of a transformer (which UniPool leaves out).
+    `hop` is infinite where one frame stands for the whole utterance: the backbone pools by itself.
     `native` names the registered pooler that the backbone was published with, and its options.
     """
 

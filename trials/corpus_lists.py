@@ -89,7 +89,7 @@ def copy(
     splits: Mapping[str, str],
     options: Options,
 ) -> tuple[dict[str, str], list[str]]:
-    """Puts the lists into a corpus's folder: whole, or filtered to the trials within their split.
+    """Put the lists into a corpus's folder: whole, or filtered to the trials within their split.
 
     Returns split → file name, and what there is to say about it. Raises `UserError` when a list of the user's names
     utterances that are not there; one that the corpus brings along is then left out.
@@ -124,7 +124,7 @@ def copy(
 
 
 def tidy(folder: Path, kept: Mapping[str, str]) -> None:
-    """Removes the lists of an earlier corpus in the same folder."""
+    """Remove the lists of an earlier corpus in the same folder."""
     for file in (file for split in SPLITS for file in folder.glob(f"trials-{split}.*")):
         if file.name.removesuffix(".json") not in kept.values():
             file.unlink()
@@ -147,7 +147,7 @@ def _described(
 
 
 def _both(kept: Trials, path: Path, split: str) -> Trials:
-    """Raises `UserError` unless there are target and non-target trials."""
+    """Raise `UserError` unless there are target and non-target trials."""
     if not kept.targets or not kept.non_targets:
         raise UserError(
             f"{path.name} has {kept.targets} target and {kept.non_targets} non-target trials within the {split} split.",

@@ -18,7 +18,7 @@ from voxboard.trials.table import Trials
 
 
 def read(path: str | Path) -> Trials:
-    """Reads a trial list; the format is found from all its lines, gzip from its first bytes.
+    """Read a trial list; the format is found from all its lines, gzip from its first bytes.
 
     A sidecar beside it is not read: `voxboard trials check` compares the two. Raises `UserError` that names the file,
     and the line where there is one.
@@ -55,7 +55,7 @@ def write(
     format: str | None = None,  # noqa: A002
     sidecar: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes a trial list and its sidecar `<path>.json`, both whole or not at all; the same trials give the same bytes.
+    """Write a trial list and its sidecar `<path>.json`, both whole or not at all; the same trials give the same bytes.
 
     `format` is unipool, nist, voxceleb, kaldi or wespeaker (the same as kaldi); by default unipool for `*.csv`, nist
     for `*.tsv`, else voxceleb. Only unipool and nist keep the match columns. `*.gz` is compressed. `sidecar` is what to

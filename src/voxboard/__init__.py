@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from voxboard.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from voxboard import backbones as backbones
     from voxboard import benchmarks as benchmarks
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from voxboard.api import load as load
     from voxboard.api import score as score
     from voxboard.api import train as train
-
-__version__ = "0.1.0"
 
 _FUNCTIONS = frozenset({"board", "compare", "embed", "evaluate", "load", "score", "train"})
 _MODULES = frozenset({"backbones", "benchmarks", "boards", "heads", "metrics", "plots", "poolers", "records", "trials"})

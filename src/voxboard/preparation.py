@@ -43,7 +43,7 @@ _ONLY: Mapping[Kind, tuple[str, ...]] = {
 def prepare(
     data: str, data_path: Path | None = None, out: Path | None = None, options: Options | None = None
 ) -> Corpus:
-    """Makes the corpus DATA, a known name or a folder with a table, and writes it to `out`.
+    """Make the corpus DATA, a known name or a folder with a table, and write it to `out`.
 
     `data_path` is the folder with its audio, `out` by default `corpora_root() / name`. Raises `UserError` for what is
     missing and `BadAudio` for files that cannot be read.
@@ -129,7 +129,7 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
 
 
 def _check_speakers(options: Options) -> None:
-    """Raises `UserError` where the speakers of splits are named and something else says who is in them, too."""
+    """Raise `UserError` where the speakers of splits are named and something else says who is in them, too."""
     if options.valid_speakers and not options.test_speakers:
         raise UserError("Validation speakers are named, and no test speakers.", "Add --test_speakers NAME …")
     for name in ("split", "valid_trials", "test_trials", "seed"):
@@ -140,7 +140,7 @@ def _check_speakers(options: Options) -> None:
 
 
 def _mixture(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
-    """Puts corpora together under the name DATA."""
+    """Put corpora together under the name DATA."""
     from voxboard.data import mixture
 
     given = replace(options, mixture=None, name=None, audio_root=())
@@ -154,7 +154,7 @@ def _mixture(data: str, data_path: Path | None, out: Path | None, options: Optio
 
 
 def _check_kind(data: str, kind: Kind, options: Options) -> None:
-    """Raises `UserError` for what says nothing about a corpus of this kind."""
+    """Raise `UserError` for what says nothing about a corpus of this kind."""
     for name in _ONLY[kind]:
         if getattr(options, name):
             advice = "Leave it out." if kind == "recordings" else "Leave it out, or pass --rttm for recordings."
@@ -207,7 +207,7 @@ def _checked(name: str) -> str:
 
 
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
-    """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
+    """Read the headers, split the speakers, and write the corpus with its trial lists."""
     from voxboard.data import advice, recordings
     from voxboard.data.earlier import earlier
     from voxboard.data.scan import to_cuts

@@ -119,6 +119,7 @@ LAYOUTS: dict[str, tuple[Rule, ...]] = {
         Rule("fc.conv.", "pooler", "project.", matrix),
     ),
     "speechbrain-xvector": (Rule("", "backbone", "network."), Rule("blocks.16.w.", "pooler", "project.")),
+    "speechbrain-encoder": (Rule("", "backbone", "network."),),
     "aam": (Rule("", "head", "", classes_first),),
     "aam-columns": (Rule("", "head", "", classes_last),),
     "multi-head-aam": (Rule("", "head"),),

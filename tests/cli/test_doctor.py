@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from voxboard.cli import main
+from voxboard.cli.doctor_installation import findings
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "examples" / "plugin"
@@ -308,3 +309,10 @@ def test_the_doctor_of_the_extending_page_finds_nothing(tmp_path: Path, monkeypa
     assert main(shlex.split(first)[1:]) == 0
     (snippet,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
     exec(compile(snippet, "docs/extending.md", "exec"), {})
+
+
+def test_an_installation_without_the_voices_is_whole_and_says_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    finding = next(one for one in findings() if one.check == "espeak")
+    assert finding.passed is None
+    assert "voxboard[voices]" in finding.advice

@@ -1,1 +1,1 @@
-"""A backbone, a pooler, a head and a task for voxboard."""
+"""A part of every kind for voxboard."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxboard.boards.forest import LINE, axis, ends, position, shown_unit, ticks_of
-from voxboard.boards.groups import Division, Group, divisions
+from voxboard.boards.groups import Division, GroupLine, divisions
 from voxboard.boards.model import Column, Panel
 from voxboard.boards.numbers import show, show_interval
 from voxboard.records import Filed, Value
@@ -16,7 +16,7 @@ from voxboard.records import Filed, Value
 class GroupMark:
     """One group; positions in percent of the width, empty where there is no number."""
 
-    group: Group
+    group: GroupLine
     y: float  # pixels
     low: str
     x: str
@@ -67,7 +67,7 @@ def _forest(part: Division, column: Column, span: tuple[float, float, float], ov
     )
 
 
-def _mark(group: Group, place: int, digits: int, start: float, end: float) -> GroupMark:
+def _mark(group: GroupLine, place: int, digits: int, start: float, end: float) -> GroupMark:
     y = (place + 0.5) * LINE
     if group.value is None:
         return GroupMark(group, y, "", "", "", "", "")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voxboard import records
 from voxboard.boards.model import Panel, Row
 from voxboard.boards.numbers import number, plain, scale, show, show_interval
 from voxboard.metrics.enough import SPEAKERS, too_few
-from voxboard.records import Gap, Metric, Record, Value
+from voxboard.records import Gap, Group, Metric, Record, Value
 
 MOST = 12  # groups under one label that are drawn; more, such as a test's recordings, are told in a sentence
 
 
 @dataclass(frozen=True)
-class Group:
-    """The speakers or utterances that share a label's value."""
+class GroupLine:
+    """A group of a record in one metric: a line of a table, a mark of a picture."""
 
     name: str  # "female"
     count: int
@@ -32,7 +31,7 @@ class Division:
 
     label: str  # "gender"
     metric: Metric
-    groups: tuple[Group, ...]
+    groups: tuple[GroupLine, ...]
     gap: Gap | None
 
     @property
@@ -60,11 +59,11 @@ class Division:
         return f"From {ends}, half of the {len(known)} up to {show(middle[2], self.digits)}."
 
     @property
-    def worst(self) -> Group | None:
+    def worst(self) -> GroupLine | None:
         return next((group for group in self.groups if group.worst), None)
 
     @property
-    def best(self) -> Group | None:
+    def best(self) -> GroupLine | None:
         return next((group for group in self.groups if group.best), None)
 
     @property
@@ -132,24 +131,24 @@ def divisions(record: Record, metric: str | None = None) -> tuple[Division, ...]
 
 
 def _division(record: Record, name: str, metric: str) -> Division:
-    strata = [stratum for stratum in record.strata if stratum.label == name]
+    members = [group for group in record.strata if group.label == name]
     gap = next((gap for gap in record.gaps if (gap.label, gap.metric) == (name, metric)), None)
     described = record.metric(metric)
-    return Division(plain(name), described, tuple(_group(stratum, described, gap) for stratum in strata), gap)
+    return Division(plain(name), described, tuple(_group(group, described, gap) for group in members), gap)
 
 
-def _group(stratum: records.Group, metric: Metric, gap: Gap | None) -> Group:
-    value = stratum.values.get(metric.id)
+def _group(group: Group, metric: Metric, gap: Gap | None) -> GroupLine:
+    value = group.values.get(metric.id)
     measured = value if value and value.value is not None else None
-    reason = stratum.reason or (value.reason if value else "") or f"{metric.name} was not measured"
-    return Group(
-        name=short(stratum),
-        count=stratum.count,
-        targets=stratum.targets,
+    reason = group.reason or (value.reason if value else "") or f"{metric.name} was not measured"
+    return GroupLine(
+        name=short(group),
+        count=group.count,
+        targets=group.targets,
         value=measured,
         reason="" if measured else plain(reason),
-        worst=bool(measured and gap and gap.worst == stratum.name),
-        best=bool(measured and gap and gap.best == stratum.name),
+        worst=bool(measured and gap and gap.worst == group.name),
+        best=bool(measured and gap and gap.best == group.name),
     )
 
 
@@ -158,6 +157,6 @@ def counted(label: str, kind: str) -> str:
     return "turns" if label == "recording" else kind
 
 
-def short(stratum: records.Group) -> str:
+def short(group: Group) -> str:
     """`gender=female` → "female" under its own label."""
-    return plain(stratum.name.removeprefix(f"{stratum.label}=")) or plain(stratum.name)
+    return plain(group.name.removeprefix(f"{group.label}=")) or plain(group.name)

@@ -55,7 +55,8 @@ def rows(facts: Facts) -> list[tuple[str, str]]:
     found += [("parameters", parameters), ("cost", cost)]
     if "layers" in size:
         layers = "1 layer" if size["layers"] == 1 else f"{size['layers']} layers"
-        found.append(("output", f"{size['frames_per_second']:g} frames per second, {layers} of {size['size']}"))
+        often = f"{size['frames_per_second']:g} frames per second" if size["frames_per_second"] else "one frame"
+        found.append(("output", f"{often}, {layers} of {size['size']}"))
     if "embedding" in size:
         found.append(("output", f"an embedding of {size['embedding']}"))
     if "batching" in size:

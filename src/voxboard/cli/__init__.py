@@ -78,7 +78,7 @@ def _called(words: Sequence[str]) -> int:
         print(usage())
         return 0
     if words[0] in ("-V", "--version"):
-        from voxboard import __version__
+        from voxboard.version import __version__
 
         print(__version__)
         return 0

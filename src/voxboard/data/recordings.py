@@ -131,7 +131,7 @@ def by_name(folder: Path, channel: str = "") -> dict[str, Path]:
 
 
 def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -> Corpus:
-    """Reads the headers and writes the corpus.
+    """Read the headers and write the corpus.
 
     Raises `UserError` for an annotated recording without audio and `BadAudio` for audio that cannot be read, unless
     `skip_bad_audio` leaves them out, counted.
@@ -182,7 +182,7 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
 
 
 def _annotate(cut: Cut, turns: Sequence[Turn], uem: Sequence[Region] | None) -> None:
-    """Makes a cut of a whole file a recording with its turns; those of zero length say nothing and are left out."""
+    """Make a cut of a whole file a recording with its turns; those of zero length say nothing and are left out."""
     from lhotse import SupervisionSegment
 
     cut.supervisions = [

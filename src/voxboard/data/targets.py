@@ -124,7 +124,7 @@ class VectorTarget:
 
     @classmethod
     def learn(cls, task: str, encoder: str, cuts: Sequence[Cut]) -> VectorTarget:
-        """Raises `UserError` where the sentence encoder cannot be loaded."""
+        """Raise `UserError` where the sentence encoder cannot be loaded."""
         from voxboard.data import sentences
 
         found = [texts_of(cut, task) for cut in cuts]
@@ -273,7 +273,7 @@ def read_map(file: Path) -> dict[str, str]:
 
 
 def _tell_unmapped(target: ClassTarget, labels: Sequence[str]) -> None:
-    """Warns of labels that the map does not have; they are not taken for another class."""
+    """Warn of labels that the map does not have; they are not taken for another class."""
     lost = [label for label in labels if target.classes.index(label) == MISSING]
     if lost:
         kinds = ", ".join(ordered(lost)[:3])

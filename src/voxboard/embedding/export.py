@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from voxboard import __version__
 from voxboard.data import audio
 from voxboard.data.corpus import speaker_of
 from voxboard.embedding import export_file, export_folder
@@ -19,6 +18,7 @@ from voxboard.embedding.export_folder import safe
 from voxboard.errors import BadAudio, UserError
 from voxboard.model import Network
 from voxboard.progress import bar
+from voxboard.version import __version__
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut

@@ -106,7 +106,7 @@ def record_of(
 
 
 def checked(measured: records.Measured) -> records.Measured:
-    """Raises `UserError` where a number is infinite or none, which no record can hold."""
+    """Raise `UserError` where a number is infinite or none, which no record can hold."""
     for metric, value in measured.values.items():
         if value.value is not None and not math.isfinite(value.value):
             raise UserError(f"{metric} has no finite value on these items.", "Check the reference.")

@@ -151,7 +151,7 @@ def recognize(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> 
 
 
 class _Files:
-    """Finds the files that a table names: relative to the folder or to the table, else by the end of their path."""
+    """Find the files that a table names: relative to the folder or to the table, else by the end of their path."""
 
     def __init__(self, folder: Path, table: Path) -> None:
         self.folder = folder.absolute()

@@ -85,7 +85,7 @@ def make_voices(
     workers: int = 2,
     progress: bool = False,
 ) -> Corpus:
-    """Makes the corpus, or opens it where the folder holds it already; a broken-off one is made anew.
+    """Make the corpus, or open it where the folder holds it already; a broken-off one is made anew.
 
     Another Voices in the folder is replaced. Raises `UserError` for too few speakers or utterances, and for a folder
     that holds something else.
@@ -167,7 +167,7 @@ def _whole(folder: Path, recipe: Recipe) -> bool:
 
 
 def _claim(folder: Path) -> None:
-    """Marks the folder as ours by its lock file. Raises `UserError` where someone else's files lie."""
+    """Mark the folder as ours by its lock file. Raises `UserError` where someone else's files lie."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / _LOCK).exists() and any(folder.iterdir()):
         raise UserError(f"{folder} holds something other than Voices.", "Name a new or an empty folder.")

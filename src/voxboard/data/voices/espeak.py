@@ -74,7 +74,7 @@ def version() -> str:
 
 
 def speak(text: str, voice: Voice) -> npt.NDArray[np.int16]:
-    """Synthesises a text: samples [N] at `SAMPLE_RATE`, with eSpeak's silence around them.
+    """Synthesize a text: samples [N] at `SAMPLE_RATE`, with eSpeak's silence around them.
 
     Raises `UserError` for a variant or a language that eSpeak does not have.
     """

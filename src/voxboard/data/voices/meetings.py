@@ -62,7 +62,7 @@ def make(folder: Path, options: Options) -> Corpus:
 
 
 def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> Corpus:
-    """Mixes meetings out of a prepared Voices, which is made first where it is not there.
+    """Mix meetings out of a prepared Voices, which is made first where it is not there.
 
     Raises `UserError` for a folder that holds something else, and for a corpus that is not Voices.
     """
@@ -94,7 +94,7 @@ def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> 
 
 
 def _meetings(voices: Corpus, split: str, rng: np.random.Generator) -> Iterator[tuple[str, Meeting]]:
-    """Deals the speakers of a split to meetings, one session of each."""
+    """Deal the speakers of a split to meetings, one session of each."""
     sessions: dict[str, dict[str, list[Cut]]] = {}
     for cut in sorted(voices.cuts(split), key=lambda cut: cut.id):
         own = sessions.setdefault(speaker_of(cut), {})
@@ -118,7 +118,7 @@ def _dealt(names: Sequence[str], rng: np.random.Generator) -> Iterator[Sequence[
 
 
 def mix(said: dict[str, list[Cut]], rng: np.random.Generator) -> Meeting:
-    """Places all utterances [by speaker] on one line, in turns of one or two sentences."""
+    """Place all utterances [by speaker] on one line, in turns of one or two sentences."""
     from voxboard.data import audio
 
     left = {name: list(cuts) for name, cuts in said.items()}

@@ -25,7 +25,7 @@ def make(folder: Path, _: Options) -> Corpus:
 
 
 def make_sessions(folder: Path, voices: Corpus | None = None) -> Corpus:
-    """Writes the manifests of the closed set; Voices is made first where it is not there."""
+    """Write the manifests of the closed set; Voices is made first where it is not there."""
     voices = voices or find_or_make()
     splits: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     later: dict[str, int] = {}

@@ -123,7 +123,7 @@ class Speaker:
 
 
 def draw_speakers(count: int, seed: int) -> list[Speaker]:
-    """Draws speakers, women and men in turn, train then valid then test; no timbre is in two splits.
+    """Draw speakers, women and men in turn, train then valid then test; no timbre is in two splits.
 
     Raises `UserError` for fewer than `MINIMUM` speakers.
     """
