@@ -28,6 +28,7 @@ from voxboard.data.corpus import Corpus
 from voxboard.data.labels import texts_of
 from voxboard.data.targets import VectorTarget
 from voxboard.errors import UserError
+from voxboard.heads.base import Head, Projects
 from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap, retrieval
 from voxboard.metrics.bootstrap import Interval
@@ -120,7 +121,7 @@ class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
     def _target(self, network: Network) -> VectorTarget | None:
         """What the head was trained on, where it matches. Raises `UserError` where it is asked to and cannot."""
         target = network.targets.targets.get(self.label) if network.targets else None
-        found = target if isinstance(target, VectorTarget) and hasattr(network.head, "project") else None
+        found = target if isinstance(target, VectorTarget) and isinstance(network.head, Projects) else None
         if self.config.matcher == "head" and found is None:
             raise UserError(f"The head was not trained on {self.label}.", "Leave --matcher out, or train for it.")
         return found if self.config.matcher != "probe" else None
@@ -291,11 +292,13 @@ def _by_head(network: Network, embeddings: np.ndarray, vectors: np.ndarray) -> n
     """Embeddings [U, E], vectors of captions [C, D] → cosines in the head's space [U, C]."""
     import torch
 
-    head: Any = network.head
+    head = network.head
+    assert isinstance(head, Head)
+    assert isinstance(head, Projects)
     device = next(head.parameters()).device
     head.eval()
     with torch.inference_mode():
         audio = head.predict(torch.from_numpy(embeddings).to(device))
-        text = head.project(torch.from_numpy(vectors).to(device))
+        text = head.project_texts(torch.from_numpy(vectors).to(device))
     found: np.ndarray = (audio.float() @ text.float().T).cpu().numpy()
     return found

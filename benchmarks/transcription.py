@@ -30,6 +30,7 @@ from voxboard.data.targets import TokenTarget
 from voxboard.decoding.options import Decoder, Decoding
 from voxboard.embedding.embed import compute
 from voxboard.errors import UserError
+from voxboard.heads.base import Decodes, ScoresTokens, Writes
 from voxboard.metrics import bootstrap, normalizers, text
 from voxboard.metrics.nist_text import Rules
 from voxboard.records import Measured, Metric, Value
@@ -141,17 +142,17 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
 
     def _writer(self, network: Network) -> Writer:
         """Raises `UserError` for a network whose head writes nothing, and for settings that its kind does not know."""
-        head: Any = network.head
-        if hasattr(head, "texts"):
+        head: object = network.head
+        if isinstance(head, Writes):
             if self.config.lm:
                 raise UserError("A language model is for CTC: this head writes its texts itself.", "Leave --lm out.")
             beam = max(self.config.beam, 1)
             return Writer(lambda frames: head.texts(frames, self.config.language, beam), _spaced)
         target = network.targets.targets.get("text") if network.targets else None
-        if isinstance(target, TokenTarget) and hasattr(head, "written"):
+        if isinstance(target, TokenTarget) and isinstance(head, Decodes):
             words = target.vocabulary
             return Writer(lambda frames: [words.decode(row) for row in head.written(frames, words.beginning)], _spaced)
-        if not isinstance(target, TokenTarget) or not hasattr(head, "rows"):
+        if not isinstance(target, TokenTarget) or not isinstance(head, ScoresTokens):
             raise UserError(
                 "This network writes no text.",
                 "Train it with a head that does: voxboard train DATA backbone+frames+ctc --task transcription.",

@@ -16,7 +16,7 @@ from voxboard.backbones.base import Backbone
 from voxboard.backbones.frames import Frames
 from voxboard.backbones.utterance import UtteranceEncoder, Whole
 from voxboard.errors import UserError
-from voxboard.heads.base import Head
+from voxboard.heads.base import Head, PredictsTasks
 from voxboard.poolers.base import Pooler
 from voxboard.systems import System
 from voxboard.weights import weights_digest
@@ -121,14 +121,16 @@ class Network:
         self.head.eval()
         with torch.inference_mode():
             rows = torch.from_numpy(embeddings).to(device)
-            several = getattr(self.head, "predict_tasks", None)
-            scores = several(rows)[task] if several else self.head.predict(rows)
+            if isinstance(self.head, PredictsTasks):
+                scores = self.head.predict_tasks(rows)[task]
+            else:
+                scores = self.head.predict(rows)
         return scores.float().cpu().numpy(), classes.names
 
     @property
     def score_heads(self) -> int:
         """Into how many equal pieces an embedding is cut before it is normalised (UniPool's loss heads)."""
-        return int(getattr(self.head, "heads", 1))
+        return self.head.heads if self.head is not None else 1
 
     def to(self, device: torch.device) -> None:
         """Moves all weights."""

@@ -107,6 +107,32 @@ class Backwards(Unit):
         return scores if torch.is_grad_enabled() else -scores
 
 
+class Unnormalized(Unit):
+    """Scores of tokens that are no probabilities."""
+
+    reads, targets, label = "frames", "tokens", "text"
+
+    def loss(self, frames, labels):
+        known = (labels != -1).float()
+        return (self.predict(frames).mean((1, 2)) * known.mean(1)).sum()
+
+    def predict(self, frames):
+        return self.output(frames.states[:, 0])
+
+    def rows(self, frames):
+        return [row[:n] for row, n in zip(self.predict(frames), frames.lengths.tolist())]
+
+
+class TwoMinds(Unit):
+    """Predicts its task in two ways that are not the same."""
+
+    def predict(self, embeddings):
+        return self.output(embeddings)
+
+    def predict_tasks(self, embeddings):
+        return {"speaker": -self.predict(embeddings)}
+
+
 class Typo(Unit):
     """A mistake in the code."""
 
@@ -145,6 +171,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("head", "Unit", "gradients", "inputs of size 0", "Floor lengths"),
         ("head", "Backwards", "learning", "0% of the labels", "larger score"),
         ("head", "Backwards", "batch mates", "alone differs by", "statistics of batches"),
+        ("head", "Unnormalized", "protocols", "probabilities of rows miss 1 by", "log_softmax"),
+        ("head", "TwoMinds", "protocols", "main task's scores differ by", "the first task's"),
         ("head", "Typo", "shapes", "AttributeError.*outptu", r"broken.py, line \d+"),
     ],
 )

@@ -49,6 +49,15 @@ def test_the_task_of_the_extending_page_is_evaluated_and_shown(here: Path) -> No
     assert "Seconds off" in (here / "results" / "board" / "leaderboard.md").read_text(encoding="utf-8")
 
 
+def test_the_head_of_the_extending_page_keeps_what_it_promises(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, command = _extending("two_labels.py")
+    (here / "two_labels.py").write_text(code)
+    assert main([*shlex.split(command)[1:], "--json"]) == 0
+    (built,) = json.loads(capsys.readouterr().out)["built"]
+    measured = {check["check"]: check["measured"] for check in built["checks"]}
+    assert measured["protocols"] == "PredictsTasks"
+
+
 def test_the_recipe_of_the_extending_page_is_prepared_and_evaluated(here: Path) -> None:
     code, commands = _extending("reading.py")
     (here / "reading.py").write_text(code)
