@@ -165,7 +165,7 @@ def test_python_and_the_command_line_make_the_same_record(here: Path) -> None:
 
 
 def test_several_benchmarks_give_a_list(here: Path) -> None:
-    first, second = vb.evaluate("fbank+mean", ["Voices", "Voices gender"], **FAST)
+    first, second = vb.evaluate("fbank+mean", ["Voices", "voices-gender"], **FAST)
     assert (first.benchmark.task, second.benchmark.task) == ("verification", "attributes")
 
 
