@@ -39,12 +39,12 @@ class BoardArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Builds the board that the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
+    """Build the board that the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
     return run(parse(BoardArgs, argv, prog="board", description=DESCRIPTION))
 
 
 def run(args: BoardArgs) -> int:
-    """Builds the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
+    """Build the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
     from voxboard import api
     from voxboard.boards import FILES, table
     from voxboard.boards.tables import json_text

@@ -19,7 +19,7 @@ STYLES = {"worse": "red", "better": "green"}
 
 
 def show(found: Comparison, before: Side, after: Side) -> None:
-    """Prints a comparison of two sides."""
+    """Print a comparison of two sides."""
     from rich.text import Text
 
     from voxboard.console import Console
