@@ -41,7 +41,7 @@ def _measured(names: Sequence[str]) -> dict[str, Any]:
 
 
 def write_pages() -> int:
-    """Write `docs/parts` from `parts.json`, removes pages of what is gone, and returns how many pages there are."""
+    """Write `docs/parts` from `parts.json`, remove pages of what is gone, and return how many pages there are."""
     written = {DOCS / "parts" / path: text for path, text in pages().items()}
     for old in (DOCS / "parts").rglob("*.md"):
         if old not in written:

@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: BoardArgs) -> int:
-    """Build the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
+    """Build the board, print it to stdout, and names the written files on stderr. Returns as `main` does."""
     from voxboard import api
     from voxboard.boards import FILES, table
     from voxboard.boards.tables import json_text

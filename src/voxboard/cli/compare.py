@@ -65,7 +65,7 @@ class CompareArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Compare and prints. Returns 0, or 4 for a regression where that is asked for."""
+    """Compare and print. Returns 0, or 4 for a regression where that is asked for."""
     return run(parse(CompareArgs, argv, prog="compare", description=DESCRIPTION))
 
 

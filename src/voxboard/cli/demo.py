@@ -51,7 +51,7 @@ class Demo:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the demo and prints its board. Returns 0, or 3 when something failed."""
+    """Run the demo and print its board. Returns 0, or 3 when something failed."""
     args = parse(Demo, argv, prog="demo", description=DESCRIPTION)
     from voxboard.cli import board
     from voxboard.cli.demo_work import corpora, of_tasks

@@ -81,14 +81,14 @@ class Embed:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parse and embeds. Returns 0."""
+    """Parse and embed. Returns 0."""
     args = parse(Embed, argv, prog="embed", description=DESCRIPTION)
     with own_advice(Embed):
         return run(args)
 
 
 def run(args: Embed) -> int:
-    """Embed and draws; notes go to stderr, what was written to stdout. Returns 0."""
+    """Embed and draw; notes go to stderr, what was written to stdout. Returns 0."""
     _check(args)
     from voxboard.devices import device_of
     from voxboard.embedding.export import How, make

@@ -129,7 +129,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: Run) -> int:
-    """Carry a grid out and prints its board. Returns 0, or 3 when some cells have no number."""
+    """Carry a grid out and print its board. Returns 0, or 3 when some cells have no number."""
     from voxboard.boards import FILES
     from voxboard.cli import board
     from voxboard.grids import Grid, reproducible_board, scheduler

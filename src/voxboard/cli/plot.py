@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: PlotArgs) -> int:
-    """Draw, writes, and names the written file on stdout. Returns as `main` does."""
+    """Draw, write, and names the written file on stdout. Returns as `main` does."""
     from voxboard.errors import UserError
     from voxboard.plots import save
     from voxboard.plots.sources import collect

@@ -47,7 +47,7 @@ class Prepare(Options):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parse and prepares. Returns 0."""
+    """Parse and prepare. Returns 0."""
     return run(parse(Prepare, argv, prog="prepare", description=DESCRIPTION))
 
 

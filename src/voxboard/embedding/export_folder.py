@@ -185,7 +185,7 @@ class FolderWriter:
         self.index.write(self.path)
 
     def finish(self, stored: EmbeddingStore) -> Path:
-        """Write the speakers' files, and drops from the index what could not be embedded."""
+        """Write the speakers' files, and drop from the index what could not be embedded."""
         names, means = stored.averages()
         tensors(self.folder, {self.index.speakers[name]: row for name, row in zip(names, means, strict=True)})
         there = set(stored.ids)

@@ -93,7 +93,7 @@ def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting,
 
 
 def _kept(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting) -> str:
-    """Keep the raw outputs, in the run's folder too where there is one, and returns their digest."""
+    """Keep the raw outputs, in the run's folder too where there is one, and return their digest."""
     benchmark = setting.benchmark
     about: dict[str, Any] = {"fixed": encoder.fixed.to_dict() if encoder.fixed else None}
     if benchmark.clustered_by == "speaker":

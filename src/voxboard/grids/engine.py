@@ -60,13 +60,13 @@ class Engine(Protocol):
         """Hand a job over. Returns a ticket for it."""
 
     def ended(self, tickets: Sequence[Any]) -> Sequence[Any]:
-        """Wait a moment, and returns the tickets of the jobs that have ended."""
+        """Wait a moment, and return the tickets of the jobs that have ended."""
 
     def results(self, ticket: Any) -> list[Result]:
         """What became of the cells of a job that has ended. Raises `Vanished`."""
 
     def close(self) -> None:
-        """End what is still at work, and lets go of everything."""
+        """End what is still at work, and let go of everything."""
 
 
 @dataclass(frozen=True)

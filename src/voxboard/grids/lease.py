@@ -104,7 +104,7 @@ def _interruptible() -> Iterator[Callable[[], None]]:
 
 
 def _take(store: Store, lease: Lease) -> int:
-    """Take the next lease and returns its number."""
+    """Take the next lease and return its number."""
     last = _highest(store)
     before = _read(store, last)
     if before is not None and before.until > time.time():

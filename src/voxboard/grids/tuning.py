@@ -29,7 +29,7 @@ class Tuned:
 
 
 def tune(tuned: Sequence[Tuned]) -> list[Outcome]:
-    """Train what is not trained yet, chooses, and tests the chosen runs. Several must have one bank key.
+    """Train what is not trained yet, choose, and test the chosen runs. Several must have one bank key.
 
     A candidate that fails is retired; a run fails when none of its candidates is left.
     """

@@ -84,7 +84,7 @@ class Outside:
         self._insist(("summary", (dict(values),)))
 
     def close(self) -> None:
-        """Wait for the tracker as long as it may take, then ends its process."""
+        """Wait for the tracker as long as it may take, then end its process."""
         if self._thread is None:
             return
         end = time.monotonic() + self.close_seconds

@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def serve(make: Callable[[], Tracker], requests: TextIO, answers: TextIO) -> None:
-    """Make the tracker and does what the lines ask for, then closes it, within a limit."""
+    """Make the tracker and does what the lines ask for, then close it, within a limit."""
     tracker, problem = None, ""
     try:
         tracker = make()

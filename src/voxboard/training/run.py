@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record | None]:
-    """Train a system into a new run folder and tests it. Returns the folder and the record of the test."""
+    """Train a system into a new run folder and test it. Returns the folder and the record of the test."""
     (outcome,) = train_bank([config], show_progress=show_progress)
     return outcome.run, outcome.record
 
@@ -43,7 +43,7 @@ def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record |
 def train_bank(
     configs: Sequence[RunConfig], runs: Sequence[Path] | None = None, show_progress: bool = True
 ) -> list[Outcome]:
-    """Train systems together, on one frozen backbone, and tests each; a single one may train its backbone.
+    """Train systems together, on one frozen backbone, and test each; a single one may train its backbone.
 
     `runs` are their folders, gone on with where they were begun; default: new ones. Raises `UserError` for systems
     that cannot share a backbone's frames.

@@ -36,7 +36,7 @@ _META: Mapping[str, Callable[[Any], Any]] = {"step": int, "seconds": float, "ski
 
 
 def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
-    """Make a run's folder and writes the configuration into it: `place`, which may be there from an earlier attempt.
+    """Make a run's folder and write the configuration into it: `place`, which may be there from an earlier attempt.
 
     By default `local-YYYYMMDD-HHmmss[-n]` below `runs`, which never collides.
     """

@@ -47,7 +47,7 @@ def recorded(run: Path) -> dict[str, Any]:
 
 
 def choose(run: Path, configs: Sequence[RunConfig], reasons: Mapping[Path, str]) -> str:
-    """Choose the rate with the lowest validation error, of equal ones the first, and writes it down.
+    """Choose the rate with the lowest validation error, of equal ones the first, and write it down.
 
     `configs` are those of the candidates in their order, `reasons` says of their folders why they were retired.
     Returns why none is left, or nothing.

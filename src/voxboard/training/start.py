@@ -74,7 +74,7 @@ def bank_key(config: RunConfig) -> str:
 def carry_out(
     configs: Sequence[RunConfig], runs: Sequence[Path], corpus: Corpus, cuts: Sequence[Cut], show_progress: bool
 ) -> list[Outcome]:
-    """Train and tests runs in their folders, from where their last checkpoints are. Several must have one bank key.
+    """Train and test runs in their folders, from where their last checkpoints are. Several must have one bank key.
 
     Raises `UserError` for a run that is alone and fails; of several, the others go on.
     """
