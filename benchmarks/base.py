@@ -192,7 +192,7 @@ class Benchmark:
         """Whether what a run's own validations fixed holds for these settings."""
         return True
 
-    def measure(self, outputs: Any, fixed: Any, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Any, fixed: Any, replicates: int) -> Measured:
         """All numbers, with intervals where the items allow them. `fixed` is None without validation."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ from voxboard import records
 from voxboard.benchmarks.base import Benchmark, Measured
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import many, plural
-from voxboard.metrics.estimates import LEAST
+from voxboard.metrics.paired import LEAST
 from voxboard.shown import decimals, number, scale, suffix
 
 
@@ -17,7 +17,7 @@ def fields_of(benchmark: Benchmark, measured: Measured, clustered_by: str = "") 
     """`values`, `strata`, `gaps`, `curves`, `confusion`; `clustered_by` where the benchmark's own was not resampled."""
     clusters = clustered_by or benchmark.clustered_by
 
-    def value(metric: str, interval: Interval, threshold: float | None = None) -> records.Value:
+    def value(metric: str, interval: Interval, threshold: float | None = None, whole: bool = False) -> records.Value:
         bounded = not math.isnan(interval.low)
         unit, better = benchmark.unit(metric)
         return records.Value(
@@ -34,6 +34,7 @@ def fields_of(benchmark: Benchmark, measured: Measured, clustered_by: str = "") 
             threshold=threshold,
             reason=_bound(metric, unit, interval, clusters) if bounded else _no_interval(interval, clusters),
             false_alarms=interval.false_alarms,
+            evidence=_packed(interval) if whole else None,
         )
 
     def absent(metric: str, reason: str) -> records.Value:
@@ -41,7 +42,7 @@ def fields_of(benchmark: Benchmark, measured: Measured, clustered_by: str = "") 
         return records.Value(None, better, unit, reason=reason)
 
     return {
-        "values": {name: value(name, one, measured.thresholds.get(name)) for name, one in measured.values.items()}
+        "values": {name: value(name, one, measured.thresholds.get(name), True) for name, one in measured.values.items()}
         | {name: absent(name, reason) for name, reason in measured.absent.items()},
         "strata": tuple(
             records.Stratum(
@@ -61,6 +62,14 @@ def fields_of(benchmark: Benchmark, measured: Measured, clustered_by: str = "") 
         "curves": records.Curves(**measured.curves) if measured.curves else None,
         "confusion": records.Confusion(**measured.confusion) if measured.confusion else None,
     }
+
+
+def _packed(interval: Interval) -> records.PackedEvidence | None:
+    """What pairs a value of the whole list with those of other systems."""
+    given = interval.evidence
+    if given is None or interval.clusters < LEAST:
+        return None
+    return records.PackedEvidence.of(given.digest, given.influences, given.replicates)
 
 
 def _bound(metric: str, unit: str, interval: Interval, clusters: str) -> str:

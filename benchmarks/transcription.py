@@ -161,7 +161,7 @@ class Transcription(UtteranceBenchmark):
         value = text.wer(outputs.references, outputs.hypotheses, self.config.normalizer)
         return Validated(value, outputs.items.digest)
 
-    def measure(self, outputs: Transcribed, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Transcribed, fixed: Validated | None, replicates: int) -> Measured:
         """Raises `UserError` where no reference holds a word."""
         self._warn(outputs)
         words, letters = self._report(outputs, "word"), self._report(outputs, "character")
@@ -170,7 +170,7 @@ class Transcription(UtteranceBenchmark):
         speakers = outputs.items.speakers
 
         def values(inside: np.ndarray) -> dict[str, Interval]:
-            options: dict[str, Any] = {"clusters": speakers[inside], "seed": seed, "replicates": replicates}
+            options: dict[str, Any] = {"clusters": speakers[inside], "replicates": replicates, "scale": "log"}
             if not words.words[inside].any():
                 return {}
             parts = {kind: getattr(words, kind) for kind in ("substitutions", "insertions", "deletions")}

@@ -10,7 +10,7 @@ import pytest
 from voxboard.comparison import Difference, p_value
 from voxboard.comparison.compare import Settings, compare
 from voxboard.comparison.sides import Side
-from voxboard.comparison.significance import significant
+from voxboard.verdicts import significant
 from voxboard.metrics import bootstrap
 
 pytestmark = pytest.mark.perf

@@ -14,8 +14,8 @@ from voxboard.board.doubts import doubts
 from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.names import TASKS, label, order
 from voxboard.board.numbers import decimals, plain, show, show_interval
-from voxboard.board.places import Places, rank_ranges
 from voxboard.board.titles import tell_apart
+from voxboard.ranking import Places, rank_ranges
 from voxboard.records import Filed, Record, Unread, Value
 
 Key = tuple[str, str]  # benchmark name, protocol id

@@ -14,7 +14,7 @@ from voxboard.board.facts import interval_note, protocol_facts
 from voxboard.board.groups import Division, gaps
 from voxboard.board.model import SYNTHETIC, Board, Cell, Panel, Row
 from voxboard.board.numbers import known, plain, quantity, size
-from voxboard.board.places import NOTE
+from voxboard.ranking import NOTE
 
 
 def markdown(board: Board) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxboard.board.numbers import plain
-from voxboard.board.places import Places, shown
 from voxboard.board.titles import spec, tell_apart, title
+from voxboard.ranking import Places, shown
 from voxboard.records import Benchmark, Filed, Protocol, System, Unread, Value
 
 SYNTHETIC = "Synthetic speech: it shows that everything works, it is no evidence about real speech."

@@ -21,10 +21,10 @@ from voxboard.board.groups import gaps
 from voxboard.board.model import SYNTHETIC, Board
 from voxboard.board.names import meaning
 from voxboard.board.numbers import count, known, plain, quantity, show, show_interval, size
-from voxboard.board.places import NOTE as PLACES_NOTE
 from voxboard.board.scores import bayes_error, histogram
 from voxboard.board.tasks import sections
 from voxboard.errors import printable
+from voxboard.ranking import NOTE as PLACES_NOTE
 from voxboard.records import Filed
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from voxboard.board.cross_tables import EMPTY, beside, entry
 from voxboard.board.facts import interval_note
 from voxboard.board.model import Board, Column, Panel, Row
 from voxboard.board.numbers import known, plain
-from voxboard.board.places import NOTE
 from voxboard.errors import printable
+from voxboard.ranking import NOTE
 from voxboard.records import Gap, Record, Value
 from voxboard.records.codec import encode
 from voxboard.screen import dumps

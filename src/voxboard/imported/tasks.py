@@ -57,7 +57,7 @@ def verification(
     items = TrialSet(_corpus(source), source.split, _cuts(trials.utterances, named), trials.digest(), trials)
     benchmark = Verification(Verification.Config())
     outputs = Scored(items, Spent(), values)
-    measured = benchmark.measure(outputs, None, **source.resampling)
+    measured = benchmark.measure(outputs, None, source.replicates)
     if measured.values[benchmark.main_metric].value > 0.5:
         log.warning(
             "The EER of %s is above 50 %%: are these distances? Higher scores must mean the same speaker.", path
@@ -101,7 +101,7 @@ def transcription(
     config, rules = Transcription.Config(normalizer=normalizer), replace(rules or Rules(), markup=pair.markup)
     benchmark = ImportedTranscription(config, rules)
     outputs = Transcribed(items, Spent(), tuple(found[name] for name in names))
-    measured = checked(benchmark.measure(outputs, None, **source.resampling))
+    measured = checked(benchmark.measure(outputs, None, source.replicates))
     protocol = benchmark.protocol(outputs, Evaluation(), None)
     if owners is None:
         protocol = replace(protocol, items=replace(protocol.items, speakers=None))
@@ -151,8 +151,9 @@ def diarization(
     both = Scores(*reports)
     benchmark = DiarizationTask(DiarizationTask.Config(collar=collar, skip_overlap=skip_overlap))
     names = list(reports[0].files)
+    resampling: dict[str, Any] = {"replicates": source.replicates, "scale": "log"}
     values = {
-        metric: bootstrap.ratio(*both.columns(rate), clusters=np.array(names), **source.resampling)
+        metric: bootstrap.ratio(*both.columns(rate), clusters=np.array(names), **resampling)
         for rate, metric in benchmark.ids.items()
     }
     content = "".join(f"{name}\t{true.get(name)}\t{(regions or {}).get(name)}\n" for name in sorted(names))

@@ -1,6 +1,7 @@
 """Records: one schema-versioned JSON file per evaluated cell, the only source of every board."""
 
 from voxboard.records.benchmark import Benchmark, Crop, Items, Protocol, Scoring, protocol_id
+from voxboard.records.evidence import PackedEvidence
 from voxboard.records.migrations import SCHEMA
 from voxboard.records.portable import portable
 from voxboard.records.provenance import Provenance, collect
@@ -20,6 +21,7 @@ __all__ = [
     "Filed",
     "Gap",
     "Items",
+    "PackedEvidence",
     "Part",
     "Protocol",
     "Provenance",

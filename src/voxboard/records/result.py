@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from voxboard.errors import UserError
+from voxboard.records.evidence import PackedEvidence
 
 # Metrics that cannot leave [0, 1]: a value beyond is a percentage that lost its unit.
 _BOUNDED = ("eer", "far", "frr", "hter", "accuracy", "balanced_accuracy", "macro_f1", "recall", "map")
@@ -28,10 +29,11 @@ class Value:
     replicates: int | None = None  # bootstrap replicates
     # How the interval was made; empty = unknown or none. "bound" = no error was seen, or nothing but errors: low and
     # high are a one-sided bound, and `reason` says what it rests on.
-    interval: Literal["", "percentile", "bca", "bca_t", "bound"] = ""
+    interval: Literal["", "percentile", "bca", "bca_t", "logit_t", "log_t", "bound"] = ""
     threshold: float | None = None  # score at which the value was taken; equal scores are accepted
     reason: str = ""  # why there is no value or no interval, or what a bound rests on
     false_alarms: int | None = None  # of a minDCF: non-targets that its threshold accepts; few do not tell it
+    evidence: PackedEvidence | None = None  # what pairs it with other records of the same list
 
     def validate(self, where: str) -> None:
         """Raises `UserError` for half an interval, one upside down, or percent in place of a fraction."""
@@ -46,6 +48,8 @@ class Value:
         metric = where.rpartition("values.")[2].partition("@")[0]
         if self.value is not None and metric in _BOUNDED and self.unit == "fraction" and not 0 <= self.value <= 1:
             raise UserError(f"{where}.value is {self.value}.", "Values are fractions: 6.4 % is 0.064.")
+        if self.evidence is not None:
+            self.evidence.validate(where)
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ def evaluate(subject: Subject, test: Items, setting: Setting) -> Record:
 def _recorded(subject: Subject, outputs: Outputs, test: Items, setting: Setting, device: str) -> Record:
     """The numbers of some outputs as a record that is saved."""
     network, evaluation, benchmark = subject.network, setting.evaluation, setting.benchmark
-    measured = benchmark.measure(outputs, subject.fixed, subject.seed, evaluation.replicates)
+    measured = benchmark.measure(outputs, subject.fixed, evaluation.replicates)
     kept = _kept(subject, outputs, test, setting)
     record = Record(
         system=_system(subject, network.encoder.backbone.spec),
