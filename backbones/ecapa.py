@@ -25,7 +25,7 @@ class Ecapa(Backbone):
     """ECAPA-TDNN frames [B, 1, T, frame_size] every 10 ms (Desplanques et al., Interspeech 2020).
 
     The layout is the one of UniPool-SV (dilations 2, 3, 4; convolution, ReLU, batch norm), whose weights load
-    through `voxboard.checkpoints`. In training the batch statistics count padded frames too.
+    through `voxboard.reference_weights`. In training the batch statistics count padded frames too.
     """
 
     @dataclass(frozen=True)

@@ -29,8 +29,8 @@ ACTIVATIONS: dict[str, nn.Module] = {
 class SincNet(Backbone):
     """One vector of unit length per window: [B, 1, windows, dense[-1]] (Ravanelli & Bengio, SLT 2018).
 
-    UniPool-SV's variant, whose weights load through `voxboard.checkpoints`. The vectors have unit length so that the
-    cosine of two utterances' means is, up to a factor, the mean cosine of all pairs of their windows. An utterance
+    UniPool-SV's variant, whose weights load through `voxboard.reference_weights`. The vectors have unit length so that
+    the cosine of two utterances' means is, up to a factor, the mean cosine of all pairs of their windows. An utterance
     shorter than a window is repeated to its length. In training every window of the batch enters the batch norms.
     """
 

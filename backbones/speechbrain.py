@@ -15,10 +15,10 @@ from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, Fram
 from voxboard.backbones.features import HOP, normalise
 from voxboard.backbones.speechbrain_checkpoints import KNOWN, TRAINED_ON, Sizes, Weights, fetch, sizes_of
 from voxboard.backbones.speechbrain_layers import SHORTEST, DecibelFbank, EcapaTdnn, XVectorTdnn
-from voxboard.checkpoints import load_reference
 from voxboard.errors import UserError
 from voxboard.limits import SizeOrZero
 from voxboard.poolers.base import Pooler
+from voxboard.reference_weights import load_reference
 
 
 class SpeechBrain(Backbone):

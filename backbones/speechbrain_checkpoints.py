@@ -10,8 +10,8 @@ from pathlib import Path
 from torch import Tensor
 
 from voxboard.backbones.ssl_checkpoints import folder, hub
-from voxboard.checkpoints import read_weights
 from voxboard.errors import UserError
+from voxboard.reference_weights import read_weights
 
 Weights = Mapping[str, Tensor]
 FILE = "embedding_model.ckpt"

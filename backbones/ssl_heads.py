@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from voxboard.backbones.ssl_checkpoints import load
-from voxboard.checkpoints import load_reference
+from voxboard.reference_weights import load_reference
 
 FAMILIES = {
     "wav2vec2": ("Wav2Vec2Config", "Wav2Vec2ForXVector"),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from voxboard.checkpoints import load_reference, read_weights
 from voxboard.errors import UserError, printable
 from voxboard.files import read_json_object
+from voxboard.reference_weights import load_reference, read_weights
 
 if TYPE_CHECKING:
     from voxboard.backbones.zipformer import Zipformer

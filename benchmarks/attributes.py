@@ -27,7 +27,7 @@ from voxboard.scoring.probe import Probe
 
 if TYPE_CHECKING:
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 log = logging.getLogger("voxboard")
 MOST_CLASSES = 200  # in a confusion matrix

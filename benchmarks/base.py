@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard import records
+    from voxboard.embedding.embed import Spent
     from voxboard.model import Network
-    from voxboard.scoring.embed import Spent
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 Better = Literal["lower", "higher"]
 

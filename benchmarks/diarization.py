@@ -22,18 +22,18 @@ from voxboard.benchmarks.conversations import ERRORS, Recordings, Scores, record
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.data.rttm import Turn, worded, write_rttm
 from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
+from voxboard.embedding.embed import Spent, embed, peak_memory_mib
 from voxboard.errors import BadAudio, UserError
 from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import SPEAKERS, many
 from voxboard.scoring import plda
-from voxboard.scoring.embed import Spent, embed, peak_memory_mib
 from voxboard.scoring.plda import Plda
 
 if TYPE_CHECKING:
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 log = logging.getLogger("voxboard")
 RATES = (*ERRORS, "der_one_speaker")

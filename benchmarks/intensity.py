@@ -23,16 +23,16 @@ from voxboard.benchmarks.levels import Levels, levels, rows, unreadable
 from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, write_rows
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
+from voxboard.embedding.head_values import values as predicted_values
 from voxboard.errors import UserError
 from voxboard.limits import Count, NotNegative
 from voxboard.metrics import bootstrap, regression
 from voxboard.metrics.bootstrap import Interval, Scale
-from voxboard.scoring.predictions import values as told_values
 from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 MAIN_METRIC = "rmse"
 ALPHA = 1.0  # of the ridge baseline
@@ -163,7 +163,7 @@ class Intensity(UtteranceBenchmark):
             found = self.embedded(network, items.cuts, evaluation, show_progress)
             values, spent = probe.predict(found.matrix), found.spent
         else:
-            values, spent = told_values(network, items.cuts, evaluation, show_progress)
+            values, spent = predicted_values(network, items.cuts, evaluation, show_progress)
         kept = items.without(set(spent.skipped))
         return Told(
             items=kept,

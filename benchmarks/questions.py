@@ -27,18 +27,18 @@ from voxboard.benchmarks.utterances import (
 )
 from voxboard.data import audio
 from voxboard.data.labels import ORDERS, ordered
+from voxboard.embedding.embed import Spent, padded, peak_memory_mib
 from voxboard.errors import BadAudio, UserError
 from voxboard.heads.question_answer import QUESTION, QuestionAnswer
 from voxboard.limits import Size
-from voxboard.metrics import bootstrap, normalisers
+from voxboard.metrics import bootstrap, normalizers
 from voxboard.metrics.bootstrap import Interval
-from voxboard.scoring.embed import Spent, padded, peak_memory_mib
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 NORMALISER = "basic"
 MAIN_METRIC = "accuracy@exact"
@@ -65,7 +65,7 @@ class Answered(Outputs):
     @property
     def right(self) -> np.ndarray:
         """[U] whether the answer is the name of the class, normalised, and nothing else."""
-        plain = normalisers.get(NORMALISER)
+        plain = normalizers.get(NORMALISER)
         pairs = zip(self.answers, self.truth.tolist(), strict=True)
         return np.array([plain(answer).split() == plain(label).split() for answer, label in pairs])
 
@@ -204,7 +204,7 @@ class Questions(UtteranceBenchmark):
                 "question": self.question,
                 "chat model": outputs.lm,
                 "decoding": f"greedy, at most {self.config.max_tokens} tokens",
-                "normaliser version": normalisers.version(NORMALISER),
+                "normaliser version": normalizers.version(NORMALISER),
             },
         )
 

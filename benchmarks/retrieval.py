@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 DIRECTIONS = ("text-to-audio", "audio-to-text")
 RECALLS = (1, 5, 10)

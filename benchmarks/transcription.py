@@ -19,18 +19,18 @@ from voxboard import records
 from voxboard.benchmarks.base import Better, Measured, Outputs
 from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, write_rows
 from voxboard.data.targets import TokenTarget
+from voxboard.decoding.options import Decoder, Decoding
+from voxboard.embedding.embed import compute
 from voxboard.errors import UserError
-from voxboard.metrics import bootstrap, normalisers, text
+from voxboard.metrics import bootstrap, normalizers, text
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.nist_text import Rules
-from voxboard.scoring.decoding import Decoder, Decoding
-from voxboard.scoring.embed import compute
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 log = logging.getLogger("voxboard")
 
@@ -82,7 +82,7 @@ class Transcription(UtteranceBenchmark):
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            normalisers.get(self.normalizer)
+            normalizers.get(self.normalizer)
 
     config: Config
     rules = Rules()  # of comparing words; transcripts that others wrote may need more than equality
@@ -188,7 +188,7 @@ class Transcription(UtteranceBenchmark):
             outputs,
             evaluation,
             {
-                "normaliser": normalisers.version(self.config.normalizer),
+                "normaliser": normalizers.version(self.config.normalizer),
                 **self._search(),
             },
         )
@@ -220,7 +220,7 @@ class Transcription(UtteranceBenchmark):
 
     def _warn(self, outputs: Transcribed) -> None:
         texts = (*outputs.references.values(), *outputs.hypotheses.values())
-        if sentence := normalisers.marks_lost(self.config.normalizer, texts):
+        if sentence := normalizers.marks_lost(self.config.normalizer, texts):
             log.warning("%s", sentence)
 
 

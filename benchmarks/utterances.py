@@ -13,19 +13,20 @@ import numpy as np
 
 from voxboard import records
 from voxboard.benchmarks.base import Benchmark, Items, Portion
+from voxboard.benchmarks.score_sets import MAX_LEVELS, group_of
 from voxboard.data.corpus import ATTRIBUTES, Corpus
 from voxboard.data.labels import label_of
+from voxboard.embedding.cache import store_of
+from voxboard.embedding.embed import embed
 from voxboard.errors import UserError
 from voxboard.metrics.bootstrap import Interval
-from voxboard.scoring.embed import embed
-from voxboard.scoring.portions import MAX_LEVELS, group_of
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
+    from voxboard.embedding.embed import Embeddings
     from voxboard.model import Network
-    from voxboard.scoring.embed import Embeddings
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 LEAST = 30  # utterances below which a group gets no number
 LEAST_SPEAKERS = 3
@@ -111,7 +112,7 @@ class UtteranceBenchmark(Benchmark):
             max_seconds=evaluation.max_seconds,
             skip_bad_audio=evaluation.skip_bad_audio,
             show_progress=show_progress,
-            cache=evaluation.store(),
+            cache=store_of(evaluation),
             normalised=False,
         )
 

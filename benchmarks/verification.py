@@ -18,27 +18,29 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
+from voxboard.benchmarks import score_sets
 from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion, Spread
 from voxboard.benchmarks.trial_sets import TrialSet, trial_set
 from voxboard.data.corpus import Corpus, speaker_of
+from voxboard.embedding.cache import store_of
+from voxboard.embedding.embed import Embeddings, embed
 from voxboard.errors import UserError
 from voxboard.limits import Count, CountOrZero
 from voxboard.metrics import bootstrap, curves, detection, subgroups
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import few_to_fix
-from voxboard.scoring import calibration, normalisation, portions
+from voxboard.scoring import calibration, normalization
 from voxboard.scoring import cohort as cohorts
 from voxboard.scoring.calibration import Calibration
 from voxboard.scoring.cohort import Cohort
 from voxboard.scoring.cosine import BLOCK, cosine
-from voxboard.scoring.embed import Embeddings, embed
 from voxboard.trials import trial_labels
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.model import Network
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
 log = logging.getLogger("voxboard")
 P_TARGETS = (0.01, 0.05)
@@ -60,10 +62,10 @@ METRICS: Mapping[str, Mapping[str, Any]] = {name: parameters for name, (_, param
 BY_VALIDATION = tuple(name for name in METRICS if name.startswith("act_dcf") or "@valid_" in name)
 _SHORT = {name: short for name, (short, _) in _METRICS.items()}
 NORMS: Mapping[str, Callable[..., np.ndarray]] = {
-    "z-norm": normalisation.z_norm,
-    "t-norm": normalisation.t_norm,
-    "s-norm": normalisation.s_norm,
-    "as-norm": normalisation.as_norm,
+    "z-norm": normalization.z_norm,
+    "t-norm": normalization.t_norm,
+    "s-norm": normalization.s_norm,
+    "as-norm": normalization.as_norm,
 }
 
 
@@ -312,14 +314,14 @@ def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, sho
         max_seconds=evaluation.max_seconds,
         skip_bad_audio=evaluation.skip_bad_audio,
         show_progress=show_progress,
-        cache=evaluation.store(),
+        cache=store_of(evaluation),
     )
 
 
-def _by_label(items: TrialSet) -> dict[str, list[portions.Portion]]:
+def _by_label(items: TrialSet) -> dict[str, list[score_sets.Portion]]:
     """Match strata under the empty label, then groups of speakers by theirs."""
-    found: dict[str, list[portions.Portion]] = {}
-    for portion in (*portions.match_strata(items.trials), *portions.speaker_groups(items.trials, items.cuts)):
+    found: dict[str, list[score_sets.Portion]] = {}
+    for portion in (*score_sets.match_strata(items.trials), *score_sets.speaker_groups(items.trials, items.cuts)):
         found.setdefault(portion.label, []).append(portion)
     return found
 

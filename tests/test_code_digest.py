@@ -9,15 +9,15 @@ import pytest
 
 from voxboard import code_digest
 from voxboard.code_digest import meaning, module_file, user_digest, user_sources
+from voxboard.evaluation import code
 from voxboard.systems import Part, parse
-from voxboard.training import code
 
 SYSTEM = parse("ecapa+mlp(pooler='statistics')+softmax")
 # What is edited → whether a trained cell is trained again, measured again, or left.
 PLACES = {
     "training.loop": "trained",
     "training.trainee": "trained",
-    "training.optimisation": "trained",
+    "training.optimization": "trained",
     "training.schedules": "trained",
     "training.scaled_adam": "trained",
     "data.batches": "trained",
@@ -34,24 +34,24 @@ PLACES = {
     "benchmarks.verification": "measured",
     "benchmarks.base": "measured",
     "scoring.cosine": "measured",
-    "scoring.embed": "measured",
+    "embedding.embed": "measured",
     "scoring.calibration": "measured",
     "trials.build": "measured",
-    "training.evaluate": "measured",
+    "evaluation.evaluate": "measured",
     "poolers.unipool": "left",
     "heads.aam": "left",
     "backbones.xvector": "left",
     "benchmarks.transcription": "left",
     "metrics.text": "left",
-    "board.page": "left",
+    "boards.page": "left",
     "cli.train": "left",
-    "grids.work": "left",
+    "grids.job": "left",
     "plots.style": "left",
     "comparison.repeat": "left",
     "records.store": "left",
     "progress": "left",
     "shown": "left",
-    "data.vctk": "left",
+    "data.recipes.vctk": "left",
 }
 EDITS = {
     "statement": (b"\nADDED = 1\n", True),
@@ -203,7 +203,7 @@ def test_finding_code_imports_none(tmp_path: Path) -> None:
     import subprocess
 
     script = (
-        "import sys\nfrom voxboard.systems import Part, parse\nfrom voxboard.training import code\n"
+        "import sys\nfrom voxboard.systems import Part, parse\nfrom voxboard.evaluation import code\n"
         "code.of(parse('wavlm-base-plus+unipool+aam'), Part('diarization'))\n"
         "print([name for name in ('torch', 'transformers', 'voxboard.backbones.ssl') if name in sys.modules])"
     )

@@ -59,7 +59,7 @@ def test_the_public_names_are_there() -> None:
         assert module.names()
     assert callable(voxboard.trials.read)
     assert callable(voxboard.records.load)
-    assert callable(voxboard.board.build)
+    assert callable(voxboard.boards.build)
     with pytest.raises(AttributeError):
         _ = voxboard.nothing
 

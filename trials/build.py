@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.errors import UserError
-from voxboard.trials import within
+from voxboard.trials import target_pairs
 from voxboard.trials.balance import Balance, Stratum
 from voxboard.trials.design import Design, Sessions
 from voxboard.trials.labels import Coded
@@ -140,7 +140,7 @@ def _targets(
     table: Utterances, design: Design, non_targets: int, rng: np.random.Generator
 ) -> tuple[list[Pairs], list[Stratum], list[str]]:
     """The targets, as they are drawn block by block, what was asked and made, and what there is to note."""
-    capacity = within.pairs(table.sizes)
+    capacity = target_pairs.pairs(table.sizes)
     asked = design.targets_of(table.sizes.size, non_targets)
     each = asked // max(table.sizes.size, 1)
     counts = np.minimum(each, capacity) if design.equal else spread(asked, capacity, rng)
@@ -152,9 +152,9 @@ def _targets(
         notes.append(f"{design.session} is not known for any utterance: targets are not balanced by it.")
     if isinstance(share, str):
         apart = sessions if share == "different" else np.arange(len(table))
-        drawn = within.of_two_sessions(apart, counts, table.sizes, table.offsets, rng)
+        drawn = target_pairs.of_two_sessions(apart, counts, table.sizes, table.offsets, rng)
         return [drawn], [_stratum("targets", asked, counts, capacity)], notes
-    one_session = within.pairs_of_one_session(sessions, table.sizes)
+    one_session = target_pairs.pairs_of_one_session(sessions, table.sizes)
     wanted = np.full(table.sizes.size, each) if design.equal else spread(asked, np.full(table.sizes.size, asked), rng)
     # One random phase for all speakers: everyone's share is rounded to a neighbour, and the total too.
     alike = np.diff(np.floor(np.cumsum(wanted) * share + rng.random()).astype(np.int64), prepend=0)
@@ -164,8 +164,8 @@ def _targets(
         _stratum(f"targets {design.session.upper()}_MATCH={same}", int(part.sum()), count, limit)
         for (same, part, limit), count in zip(parts, made, strict=True)
     ]
-    drawn = within.of_one_session(sessions, made[0], table.sizes, rng)
-    return [drawn, within.of_two_sessions(sessions, made[1], table.sizes, table.offsets, rng)], summaries, notes
+    drawn = target_pairs.of_one_session(sessions, made[0], table.sizes, rng)
+    return [drawn, target_pairs.of_two_sessions(sessions, made[1], table.sizes, table.offsets, rng)], summaries, notes
 
 
 Plan = tuple[Ints, Ints, Ints]

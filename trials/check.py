@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.trials.exposure import Exposure
 from voxboard.trials.findings import Counts, Findings
 from voxboard.trials.labels import Coded
+from voxboard.trials.speaker_exposure import Exposure
 from voxboard.trials.table import Trials
 
 MOST_VALUES = 4  # of a label whose pairs of values are counted (F with F, F with M …)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from voxboard.trials.exposure import Exposure
 from voxboard.trials.labels import OF_SPEAKERS
+from voxboard.trials.speaker_exposure import Exposure
 
 Counts = tuple[int, int]  # non-targets, targets
 # Labels that tell recordings, not people: that non-targets differ in them is as it should be.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from voxboard.errors import UserError, unknown
-from voxboard.trials.headed import Headed, Parsed, lines, sides
+from voxboard.trials.table_format import Headed, Parsed, lines, sides
 
 if TYPE_CHECKING:
     from voxboard.trials.table import Trials

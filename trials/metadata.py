@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxboard.data.folder import COLUMNS
+from voxboard.data.recipes.metadata_table import COLUMNS
+from voxboard.data.recipes.vctk import PERSON
 from voxboard.data.scan import gender
-from voxboard.data.vctk import PERSON
 from voxboard.errors import UserError, unknown
-from voxboard.trials.paths import labels_of, speakers_in
+from voxboard.trials.name_patterns import labels_of, speakers_in
 from voxboard.trials.table import content
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from voxboard.data.catalogue import find_corpus
 from voxboard.data.corpus import speaker_of
 from voxboard.errors import UserError
-from voxboard.trials import metadata, paths
+from voxboard.trials import metadata, name_patterns
 from voxboard.trials.labels import Coded
 from voxboard.trials.resolve import candidates
 from voxboard.trials.utterances import table_of
@@ -69,7 +69,7 @@ def labels_for(
     From the corpus or table DATA where one is named; what that does not say comes from the names, where these follow
     a corpus's own way. An utterance that DATA does not have has no label. Raises `UserError` where no speaker is known.
     """
-    named, known = paths.labels_of(trials.utterances)
+    named, known = name_patterns.labels_of(trials.utterances)
     how = f"names as {named} gives them" if named else ""
     if data is None:
         return known, how
@@ -84,7 +84,7 @@ def labels_for(
         found = candidates(trials.utterances, files)
         keys = [match[0] if len(match) == 1 else None for match in found]
         table = table.set_index("utterance")
-    elif coded := known.get("speaker") or paths.speakers_in(trials.utterances, set(table["speaker"])):
+    elif coded := known.get("speaker") or name_patterns.speakers_in(trials.utterances, set(table["speaker"])):
         keys = [coded.values[code] if code >= 0 else None for code in coded.codes]
         table = table.drop_duplicates("speaker").set_index("speaker", drop=False)
     else:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from voxboard import backbones, heads, poolers
 from voxboard.backbones import zipformer_checkpoints as checkpoints
-from voxboard.checkpoints import load_reference, read_weights
-from voxboard.data.classes import Classes
+from voxboard.data.class_labels import Classes
 from voxboard.data.targets import AUDEN, ClassTarget, Targets, read_map
 from voxboard.errors import UserError
 from voxboard.model import Encoder, Network
+from voxboard.reference_weights import load_reference, read_weights
 
 TASKS = {"speaker": 1.0, "emotion": 2.5, "gender": 3.0, "age_group": 3.0}  # and their weights in the loss
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from voxboard import backbones, model, systems
 from voxboard.errors import UserError
-from voxboard.training.evaluate import weights_of
+from voxboard.evaluation.evaluate import weights_of
 
 
 @pytest.fixture

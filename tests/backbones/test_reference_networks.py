@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from voxboard import backbones, heads
-from voxboard.checkpoints import load_reference
+from voxboard.reference_weights import load_reference
 
 PARITY = Path(__file__).resolve().parents[3] / "shared" / "parity"
 

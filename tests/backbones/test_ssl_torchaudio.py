@@ -10,7 +10,7 @@ from torch import Tensor
 from torchaudio.models import wav2vec2_model
 
 from voxboard import backbones, heads
-from voxboard.checkpoints import load_reference
+from voxboard.reference_weights import load_reference
 
 NAMES = {"explorewv2": "w2v_encoder", "finetunewv2": "w2v_model"}
 SIZES = {"layers": 3, "size": 16, "heads": 2, "ffn": 24, "conv_size": 8}

@@ -18,10 +18,10 @@ from voxboard.benchmarks.identification import Identification
 from voxboard.benchmarks.utterances import Utterances
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.targets import learn
+from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
 from voxboard.metrics import classification
-from voxboard.scoring.embed import Spent
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 GENDER = Attributes(Attributes.Config(label="gender"))
 EMOTIONS = ("angry", "happy", "sad")

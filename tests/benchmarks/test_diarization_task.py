@@ -24,7 +24,7 @@ from voxboard.data.rttm import Turn, read_rttm
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics.diarization import der, jer
 from voxboard.model import Network
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 EVALUATION = Evaluation()
 DER, JER, ONE = "der@collar=0.25", "jer@collar=0", "der_one_speaker@collar=0.25"

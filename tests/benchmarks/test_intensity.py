@@ -20,11 +20,11 @@ from voxboard.benchmarks.levels import levels, rows
 from voxboard.data import tokens
 from voxboard.data.corpus import Corpus
 from voxboard.data.targets import Targets, TokenTarget, ValueTarget
+from voxboard.embedding.embed import Spent
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics import regression
-from voxboard.scoring.embed import Spent
 from voxboard.scoring.probe import ValueProbe
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 QUICK = Evaluation(replicates=50)
 

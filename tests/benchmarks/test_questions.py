@@ -19,9 +19,9 @@ from voxboard.benchmarks.utterances import Utterances
 from voxboard.cli.train import read
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.targets import Targets, learn
+from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
-from voxboard.scoring.embed import Spent
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 MOOD = Questions(Questions.Config(label="mood", answers=("h", "o")))
 

@@ -20,11 +20,11 @@ from voxboard.benchmarks.utterances import Utterances
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.labels import texts_of
 from voxboard.data.targets import Targets, VectorTarget, learn
+from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
 from voxboard.metrics import retrieval
-from voxboard.scoring.embed import Spent
 from voxboard.scoring.probe import ValueProbe
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 LOUD, QUIET = "a loud voice", "a quiet voice"
 WAVE = np.zeros(1, dtype=np.float32)
@@ -161,7 +161,7 @@ def test_a_head_that_was_trained_on_captions_answers(corpus: Corpus, encoder: st
     assert labels.shape == (8, 2, 16)
     assert torch.isnan(labels[1, 1]).all()
     torch.testing.assert_close(labels[0].norm(dim=-1), torch.ones(2))
-    from voxboard.scoring.embed import embed
+    from voxboard.embedding.embed import embed
 
     rows = torch.from_numpy(embed(network.encoder, train, normalised=False, show_progress=False).matrix)
     optimiser = torch.optim.Adam(network.head.parameters(), lr=0.001)

@@ -15,7 +15,7 @@ import torch
 from lhotse import MonoCut, Recording, SupervisionSegment
 from torch import Tensor, nn
 
-from tests.scoring.test_ngram import ARPA
+from tests.decoding.test_ngram import ARPA
 from voxboard import benchmarks, heads, model, systems
 from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
 from voxboard.benchmarks.transcription import Transcribed, Transcription
@@ -28,7 +28,7 @@ from voxboard.errors import UserError
 from voxboard.heads.ctc import CTC
 from voxboard.model import Encoder, Network
 from voxboard.poolers import create as pooler
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 VOCABULARY = tokens.characters(["red fox", "dog"])
 STEP, LEVEL = 160, 1 / 64  # samples per frame, amplitude per token

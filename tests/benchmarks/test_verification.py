@@ -16,17 +16,17 @@ from tests.cuts import noise_cuts
 from voxboard import trials as trial_lists
 from voxboard.benchmarks import verification
 from voxboard.benchmarks.base import Portion
-from voxboard.benchmarks.fields import fields_of
 from voxboard.benchmarks.trial_sets import TrialSet, trial_set
 from voxboard.benchmarks.verification import Reference, Scored, Verification
 from voxboard.data.corpus import Corpus, CorpusInfo
+from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
+from voxboard.evaluation.fields import fields_of
 from voxboard.metrics import detection
 from voxboard.metrics.enough import SPEAKERS
 from voxboard.records import Value
 from voxboard.records.codec import decode, encode
 from voxboard.scoring.calibration import Calibration
-from voxboard.scoring.embed import Spent
 from voxboard.trials import Trials
 
 GENDERS = ("female", "male")
@@ -113,7 +113,7 @@ def test_a_stratum_that_is_too_small_says_so() -> None:
 
 def test_the_cohort_is_of_training_speakers_and_depends_on_the_seed_alone(corpus: Corpus) -> None:
     from voxboard import model, systems
-    from voxboard.training.config import Evaluation
+    from voxboard.settings import Evaluation
 
     network = model.build(systems.parse("fbank+statistics"), None, 0)
     benchmark = Verification(Verification.Config(score_norm="as-norm", cohort_speakers=2))

@@ -17,10 +17,10 @@ import torch
 from voxboard import model, systems
 from voxboard.cli import main
 from voxboard.data.prepare import Options, prepare
+from voxboard.embedding import export
+from voxboard.embedding.embed import embed as embed_cuts
+from voxboard.embedding.export_file import load
 from voxboard.model import normalise
-from voxboard.scoring import dataset
-from voxboard.scoring.embed import embed as embed_cuts
-from voxboard.scoring.store import load
 
 SYSTEM = "fbank+statistics"
 NAME = "fbank-statistics"
@@ -108,8 +108,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         heard.extend(cut.id for cut in cuts)
         return embed_cuts(encoder, cuts, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(dataset, "embed", counting)
-    monkeypatch.setattr(dataset, "BLOCK", 1)
+    monkeypatch.setattr(export, "embed", counting)
+    monkeypatch.setattr(export, "BLOCK", 1)
     return heard
 
 

@@ -10,9 +10,9 @@ import pytest
 from tests.grids.conftest import GRID, grid, noise_root  # noqa: F401  (fixtures)
 from voxboard.cli import main
 from voxboard.grids import Grid, plan
-from voxboard.grids.place import Place
+from voxboard.grids.job import carry_out
 from voxboard.grids.plan import How
-from voxboard.grids.work import carry_out
+from voxboard.grids.workspace import Place
 
 OUT = Path("results/grids/tiny")
 

@@ -10,10 +10,10 @@ import pytest
 
 from voxboard import backbones, benchmarks, heads, limits, poolers
 from voxboard.cli import compare, demo, doctor, embed, grid, main, plot, predict, prepare, score, trials, verify
-from voxboard.cli.eval import Eval
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
-from voxboard.training.config import Evaluation, General, Training, Weights
+from voxboard.settings import Eval, Evaluation, Weights
+from voxboard.training.config import General, Training
 
 ODD = ["-1", "0", "nan", "inf", "-inf", "1e400", str(2**70), "x", ""]
 NEVER = {"nan", "inf", "-inf", "1e400", "x", ""}  # no number is any of these

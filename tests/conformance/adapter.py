@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from voxboard.backbones.features import KaldiFbank
-from voxboard.metrics import classification, detection, diarization, normalisers, regression, text
-from voxboard.scoring import normalisation, rows
+from voxboard.metrics import classification, detection, diarization, normalizers, regression, text
+from voxboard.scoring import normalization, rows
 
 
 def eer(pos: np.ndarray, neg: np.ndarray, method: detection.Method) -> float:
@@ -45,11 +45,11 @@ def mae(truth: np.ndarray, pred: np.ndarray) -> float:
 
 
 def as_norm(
-    emb: np.ndarray, cohort: np.ndarray, enrol: np.ndarray, test: np.ndarray, top_k: int, std: normalisation.Std
+    emb: np.ndarray, cohort: np.ndarray, enrol: np.ndarray, test: np.ndarray, top_k: int, std: normalization.Std
 ) -> np.ndarray:
     ours, others = rows.unit(emb), rows.unit(cohort)
     scores = np.einsum("ne,ne->n", ours[enrol], ours[test])
-    return normalisation.as_norm(scores, ours, enrol, test, others, top_k, std)
+    return normalization.as_norm(scores, ours, enrol, test, others, top_k, std)
 
 
 def der(
@@ -79,7 +79,7 @@ def cer(refs: list[str], hyps: list[str]) -> float:
 
 
 def normalise(text: str, kind: str) -> str:
-    return normalisers.get({"whisper-english": "whisper-en", "whisper-basic": "basic"}[kind])(text)
+    return normalizers.get({"whisper-english": "whisper-en", "whisper-basic": "basic"}[kind])(text)
 
 
 def fbank(wave: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.conformance.section import Row, Section, answer
 from voxboard.metrics.detection import cllr, eer
-from voxboard.scoring import calibration, normalisation, plda
+from voxboard.scoring import calibration, normalization, plda
 from voxboard.scoring.rows import unit
 
 TEXT = """
@@ -71,9 +71,9 @@ def _speechbrain(top_k: int) -> Scores:
     return np.array(found)
 
 
-def _ours(top_k: int, std: normalisation.Std = "population") -> Scores:
+def _ours(top_k: int, std: normalization.Std = "population") -> Scores:
     scores, rows, cohort = _lists()
-    return normalisation.as_norm(scores, rows, ENROL, TEST, cohort, top_k, std)
+    return normalization.as_norm(scores, rows, ENROL, TEST, cohort, top_k, std)
 
 
 def _size(scores: Scores) -> float:
@@ -85,7 +85,7 @@ def _normalised() -> Iterator[Row]:
         "population": "SpeechBrain divides by k − 1, WeSpeaker by k: all scores differ by √(1 − 1/k)",
         "sample": "WeSpeaker divides by k, SpeechBrain by k − 1: all scores differ by √(1 − 1/k)",
     }
-    stds: tuple[normalisation.Std, ...] = ("population", "sample")
+    stds: tuple[normalization.Std, ...] = ("population", "sample")
     for std in stds:
         for top_k in (10, 300):
             peers = {

@@ -15,7 +15,7 @@ from lhotse import MonoCut
 
 from tests.cuts import noise_cuts
 from voxboard.data import tokens
-from voxboard.data.classes import MISSING
+from voxboard.data.class_labels import MISSING
 from voxboard.data.labels import age_group, label_of, ordered
 from voxboard.data.targets import Targets, learn, read_map
 from voxboard.errors import UserError

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from voxboard.cli import main
-from voxboard.training import checkpoint, folder
+from voxboard.training import checkpoint, run_folder
 
 WORDS = shlex.split(
     "train Voices ecapa(channels=16,frame_size=32)+statistics --batch_size 8 --train_max_sec 0.5 --device cpu "
@@ -62,7 +62,7 @@ def test_what_a_signal_ends_goes_on_to_the_same_bits(number: int, workers: str, 
     assert code == 128 + number, said
     assert "Traceback" not in said
     (cut,) = (here / "cut runs").iterdir()
-    last = folder.state_of(cut, "last")[1]["step"]
+    last = run_folder.state_of(cut, "last")[1]["step"]
     assert 13 <= last <= 20
     sentence = next(line for line in said.splitlines() if line.startswith("voxboard: interrupted"))
     assert f"up to step {last}" in sentence
@@ -71,7 +71,7 @@ def test_what_a_signal_ends_goes_on_to_the_same_bits(number: int, workers: str, 
     assert main([*WORDS, "--workers", "0", "--runs", "whole"]) == 0
     (whole,) = (here / "whole").iterdir()
     for which in ("last", "best"):
-        assert checkpoint.same(folder.state_of(cut, which)[0], folder.state_of(whole, which)[0])
+        assert checkpoint.same(run_folder.state_of(cut, which)[0], run_folder.state_of(whole, which)[0])
     assert (cut / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
 
 
@@ -81,4 +81,4 @@ def test_steps_save_keeps_a_checkpoint_for_those_who_are_killed(here: Path) -> N
     )
     assert code == -signal.SIGKILL, said
     (cut,) = (here / "cut").iterdir()
-    assert folder.state_of(cut, "last")[1]["step"] == 10
+    assert run_folder.state_of(cut, "last")[1]["step"] == 10

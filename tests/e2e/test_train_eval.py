@@ -18,7 +18,7 @@ import pytest
 from voxboard import records
 from voxboard.cli import main
 from voxboard.data.corpus import Corpus, CorpusInfo
-from voxboard.training import checkpoint, folder
+from voxboard.training import checkpoint, run_folder
 
 SMALL = shlex.split(
     "--channels 16 --frame_size 32 --batch_size 8 --train_max_sec 0.5 --workers 0 --device cpu --replicates 50"
@@ -53,7 +53,7 @@ def test_a_run_leaves_everything_that_it_promises(
     assert any(name.startswith("events.out") for name in names)
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in steps if "valid_eer" in line] == [3, 6]
-    _, meta = folder.state_of(run, "best")
+    _, meta = run_folder.state_of(run, "best")
     (record,) = records.load(here / "results" / "records")
     assert record.values["far@valid_threshold"].value is not None
     assert record.system.training is not None
@@ -116,11 +116,11 @@ def test_a_killed_run_goes_on_to_the_same_weights(here: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     (cut,) = (here / "cut").iterdir()
-    state, meta = folder.state_of(cut, "last")
+    state, meta = run_folder.state_of(cut, "last")
     assert 0 < meta["step"] < 24, "killed in the middle"
     assert main(["train", "_", "_", "--resume", str(cut)]) == 0
-    resumed, resumed_meta = folder.state_of(cut, "last")
-    expected, _ = folder.state_of(whole, "last")
+    resumed, resumed_meta = run_folder.state_of(cut, "last")
+    expected, _ = run_folder.state_of(whole, "last")
     assert resumed_meta["step"] == 24
     assert checkpoint.same(resumed, expected)
     assert not checkpoint.same(resumed, state)
@@ -160,7 +160,7 @@ def test_an_untrained_baseline_needs_no_run(here: Path, capsys: pytest.CaptureFi
 
 def test_quickrun_is_short(here: Path) -> None:
     assert _train("--quickrun", "--nb_steps_eval", "1", "--nb_total_step", "99") == 0
-    _, meta = folder.state_of(_only_run(here), "last")
+    _, meta = run_folder.state_of(_only_run(here), "last")
     assert meta["step"] == 3
     (record,) = records.load(here / "results" / "records")
     assert record.protocol is not None
@@ -171,7 +171,7 @@ def test_two_runs_never_share_a_folder(here: Path) -> None:
     from voxboard.cli.train import read
 
     config = read(["Voices", MODEL])
-    made = {folder.create(here / "runs", config) for _ in range(5)}
+    made = {run_folder.create(here / "runs", config) for _ in range(5)}
     assert len(made) == 5
 
 
@@ -179,7 +179,7 @@ def test_the_same_seed_gives_the_same_run(here: Path) -> None:
     for runs in ("a", "b"):
         assert _train("--nb_total_step", "3", "--nb_steps_eval", "3", "--skiptest", "--runs", runs) == 0
     (a,), (b,) = (here / "a").iterdir(), (here / "b").iterdir()
-    assert checkpoint.same(folder.state_of(a, "last")[0], folder.state_of(b, "last")[0])
+    assert checkpoint.same(run_folder.state_of(a, "last")[0], run_folder.state_of(b, "last")[0])
 
 
 def test_unipool_learns_on_a_frozen_checkpoint_of_a_local_folder(here: Path) -> None:
@@ -201,7 +201,7 @@ def test_unipool_learns_on_a_frozen_checkpoint_of_a_local_folder(here: Path) -> 
     words = "--use_pretrain --frz_pretrain --backbone_cfg tiny --conv_dim 8 --pool_dim 16 --batch_size 4"
     steps = "--train_max_sec 0.5 --nb_total_step 2 --nb_steps_eval 2 --workers 0 --device cpu --replicates 50"
     assert main(["train", "Voices", "UniPool", *shlex.split(words), *shlex.split(steps)]) == 0
-    state, _ = folder.state_of(_only_run(here), "best")
+    state, _ = run_folder.state_of(_only_run(here), "best")
     assert not checkpoint.prefixed(state, "encoder.backbone."), "a frozen backbone is where it came from"
     again = ["eval", "_", "_", "--eval_path", str(_only_run(here)), "--replicates", "50", "--records", "again"]
     assert main(again) == 0

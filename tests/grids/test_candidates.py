@@ -19,17 +19,17 @@ from tests.grids.conftest import GRID, _speakers
 from tests.records.record_samples import make_record
 from voxboard import records
 from voxboard.backbones.ecapa import Ecapa
-from voxboard.board.facts import system_facts
+from voxboard.boards.facts import system_facts
 from voxboard.cli import main
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
-from voxboard.grids import Grid, estimate, plan, timeless
-from voxboard.grids.place import Place
+from voxboard.grids import Grid, estimate, plan, reproducible_board
+from voxboard.grids.job import carry_out
 from voxboard.grids.plan import How, Job
-from voxboard.grids.work import carry_out
+from voxboard.grids.workspace import Place
 from voxboard.records import Candidate, Record, Search, Training
 from voxboard.records.codec import encode
-from voxboard.training import checkpoint, folder, search
+from voxboard.training import checkpoint, run_folder, search
 from voxboard.training.trainee import Trainee
 
 HOW = How("tiny", "cpu")
@@ -72,7 +72,7 @@ def run_of(record: Record, place: Path = OUT) -> Path:
 
 
 def weights(run: Path) -> dict[str, Tensor]:
-    return folder.state_of(run, "last")[0]
+    return run_folder.state_of(run, "last")[0]
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -86,11 +86,11 @@ def test_validation_chooses_and_the_chosen_run_has_the_bits_that_it_has_alone(gr
     assert frozen or len(set(errors)) > 1
     assert found.chosen == RATES[errors.index(min(error for error in errors if error is not None))]
     run = run_of(record)
-    assert folder.state_of(run, "best")[1]["best"]["error"] == min(errors, key=lambda error: error or 0.0)
+    assert run_folder.state_of(run, "best")[1]["best"]["error"] == min(errors, key=lambda error: error or 0.0)
     assert list(run.glob("scores-*"))
     others = sorted(run.glob("candidates/*"))
     assert [other.name for other in others] == [f"max_lr-{rate!r}" for rate in RATES if rate != found.chosen]
-    assert all(folder.state_of(other, "last")[1]["step"] == STEPS for other in others)
+    assert all(run_folder.state_of(other, "last")[1]["step"] == STEPS for other in others)
     assert not list(run.glob("candidates/*/scores-*"))
 
     write(grid, (found.chosen,), frozen=frozen)
@@ -263,7 +263,9 @@ def test_a_cell_that_was_interrupted_after_the_choice_is_tested(
 
 def same_board(whole: Path) -> None:
     """What lies in `OUT` is what an uninterrupted start has left in `whole`."""
-    assert timeless.files(records.scan(OUT / "records")) == timeless.files(records.scan(whole / "records"))
+    assert reproducible_board.files(records.scan(OUT / "records")) == reproducible_board.files(
+        records.scan(whole / "records")
+    )
     (one,), (other,) = records.load(OUT / "records"), records.load(whole / "records")
     assert checkpoint.same(weights(run_of(one)), weights(run_of(other, whole)))
     names = [sorted(path.name for path in run.rglob("*.safetensors")) for run in (OUT / "runs", whole / "runs")]

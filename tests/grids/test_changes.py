@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.board.task_samples import attribute
+from tests.boards.task_samples import attribute
 from voxboard import records
-from voxboard.board import arrange, build
-from voxboard.board.tables import data
+from voxboard.boards import arrange, build
+from voxboard.boards.tables import data
 from voxboard.cli.nightly import compare
 from voxboard.grids.changes import changes
-from voxboard.grids.place import Place
-from voxboard.grids.timeless import digest
+from voxboard.grids.reproducible_board import digest
+from voxboard.grids.workspace import Place
 from voxboard.records import Filed, Record
 
 

@@ -18,12 +18,12 @@ import torch
 from tests.grids.test_grid_run import HOW, OUT, board, done, planned
 from voxboard.cli import main
 from voxboard.errors import UserError
-from voxboard.grids import runner, work, worker
+from voxboard.grids import scheduler, worker
 from voxboard.grids.engine import ATTEMPTS, Resources, Vanished, make, work_off
-from voxboard.grids.place import Place
+from voxboard.grids.job import Result
 from voxboard.grids.plan import Job
 from voxboard.grids.slurm import Task
-from voxboard.grids.work import Result
+from voxboard.grids.workspace import Place
 
 LONG = {"nb_total_step = 4": "nb_total_step = 200", "nb_steps_eval = 2": "nb_steps_eval = 20"}
 PATIENCE = 600.0  # seconds
@@ -81,18 +81,18 @@ def test_a_job_that_vanishes_is_tried_again_at_the_end_and_given_up_in_the_end(g
 
 def test_what_an_earlier_attempt_has_finished_is_not_done_again(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place, job = Place(OUT), planned()[-1]
-    assert [result.well for result in work.go_on(job, place, HOW)] == [True, True]
+    assert [result.well for result in job.go_on(job, place, HOW)] == [True, True]
     first, other = (named.id for named in job.cells)
     # The attempt was killed after it had staged both records and filed the first.
     staged = place.staging / job.staging
     staged.parent.mkdir(exist_ok=True)
     (place.records / other).rename(staged)
     calls: list[Job] = []
-    monkeypatch.setattr(work, "carry_out", lambda job, place, how: calls.append(job) or [])
-    assert {result.cell for result in work.go_on(job, place, HOW)} == {first, other}
+    monkeypatch.setattr(job, "carry_out", lambda job, place, how: calls.append(job) or [])
+    assert {result.cell for result in job.go_on(job, place, HOW)} == {first, other}
     assert calls == []
     (place.records / other).rename(place.root / "away")
-    assert [result.cell for result in work.go_on(job, place, HOW)] == [first]
+    assert [result.cell for result in job.go_on(job, place, HOW)] == [first]
     assert [[named.id for named in left.cells] for left in calls] == [[other]]
 
 
@@ -263,7 +263,7 @@ def run(cluster: str, said: list[str]) -> bool:
 
     place = Place(OUT)
     with place.locked():
-        plan = runner.run(Grid.load("g.toml").cells(), place, HOW, 0, said.append, resources=Resources(cluster))
+        plan = scheduler.run(Grid.load("g.toml").cells(), place, HOW, 0, said.append, resources=Resources(cluster))
     return not plan.having("missing", "failed")
 
 

@@ -17,10 +17,10 @@ from torch import Tensor
 from voxboard import records
 from voxboard.backbones.ecapa import Ecapa
 from voxboard.cli import main
-from voxboard.grids import Grid, plan, timeless
-from voxboard.grids.place import Place
+from voxboard.grids import Grid, plan, reproducible_board
+from voxboard.grids.job import carry_out, record_failure
 from voxboard.grids.plan import How, Job
-from voxboard.grids.work import carry_out, record_failure
+from voxboard.grids.workspace import Place
 
 OUT = Path("results/grids/tiny")
 HOW = How("tiny", "cpu")
@@ -37,7 +37,9 @@ def start(folder: Path) -> subprocess.Popen[str]:
 def board() -> tuple[dict[str, str], dict[str, object]]:
     """The board without times, and the digests of all weights and inputs."""
     found = records.scan(OUT / "records")
-    return timeless.files(found), {filed.path.partition("/")[0]: filed.record.provenance.digests for filed in found}
+    return reproducible_board.files(found), {
+        filed.path.partition("/")[0]: filed.record.provenance.digests for filed in found
+    }
 
 
 def planned(*states: str) -> list[Job]:
@@ -159,7 +161,7 @@ def test_what_an_interruption_left_in_staging_is_taken_over(grid: Path) -> None:
 
 def test_two_starts_exclude_each_other(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from voxboard.grids.place import Place\n"
+        "import sys, time; from pathlib import Path; from voxboard.grids.workspace import Place\n"
         f"with Place(Path({str(OUT)!r})).locked(): print('in', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], cwd=grid, stdout=subprocess.PIPE, text=True)

@@ -9,7 +9,7 @@ import pytest
 from voxboard import benchmarks
 from voxboard.errors import UserError
 from voxboard.grids import Grid, Tasks
-from voxboard.grids.runner import Tally
+from voxboard.grids.scheduler import Tally
 
 
 @pytest.mark.smoke

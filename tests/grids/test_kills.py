@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from voxboard import records
-from voxboard.grids import timeless
+from voxboard.grids import reproducible_board
 
 KILLS = 30
 LONGEST = 9.0  # seconds to a kill; an undisturbed grid takes about twice that, half of it to import torch twice
@@ -42,7 +42,7 @@ def killed(process: subprocess.Popen[bytes], after: float, workers_too: bool) ->
 
 def board(folder: Path) -> dict[str, str]:
     """The files of the board, without what no two runs share."""
-    return timeless.files(records.scan(folder / "results/grids/tiny/records"))
+    return reproducible_board.files(records.scan(folder / "results/grids/tiny/records"))
 
 
 def recorded(folder: Path) -> set[str]:

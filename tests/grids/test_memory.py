@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from voxboard.grids.identity import Named
-from voxboard.grids.memory import activations, job_bytes
+from voxboard.grids.memory_limits import activations, job_bytes
 from voxboard.grids.plan import Job
 from voxboard.grids.spec import Cell
 from voxboard.systems import Part, parse

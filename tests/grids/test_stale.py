@@ -14,9 +14,9 @@ from voxboard import records
 from voxboard.cli import main
 from voxboard.code_digest import module_file
 from voxboard.grids import Grid, plan
-from voxboard.grids.place import Place
+from voxboard.grids.job import carry_out
 from voxboard.grids.plan import How
-from voxboard.grids.work import carry_out
+from voxboard.grids.workspace import Place
 from voxboard.training.trainee import Trainee
 
 OUT = Path("results/grids/tiny")

@@ -17,11 +17,11 @@ import pytest
 
 from voxboard import records, storage
 from voxboard.cli import main
-from voxboard.grids import Grid, lease, plan, shared, timeless, worker
-from voxboard.grids.place import Place
+from voxboard.grids import Grid, lease, plan, remote_workspace, reproducible_board, worker
+from voxboard.grids.job import go_on, record_failure
 from voxboard.grids.plan import How, Job
-from voxboard.grids.shared import Shared
-from voxboard.grids.work import go_on, record_failure
+from voxboard.grids.remote_workspace import Shared
+from voxboard.grids.workspace import Place
 from voxboard.storage import Store
 from voxboard.training.checkpoint import load
 from voxboard.training.trainee import Trainee
@@ -59,7 +59,9 @@ def done(jobs: list[Job], place: Place) -> list[bool]:
 def board(place: Place) -> tuple[dict[str, str], dict[str, object]]:
     """The board without times, and the digests of all weights and inputs."""
     found = records.scan(place.records)
-    return timeless.files(found), {filed.path.partition("/")[0]: filed.record.provenance.digests for filed in found}
+    return reproducible_board.files(found), {
+        filed.path.partition("/")[0]: filed.record.provenance.digests for filed in found
+    }
 
 
 def lasting(url: str) -> dict[str, str]:
@@ -188,7 +190,7 @@ def test_a_run_that_was_interrupted_goes_on_on_another_machine(
         steps.append(self.step)
         take(self, *args)
 
-    monkeypatch.setattr(shared, "PUSH_SECONDS", 0.05)
+    monkeypatch.setattr(remote_workspace, "PUSH_SECONDS", 0.05)
     monkeypatch.setattr(Trainee, "take", preempted)
     with pytest.raises(KeyboardInterrupt):
         go_on(job, place, HOW)

@@ -13,9 +13,9 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from voxboard import backbones, heads
 from voxboard.backbones.base import Frames
-from voxboard.checkpoints import load_reference
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
+from voxboard.reference_weights import load_reference
 
 SIZE, TOKENS = 16, 9
 SIZES = {"rms_dbfs": 1, "text": TOKENS}

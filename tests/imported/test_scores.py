@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from voxboard.benchmarks.trial_sets import TrialSet
 from voxboard.benchmarks.verification import Scored, Verification
 from voxboard.data.corpus import Corpus, CorpusInfo
+from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
 from voxboard.imported import scores
-from voxboard.scoring.embed import Spent
 from voxboard.trials import Trials
 
 LIST = Trials.of([1, 0, 0], ["a/1.wav", "a/1.wav", "b/1.wav"], ["a/2.wav", "b/1.wav", "c/1.wav"])

@@ -31,8 +31,8 @@ from tests.parity.reference_fixture import Fixture, number
 from voxboard import backbones, heads, poolers
 from voxboard.backbones.base import Frames, FramesSpec, valid
 from voxboard.backbones.features import LogMel, normalise
-from voxboard.checkpoints import load_reference
 from voxboard.metrics import reference, retrieval
+from voxboard.reference_weights import load_reference
 
 Outputs = Mapping[str, Any]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tests.parity.reference_fixture import Fixture
+from voxboard.embedding.export_file import averages
 from voxboard.metrics import reference
 from voxboard.scoring.cosine import cosine
 from voxboard.scoring.rows import unit
-from voxboard.scoring.store import averages
 
 Outputs = Mapping[str, Any]
 

@@ -16,12 +16,12 @@ from voxboard import backbones, heads
 from voxboard.backbones.base import valid
 from voxboard.backbones.zipformer import Zipformer
 from voxboard.backbones.zipformer_checkpoints import sizes
-from voxboard.checkpoints import load_reference
-from voxboard.data.classes import Classes
+from voxboard.data.class_labels import Classes
 from voxboard.data.targets import AUDEN
 from voxboard.heads import losses
 from voxboard.heads.base import MISSING
 from voxboard.metrics import reference
+from voxboard.reference_weights import load_reference
 
 Outputs = Mapping[str, Any]
 

@@ -14,10 +14,10 @@ from tests.parity.reference_fixture import Fixture
 from voxboard import backbones, heads
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.intensity_baseline import features
-from voxboard.checkpoints import load_reference
 from voxboard.data import loudness
 from voxboard.heads.base import MISSING
 from voxboard.metrics import regression
+from voxboard.reference_weights import load_reference
 from voxboard.scoring.probe import ValueProbe
 
 Outputs = Mapping[str, Any]

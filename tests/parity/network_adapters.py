@@ -17,8 +17,8 @@ from voxboard import backbones, heads
 from voxboard.backbones.base import valid
 from voxboard.backbones.features import HOP, normalise
 from voxboard.backbones.xvector import SHRINKS
-from voxboard.checkpoints import load_reference
 from voxboard.poolers.base import concatenated, masked_mean, masked_std
+from voxboard.reference_weights import load_reference
 
 Outputs = Mapping[str, Any]
 

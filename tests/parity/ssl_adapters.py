@@ -17,7 +17,7 @@ from voxboard import backbones, heads, poolers
 from voxboard.backbones.base import Frames
 from voxboard.backbones.ssl import frame_counts
 from voxboard.backbones.ssl_pairs import PairScore
-from voxboard.checkpoints import load_reference
+from voxboard.reference_weights import load_reference
 
 Outputs = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from tests.cuts import noise_cuts
 from tests.perf.measure import report
 from voxboard.cli.train import read
 from voxboard.data.corpus import Corpus, CorpusInfo
-from voxboard.training import folder
+from voxboard.training import run_folder
 from voxboard.training.run import train_bank
 
 pytestmark = pytest.mark.perf
@@ -30,7 +30,7 @@ def test_six_probes_cost_little_more_than_one(tmp_path: Path) -> None:
         started = time.perf_counter()
         train_bank(configs, runs, show_progress=False)
         wall[count] = time.perf_counter() - started
-        training[count] = sum(folder.state_of(run, "last")[1]["seconds"] for run in runs)
+        training[count] = sum(run_folder.state_of(run, "last")[1]["seconds"] for run in runs)
     report("training 6 probes on WavLM-base's size", {"ours": training[6], "1 probe": training[1]}, "≤ 1.4 × one probe")
     report("the same, with building and saving", {"ours": wall[6], "1 probe": wall[1]}, "≤ 1.6 × one probe")
     assert training[6] <= 1.4 * training[1]

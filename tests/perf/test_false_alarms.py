@@ -10,8 +10,8 @@ import pytest
 from voxboard.comparison import Difference, p_value
 from voxboard.comparison.compare import Settings, compare
 from voxboard.comparison.sides import Side
-from voxboard.verdicts import significant
 from voxboard.metrics import bootstrap
+from voxboard.verdicts import significant
 
 pytestmark = pytest.mark.perf
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.perf.measure import added_mib, interleaved, report
-from voxboard.scoring import normalisation
+from voxboard.scoring import normalization
 from voxboard.scoring.cosine import cosine
 
 pytestmark = pytest.mark.perf
@@ -24,7 +24,7 @@ class Lists:
         self.scores = cosine(self.embeddings, self.enrol, self.test)
 
     def ours(self) -> np.ndarray:
-        return normalisation.as_norm(self.scores, self.embeddings, self.enrol, self.test, self.cohort, TOP)
+        return normalization.as_norm(self.scores, self.embeddings, self.enrol, self.test, self.cohort, TOP)
 
     def wespeaker(self) -> np.ndarray:
         """Every side's whole score matrix is sorted; the statistics of enrolment and test are computed apart."""

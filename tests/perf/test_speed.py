@@ -19,8 +19,8 @@ from voxboard.data import audio
 from voxboard.data.batches import Crops, batches, shuffled
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.data.prepare import Options, prepare
+from voxboard.embedding.embed import embed
 from voxboard.model import Encoder, normalise
-from voxboard.scoring.embed import embed
 
 pytestmark = pytest.mark.perf
 ROUNDS = 3

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conformance.text_rows import kaldialign_rate, pairs
 from tests.perf.measure import interleaved, report
-from voxboard.metrics import normalisers, text
+from voxboard.metrics import normalizers, text
 
 pytestmark = pytest.mark.perf
 ROUNDS = 5
@@ -46,7 +46,7 @@ def test_the_split_by_utterance_costs_little_more(corpus: tuple[list[str], list[
 
 
 def test_the_english_normaliser_is_no_bottleneck_for_the_second_system(corpus: tuple[list[str], list[str]]) -> None:
-    english = normalisers.get("whisper-en")
+    english = normalizers.get("whisper-en")
     references = corpus[0][:1_000]
     took = interleaved(1, first=lambda: list(map(english, references)), ours=lambda: list(map(english, references)))
     report("Whisper's English normaliser, 1,000 references met before", took, "≥ 20 × the first time")

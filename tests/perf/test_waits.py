@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.tracking.test_outside import CODE
-from voxboard.data.voices import make_voices
-from voxboard.metrics import normalisers
+from voxboard.data.voices.corpus import make_voices
+from voxboard.metrics import normalizers
 from voxboard.tracking.outside import Outside
 
 pytestmark = pytest.mark.perf
@@ -33,7 +33,7 @@ def test_help_and_list_come_at_once(word: str) -> None:
 
 
 def test_a_repeated_text_comes_from_the_cache() -> None:
-    normalise = normalisers.get("whisper-en")
+    normalise = normalizers.get("whisper-en")
     texts = [f"Sentence number {number} isn't long, but it's organised." for number in range(200)]
     first, second = (_seconds(lambda: [normalise(text) for text in texts]) for _ in range(2))
     assert second < first / 10

@@ -10,8 +10,8 @@ import torch
 from tests.contracts import small
 from voxboard import poolers
 from voxboard.backbones.base import Frames, FramesSpec
-from voxboard.checkpoints import load_reference
 from voxboard.errors import UserError
+from voxboard.reference_weights import load_reference
 
 SIZES: dict[str, Any] = {"channels": (12, 10, 8), "kernels": (5, 3, 1), "dilations": (1, 2, 1), "embedding": 6}
 

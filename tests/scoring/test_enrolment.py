@@ -8,7 +8,7 @@ import pytest
 from voxboard.metrics.detection import eer
 from voxboard.scoring.cosine import cosine
 from voxboard.scoring.enrolment import enrol
-from voxboard.scoring.normalisation import as_norm
+from voxboard.scoring.normalization import as_norm
 from voxboard.scoring.rows import unit
 
 IDS = ["u0", "u1", "u2", "u3"]

@@ -24,9 +24,9 @@ from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.mixture import mix
 from voxboard.data.prepare import Options, prepare
 from voxboard.data.scan import Utterance, find_audio, to_cuts
+from voxboard.embedding.export_folder import read_index
 from voxboard.errors import BadAudio, UserError
 from voxboard.files import write_text
-from voxboard.scoring.loose import read_index
 
 
 @pytest.fixture(autouse=True)

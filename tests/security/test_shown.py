@@ -21,7 +21,7 @@ import pytest
 from tests.plots.plot_samples import grouped
 from tests.records.record_samples import make_record
 from tests.security.conftest import Arena
-from voxboard.board.tables import harmless
+from voxboard.boards.tables import harmless
 from voxboard.cli import main
 from voxboard.cli.log import to_stderr
 from voxboard.errors import printable
@@ -218,7 +218,7 @@ def test_the_log_and_progress_are_text(text: str, arena: Arena, capsys: pytest.C
     from rich.text import Text
 
     from voxboard.console import Console
-    from voxboard.training.folder import log_to
+    from voxboard.training.run_folder import log_to
 
     to_stderr()
     log = logging.getLogger("voxboard")

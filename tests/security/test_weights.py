@@ -17,10 +17,10 @@ from safetensors.torch import load_file
 from tests.language_models import chat_model, sentence_encoder
 from tests.security.conftest import Arena
 from voxboard import backbones
-from voxboard.checkpoints import read_weights
 from voxboard.data import sentences
 from voxboard.errors import UserError
 from voxboard.heads import chat_model as chats
+from voxboard.reference_weights import read_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 

@@ -11,7 +11,7 @@ from tests.cuts import noise_cuts
 from voxboard.cli.train import read
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
-from voxboard.training import checkpoint, folder
+from voxboard.training import checkpoint, run_folder
 from voxboard.training.run import resume, train_bank
 
 SYSTEM = "ecapa(channels=8, frame_size=16)+statistics+softmax(dropout=0.3)"
@@ -62,7 +62,7 @@ def test_trackers_leave_the_run_as_it_is(place: Path) -> None:
     own = place / "own.py"
     plain = _train(place, "plain")
     tracked = _train(place, "tracked", "--trackers", f"{own}:Keeps", f"{own}:Fails")
-    assert checkpoint.same(folder.state_of(plain, "last")[0], folder.state_of(tracked, "last")[0])
+    assert checkpoint.same(run_folder.state_of(plain, "last")[0], run_folder.state_of(tracked, "last")[0])
     assert (plain / "metrics.jsonl").read_text() == (tracked / "metrics.jsonl").read_text()
     told = json.loads((tracked / "kept-0.json").read_text())
     assert told == [["tracked", 42], [2, ["loss", "lr"]], [4, ["loss", "lr"]], ["best_step", "seconds"]]

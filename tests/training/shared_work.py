@@ -19,9 +19,9 @@ from tests.cuts import noise_cuts
 from voxboard import model, parallel, systems
 from voxboard.cli.train import read
 from voxboard.data.corpus import Corpus, CorpusInfo
+from voxboard.embedding.cache import Memory
+from voxboard.embedding.embed import embed
 from voxboard.errors import UserError
-from voxboard.scoring.cache import Memory
-from voxboard.scoring.embed import embed
 from voxboard.training.config import RunConfig
 from voxboard.training.run import train_bank
 from voxboard.training.trainee import Trainee

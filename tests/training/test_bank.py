@@ -13,7 +13,7 @@ from voxboard.backbones.ecapa import Ecapa
 from voxboard.cli.train import read
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
-from voxboard.training import checkpoint, folder
+from voxboard.training import checkpoint, run_folder
 from voxboard.training.config import RunConfig
 from voxboard.training.run import train_bank
 
@@ -53,7 +53,9 @@ def alone(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
 
 def same(a: Path, b: Path) -> bool:
     lines = [(run / "metrics.jsonl").read_text() for run in (a, b)]
-    return lines[0] == lines[1] and checkpoint.same(folder.state_of(a, "last")[0], folder.state_of(b, "last")[0])
+    return lines[0] == lines[1] and checkpoint.same(
+        run_folder.state_of(a, "last")[0], run_folder.state_of(b, "last")[0]
+    )
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,10 +17,10 @@ from voxboard import model
 from voxboard.benchmarks.base import Benchmark, Better
 from voxboard.cli.train import read
 from voxboard.data import targets
+from voxboard.devices import fabric
 from voxboard.errors import UserError
 from voxboard.model import Network
-from voxboard.training import averaging, checkpoint, folder
-from voxboard.training.devices import fabric
+from voxboard.training import averaging, checkpoint, run_folder
 from voxboard.training.loop import Loop
 from voxboard.training.trainee import Trainee
 
@@ -95,8 +95,8 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     resumed = _loop(tmp_path / "cut", cuts, words)
     assert resumed.trainees[0].step == 4
     resumed.fit(ITEMS, show_progress=False)
-    whole, _ = folder.state_of(tmp_path / "whole", "last")
-    cut, _ = folder.state_of(tmp_path / "cut", "last")
+    whole, _ = run_folder.state_of(tmp_path / "whole", "last")
+    cut, _ = run_folder.state_of(tmp_path / "cut", "last")
     assert checkpoint.same(cut, whole)
     assert (tmp_path / "cut" / "metrics.jsonl").read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
 
@@ -120,7 +120,7 @@ def test_a_signal_during_a_validation_loses_neither_the_step_nor_the_validation(
     resumed = _loop(tmp_path / "cut", cuts, words)
     assert (resumed.trainees[0].step, resumed.trainees[0].best.step) == (4, 2)
     resumed.fit(ITEMS, show_progress=False)
-    whole, cut = (folder.state_of(tmp_path / name, "last") for name in ("whole", "cut"))
+    whole, cut = (run_folder.state_of(tmp_path / name, "last") for name in ("whole", "cut"))
     assert checkpoint.same(cut[0], whole[0])
     assert cut[1]["best"] == whole[1]["best"]
     assert (tmp_path / "cut" / "metrics.jsonl").read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
@@ -131,7 +131,7 @@ def test_a_plateau_lowers_the_rate_of_the_run(tmp_path: Path, cuts: list[MonoCut
     rates = _rates(tmp_path / "run")
     assert rates[0] == 0.01
     assert rates[-1] == pytest.approx(0.001)
-    _, meta = folder.state_of(tmp_path / "run", "last")
+    _, meta = run_folder.state_of(tmp_path / "run", "last")
     assert meta["schedule"]["best"] == 0.25
 
 
@@ -159,7 +159,7 @@ def test_a_head_says_how_it_wants_its_batches(
 
 
 def _weights(run: Path, which: str = "last") -> dict[str, Any]:
-    tensors, _ = folder.state_of(run, which)
+    tensors, _ = run_folder.state_of(run, which)
     return {key: value for key, value in tensors.items() if key.startswith(("encoder.", "head."))}
 
 

@@ -14,7 +14,7 @@ import torch
 
 from tests.training.shared_work import BANK, RUNS, SIZES, write_corpus
 from voxboard import records
-from voxboard.training import checkpoint, folder
+from voxboard.training import checkpoint, run_folder
 from voxboard.training.synced import SyncedBatchNorm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ def test_the_loss_is_that_of_one_process_with_the_whole_batch(one: Path, two: Pa
 
 def test_so_are_the_weights_and_the_running_statistics(one: Path, two: Path) -> None:
     # By plain descent: Adam makes steps of the rounding where a gradient is zero.
-    (mine, _), (other, _) = (folder.state_of(out / "accumulated", "last") for out in (one, two))
+    (mine, _), (other, _) = (run_folder.state_of(out / "accumulated", "last") for out in (one, two))
     assert mine.keys() == other.keys()
     for name, tensor in mine.items():
         torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
@@ -82,7 +82,7 @@ def test_one_record_per_run_says_how_many_processes_there_were(one: Path, two: P
 
 def test_what_is_broken_off_ends_as_if_it_had_not_been(two: Path) -> None:
     assert (two / "resumed" / "metrics.jsonl").read_text() == (two / "batch-norm" / "metrics.jsonl").read_text()
-    (mine, _), (other, _) = (folder.state_of(two / name, "last") for name in ("batch-norm", "resumed"))
+    (mine, _), (other, _) = (run_folder.state_of(two / name, "last") for name in ("batch-norm", "resumed"))
     assert checkpoint.same(mine, other)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxboard.trials import Trials, check, read
-from voxboard.trials.exposure import Exposure
+from voxboard.trials.speaker_exposure import Exposure
 
 
 def test_planted_faults_are_counted() -> None:

@@ -9,7 +9,7 @@ import pytest
 from voxboard.errors import UserError
 from voxboard.trials import Trials, metadata, read, source
 from voxboard.trials.labels import Coded
-from voxboard.trials.paths import labels_of, speakers_in
+from voxboard.trials.name_patterns import labels_of, speakers_in
 
 
 def labels(names: list[str]) -> tuple[str, dict[str, list[str | None]]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from voxboard import benchmarks
-from voxboard.board.names import label, meaning
+from voxboard.boards.names import label, meaning
 from voxboard.catalogue import Option, measured
 from voxboard.registry import option_docs
 

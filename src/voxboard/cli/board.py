@@ -14,7 +14,7 @@ from voxboard.records.store import told
 from voxboard.screen import print
 
 if TYPE_CHECKING:
-    from voxboard.board import Board
+    from voxboard.boards import Board
 
 SUMMARY = "Build the leaderboard (Markdown, CSV, JSON, HTML) from the records."
 DESCRIPTION = f"""{SUMMARY}
@@ -45,8 +45,8 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: BoardArgs) -> int:
     """Builds the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
-    from voxboard.board import FILES, build, table
-    from voxboard.board.tables import json_text
+    from voxboard.boards import FILES, build, table
+    from voxboard.boards.tables import json_text
     from voxboard.console import Console
     from voxboard.remote_results import records
 

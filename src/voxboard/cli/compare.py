@@ -72,6 +72,7 @@ def run(args: CompareArgs) -> int:
     from voxboard.cli.compare_report import show
     from voxboard.comparison.compare import Settings, compare
     from voxboard.comparison.sides import side
+    from voxboard.remote_results import local
 
     settings = Settings(
         args.runs,
@@ -82,7 +83,7 @@ def run(args: CompareArgs) -> int:
         args.level,
         args.replicates,
     )
-    a, b = (replace(side(_local(word), args.records), name=word) for word in (args.a, args.b))
+    a, b = (replace(side(local(word), args.records), name=word) for word in (args.a, args.b))
     found = compare(a, b, settings)
     if args.json:
         content = {**asdict(found), "failed": found.failed}
@@ -92,11 +93,3 @@ def run(args: CompareArgs) -> int:
     for note in found.notes:
         print(f"voxboard: {note}", file=sys.stderr)
     return REGRESSION if args.fail_on_regression and found.failed else 0
-
-
-def _local(word: str) -> str:
-    """The word, or the local copy of a URL; of a folder of records with the raw outputs beside it."""
-    from voxboard.remote_results import results
-    from voxboard.storage import is_url
-
-    return str(results(word)) if is_url(word) else word

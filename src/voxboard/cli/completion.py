@@ -24,14 +24,14 @@ DESCRIPTION = """Print a script that completes voxboard's commands, flags and na
   voxboard completion fish > ~/.config/fish/completions/voxboard.fish
 
 Print it again after an update. Options of a model (--channels …) are in voxboard train DATA MODEL --help."""
-CONFIG, CLI = "voxboard.training.config", "voxboard.cli"
+CONFIG, SETTINGS_OF, CLI = "voxboard.training.config", "voxboard.settings", "voxboard.cli"
 # Command, with its subcommand → the dataclasses of its settings.
 SETTINGS: dict[str, tuple[str, ...]] = {
     "train": (
         *(f"{CLI}.train:Task", f"{CLI}.train:Resume", f"{CONFIG}:General", f"{CONFIG}:Training"),
-        *(f"{CONFIG}:Evaluation", "voxboard.data.augmentation:Augmentation"),
+        *(f"{SETTINGS_OF}:Evaluation", "voxboard.data.augmentation:Augmentation"),
     ),
-    "eval": (f"{CLI}.eval:Eval", f"{CLI}.train:Task", f"{CONFIG}:Weights", f"{CONFIG}:Evaluation"),
+    "eval": (f"{SETTINGS_OF}:Eval", f"{CLI}.train:Task", f"{SETTINGS_OF}:Weights", f"{SETTINGS_OF}:Evaluation"),
     "embed": (f"{CLI}.embed:Embed",),
     "predict": (f"{CLI}.predict:Predict",),
     "prepare": (f"{CLI}.prepare:Prepare",),

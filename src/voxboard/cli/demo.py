@@ -55,10 +55,10 @@ def main(argv: Sequence[str]) -> int:
     args = parse(Demo, argv, prog="demo", description=DESCRIPTION)
     from voxboard.cli import board
     from voxboard.cli.demo_work import corpora, of_tasks
-    from voxboard.grids import Grid, Tasks, runner
-    from voxboard.grids.place import Place
+    from voxboard.devices import device_of
+    from voxboard.grids import Grid, Tasks, scheduler
     from voxboard.grids.plan import How
-    from voxboard.training.devices import device_of
+    from voxboard.grids.workspace import Place
 
     clock = _Clock(time.perf_counter())
     grid, place = Grid.load(args.grid), Place(args.out)
@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
         # The rest takes weights from the grid's runs.
         for part in (cells, more):
             if part:
-                plan = runner.run(part, place, how, args.jobs, clock.say, retry=True)
+                plan = scheduler.run(part, place, how, args.jobs, clock.say, retry=True)
                 failures += len(plan.having("missing", "failed"))
         board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
     return PARTIAL if failures else 0

@@ -109,7 +109,7 @@ def _ffmpeg() -> str:
 
 
 def _espeak() -> str:
-    from voxboard.data import espeak
+    from voxboard.data.voices import espeak
 
     return f"eSpeak NG {espeak.version()}, {len(espeak.variants())} voices"
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.data.scan import Scan
+    from voxboard.embedding.export import Made, Store
     from voxboard.model import Network
-    from voxboard.scoring.dataset import Made, Store
     from voxboard.systems import System
 
 DESCRIPTION = """Embed every utterance of DATA, and average the embeddings of every speaker.
@@ -90,8 +90,8 @@ def main(argv: Sequence[str]) -> int:
 def run(args: Embed) -> int:
     """Embeds and draws; notes go to stderr, what was written to stdout. Returns 0."""
     _check(args)
-    from voxboard.scoring.dataset import How, make
-    from voxboard.training.devices import device_of
+    from voxboard.devices import device_of
+    from voxboard.embedding.export import How, make
 
     device = device_of(args.device)
     cuts, root, notes = _found(args)
@@ -130,10 +130,10 @@ def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
     check_word(args.data)
     folder = Path(os.path.abspath(args.data))
     if folder.is_dir() and not (folder / PREPARED).is_file():
-        from voxboard.data import layout
+        from voxboard.data.recipes import speaker_folders
         from voxboard.data.scan import to_cuts
 
-        scan: Scan = layout.scan(folder)
+        scan: Scan = speaker_folders.scan(folder)
         cuts, bad = to_cuts(scan.utterances, args.skip_bad_audio)
         said = [f"{len(bad)} files cannot be read and are left out (e.g. {bad[0].problem})"] if bad else []
         return cuts, folder, [*scan.notes, *said]
@@ -144,28 +144,29 @@ def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
 def _network(args: Embed) -> tuple[Network, System, dict[str, Any]]:
     """The network, its system, and what the metadata says of it."""
     from voxboard import model, systems
-    from voxboard.training import evaluate
+    from voxboard.evaluation.evaluate import weights_of
 
     if args.system:
         system = systems.check(systems.parse(args.system))
         network = model.build(system, None, args.seed)
         spec = f"{system.backbone}+{system.pooler}"
-        weights = evaluate.weights_of(network, system)
+        weights = weights_of(network, system)
         about = {"system": system.name, "spec": spec, "seed": args.seed, "weights": weights}
         return network, system, about | {"pretrained": weights in ("none", "pretrained")}
-    from voxboard.training import folder
-    from voxboard.training.config import Weights
+    from voxboard.settings import Weights
+    from voxboard.training import run_folder
+    from voxboard.training.trained import network_of
 
-    place = folder.find(args.eval_path, args.runs)
-    config = folder.config_of(place)
-    network, meta = evaluate.network_of(config, place, Weights())
+    place = run_folder.find(args.eval_path, args.runs)
+    config = run_folder.config_of(place)
+    network, meta = network_of(config, place, Weights())
     about = {"system": config.system.name, "spec": config.system.spec, "run": place.name, "step": int(meta["step"])}
     return network, config.system, about | {"trained_on": config.corpus}
 
 
 def _store(args: Embed, root: Path, name: str) -> Store:
-    from voxboard.scoring.loose import Loose
-    from voxboard.scoring.single import Single
+    from voxboard.embedding.export_folder import Loose
+    from voxboard.embedding.single import Single
 
     default = Path("results/embeddings") / f"{_file_name(Path(os.path.abspath(args.data)).name)}-{name}"
     if args.format == "files":
@@ -218,6 +219,6 @@ def _slug(text: str) -> str:
 
 
 def _file_name(text: str) -> str:
-    from voxboard.scoring.loose import safe
+    from voxboard.embedding.export_folder import safe
 
     return safe(text)

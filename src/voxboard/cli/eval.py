@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from voxboard import benchmarks, parallel, systems
 from voxboard.cli.log import board_command, closing
 from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
-from voxboard.limits import Seed
 from voxboard.screen import dumps, print
+from voxboard.settings import Eval, Evaluation, Weights, words_for_paths
 from voxboard.systems import Part
-from voxboard.training.config import Evaluation, Weights, words_for_paths
 
 DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 
@@ -29,35 +28,6 @@ POSITIONALS = (
     ("data", "corpus, prepared folder or manifest; _ = as trained"),
     ("model", "system; _ = as trained"),
 )
-
-
-@dataclass(frozen=True)
-class Eval:
-    """What is evaluated, and where the record goes."""
-
-    eval_path: str = ""
-    """Run folder (a path, or its name below --runs)."""
-    eval_data: str = ""
-    """The same as naming DATA (the ancestor's flag)."""
-    device: str = "auto"
-    """auto, cpu, cuda, mps, or the number of a GPU."""
-    seed: Seed = 42
-    """Seed of random weights and of the intervals."""
-    split: Literal["test", "valid", "train"] = "test"
-    """Which part of DATA is evaluated. `train` tells how well a run learned its own utterances, and the record says so.
-    """
-    skiptest: bool = False
-    """Only find the validation threshold."""
-    runs: Path = Path("results/runs")
-    """Where run folders are."""
-    records: Path = Path("results/records")
-    """Where the record is written."""
-    audio_root: Path | None = None
-    """Folder that a bare manifest's paths must lie in (default: the manifest's own)."""
-    trust_code: bool = False
-    """Run code that the run names in a file, though nothing shows that it is yours."""
-    json: bool = False
-    """Print the record as JSON instead of a table."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -108,9 +78,9 @@ def _benchmark(argv: Sequence[str]) -> Part:
     said = word_after(argv, "--task") or (argv and argv[0] in benchmarks.cards())
     if not run or said:
         return chosen(argv)
-    from voxboard.training import folder
+    from voxboard.training import run_folder
 
-    return Part(folder.config_of(folder.find(run, Path(runs or Eval.runs))).benchmark.name)
+    return Part(run_folder.config_of(run_folder.find(run, Path(runs or Eval.runs))).benchmark.name)
 
 
 def spoken(argv: Sequence[str], config: Any) -> dict[str, Any]:
@@ -124,7 +94,7 @@ def _show(record: Any, as_json: bool) -> None:
     if as_json:
         print(dumps(record.to_dict()))
         return
-    from voxboard.board.sheet import sheet
+    from voxboard.boards.record_table import sheet
     from voxboard.console import Console
 
     Console().print(sheet(record))

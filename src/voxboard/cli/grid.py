@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from voxboard.grids.cross import Crossed
     from voxboard.grids.estimate import Estimate
     from voxboard.grids.identity import Named
-    from voxboard.grids.place import Place
     from voxboard.grids.plan import Job, Plan
+    from voxboard.grids.workspace import Place
 
 PARTIAL = 3  # exit code: some cells have no number
 USAGE = """\
@@ -130,11 +130,11 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: Run) -> int:
     """Carries a grid out and prints its board. Returns 0, or 3 when some cells have no number."""
-    from voxboard.board import FILES
+    from voxboard.boards import FILES
     from voxboard.cli import board
-    from voxboard.grids import Grid, runner, timeless
-    from voxboard.grids.place import Place
+    from voxboard.grids import Grid, reproducible_board, scheduler
     from voxboard.grids.plan import How
+    from voxboard.grids.workspace import Place
     from voxboard.records import survey
 
     grid = Grid.load(args.grid)
@@ -147,16 +147,16 @@ def run(args: Run) -> int:
     if args.dry_run:
         return _planned(args, place, how, cells)
     if not args.cluster:  # before every cell fails for want of it
-        from voxboard.training.devices import device_of
+        from voxboard.devices import device_of
 
         device_of(args.device)
     with place.locked():
         if args.max_hours or args.max_disk_gb or args.max_memory_gb:
             _check(args, place, how, cells)
-        plan = runner.run(cells, place, how, args.jobs, say, args.retry, args)
+        plan = scheduler.run(cells, place, how, args.jobs, say, args.retry, args)
         lacking = board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
         place.publish(*(place.board / name for name in FILES))
-        say(f"without times: {timeless.digest(survey(place.records).filed)}")
+        say(f"without times: {reproducible_board.digest(survey(place.records).filed)}")
     return PARTIAL if lacking or plan.having("missing", "failed") else 0
 
 
@@ -189,7 +189,7 @@ def _check(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> tuple[Pla
 
 def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
     """Says what a grid would do. Raises `UserError` above a limit."""
-    from voxboard.grids.work import describe
+    from voxboard.grids.job import describe
 
     plan, jobs, found = _check(args, place, how, cells)
     saved = sum(job.forwards_saved for job in jobs)
@@ -218,8 +218,8 @@ def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
 
 def _status(args: Where) -> int:
     from voxboard.grids import Grid, plan
-    from voxboard.grids.place import Place
-    from voxboard.grids.work import describe
+    from voxboard.grids.job import describe
+    from voxboard.grids.workspace import Place
 
     grid = Grid.load(args.grid)
     with trust.inert("grid status"):
@@ -252,13 +252,12 @@ def _reason(planned: Plan, named: Named) -> str:
 
 def _cross(args: Cross) -> int:
     from voxboard import remote_results
-    from voxboard.board import FILES, build
+    from voxboard.boards import FILES, build
     from voxboard.cli.board import tell_left_out
-    from voxboard.cli.eval import Eval
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
+    from voxboard.settings import Eval, Evaluation
     from voxboard.storage import is_url
-    from voxboard.training.config import Evaluation
 
     to_stderr()
     home = remote_results.runs(args.runs_dir, args.runs) if is_url(args.runs_dir) else Path(args.runs_dir)
@@ -276,9 +275,9 @@ def _cross(args: Cross) -> int:
 
 def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
     """Prints the records as a board shows them: train × test, or a plain table where no system met two corpora."""
-    from voxboard.board import arrange, terminal
-    from voxboard.board.cross import crosses
-    from voxboard.board.cross_tables import entry
+    from voxboard.boards import arrange, terminal
+    from voxboard.boards.cross import crosses
+    from voxboard.boards.cross_tables import entry
     from voxboard.console import Console
     from voxboard.records import Filed
 

@@ -14,7 +14,7 @@ from voxboard.errors import UserError
 from voxboard.files import parse_json
 
 if TYPE_CHECKING:
-    from voxboard.grids.place import Place
+    from voxboard.grids.workspace import Place
 
 DESCRIPTION = """Refresh a grid: carry out the cells that are missing, rebuild its board, and say what has changed.
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     """Refreshes a grid. Returns 0, or 3 when some cells have no number."""
     args = parse(Nightly, argv, prog="nightly", description=DESCRIPTION)
     from voxboard.grids import Grid
-    from voxboard.grids.place import Place
+    from voxboard.grids.workspace import Place
 
     code = grids.run(args)
     if not args.dry_run:

@@ -129,7 +129,7 @@ def _confusion(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
 
 def _with_classes(subjects: Sequence[Subject]) -> Sequence[Subject]:
     """Of several tasks those whose matrix can be drawn; all, where that is none."""
-    from voxboard.board.confusion import LARGEST
+    from voxboard.boards.confusion import LARGEST
 
     def size(subject: Subject) -> int:
         mixed = subject.record.confusion if subject.record else None

@@ -17,8 +17,8 @@ from voxboard.limits import Count, CountOrZero, Seconds
 from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
+    from voxboard.evaluation.predict import Said
     from voxboard.model import Network
-    from voxboard.scoring.predictions import Said
 
 DESCRIPTION = """Tell what a trained network says about audio files: emotion, gender, age group, speaker, level or text.
 
@@ -69,24 +69,25 @@ def run(args: Predict) -> int:
         raise UserError("There is no file to predict.", "Write: voxboard predict FILE… --eval_path RUN")
     if bool(args.eval_path) == bool(args.checkpoint):
         raise UserError("Predicting needs one network.", "Name --eval_path RUN or --checkpoint DIR.")
-    from voxboard.scoring import predictions
-    from voxboard.training.config import Evaluation
-    from voxboard.training.devices import device_of
+    from voxboard.data.scan import cuts_of
+    from voxboard.devices import device_of
+    from voxboard.evaluation import predict
+    from voxboard.settings import Evaluation
 
     device = device_of(args.device)
     for file in args.files:
         if not file.exists():
             raise UserError(f"There is no file {file}.", "Check its name.")
-    cuts = predictions.cuts_of(args.files)
+    cuts = cuts_of(args.files)
     network = _network(args)
     network.to(device)
-    tasks = predictions.tasks_of(network, args.task)
+    tasks = predict.tasks_of(network, args.task)
     if "speaker" in tasks:
-        print(f"voxboard: {predictions.CLOSED_SET}", file=sys.stderr)
-    found = predictions.predict(network, cuts, args.task, args.topk, Evaluation(max_seconds=args.max_seconds))
+        print(f"voxboard: {predict.CLOSED_SET}", file=sys.stderr)
+    found = predict.predict(network, cuts, args.task, args.topk, Evaluation(max_seconds=args.max_seconds))
     if args.json:
         rows = zip(args.files, found, strict=True)
-        content = [{"file": str(file), **{task: predictions.to_dict(said) for task, said in row.items()}}
+        content = [{"file": str(file), **{task: predict.to_dict(said) for task, said in row.items()}}
                    for file, row in rows]  # fmt: skip
         print(dumps(content))
     else:
@@ -101,11 +102,12 @@ def _network(args: Predict) -> Network:
         from voxboard import auden
 
         return auden.open_voice(args.checkpoint)
-    from voxboard.training import evaluate, folder
-    from voxboard.training.config import Weights
+    from voxboard.settings import Weights
+    from voxboard.training import run_folder
+    from voxboard.training.trained import network_of
 
-    run = folder.find(args.eval_path, args.runs)
-    return evaluate.network_of(folder.config_of(run), run, Weights(args.iter, args.avg))[0]
+    run = run_folder.find(args.eval_path, args.runs)
+    return network_of(run_folder.config_of(run), run, Weights(args.iter, args.avg))[0]
 
 
 def _print_table(files: Sequence[Path], found: Sequence[Mapping[str, Said]]) -> None:

@@ -144,8 +144,8 @@ def last_words(corpus: Corpus, columns: Mapping[str, str]) -> list[str]:
 
 
 def _next(corpus: Corpus, columns: Mapping[str, str]) -> str:
-    from voxboard.data.folder import LABEL
     from voxboard.data.prepare import corpora_root
+    from voxboard.data.recipes.metadata_table import LABEL
 
     by_name = corpus.folder.absolute() == (corpora_root() / corpus.name).absolute()
     data = shlex.quote(corpus.name if by_name else str(corpus.folder))

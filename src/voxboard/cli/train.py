@@ -14,8 +14,9 @@ from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
 from voxboard.screen import print
+from voxboard.settings import Evaluation, words_for_paths
 from voxboard.systems import Part, System
-from voxboard.training.config import Evaluation, General, RunConfig, Training, training_of, words_for_paths
+from voxboard.training.config import General, RunConfig, Training, training_of
 
 DESCRIPTION = """Train MODEL on DATA, validate as it goes, and test the best checkpoint.
 
@@ -51,8 +52,8 @@ def main(argv: Sequence[str]) -> int:
     """Parses and runs. Returns 0."""
     resumed = _resumed(argv)
     config = None if resumed else read(argv)
-    from voxboard.training import folder as runs
     from voxboard.training import run
+    from voxboard.training import run_folder as runs
 
     to_stderr()
     folder, record = run.train(config) if config else run.resume(str(resumed))
@@ -60,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     print(f"run {folder}")
     if record is not None:
-        from voxboard.board.sheet import sheet
+        from voxboard.boards.record_table import sheet
         from voxboard.console import Console
 
         Console().print(sheet(record))

@@ -8,10 +8,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
-from voxboard.board.arrange import rows_of
-from voxboard.board.model import full_names
-from voxboard.board.numbers import plain
-from voxboard.board.titles import title
+from voxboard.boards.arrange import rows_of
+from voxboard.boards.model import full_names
+from voxboard.boards.numbers import plain
+from voxboard.boards.titles import title
 from voxboard.comparison import outputs
 from voxboard.comparison.pairing import Pairs, pairs
 from voxboard.comparison.raw import Options
@@ -95,6 +95,7 @@ class Settings:
     main_only: bool = False
     level: float = 0.95
     replicates: int = 1000  # of raw outputs; records hold their own
+    records: Path = Path("results/records")  # folder of records inside a git revision
 
 
 def compare(before: Side, after: Side, settings: Settings | None = None) -> Comparison:

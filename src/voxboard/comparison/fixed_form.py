@@ -106,10 +106,10 @@ def _known(verb: str, positional: Sequence[str], groups: Sequence[tuple[str, lis
 
 
 def _settings(verb: str) -> frozenset[str]:
-    from voxboard.cli.eval import Eval
     from voxboard.cli.train import Task
     from voxboard.data.augmentation import Augmentation
-    from voxboard.training.config import Evaluation, General, Training, Weights
+    from voxboard.settings import Eval, Evaluation, Weights
+    from voxboard.training.config import General, Training
 
     own: tuple[Any, ...] = (General, Training, Augmentation) if verb == "train" else (Eval, Weights)
     return frozenset().union(*map(_names, (Task, *own, Evaluation)))

@@ -70,7 +70,7 @@ def verify(
     """
     words = _words(record.provenance.command, data)
     if files := sorted(files_of(words)):
-        from voxboard.training import code
+        from voxboard.evaluation import code
 
         digests = code.user_digests([("", [f"{file}:" for file in files])])
         _check_code(record, code.user_code(digests), ", ".join(files))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from voxboard.data import m4a
-from voxboard.data._files import bad, check_announced, opened, readable
+from voxboard.data.audio_file import bad, check_announced, opened, readable
 from voxboard.data.manifest_cut import CHANNELS, FASTEST, LONGEST
 from voxboard.errors import UserError, printable
 from voxboard.files import read_json_object, write_text

@@ -34,14 +34,14 @@ CORPORA: Mapping[str, Known] = {
     "Voices-sessions": Known("the training speakers of Voices by session, for identification", licence="MIT"),
     "LibriSpeech": Known(
         "read English, 2,484 speakers, 960 h for training",
-        "voxboard.data.librispeech:scan",
+        "voxboard.data.recipes.librispeech:scan",
         licence="CC-BY-4.0",
         source="https://www.openslr.org/12",
         download=True,
     ),
     "VCTK": Known(
         "read English in many accents, 110 speakers, 44 h",
-        "voxboard.data.vctk:scan",
+        "voxboard.data.recipes.vctk:scan",
         aliases=("VCTK-Corpus",),
         licence="CC-BY-4.0",
         source="https://datashare.ed.ac.uk/handle/10283/3443",
@@ -49,66 +49,66 @@ CORPORA: Mapping[str, Known] = {
     ),
     "Vox1": Known(
         "VoxCeleb 1: interviews, 1,251 celebrities, 352 h",
-        "voxboard.data.voxceleb:scan1",
+        "voxboard.data.recipes.voxceleb:scan1",
         aliases=("VoxCeleb1", "VoxCeleb"),
         licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
         source=VOXCELEB,
     ),
     "Vox2": Known(
         "VoxCeleb 2: interviews, 6,112 celebrities, 2,442 h",
-        "voxboard.data.voxceleb:scan2",
+        "voxboard.data.recipes.voxceleb:scan2",
         aliases=("VoxCeleb2",),
         licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
         source=VOXCELEB,
     ),
     "CREMA-D": Known(
         "acted emotions in English, 91 actors of 20 to 74 years, 12 sentences, 5 h",
-        "voxboard.data.emotional:crema_d",
+        "voxboard.data.recipes.emotional:crema_d",
         aliases=("CREMAD", "CREMA"),
         licence="ODbL-1.0",
         source="https://github.com/CheyneyComputerScience/CREMA-D",
     ),
     "RAVDESS": Known(
         "acted emotions in English, 24 actors, 2 sentences, 1.5 h",
-        "voxboard.data.emotional:ravdess",
+        "voxboard.data.recipes.emotional:ravdess",
         licence="CC-BY-NC-SA-4.0",
         source="https://zenodo.org/records/1188976",
     ),
     "TESS": Known(
         "acted emotions in English, 2 women of 26 and 64 years, 200 words, 1.6 h",
-        "voxboard.data.emotional:tess",
+        "voxboard.data.recipes.emotional:tess",
         licence="CC-BY-NC-ND-4.0",
         source="https://doi.org/10.5683/SP2/E8H2MF",
     ),
     "EMO-DB": Known(
         "acted emotions in German, 10 actors, 10 sentences, 0.4 h",
-        "voxboard.data.emotional:emo_db",
+        "voxboard.data.recipes.emotional:emo_db",
         licence="CC0-1.0",
         source="https://github.com/audeering/emodb",
     ),
     "IEMOCAP": Known(
         "acted and improvised dialogues in English, 10 actors, 12 h",
-        "voxboard.data.iemocap:scan",
+        "voxboard.data.recipes.iemocap:scan",
         licence="its own, for research",
         source="https://sail.usc.edu/iemocap/",
     ),
     "CommonVoice": Known(
         "read sentences of volunteers, one language at a time",
-        "voxboard.data.commonvoice:scan",
+        "voxboard.data.recipes.commonvoice:scan",
         aliases=("Common-Voice", "CV"),
         licence="CC0-1.0",
         source="https://commonvoice.mozilla.org",
     ),
     "AMI": Known(
         "meetings of four, mixed from headsets, 100 h, for diarization",
-        "voxboard.data.meetings:ami",
+        "voxboard.data.recipes.meetings:ami",
         licence="CC-BY-4.0",
         source="https://groups.inf.ed.ac.uk/ami/corpus/",
         kind="recordings",
     ),
     "VoxConverse": Known(
         "debates and news on video, 1 to 21 speakers, 64 h, for diarization",
-        "voxboard.data.meetings:voxconverse",
+        "voxboard.data.recipes.meetings:voxconverse",
         licence="CC-BY-4.0 (annotation; the videos belong to their owners)",
         source="https://www.robots.ox.ac.uk/~vgg/data/voxconverse/",
         kind="recordings",
@@ -181,7 +181,7 @@ def _is_of(prepared: Path, audio: Path) -> bool:
 
 
 def _unprepared_folder(path: Path) -> UserError:
-    from voxboard.data.folder import find_table
+    from voxboard.data.recipes.metadata_table import find_table
 
     table = find_table(path)
     name = known_name(path.absolute().name)

@@ -106,8 +106,9 @@ def prepare(
 
 
 def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
-    from voxboard.data import folder as tables
-    from voxboard.data import layout, recordings
+    from voxboard.data import recordings
+    from voxboard.data.recipes import metadata_table as tables
+    from voxboard.data.recipes import speaker_folders
 
     folder = Path(os.path.abspath(data))
     if not folder.is_dir():
@@ -130,7 +131,7 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
     if options.rttm:
         scan = recordings.scan(folder, options)
     elif options.metadata is None and tables.find_table(folder) is None:
-        scan = layout.scan(folder)
+        scan = speaker_folders.scan(folder)
     else:
         scan = tables.scan(folder, options)
     return _write(scan, CorpusInfo(name, source=str(folder)), out, options)
@@ -171,9 +172,9 @@ def _check_kind(data: str, kind: Kind, options: Options) -> None:
 
 def _made(name: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     """Makes Voices, or what is made of it."""
-    from voxboard.data.voices import make_voices
-    from voxboard.data.voices_meetings import make_meetings
-    from voxboard.data.voices_sessions import make_sessions
+    from voxboard.data.voices.corpus import make_voices
+    from voxboard.data.voices.meetings import make_meetings
+    from voxboard.data.voices.sessions import make_sessions
 
     known = {"Voices": ("speakers", "utterances", "seed"), "Voices-meetings": ("seed",)}.get(name, ())
     for field_ in fields(options):
@@ -228,7 +229,7 @@ def _checked(name: str) -> str:
 
 def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
     """Reads the headers, splits the speakers, and writes the corpus with its trial lists."""
-    from voxboard.data import advice, lists, recordings
+    from voxboard.data import advice, corpus_trials, recordings
     from voxboard.data.earlier import earlier
     from voxboard.data.scan import to_cuts
 
@@ -242,7 +243,7 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
     folder = out or corpora_root() / info.name
     before = earlier(folder, options.split, info, readable)
-    given = lists.given(scan.trials, options)
+    given = corpus_trials.given(scan.trials, options)
     splits, notes = _splits(scan, utterances, given, options)
     by_split: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     for cut in cuts:
@@ -253,11 +254,11 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     advice.warn_few_speakers(by_split["valid"])
     notes = [*notes, *advice.shared_speakers(by_split, before.splits)]
     if not given:
-        notes += lists.beside(scan.root)
-    copied, said = lists.copy(given, folder, utterances, splits, options)
+        notes += corpus_trials.beside(scan.root)
+    copied, said = corpus_trials.copy(given, folder, utterances, splits, options)
     info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
     corpus = Corpus.write(folder, before.joined(info), by_split, before.root(scan.root), before.roots(scan.root))
-    lists.tidy(folder, corpus.info.trials)
+    corpus_trials.tidy(folder, corpus.info.trials)
     return corpus
 
 
@@ -265,7 +266,7 @@ def _splits(
     scan: Scan, utterances: Sequence[Utterance], given: Mapping[str, Path], options: Options
 ) -> tuple[dict[str, str], list[str]]:
     """Utterance → split, and what there is to say about it."""
-    from voxboard.data import lists, splits
+    from voxboard.data import corpus_trials, splits
     from voxboard.data.scan import people
 
     seed = splits.SEED if options.seed is None else options.seed
@@ -276,7 +277,7 @@ def _splits(
         return {u.id: named[u.speaker] for u in utterances}, [f"Tested on {', '.join(options.test_speakers)} as asked."]
     chosen = {utterance.id: utterance.split for utterance in utterances if utterance.split is not None}
     if not chosen:
-        fixed = {} if options.filter_trials else lists.speakers(given, utterances)
+        fixed = {} if options.filter_trials else corpus_trials.speakers(given, utterances)
         speakers = splits.assign(people(utterances), fixed, scan.splitter, seed)
         how = "as the trial lists say" if fixed else "by voxboard"
         return {u.id: speakers[u.speaker] for u in utterances}, [f"The speakers were split {how} (seed {seed})."]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.data import audio
-from voxboard.data._files import is_special
+from voxboard.data.audio_file import is_special
 from voxboard.data.splits import Person, Splitter, three_way
 from voxboard.errors import BadAudio, UserError, printable
 from voxboard.progress import bar
@@ -148,6 +148,12 @@ def to_cuts(utterances: Sequence[Utterance], skip_bad_audio: bool = False) -> tu
     if bad and not skip_bad_audio:
         raise _unreadable(bad, len(utterances))
     return cuts, bad
+
+
+def cuts_of(files: Sequence[Path]) -> list[Cut]:
+    """Return one utterance per audio file, called by its place in the list. Raises `BadAudio`."""
+    cuts, _ = to_cuts([Utterance(f"{place:06d}", file, speaker="unknown") for place, file in enumerate(files)])
+    return cuts
 
 
 def root_of(folder: Path, candidates: Iterable[str], holds: Iterable[str]) -> Path | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from voxboard.data.classes import MISSING, Classes
+from voxboard.data.class_labels import MISSING, Classes
 from voxboard.data.labels import SIGNALS, absent, label_of, ordered, texts_of
 from voxboard.errors import UserError
 from voxboard.files import read_json_object

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from voxboard.errors import UserError
-from voxboard.metrics import normalisers
+from voxboard.metrics import normalizers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +58,7 @@ class Vocabulary:
         self.unknown: Counter[str] = Counter()
         self._index = {token: index for index, token in enumerate(self.tokens) if token}
         self._letters = {token for token in self._index if len(token) == 1} | {" "}
-        self._normalise = normalisers.get(normaliser)
+        self._normalise = normalizers.get(normaliser)
         self._check()
 
     def __len__(self) -> int:

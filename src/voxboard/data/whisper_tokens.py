@@ -10,7 +10,7 @@ from typing import Any
 
 from voxboard.data.tokens import Vocabulary
 from voxboard.errors import UserError
-from voxboard.metrics import normalisers
+from voxboard.metrics import normalizers
 
 START, END = "<|startoftranscript|>", "<|endoftext|>"
 KEYS = {"tokenizer", "prompt", "normaliser"}
@@ -31,7 +31,7 @@ class WhisperVocabulary(Vocabulary):
         self.prompt = tuple(prompt)
         self.normaliser, self.upper, self.merges = normaliser, False, ()
         self.unknown: Counter[str] = Counter()  # every byte has a token
-        self._normalise = normalisers.get(normaliser)
+        self._normalise = normalizers.get(normaliser)
         self._tokenizer: Any = Tokenizer.from_str(content)
         lacking = [token for token in (START, END, *self.prompt) if self._tokenizer.token_to_id(token) is None]
         if lacking:

@@ -87,7 +87,7 @@ def prepare(
     pieces = windows(found, rate, int(cut.num_samples), settings)
     if not pieces:
         return Prepared([], [], np.zeros((0, 0), np.float32), rate)
-    from voxboard.scoring.embed import embed
+    from voxboard.embedding.embed import embed
 
     embedded = embed(encoder, cuts(cut, pieces), heads=heads, show_progress=False)
     return Prepared(found, pieces, embedded.matrix, rate)

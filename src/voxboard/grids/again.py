@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 
 from voxboard.grids.identity import Named
-from voxboard.grids.place import Place
 from voxboard.grids.plan import How
+from voxboard.grids.workspace import Place
 from voxboard.records import Record
-from voxboard.training import folder
+from voxboard.training import run_folder
 from voxboard.training.config import General
 
 ADOPTED = ".adopted"  # in a run folder whose numbers are not taken yet
@@ -47,8 +47,8 @@ def _earlier(named: Named, place: Place) -> Path | None:
     if not named.cell.trained or named.cell.base is not None:
         return None
     homes = [home for home in place.runs.glob(f"{named.key}-*") if home.name != named.id and _whole(home, place)]
-    alike = [home for home in homes if folder.code_of(home).get("training") == named.training]
-    return max(alike, key=lambda home: (home / folder.CODE).stat().st_mtime, default=None)
+    alike = [home for home in homes if run_folder.code_of(home).get("training") == named.training]
+    return max(alike, key=lambda home: (home / run_folder.CODE).stat().st_mtime, default=None)
 
 
 def _whole(home: Path, place: Place) -> bool:
@@ -61,7 +61,7 @@ def _adopt(earlier: Path, home: Path, named: Named) -> None:
     temporary = home.with_name(f".{home.name}.adopted")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(earlier, temporary, copy_function=_linked)
-    folder.note_measuring(temporary, named.measuring)
+    run_folder.note_measuring(temporary, named.measuring)
     (temporary / ADOPTED).touch()
     temporary.rename(home)
 

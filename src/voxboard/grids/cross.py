@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxboard import benchmarks
-from voxboard.cli.eval import Eval
 from voxboard.errors import UserError
 from voxboard.records import Record
+from voxboard.settings import Eval, Evaluation, Weights
 from voxboard.systems import Part
-from voxboard.training import folder, run
-from voxboard.training.config import Evaluation, Weights
+from voxboard.training import run, run_folder
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def cross(names: Sequence[str], on: Sequence[str], options: Eval, evaluation: Ev
 
     Raises `UserError` for a run that is not there.
     """
-    places = [folder.find(name, options.runs) for name in names]
+    places = [run_folder.find(name, options.runs) for name in names]
     return [_one(place, data, options, evaluation) for place in places for data in on]
 
 

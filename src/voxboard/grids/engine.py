@@ -12,9 +12,9 @@ from voxboard.errors import UserError, unknown
 from voxboard.limits import Count, NotNegative
 
 if TYPE_CHECKING:
-    from voxboard.grids.place import Place
+    from voxboard.grids.job import Result
     from voxboard.grids.plan import How, Job
-    from voxboard.grids.work import Result
+    from voxboard.grids.workspace import Place
 
 ATTEMPTS = 3  # at a job whose process vanishes
 Say = Callable[[str], None]

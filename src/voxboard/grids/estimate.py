@@ -11,10 +11,10 @@ from voxboard import benchmarks, catalogue, records, systems
 from voxboard.data.prepare import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named
-from voxboard.grids.memory import SECONDS, WEIGHT, job_bytes
-from voxboard.grids.place import Place
+from voxboard.grids.memory_limits import SECONDS, WEIGHT, job_bytes
 from voxboard.grids.plan import Job
 from voxboard.grids.spec import Cell
+from voxboard.grids.workspace import Place
 from voxboard.records import Record
 from voxboard.training.config import Training, training_of
 
@@ -146,7 +146,7 @@ def measured_speed(device: str) -> float:
     """
     import torch
 
-    from voxboard.training.devices import device_of
+    from voxboard.devices import device_of
 
     place, threads = device_of(device), torch.get_num_threads()
     torch.set_num_threads(1)

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from voxboard import benchmarks
 from voxboard.data.corpus import Corpus
 from voxboard.data.prepare import find_corpus
+from voxboard.evaluation import code
+from voxboard.evaluation.code import Code
 from voxboard.grids.spec import Cell
 from voxboard.records.codec import encode, short_digest
-from voxboard.training import code
-from voxboard.training.code import Code
-from voxboard.training.config import ASIDE
+from voxboard.settings import ASIDE
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from voxboard import benchmarks
 from voxboard.data.prepare import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named, Names
-from voxboard.grids.place import Place
 from voxboard.grids.spec import Cell
+from voxboard.grids.workspace import Place
 from voxboard.records import Record
 from voxboard.records.provenance import package_versions
 from voxboard.training import search
-from voxboard.training.carry import bank_key, created
 from voxboard.training.config import General, RunConfig, Training, training_of
+from voxboard.training.start import bank_key, created
 
 State = Literal["done", "missing", "failed"]
 

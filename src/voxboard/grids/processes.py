@@ -11,13 +11,13 @@ from multiprocessing import active_children, get_context, parent_process
 from typing import TYPE_CHECKING
 
 from voxboard.grids.engine import Vanished
-from voxboard.grids.place import Place
 from voxboard.grids.plan import How, Job
+from voxboard.grids.workspace import Place
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-    from voxboard.grids.work import Result
+    from voxboard.grids.job import Result
 
     Ticket = Future[list[Result]]
 
@@ -75,7 +75,7 @@ def default_at_once(device: str) -> int:
 
 
 def _job(job: Job, place: Place, how: How) -> list[Result]:
-    from voxboard.grids.work import go_on
+    from voxboard.grids.job import go_on
 
     return go_on(job, place, how)
 

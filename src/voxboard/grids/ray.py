@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from voxboard.errors import UserError
 from voxboard.grids import worker
 from voxboard.grids.engine import Resources, Say, Vanished, package
-from voxboard.grids.place import Place
 from voxboard.grids.plan import How, Job
+from voxboard.grids.workspace import Place
 
 if TYPE_CHECKING:
-    from voxboard.grids.work import Result
+    from voxboard.grids.job import Result
 
 STORE = 100 * 2**20  # bytes of a cluster of our own for objects: what a job returns is some lines of text
 

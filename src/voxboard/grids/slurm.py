@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from voxboard.errors import UserError
 from voxboard.grids import worker
 from voxboard.grids.engine import Resources, Vanished, package
-from voxboard.grids.place import Place
 from voxboard.grids.plan import How, Job
+from voxboard.grids.workspace import Place
 
 if TYPE_CHECKING:
-    from voxboard.grids.work import Result
+    from voxboard.grids.job import Result
 
 MINUTES = 1440  # of a job, unless the user says otherwise
 PAUSE = 0.5  # seconds between two looks; sacct is asked at most every other second, then less and less

@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args
 
 from voxboard import benchmarks, limits, systems, trust
 from voxboard.errors import UserError, unknown
+from voxboard.settings import Evaluation
 from voxboard.systems import Part, System
-from voxboard.training.config import Evaluation, Training, training_of
+from voxboard.training.config import Training, training_of
 
 MOST_CELLS = 10_000  # of a grid: what one board can show
 

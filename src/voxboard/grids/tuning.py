@@ -8,9 +8,9 @@ from pathlib import Path
 
 from voxboard.errors import UserError
 from voxboard.training import search
-from voxboard.training.carry import Outcome, bank_key
 from voxboard.training.config import RunConfig
 from voxboard.training.run import train_bank
+from voxboard.training.start import Outcome, bank_key
 
 
 @dataclass(frozen=True)

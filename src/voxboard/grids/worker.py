@@ -26,9 +26,9 @@ from voxboard.errors import UserError
 
 if TYPE_CHECKING:
     from voxboard.grids.identity import Names
-    from voxboard.grids.place import Place
+    from voxboard.grids.job import Result
     from voxboard.grids.plan import How, Job
-    from voxboard.grids.work import Result
+    from voxboard.grids.workspace import Place
 
 NAME = ".start"
 LOOK = 2.0  # seconds between two looks
@@ -107,7 +107,7 @@ def work(job: Job, place: Place, how: How, order: Order) -> list[Result]:
         )
     import torch
 
-    from voxboard.grids.work import go_on
+    from voxboard.grids.job import go_on
 
     torch.set_num_threads(1)
     with _while_it_counts(order, place):

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from voxboard.data import classes
+from voxboard.data import class_labels
 
-MISSING = classes.MISSING  # an utterance without this label trains nothing
+MISSING = class_labels.MISSING  # an utterance without this label trains nothing
 Kind = Literal["classes", "values", "tokens", "vectors", "texts"]
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard import records
-from voxboard.benchmarks.fields import fields_of
 from voxboard.errors import UserError
+from voxboard.evaluation import code
+from voxboard.evaluation.fields import fields_of
 from voxboard.text_files import is_hidden
-from voxboard.training import code
 
 if TYPE_CHECKING:
     from voxboard.benchmarks.base import Benchmark, Measured

@@ -15,14 +15,14 @@ import numpy as np
 from voxboard import records
 from voxboard.benchmarks.base import Measured
 from voxboard.data.corpus import Corpus, CorpusInfo
+from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError, printable
 from voxboard.imported import scores, speakers, texts
 from voxboard.imported.record import Source, checked, record_of
 from voxboard.imported.speakers import Speakers
 from voxboard.metrics import bootstrap
 from voxboard.metrics.nist_text import Rules
-from voxboard.scoring.embed import Spent
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 from voxboard.trials import Trials
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from voxboard import records
 from voxboard.benchmarks.transcription import Transcribed, Transcription
 from voxboard.metrics.nist_text import Rules, marked
-from voxboard.training.config import Evaluation
+from voxboard.settings import Evaluation
 
 
 class ImportedTranscription(Transcription):

@@ -11,7 +11,8 @@ bias and skewness. `bca_t` is BCa made for few clusters:
 
 `t`, the default of `bootstrap`, resamples nothing where a metric has a scale of its own: it is Student's interval by
 the influences on the logit of a share (`logit_t`) or the logarithm of an error rate or a loss (`log_t`), and `bca_t`
-for all others (minDCF, correlations, medians). The intervals of few clusters and of rare errors then reach up as far
+for all others (minDCF, correlations, medians). Rates of trials (EER, FAR, FRR, HTER) take the wider of both at either
+end: a single pair of speakers can decide them, and short lists of few speakers need it. The intervals of few clusters and of rare errors then reach up as far
 as they should.
 
 The reason for all is coverage: tests/perf/coverage.py measures what each promises and keeps.
@@ -117,6 +118,7 @@ class Estimate:
     bound: Bounds | None = None  # where no error was seen, or nothing but errors
     false_alarms: int | None = None  # of a cost at its best threshold
     scale: Scale = ""
+    wider: bool = False  # an interval on the scale reaches as far as that of the resamples, on either side
     smooth: bool = True  # differences follow from the influences; False: from the resamples
     digest: str = ""  # of the list, its clusters and the resamples
 
@@ -152,14 +154,14 @@ class Estimate:
         reason = self._unable(clusters, kept)
         if scaled is not None and not reason:
             low, high = scaled
+            if self.wider:
+                further = self._resampled(kept, clusters, level, "bca_t")
+                low, high = min(low, further[0]), max(high, further[1])
         elif not reason:
-            tails = np.array([(1 - level) / 2, (1 + level) / 2])
-            if how != "percentile":
-                tails = self._corrected(tails, kept, clusters, how)
-            low, high = (float(bound) for bound in np.quantile(kept, tails))
-            if high - low <= ROUNDING * max(1.0, abs(high)):
-                low = high = float("nan")
-                reason = FLAT
+            low, high = self._resampled(kept, clusters, level, how)
+        if not reason and high - low <= ROUNDING * max(1.0, abs(high)):
+            low = high = float("nan")
+            reason = FLAT
         return Interval(self.value, low, high, *about, None, reason, self.false_alarms, self.evidence(None, level))
 
     def evidence(self, bound: tuple[float, float] | None, level: float) -> Evidence | None:
@@ -185,6 +187,14 @@ class Estimate:
             return value * math.exp(-arm / value), value * math.exp(min(arm / value, 700.0))
         centre, arm = float(logit(value)), arm / (value * (1 - value))
         return float(expit(centre - arm)), float(expit(centre + arm))
+
+    def _resampled(self, kept: Floats, clusters: int, level: float, how: Made) -> tuple[float, float]:
+        """The ends by quantiles of the resamples."""
+        tails = np.array([(1 - level) / 2, (1 + level) / 2])
+        if how != "percentile":
+            tails = self._corrected(tails, kept, clusters, how)
+        low, high = np.quantile(kept, tails)
+        return float(low), float(high)
 
     def _unable(self, clusters: int, kept: Floats) -> str:
         """Why resamples tell nothing; empty where they do."""

@@ -17,10 +17,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from voxboard.metrics import normalisers
+from voxboard.metrics import normalizers
 from voxboard.metrics.alignment import align
 from voxboard.metrics.nist_text import Rules, graph, marked
-from voxboard.metrics.normalisers import Normaliser
+from voxboard.metrics.normalizers import Normaliser
 from voxboard.metrics.ranked import as_floats
 
 Texts = str | Sequence[str] | Mapping[str, str]
@@ -135,7 +135,7 @@ def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit,
     """As `score`, by more than the least number of errors between plain words."""
     if rules.fragments and normalizer != "none":
         raise ValueError("fragments end in a hyphen, which a normalizer takes away: score them with none")
-    normalise = normalisers.get(normalizer)
+    normalise = normalizers.get(normalizer)
     ids, true, found = _checked(references, hypotheses)
     lines: list[Five] = []
     pairs: list[tuple[str, str]] = []
@@ -233,7 +233,7 @@ def _prepared(
     references: Texts, hypotheses: Texts, normalizer: str
 ) -> tuple[Sequence[Hashable], tuple[list[str], list[str]]]:
     """Ids [n], and references and hypotheses [n] in one order, checked and normalised."""
-    normalise = normalisers.get(normalizer)
+    normalise = normalizers.get(normalizer)
     ids, true, found = _checked(references, hypotheses)
     return ids, ([normalise(text) for text in true], [normalise(text) for text in found])
 

@@ -65,7 +65,7 @@ class TrialEstimates:
         return {
             name: Estimate(
                 *(value, resampled[name], influences.get(name), limits.get(name), alarms.get(name)),
-                *(_scale(name), not _chosen(name), digest),
+                *(_scale(name), _scale(name) == "logit", not _chosen(name), digest),
             )
             for name, value in self.values().items()
         }

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from voxboard.board.forest import ends, shown_unit
-from voxboard.board.groups import Division, Group, divisions
-from voxboard.board.names import label
-from voxboard.board.numbers import plain, show, show_interval
+from voxboard.boards.forest import ends, shown_unit
+from voxboard.boards.groups import Division, Group, divisions
+from voxboard.boards.names import label
+from voxboard.boards.numbers import plain, show, show_interval
 from voxboard.plots.style import COLOURS, INK, LINE, SOFT, heading, panels, plain_axes, styled
 from voxboard.records import Record, Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from voxboard.board.titles import folded
+from voxboard.boards.titles import folded
 from voxboard.errors import printable
 from voxboard.plots.labels import along
 from voxboard.plots.operating import (

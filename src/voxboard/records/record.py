@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from voxboard import html, shown
 from voxboard.errors import UserError, unknown
 from voxboard.records.benchmark import Benchmark, Protocol
 from voxboard.records.codec import decode, encode, short_digest
@@ -84,6 +85,13 @@ class Record:
                 "The protocol was changed after the evaluation: evaluate again.",
             )
         return record
+
+    def _repr_html_(self) -> str:
+        rows = [(metric, shown.shown(metric, value)) for metric, value in self.values.items()]
+        title = f"{self.system.name} on {self.benchmark.name}, seed {self.provenance.seed}"
+        notes = ["Synthetic speech: no evidence about real speech."] if self.benchmark.synthetic else []
+        notes += [f"failed: {self.reason}"] if self.status == "failed" else []
+        return html.table(title, ("metric", "value [95 % interval]"), rows, notes)
 
     def validate(self) -> None:
         """Raises `UserError` for a record that a board could not place or that would mislead."""

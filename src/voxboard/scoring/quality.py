@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voxboard.metrics.ranked import as_floats
-from voxboard.scoring.normalisation import Options, statistics
+from voxboard.scoring.normalization import Options, statistics
 from voxboard.scoring.rows import finite, matrix, sides
 
 Float64 = NDArray[np.float64]

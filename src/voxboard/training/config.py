@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from voxboard import benchmarks, limits, systems, tracking
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
-from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Replicates, Seconds, Seed, Share, Within
-from voxboard.metrics.normalisers import NAMES
+from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Seed, Share, Within
+from voxboard.metrics.normalizers import NAMES
+from voxboard.settings import Evaluation, flags
 from voxboard.systems import Part, System
-
-if TYPE_CHECKING:
-    from voxboard.scoring.entries import Store
 
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
 ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]
-# Settings that no number depends on: they say where things are kept, and when.
-ASIDE = frozenset({"steps_save", "cache", "cache_gb", "cache_frames", "trackers", "kept", "outputs_mb"})
 SHORTEST = 0.05  # seconds of a training crop: two frames of the usual windows
 
 
@@ -134,67 +129,6 @@ class Training:
     def max_norm(self) -> float:
         """The norm that the loop clips gradients at, 0 where it leaves them alone."""
         return 0.0 if self.optimizer == "scaled-adam" else self.grad_clip
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How utterances go through the network, and how numbers get their intervals; a benchmark has more settings."""
-
-    max_seconds: Seconds = 120.0
-    """A longer utterance is embedded in equal chunks of at most this length, whose embeddings are averaged."""
-    skip_bad_audio: bool = False
-    """Leave out files that cannot be read instead of stopping; they are counted in the record."""
-    replicates: Replicates = 1_000
-    """Bootstrap replicates behind the 95 % intervals."""
-    outputs_mb: NotNegative = 200.0
-    """Largest size, in MB, of raw outputs (scores, predictions, turns, texts) that are kept in a folder beside the
-    records, so that `voxboard compare` can pair them; 0 keeps none."""
-    cache: Path | None = None
-    """Folder of embeddings that evaluations have computed before, shared by any number of them."""
-    cache_gb: Positive = 10.0
-    """Largest size of that folder in GB; what was not used for the longest time goes first."""
-    cache_frames: bool = False
-    """Keep the frames of large backbones in it too, so that systems that differ in the pooler compute them once."""
-
-    def __post_init__(self) -> None:
-        limits.check(self)
-
-    def store(self) -> Store | None:
-        """Where embeddings are looked for before they are computed."""
-        if self.cache is None:
-            return None
-        from voxboard.scoring.cache import Cache
-
-        return Cache(self.cache, self.cache_gb, self.cache_frames)
-
-
-@dataclass(frozen=True)
-class Shared(Evaluation):
-    """The same for one of several systems whose embeddings were computed together."""
-
-    kept: Any = None
-
-    @classmethod
-    def of(cls, evaluation: Evaluation, kept: Store) -> Shared:
-        """`evaluation`, looking into `kept`."""
-        return cls(**{f.name: getattr(evaluation, f.name) for f in fields(Evaluation)}, kept=kept)
-
-    def store(self) -> Store | None:
-        found: Store | None = self.kept
-        return found
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Which weights of a run are evaluated: those of the best validation, or an average up to a checkpoint."""
-
-    iter: CountOrZero = 0
-    """Step up to which checkpoints are averaged; 0 takes the best validation."""
-    avg: CountOrZero = 0
-    """Checkpoints before that step whose weights are averaged; 0 takes what that checkpoint has averaged itself."""
-
-    def __post_init__(self) -> None:
-        limits.check(self)
 
 
 @dataclass(frozen=True)
@@ -313,26 +247,6 @@ def part_flags(system: System) -> list[str]:
     card = systems.parse(system.name)
     usual = {kind: {**card.fixed(kind), **part.options} for kind, part in card.parts()}
     return [word for kind, part in system.parts() for word in flags(part.options, usual[kind], f"{kind}.")]
-
-
-def flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """`--key value` for every value that is not the default and changes what comes out."""
-    words = []
-    for key, value in values.items():
-        if key in ASIDE or (key in defaults and value == defaults[key]):
-            continue
-        if isinstance(value, bool):
-            words.append(f"--{prefix}{'' if value else 'no_'}{key}")
-        elif isinstance(value, (list, tuple)):
-            words += [f"--{prefix}{key}", *map(str, value)]
-        else:
-            words += [f"--{prefix}{key}", str(value)]
-    return words
-
-
-def words_for_paths(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with their paths as words, as part options and records hold them."""
-    return {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -21,8 +21,8 @@ from voxboard.data.augment import Augmenter
 from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, mixed
 from voxboard.data.labels import label_of
 from voxboard.data.targets import Targets
+from voxboard.embedding.cache import together
 from voxboard.errors import Diverged, UserError
-from voxboard.scoring.cache import together
 from voxboard.tracking.history import close
 from voxboard.training.interrupts import Interrupted, Interrupts, again
 from voxboard.training.trainee import LOG_EVERY, Trainee

@@ -12,21 +12,25 @@ from voxboard import benchmarks, heads, parallel, systems, tracking
 from voxboard.data import prepare, splits, targets, tokens
 from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
+from voxboard.devices import device_of
 from voxboard.errors import UserError
+from voxboard.evaluation import evaluate
+from voxboard.evaluation.encoder import Encoder, untrained
+from voxboard.evaluation.evaluate import Setting
+from voxboard.settings import Evaluation, Weights, flags
 from voxboard.systems import Part, System
-from voxboard.training import evaluate, folder
-from voxboard.training.carry import Outcome, bank_key, carry_out, created, refuse_seen
-from voxboard.training.config import Evaluation, General, RunConfig, Weights, flags, part_flags, task_flags
-from voxboard.training.devices import device_of
-from voxboard.training.evaluate import Setting
+from voxboard.training import run_folder
+from voxboard.training.config import General, RunConfig, part_flags, task_flags
+from voxboard.training.start import Outcome, bank_key, carry_out, created, refuse_seen
+from voxboard.training.trained import trained
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.cli.eval import Eval
     from voxboard.data.corpus import Corpus
     from voxboard.data.tokens import Vocabulary
     from voxboard.records import Record
+    from voxboard.settings import Eval
 
 
 def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record | None]:
@@ -60,16 +64,16 @@ def train_bank(
     learned, speakers = _targets(first, cuts), sorted({speaker_of(cut) for cut in cuts})
     places = []
     for number, config in enumerate(configs):
-        place = folder.create(config.general.runs, config, runs[number] if runs else None)
-        folder.keep_targets(place, learned, speakers)
+        place = run_folder.create(config.general.runs, config, runs[number] if runs else None)
+        run_folder.keep_targets(place, learned, speakers)
         places.append(place)
     return carry_out(configs, places, corpus, cuts, show_progress)
 
 
 def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
     """Goes on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
-    run = folder.find(name)
-    config = folder.config_of(run)
+    run = run_folder.find(name)
+    config = run_folder.config_of(run)
     corpus = _corpus(config.corpus, config.general)
     (outcome,) = carry_out([config], [run], corpus, list(corpus.cuts("train")), show_progress)
     return run, outcome.record
@@ -94,11 +98,20 @@ def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
 
 
 def evaluate_run(
-    data: str, task: Part | None, run_name: str, options: Eval, settings: Evaluation, weights: Weights
+    data: str,
+    task: Part | None,
+    run_name: str,
+    options: Eval,
+    settings: Evaluation,
+    weights: Weights,
+    words: Sequence[str] | None = None,
 ) -> Record:
-    """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for."""
-    run = folder.find(run_name, options.runs)
-    config = folder.config_of(run)
+    """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for.
+
+    `words` are the command that makes its record again (default: what was typed).
+    """
+    run = run_folder.find(run_name, options.runs)
+    config = run_folder.config_of(run)
     home = _corpus(config.corpus, replace(config.general, device=options.device))
     same = data in ("_", config.data)
     corpus = home if same else _corpus(benchmarks.card(data).corpus, options)
@@ -107,15 +120,15 @@ def evaluate_run(
     test = benchmark.items(corpus, options.split)
     # Another preparation of the same audio has the same speakers, whatever it is called.
     if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
-        refuse_seen(test, folder.speakers_of(run), benchmark)
-    setting = Setting(benchmark, settings, options.records, options.device, task=chosen)
-    subject = evaluate.trained(config, run, home, created(config.benchmark), weights)
+        refuse_seen(test, run_folder.speakers_of(run), benchmark)
+    setting = Setting(benchmark, settings, options.records, options.device, words, task=chosen)
+    encoder = trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
-        subject = evaluate.forgetful(subject)
-    known = benchmark.reusable() and subject.fixed is not None
+        encoder = encoder.forgetful()
+    known = benchmark.reusable() and encoder.fixed is not None
     judge, place = (own, home) if benchmark.fixed_at_home else (benchmark, corpus)
     valid = None if known or not judge.has_validation(place) else judge.items(place, "valid")
-    return evaluate.evaluate(evaluate.informed(subject, valid, setting), test, setting)
+    return evaluate.evaluate(evaluate.informed(encoder, valid, setting), test, setting)
 
 
 def measure_again(run: Path, general: General) -> Record | None:
@@ -123,22 +136,22 @@ def measure_again(run: Path, general: General) -> Record | None:
 
     None where the validation error is not the one that chose the weights: training would end with others now.
     """
-    config = folder.config_of(run)
+    config = run_folder.config_of(run)
     corpus, benchmark = _corpus(config.corpus, config.general), created(config.benchmark)
     if not benchmark.reusable():
         return None
     test = benchmark.items(corpus, "test")
-    refuse_seen(test, folder.speakers_of(run), benchmark)
+    refuse_seen(test, run_folder.speakers_of(run), benchmark)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
     words, task = config.command(), config.benchmark
     setting = Setting(benchmark, config.evaluation, general.records, general.device, words, False, task)
-    subject = evaluate.trained(config, run, corpus, benchmark, Weights())
-    before = subject.fixed
-    subject = evaluate.informed(evaluate.forgetful(subject), valid, setting)
-    after = subject.fixed
+    encoder = trained(config, run, corpus, benchmark, Weights())
+    before = encoder.fixed
+    encoder = evaluate.informed(encoder.forgetful(), valid, setting)
+    after = encoder.fixed
     if (before is None) != (after is None) or (before and after and not _close(before.error, after.error)):
         return None
-    return evaluate.evaluate(subject, test, setting)
+    return evaluate.evaluate(encoder, test, setting)
 
 
 def _close(first: float, second: float) -> bool:
@@ -157,12 +170,25 @@ def evaluate_untrained(
 ) -> Record:
     """Evaluates a system with the weights that it starts from."""
     systems.check(system)
+    words = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
+    return evaluate_encoder(untrained(system, options.seed), data, task, options, settings, words, show_progress)
+
+
+def evaluate_encoder(
+    encoder: Encoder,
+    data: str,
+    task: Part,
+    options: Eval,
+    settings: Evaluation,
+    words: Sequence[str],
+    show_progress: bool = True,
+) -> Record:
+    """Evaluates an encoder that was not trained here; `words` begin the command that makes its record again."""
     benchmark = created(task)
     corpus = _corpus(benchmarks.card(data).corpus, options)
     test = benchmark.items(corpus, options.split)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
-    command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
-    command += flags(asdict(settings), asdict(Evaluation())) + flags({"split": options.split}, {"split": "test"})
+    command = [*words, *flags(asdict(settings), asdict(Evaluation()))]
+    command += flags({"split": options.split}, {"split": "test"})
     setting = Setting(benchmark, settings, options.records, options.device, command, show_progress, task)
-    subject = evaluate.informed(evaluate.untrained(system, options.seed, corpus), valid, setting)
-    return evaluate.evaluate(subject, test, setting)
+    return evaluate.evaluate(evaluate.informed(replace(encoder, home=corpus), valid, setting), test, setting)

@@ -16,7 +16,7 @@ from typing import Any
 from voxboard.files import write_text
 from voxboard.records import Candidate, Search
 from voxboard.records.codec import decode, encode
-from voxboard.training import folder
+from voxboard.training import run_folder
 from voxboard.training.config import RunConfig
 
 SETTING = "max_lr"
@@ -66,7 +66,7 @@ def _candidate(run: Path, rate: float, reasons: Mapping[Path, str]) -> Candidate
     home = place(run, rate)
     if reasons.get(home):
         return Candidate(rate, reason=reasons[home])
-    error = folder.state_of(home, "best")[1]["best"]["error"]
+    error = run_folder.state_of(home, "best")[1]["best"]["error"]
     if error is None or not math.isfinite(error):
         return Candidate(rate, reason=f"The validation error is {error}.")
     return Candidate(rate, float(error))

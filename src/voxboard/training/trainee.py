@@ -19,21 +19,22 @@ from voxboard import parallel, progress
 from voxboard.backbones.base import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
-from voxboard.data.classes import MISSING
+from voxboard.data.class_labels import MISSING
+from voxboard.embedding.cache import Shared
 from voxboard.errors import Diverged, UserError
 from voxboard.model import Network, parameters
 from voxboard.records import Value
 from voxboard.shown import shown
 from voxboard.tracking.history import History
-from voxboard.training import averaging, checkpoint, folder, optimisation
+from voxboard.training import averaging, checkpoint, optimization, run_folder
 from voxboard.training.averaging import RunningAverage
-from voxboard.training.config import RunConfig, Shared
+from voxboard.training.config import RunConfig
 from voxboard.training.synced import synced
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from voxboard.scoring.entries import Store
+    from voxboard.embedding.cache_entries import Store
 
 log = logging.getLogger("voxboard")
 LOG_EVERY = 10
@@ -92,9 +93,9 @@ class Trainee:
         if parallel.launched():
             synced(network.encoder)
             synced(network.head or nn.Identity())
-        self.optimizer = optimisation.optimizer(network, config.training)
+        self.optimizer = optimization.optimizer(network, config.training)
         # The schedule sets the learning rate of step 0, so it is made before a checkpoint's is loaded.
-        self.schedule = optimisation.schedule(self.optimizer, config.training)
+        self.schedule = optimization.schedule(self.optimizer, config.training)
         self.step, self.best, self.seconds, self.skipped = 0, Best(), 0.0, set[str]()
         period = config.training.average_period
         self.saved, self.owed = False, False  # whether this step is on disk, and whether its validation is to come
@@ -294,13 +295,13 @@ class Trainee:
         self.saved = True
 
     def _restore(self) -> None:
-        tensors, meta = folder.state_of(self.run, "last")
-        folder.check_backbone(self.run, self.network, meta)
+        tensors, meta = run_folder.state_of(self.run, "last")
+        run_folder.check_backbone(self.run, self.network, meta)
         self.network.load(tensors)
         if self.average is not None:
             self.average.restore(checkpoint.prefixed(tensors, "average."))
         packed = checkpoint.prefixed(tensors, "optimizer.")
-        with folder.as_written(self.run / "last.safetensors"):
+        with run_folder.as_written(self.run / "last.safetensors"):
             self.optimizer.load_state_dict(checkpoint.unpack_optimizer(packed, meta["optimizer"]))
             self.step, self.best = meta["step"], Best(**meta["best"])
             self.seconds, self.skipped = meta["seconds"], set(meta["skipped"])

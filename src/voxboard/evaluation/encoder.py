@@ -1,0 +1,59 @@
+"""What is evaluated: a network, and how it came to its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from voxboard import model, records
+from voxboard.benchmarks.base import Fixed
+from voxboard.data.corpus import Corpus
+from voxboard.data.scan import cuts_of
+from voxboard.embedding.embed import embed
+from voxboard.files import existing
+from voxboard.model import Network
+from voxboard.systems import System
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network, and how it came to its weights."""
+
+    network: Network
+    system: System
+    seed: int
+    fixed: Fixed | None = None  # by validation
+    home: Corpus | None = None  # whose training split scoring may learn from
+    learned: Any = None  # from that split
+    training: records.Training | None = None
+    training_code: str = ""  # digest of the code that trained it, as its run keeps it
+    frozen: bool = False
+    run: Path | None = None
+    skipped: int = 0  # training utterances that could not be read
+    cost: Mapping[str, Any] = field(default_factory=dict)
+
+    def embed(self, audio: Sequence[str | Path], *, max_seconds: float = 120.0, progress: bool = False) -> np.ndarray:
+        """Embed audio files: [U, E] float32, rows of unit length, in the order of the files.
+
+        A longer file than `max_seconds` is embedded in equal pieces, whose embeddings are averaged. Raises `UserError`
+        for a file that is not there, `BadAudio` for one that cannot be read.
+        """
+        cuts = cuts_of([existing(Path(file)) for file in audio])
+        heads = self.network.score_heads
+        return embed(self.network.encoder, cuts, heads=heads, max_seconds=max_seconds, show_progress=progress).matrix
+
+    def __repr__(self) -> str:
+        return f"Encoder({self.system.spec if self.network.head else self.system.name!r}, seed={self.seed})"
+
+    def forgetful(self) -> Encoder:
+        """The encoder without what its own validations fixed."""
+        return replace(self, fixed=None)
+
+
+def untrained(system: System, seed: int) -> Encoder:
+    """A system with the weights that it starts from."""
+    return Encoder(model.build(system, None, seed), system, seed)

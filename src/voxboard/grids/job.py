@@ -1,0 +1,208 @@
+"""Carrying out one job of a grid: every cell of it ends as a record, of numbers or of the reason why there are none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from voxboard import benchmarks, records, trust
+from voxboard.data.prepare import find_corpus
+from voxboard.errors import UserError
+from voxboard.grids import again
+from voxboard.grids.identity import Named
+from voxboard.grids.plan import How, Job, candidates, config
+from voxboard.grids.spec import Cell
+from voxboard.grids.tuning import Tuned, reason_of, tune
+from voxboard.grids.workspace import Place
+from voxboard.records import Record
+from voxboard.records.codec import encode
+from voxboard.settings import words_for_paths
+from voxboard.training.search import SETTING
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a cell, and a line for the log."""
+
+    cell: str  # its id
+    well: bool
+    line: str
+
+
+def carry_out(job: Job, place: Place, how: How) -> list[Result]:
+    """Carries out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
+    _name_parts(job)
+    try:
+        failed = _done(job, place, how)
+    except Exception as error:
+        if not job.bank:
+            failed = {job.cells[0].id: reason_of(error)}
+        else:
+            done, left = _filed(job, place)
+            return done + [result for named in left for result in carry_out(Job((named,)), place, how)]
+    _file(job, place)
+    for named in job.cells:
+        if named.id in failed:
+            record_failure(named, place, how, failed[named.id])
+    return [_result(named, place) for named in job.cells]
+
+
+def go_on(job: Job, place: Place, how: How) -> list[Result]:
+    """Carries out what is left of a job: an earlier attempt at it may have finished some of its cells."""
+    _name_parts(job)
+    bases = {named.base for named in job.cells if named.base}
+    with place.at_hand([named.id for named in job.cells], bases):
+        done, left = _filed(job, place)
+        return done + (carry_out(Job(tuple(left)), place, how) if left else [])
+
+
+def _name_parts(job: Job) -> None:
+    """Lets files run that the grid names: whoever started it has named them, here or on another machine."""
+    trust.name(*(str(part) for named in job.cells for _, part in named.cell.system.parts()))
+
+
+def _done(job: Job, place: Place, how: How) -> dict[str, str]:
+    """Leaves records in the job's staging folder; returns cell id → reason for those that have none."""
+    left = [each for each in job.cells if again.measured(each, place, how, job.staging) is None]
+    return _made(replace(job, cells=tuple(left)), place, how, job.staging) if left else {}
+
+
+def _made(job: Job, place: Place, how: How, staging: str) -> dict[str, str]:
+    """The same of cells that are trained, or that need no training."""
+    from voxboard.training import run
+
+    named, cell = job.cells[0], job.cells[0].cell
+    if cell.trained and cell.base is None:
+        runs = [place.runs / each.id for each in job.cells]
+        if cell.rates:
+            tuned = zip(runs, (candidates(each, place, how, staging) for each in job.cells), strict=True)
+            outcomes = tune([Tuned(home, configs) for home, configs in tuned])
+        else:
+            outcomes = run.train_bank([config(each, place, how, staging) for each in job.cells], runs, False)
+        pairs = zip(job.cells, outcomes, strict=True)
+        return {each.id: outcome.reason for each, outcome in pairs if outcome.reason}
+    _evaluate(named, place, how)
+    return {}
+
+
+def _evaluate(named: Named, place: Place, how: How) -> Record:
+    """Evaluates the run of another cell, or an untrained system."""
+    from voxboard.settings import Eval, Weights
+    from voxboard.training import run
+
+    cell = named.cell
+    options = Eval(device=how.device, seed=cell.seed, records=place.staging / named.id, runs=place.runs)
+    if cell.base is None:
+        return run.evaluate_untrained(cell.data, cell.benchmark, cell.system, options, cell.evaluation, False)
+    base = place.record(named.base)
+    if base is None or base.status == "failed":
+        raise UserError(f"{cell.system.name} has no run for verification.", "Run the grid again.")
+    return run.evaluate_run(cell.data, cell.benchmark, named.base, options, cell.evaluation, Weights())
+
+
+def _filed(job: Job, place: Place) -> tuple[list[Result], list[Named]]:
+    """Files what there is of a job. Returns what became of the cells that are done, and the others."""
+    _file(job, place)
+    left = [named for named in job.cells if not _ok(place, named)]
+    return [_result(named, place) for named in job.cells if named not in left], left
+
+
+def _file(job: Job, place: Place) -> None:
+    """Moves a job's records to where they mean that cells are done."""
+    staged = place.staging / job.staging
+    for record in records.load(staged) if staged.is_dir() else ():
+        place.keep(record.provenance.run if job.bank else job.cells[0].id, record)
+    shutil.rmtree(staged, ignore_errors=True)
+
+
+def record_failure(named: Named, place: Place, how: How, reason: str) -> None:
+    """Files a record that says why a cell has no number, unless there is one that says the same."""
+    before = place.record(named.id)
+    record = _failure(named, place, how, reason)
+    if before is None or (before.status == "failed" and before.reason != records.portable(reason)):
+        place.keep(named.id, record)
+
+
+def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
+    """Made without building the system, which may be what failed."""
+    from voxboard.evaluation.evaluate import benchmark_of
+
+    cell, corpus = named.cell, find_corpus(benchmarks.card(named.cell.data).corpus)
+    made = benchmarks.create(cell.benchmark.name, **cell.benchmark.options)
+    parts: dict[str, Any] = {kind: records.Part(part.name, dict(part.options)) for kind, part in cell.system.parts()}
+    if not cell.trained:
+        parts.pop("head")
+    training = None
+    if cell.training:
+        settings = words_for_paths(asdict(cell.training))
+        training = records.Training(
+            corpus.name, licence=corpus.info.licence, hyperparameters=settings, search=_tried(cell)
+        )
+    return Record(
+        system=records.System(
+            cell.system.name,
+            "+".join(str(part) for kind, part in cell.system.parts() if kind in parts),
+            **parts,
+            training=training,
+            frozen=cell.frozen,
+        ),
+        benchmark=benchmark_of(made, made.name, corpus, "test"),
+        protocol=None,
+        provenance=records.collect(seed=cell.seed, arguments=_words(named, place, how)),
+        status="failed",
+        reason=reason,
+    )
+
+
+def _tried(cell: Cell) -> dict[str, Any]:
+    """The candidates of a cell that has no number; its reason says what became of them."""
+    if not cell.rates or cell.training is None:
+        return {}
+    tried = tuple(records.Candidate(rate) for rate in cell.rates)
+    return dict(encode(records.Search(SETTING, cell.training.nb_total_step, tried), sparse=True))
+
+
+def _words(named: Named, place: Place, how: How) -> Sequence[str]:
+    """The command that fails in the same way."""
+    if named.cell.trained:
+        return config(named, place, how).command()
+    return ["eval", named.cell.data, named.cell.system.name, "--seed", str(named.cell.seed)]
+
+
+def _ok(place: Place, named: Named) -> bool:
+    record = place.record(named.id)
+    return record is not None and record.status != "failed"
+
+
+def _result(named: Named, place: Place) -> Result:
+    """What the record of a cell says, as a line."""
+    from voxboard.boards.names import label
+    from voxboard.shown import decimals, show
+
+    record = place.record(named.id)
+    assert record is not None
+    about = describe(named.cell, record)
+    if record.status == "failed":
+        return Result(named.id, False, f"{'failed':28}{about}: {record.reason}")
+    main = record.benchmark.main_metric
+    value = record.values[main]
+    return Result(named.id, True, f"{label(main)} {show(value, decimals(main, value.unit))}".ljust(28) + about)
+
+
+def describe(cell: Cell, record: Record | None = None) -> str:
+    """A cell in one line, with the learning rate that its record says was chosen."""
+    word = "trained" if cell.trained else record.system.origin if record else "as it is"
+    return f"{word:<9}  {cell.title}: {cell.system.name}, seed {cell.seed}{_rate(cell, record)}"
+
+
+def _rate(cell: Cell, record: Record | None) -> str:
+    """`, max_lr 0.003 of 0.001, 0.003`; empty for what is not trained."""
+    if cell.training is None:
+        return ""
+    if not cell.rates:
+        return f", max_lr {cell.training.max_lr:g}"
+    tried = record.system.training.tried if record and record.system.training else None
+    chosen = "one" if tried is None or tried.chosen is None else f"{tried.chosen:g}"
+    return f", max_lr {chosen} of {', '.join(f'{rate:g}' for rate in cell.rates)}"
