@@ -7,8 +7,13 @@ every effect, as systems do. Writes tests/conformance/coverage.json, which the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from voxboard.metrics import bootstrap
+from voxboard.metrics.bootstrap import Difference, Interval
 from voxboard.metrics.clusters import Clusters
 from voxboard.metrics.estimates import Method
 from voxboard.metrics.trial_estimates import TrialEstimates
@@ -26,8 +32,12 @@ LENGTHS = {"short": (12, 25), "long": (60, 300)}  # targets and non-targets per 
 SESSIONS = 4
 SHARED = 0.6  # of the variance of every effect: what two systems have in common
 METHODS: tuple[Method, ...] = ("bca_t", "t")
+METRICS = ("eer", "far", "frr", "min_dcf_0.01")
 P_TARGETS = (0.01,)
+REPLICATES = 1000
 Array = np.ndarray
+Side = Mapping[Method, Interval]
+Result = Mapping[str, tuple[Side, Side, Difference]]  # metric → both systems' intervals, and their difference
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class System:
         """Where FAR and FRR of the population are equal."""
         return -float(ndtri(self.eer)) * self.spreads[1]
 
+    @cache  # noqa: B019
     def truth(self) -> dict[str, float]:
         """The population's values; FAR and FRR at `threshold`."""
         own, others = self.spreads
@@ -119,13 +130,16 @@ class Case:
 CASES = {
     "EER 5 %": Case("equal systems", System(0.05), System(0.05)),
     "EER 1 %": Case("equal systems", System(0.01), System(0.01)),
-    "EER 5 %, other speakers err": Case("equal EER, errors on fewer speakers", System(0.05), System(0.05, target=1.5)),
-    "EER 10 and 5 %": Case("what is there to be found", System(0.10), System(0.05)),
+    "EER 5 %, fewer speakers err": Case(
+        "equal EER, the errors of the one with fewer speakers (so that their minDCF differ)",
+        *(System(0.05), System(0.05, target=1.5)),
+    ),
+    "EER 10 and 5 %": Case("a difference that is there", System(0.10), System(0.05)),
 }
 
 
-def simulate(case: Case, speakers: int, length: str, lists: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Of every list: by metric what the intervals of each method are, and the difference of the two systems."""
+def simulate(case: Case, speakers: int, length: str, lists: int, seed: int) -> Iterator[Result]:
+    """Of every list and metric: both systems' intervals by each method, and the difference of the two."""
     for number in range(lists):
         rng = np.random.default_rng([seed, speakers, list(LENGTHS).index(length), number])
         trials = Trials.drawn(rng, speakers, *LENGTHS[length])
@@ -135,8 +149,74 @@ def simulate(case: Case, speakers: int, length: str, lists: int, seed: int) -> I
         systems = (case.before, case.after)
         sides = []
         for system, scores in zip(systems, trials.scores(rng, systems, speakers), strict=True):
-            estimates = TrialEstimates(scores, targets, clusters, P_TARGETS, system.threshold).estimates(1000)
+            estimates = TrialEstimates(scores, targets, clusters, P_TARGETS, system.threshold).estimates(REPLICATES)
             sides.append(
-                {m: {how: estimates[m].interval(clusters.size, 0.95, how) for how in METHODS} for m in system.truth()}
+                {m: {how: estimates[m].interval(clusters.size, 0.95, how) for how in METHODS} for m in METRICS}
             )
-        yield {m: (sides[0][m], sides[1][m], bootstrap.between(sides[0][m]["t"], sides[1][m]["t"])) for m in sides[0]}
+        yield {m: (sides[0][m], sides[1][m], bootstrap.between(sides[0][m]["t"], sides[1][m]["t"])) for m in METRICS}
+
+
+def summary(case: Case, results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """Shares of lists by metric: of intervals that hold the truth, or lie below it, and of small p."""
+    found = {}
+    for metric in METRICS:
+        truths = [system.truth()[metric] for system in (case.before, case.after)]
+        row: dict[str, float] = {}
+        for how in METHODS:
+            ends = [
+                (truth, side[how].low, side[how].high)
+                for one in results
+                for truth, side in zip(truths, one[metric][:2], strict=True)
+                if not math.isnan(side[how].low)
+            ]
+            row[f"{how} holds"] = float(np.mean([low <= truth <= high for truth, low, high in ends]))
+            row[f"{how} below"] = float(np.mean([high < truth for truth, _, high in ends]))
+        ps = [1.0 if one[metric][2].p is None else one[metric][2].p for one in results]
+        row |= {"p < .05": float(np.mean(np.less(ps, 0.05))), "p < .001": float(np.mean(np.less(ps, 0.001)))}
+        found[metric] = {name: round(share, 4) for name, share in row.items()}
+    return found
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as Markdown, a row per length and number of speakers: percent of lists."""
+    shown = {"eer": "EER", "frr": "FRR", "min_dcf_0.01": "minDCF"}
+    lines = []
+    for name, case in CASES.items():
+        cells = [(length, size, result[_key(name, length, size)]) for length in LENGTHS for size in SIZES]
+        nothing = case.before.eer == case.after.eer
+        what = "called different (p < 0.001)" if nothing else "found"
+        heads = [f"{label}: held / {what}" for label in shown.values()]
+        lines += [f"**{name}**: {case.about}, {result['lists']} lists a row.", ""]
+        lines += ["| list | speakers | " + " | ".join(heads) + " |", "|" + "---|" * (2 + len(heads))]
+        for length, size, rows in cells:
+            columns = []
+            for metric in shown:
+                row = rows[metric]
+                tiny = f" ({100 * row['p < .001']:.1f})" if nothing else ""
+                columns.append(f"{100 * row['t holds']:.0f} / {100 * row['p < .05']:.1f}{tiny}")
+            lines.append(f"| {length} | {size} | " + " | ".join(columns) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _key(case: str, length: str, speakers: int) -> str:
+    return f"{case}, {length}, {speakers}"
+
+
+def main() -> None:
+    """Simulate every cell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lists", type=int, default=300, help="per cell; 300 tell 5 %% to ±1.3 %%")
+    lists = parser.parse_args().lists
+    result: dict[str, Any] = {"lists": lists}
+    for length in LENGTHS:
+        for size in SIZES:
+            for seed, (name, case) in enumerate(CASES.items()):
+                result[_key(name, length, size)] = summary(case, list(simulate(case, size, length, lists, seed)))
+                print(_key(name, length, size), file=sys.stderr)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()

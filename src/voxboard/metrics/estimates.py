@@ -9,11 +9,10 @@ bias and skewness. `bca_t` is BCa made for few clusters:
   jackknife's variance, which cannot be too small on average (Efron & Stein 1981), counts it twice. The quantiles are
   scaled down from the one to the other.
 
-`t`, the default of `bootstrap`, resamples nothing where a metric has a scale of its own: it is Student's interval by
-the influences on the logit of a share (`logit_t`) or the logarithm of an error rate or a loss (`log_t`), and `bca_t`
-for all others (minDCF, correlations, medians). Rates of trials (EER, FAR, FRR, HTER) take the wider of both at either
-end: a single pair of speakers can decide them, and short lists of few speakers need it. The intervals of few clusters and of rare errors then reach up as far
-as they should.
+`t`, the default of `bootstrap`, is Student's interval by the influences where a metric has a scale of its own: the
+logit of a share (`logit_t`), the logarithm of an error rate or a loss (`log_t`); for all others (minDCF,
+correlations, medians) it is `bca_t`. Rates of trials (EER, FAR, FRR, HTER) take the wider of both at either end. The
+intervals of few clusters and of rare errors then reach up as far as they should.
 
 The reason for all is coverage: tests/perf/coverage.py measures what each promises and keeps.
 

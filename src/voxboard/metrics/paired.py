@@ -114,7 +114,7 @@ def difference(before: Evidence, after: Evidence, level: float = LEVEL) -> Diffe
         float(low) if bounded else None,
         float(high) if bounded else None,
         None if math.isnan(p) else float(p),
-        bool(flat) and value != 0,
+        bool(flat and value != 0),
         how,
     )
 
@@ -136,14 +136,14 @@ def differences(before: Evidence, after: Sequence[Evidence], level: float = LEVE
         degrees = np.full(value.size, clusters - 1.0)
     else:
         arms = np.stack([error, error]) * _student(degrees, level)
-    flat = ~(arms.sum(axis=0) > FLAT * np.maximum(np.abs(value), 1e-9))
+    flat = arms.sum(axis=0) <= FLAT * np.maximum(np.abs(value), 1e-9)  # not where they are NaN
     arms[:, flat] = 0.0
     ours, theirs = before.reach(level), np.array([one.reach(level) for one in after]).T
     arms = np.sqrt(arms**2 + np.stack([theirs[0] ** 2 + ours[1] ** 2, theirs[1] ** 2 + ours[0] ** 2]))
-    flat &= ~(arms.sum(axis=0) > 0)
+    flat &= arms.sum(axis=0) == 0
     low, high = value - arms[0], value + arms[1]
     low[flat] = high[flat] = np.nan
-    return Tested(low, high, _p(value, arms, degrees, clusters, level), flat & (np.nan_to_num(arms[0]) == 0))
+    return Tested(low, high, _p(value, arms, degrees, clusters, level), flat)
 
 
 def _student(degrees: Floats, level: float) -> Floats:
