@@ -67,7 +67,7 @@ def test_a_leader_and_an_untrained_system_have_disjoint_places() -> None:
 
 
 def test_pairing_tells_apart_what_single_intervals_do_not() -> None:
-    columns = [one[EER] for one in systems(3.4, 2.8)]
+    columns = [one[EER] for one in systems(3.4, 2.85)]
     assert rank_ranges(columns) == [(1, 1), (2, 2)]
     assert rank_ranges([replace(one, evidence=None) for one in columns]) == [(1, 2), (1, 2)]
 
