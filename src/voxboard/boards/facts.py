@@ -11,7 +11,15 @@ from voxboard.records.standard_metrics import standard
 
 Facts = list[tuple[str, str]]
 
-_METHODS = {"": "", "bca": "BCa ", "bca_t": "BCa-t ", "percentile": "percentile "}
+_METHODS = {
+    "": "",
+    "bca": "BCa bootstrap",
+    "bca_t": "BCa-t bootstrap",
+    "percentile": "percentile bootstrap",
+    "logit_t": "Student's t on the logit",
+    "log_t": "Student's t on the logarithm",
+}
+_RESAMPLED = ("bca", "bca_t", "percentile")
 
 
 def protocol_facts(protocol: Protocol, metrics: Mapping[str, str]) -> Facts:
@@ -128,10 +136,11 @@ def interval_note(values: Iterable[Value]) -> str:
     made = [value for value in values if value.low is not None and value.interval not in ("", "bound")]
     if not made:
         return ""
-    methods = " or ".join(sorted({_METHODS[value.interval].strip() for value in made}))
+    methods = " or ".join(sorted({_METHODS[value.interval] for value in made}))
     over = clusters(made)
-    times = " or ".join(count(n) for n in sorted({value.replicates for value in made if value.replicates}))
-    return f"{methods} bootstrap over {over}" + (f", {times} replicates" if times else "")
+    resampled = [value for value in made if value.interval in _RESAMPLED]
+    times = " or ".join(count(n) for n in sorted({value.replicates for value in resampled if value.replicates}))
+    return f"{methods} over {over}" + (f", {times} replicates" if times else "")
 
 
 def clusters(values: Iterable[Value]) -> str:
@@ -148,8 +157,12 @@ def value_note(value: Value, brief: bool = False) -> str:
     notes = []
     if value.low is not None and value.interval != "bound" and not brief:
         over = f" over {count(value.clusters)} {value.cluster_by}s" if value.clusters else ""
-        times = f", {count(value.replicates)} replicates" if value.replicates else ""
-        notes.append(f"{value.level * 100:g} % {_METHODS[value.interval]}interval{over}{times}")
+        resampled = value.replicates and value.interval in (*_RESAMPLED, "")
+        times = f", {count(value.replicates)} replicates" if resampled else ""
+        method = _METHODS[value.interval].removesuffix(" bootstrap")
+        made = f" by {method}" if method and value.interval not in _RESAMPLED else ""
+        named = f"{method} " if value.interval in _RESAMPLED else ""
+        notes.append(f"{value.level * 100:g} % {named}interval{made}{over}{times}")
     if value.threshold is not None:
         notes.append(f"threshold {value.threshold:.4f}")
     if value.false_alarms is not None:

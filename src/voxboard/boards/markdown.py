@@ -14,7 +14,7 @@ from voxboard.boards.facts import interval_note, protocol_facts
 from voxboard.boards.groups import Division, gaps
 from voxboard.boards.model import SYNTHETIC, Board, Cell, Panel, Row
 from voxboard.boards.numbers import known, plain, quantity, size
-from voxboard.boards.places import NOTE
+from voxboard.ranking import NOTE
 
 
 def markdown(board: Board) -> str:

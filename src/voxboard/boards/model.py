@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from voxboard import html
 from voxboard.boards.numbers import plain
-from voxboard.boards.places import Places, shown
 from voxboard.boards.titles import spec, tell_apart, title
+from voxboard.ranking import Places, shown
 from voxboard.records import Benchmark, Filed, Protocol, System, Unread, Value
 
 if TYPE_CHECKING:

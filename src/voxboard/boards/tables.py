@@ -15,8 +15,8 @@ from voxboard.boards.cross_tables import EMPTY, beside, entry
 from voxboard.boards.facts import interval_note
 from voxboard.boards.model import Board, Column, Panel, Row
 from voxboard.boards.numbers import known, plain
-from voxboard.boards.places import NOTE
 from voxboard.errors import printable
+from voxboard.ranking import NOTE
 from voxboard.records import Gap, Record, Value
 from voxboard.records.codec import encode
 from voxboard.screen import dumps

@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from voxboard.cli.parse import parse
-from voxboard.limits import Limit, Seed, Within
+from voxboard.limits import Limit, Within
 from voxboard.screen import dumps, print
 
 REGRESSION = 4
@@ -23,9 +23,9 @@ half of the correction for the metrics that rank.
   voxboard compare results/runs/RUN1 results/runs/RUN2            raw outputs: scores, predictions, texts, recordings
   voxboard compare a/scores.txt b/scores.txt                      two score files of one list
 
-Differences are paired (both systems on the same resampled speakers) where the raw outputs of both records are there:
-evaluations keep them in the folder `outputs` beside the records. Else they follow from the two stored intervals, as if
-the items were different ones, which finds less.
+Differences are paired (both systems on the same resampled speakers) by what the records themselves hold; those that are
+too old for it by their raw outputs, which evaluations keep in the folder `outputs` beside the records. Else they follow
+from the two stored intervals, as if the items were different ones, which finds less.
 
 Exit code 4 with --fail_on_regression: a metric is significantly worse in B, or a cell or a number of A is gone. A file
 that is no valid record ends it with exit code 2: what decides must not rest on a part of the records."""
@@ -57,9 +57,7 @@ class CompareArgs:
     level: Within = 0.95
     """Of intervals; p below one minus this is significant."""
     replicates: Annotated[int, Limit(100, 1_000_000)] = 1_000
-    """Bootstrap replicates of paired differences."""
-    seed: Seed = 0
-    """Seed of the resamples."""
+    """Bootstrap replicates where raw outputs are paired. Records hold their own."""
     json: bool = False
     """Print JSON instead of a table."""
 
@@ -84,7 +82,6 @@ def run(args: CompareArgs) -> int:
         args.main_only,
         args.level,
         args.replicates,
-        args.seed,
     )
     a, b = (replace(side(local(word), args.records), name=word) for word in (args.a, args.b))
     found = compare(a, b, settings)

@@ -75,7 +75,7 @@ def evaluate(encoder: Encoder, test: Items, setting: Setting) -> Record:
 def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting, device: str) -> Record:
     """The numbers of some outputs as a record that is saved."""
     network, evaluation, benchmark = encoder.network, setting.evaluation, setting.benchmark
-    measured = benchmark.measure(outputs, encoder.fixed, encoder.seed, evaluation.replicates)
+    measured = benchmark.measure(outputs, encoder.fixed, evaluation.replicates)
     kept = _kept(encoder, outputs, test, setting)
     record = Record(
         system=_system(encoder, network.encoder.backbone.spec),

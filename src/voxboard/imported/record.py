@@ -37,17 +37,13 @@ class Source:
     split: str = "test"
     trained_on: str = "unknown"  # the corpus that it was trained on
     origin: str = ""  # where it comes from: a URL, a paper
-    seed: int = 0  # of the intervals
+    seed: int = 0  # that a board files it under
     replicates: int = 1000
     arguments: Sequence[str] | None = None  # of the command that makes the record again
     formats: Mapping[str, str] = field(default_factory=dict)  # how files were read, by the names of `files`
     outputs: str = ""  # digest of outputs that were computed here and lie in no file
     user_code: str = ""  # digest of the user's code that computed them
     runs: Path | None = None  # where a folder with the outputs, as our own runs leave them, is made; None = nowhere
-
-    @property
-    def resampling(self) -> dict[str, Any]:
-        return {"seed": self.seed, "replicates": self.replicates}
 
     def described(self, name: str) -> str:
         """A file's name, and how it was read where that is not a voxboard's own way."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from voxboard.errors import UserError
 
-SCHEMA = 5
+SCHEMA = 6
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -21,6 +21,7 @@ STEPS: dict[int, Step] = {
     2: dict,  # 3 added confusion: optional
     3: dict,  # 4 added how a system's weights came to be: `System.start` tells it of older ones
     4: dict,  # 5 added false alarms at a minDCF's optimum, and intervals that are bounds
+    5: dict,  # 6 added evidence that pairs records, and intervals on the scale of a metric: optional
 }
 
 
