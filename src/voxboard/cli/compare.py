@@ -6,13 +6,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.limits import Limit, Within
 from voxboard.screen import dumps, print
+
+if TYPE_CHECKING:
+    from voxboard.comparison import Comparison
+    from voxboard.comparison.sides import Side
 
 REGRESSION = 4
 DESCRIPTION = """Compare B with A: the difference of every metric, its interval, and p corrected for all of them (Holm),
@@ -69,7 +73,6 @@ def main(argv: Sequence[str]) -> int:
 
 def run(args: CompareArgs) -> int:
     """As `main`, from parsed arguments."""
-    from voxboard.cli.compare_report import show
     from voxboard.comparison.compare import Settings, compare
     from voxboard.comparison.sides import side
     from voxboard.remote_results import local
@@ -89,7 +92,19 @@ def run(args: CompareArgs) -> int:
         content = {**asdict(found), "failed": found.failed}
         print(dumps(content))
     else:
-        show(found, a, b)
+        _show(found, a, b)
     for note in found.notes:
         print(f"voxboard: {note}", file=sys.stderr)
     return REGRESSION if args.fail_on_regression and found.failed else 0
+
+
+def _show(comparison: Comparison, before: Side, after: Side) -> None:
+    """Print a comparison of two sides."""
+    from rich.text import Text
+
+    from voxboard.console import Console
+
+    console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=200, soft_wrap=True)
+    console.print(Text(f"A: {before.described}\nB: {after.described}"))
+    for line, style in comparison.lines():
+        console.print(Text(line, style))

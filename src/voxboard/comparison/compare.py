@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
 
 from voxboard.boards.arrange import rows_of
 from voxboard.boards.model import full_names
@@ -15,6 +14,7 @@ from voxboard.boards.titles import title
 from voxboard.comparison import outputs
 from voxboard.comparison.pairing import Pairs, pairs
 from voxboard.comparison.raw import Options
+from voxboard.comparison.result import Comparison, Row, Vanished, Verdict
 from voxboard.comparison.sides import Side
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
@@ -23,67 +23,6 @@ from voxboard.metrics.paired import Difference
 from voxboard.records import Record, Value
 from voxboard.records.standard_metrics import standard
 from voxboard.verdicts import between, holm, significant, unpaired, why_unpaired
-
-Verdict = Literal["better", "worse", "same", "untested"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One metric of one cell on both sides."""
-
-    cell: str  # "UniPool on Voices verification, seed 42"
-    metric: str
-    before: float
-    after: float
-    difference: Difference
-    better: str
-    paired: bool
-    unit: str = ""
-    digits: int = 2  # decimals shown
-    main: bool = False
-    clusters: int | None = None  # how many were resampled
-    cluster_by: str = "cluster"  # what was: "speaker", "recording"
-    unpaired: str = ""  # why it is not paired
-    corrected: float | None = None  # p, corrected for all rows
-    verdict: Verdict = "untested"
-
-
-@dataclass(frozen=True)
-class Vanished:
-    """What the first side has and the second has not."""
-
-    cell: str
-    metric: str  # empty for a whole cell
-    reason: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All that two sides share, what vanished, what is new, and what else is to be said."""
-
-    before: str
-    after: str
-    rows: tuple[Row, ...]
-    vanished: tuple[Vanished, ...]
-    new: tuple[str, ...]
-    notes: tuple[str, ...]
-    level: float
-    warning: str = ""  # that nothing can come of it: too few speakers for so many comparisons
-
-    @property
-    def regressions(self) -> list[Row]:
-        """The metrics that are significantly worse."""
-        return [row for row in self.rows if row.verdict == "worse"]
-
-    @property
-    def tested(self) -> int:
-        """How many comparisons have a p, all of which it is corrected for."""
-        return sum(row.corrected is not None for row in self.rows)
-
-    @property
-    def failed(self) -> bool:
-        """Whether a gate should stop: something is significantly worse, or vanished."""
-        return bool(self.regressions or self.vanished)
 
 
 @dataclass(frozen=True)

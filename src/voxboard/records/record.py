@@ -105,9 +105,21 @@ class Record:
             )
         return record
 
+    def __str__(self) -> str:
+        lines = [f"  {name}: {value}" for name, value in self._shown()]
+        return "\n".join([self._title, *lines, *([f"  failed: {self.reason}"] if self.status == "failed" else [])])
+
+    @property
+    def _title(self) -> str:
+        return f"{self.system.name} on {self.benchmark.name}, seed {self.provenance.seed}"
+
+    def _shown(self) -> list[tuple[str, str]]:
+        """Labels of the metrics, and their values with intervals; those without a value tell why."""
+        metrics = ((self.metric(name), value) for name, value in self.values.items())
+        return [(metric.label, shown.shown(metric, value)) for metric, value in metrics]
+
     def _repr_html_(self) -> str:
-        rows = [(metric, shown.shown(self.metric(metric), value)) for metric, value in self.values.items()]
-        title = f"{self.system.name} on {self.benchmark.name}, seed {self.provenance.seed}"
+        rows, title = self._shown(), self._title
         notes = ["Synthetic speech: no evidence about real speech."] if self.benchmark.synthetic else []
         notes += [f"failed: {self.reason}"] if self.status == "failed" else []
         return html.table(title, ("metric", "value [95 % interval]"), rows, notes)
