@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from voxboard.board import differences as protocols
-from voxboard.board.differences import differences
+from voxboard.board.differences import differences, labels_apart
 from voxboard.board.doubts import doubts
 from voxboard.board.model import Board, Cell, Column, Panel, Row
 from voxboard.board.names import TASKS, label, order
@@ -18,7 +18,7 @@ from voxboard.board.places import Places, rank_ranges
 from voxboard.board.titles import tell_apart
 from voxboard.records import Filed, Record, Unread, Value
 
-Key = tuple[str, str]  # benchmark name, protocol id
+Key = tuple[str, str, str]  # benchmark name, protocol id, id of the main column
 
 
 def arrange(filed: Iterable[Filed], left_out: Sequence[Unread] = ()) -> Board:
@@ -28,7 +28,7 @@ def arrange(filed: Iterable[Filed], left_out: Sequence[Unread] = ()) -> Board:
     rows = rows_of(item.record for item in everything)
     groups: dict[Key, dict[str, Filed]] = defaultdict(dict)
     for item in chosen:
-        groups[item.record.benchmark.name, item.record.protocol_id][item.record.row] = item
+        groups[item.record.panel][item.record.row] = item
     _spread_failures(groups)
     panels = [_panel(key, members, rows) for key, members in groups.items()]
     panels = protocols.tell_apart(sorted(panels, key=_panel_order))
@@ -79,36 +79,35 @@ def _differences(twins: Sequence[Row]) -> list[list[str]]:
 
 
 def _spread_failures(groups: dict[Key, dict[str, Filed]]) -> None:
-    """A cell that failed before its protocol was known is missing under every protocol of its benchmark."""
-    for name in [name for name, protocol in groups if not protocol]:
-        others = [members for (other, protocol), members in groups.items() if other == name and protocol]
+    """A cell that failed before its protocol was known is missing in every panel of its benchmark."""
+    for lost in [key for key in groups if not key[1]]:
+        others = [members for key, members in groups.items() if key[0] == lost[0] and key[1]]
         if others:
-            failures = groups.pop((name, ""))
+            failures = groups.pop(lost)
             for members in others:
                 for row, item in failures.items():
                     members.setdefault(row, item)
 
 
 def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> Panel:
-    name, protocol_id = key
     records = [item.record for item in members.values()]
     newest = max(members.values(), key=lambda item: (bool(item.record.protocol), *_age(item))).record
     columns = _columns(newest, records)
     cells: dict[tuple[str, str], Cell] = {}
     for column in columns:
         for row, cell in _cells(column, members).items():
-            cells[row, column.metric] = cell
-    measured = [(column.metric, column.label, _numbers(records, column.metric)) for column in columns]
+            cells[row, column.id] = cell
+    measured = [(column.metric, column.label, _numbers(records, column)) for column in columns]
     warnings = tuple(doubts(columns[0].metric, measured))
     present = [rows[row] for row in members]
     absent = [row for row in rows.values() if row.id not in members]
     return Panel(
-        id="b-" + hashlib.sha256(f"{name}\0{protocol_id}".encode()).hexdigest()[:12],
+        id="b-" + hashlib.sha256("\0".join(key).encode()).hexdigest()[:12],
         benchmark=newest.benchmark,
         protocol=newest.protocol,
-        protocol_id=protocol_id,
+        protocol_id=key[1],
         columns=columns,
-        rows=tuple(sorted(present, key=lambda row: (_place(cells[row.id, columns[0].metric]), *_reading(row)))),
+        rows=tuple(sorted(present, key=lambda row: (_place(cells[row.id, columns[0].id]), *_reading(row)))),
         absent=tuple(sorted(absent, key=_reading)),
         cells=cells,
         filed=members,
@@ -118,20 +117,30 @@ def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> P
 
 
 def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
+    """One column per metric and its parameters that any of the records has, the main one first."""
     main = newest.benchmark.main_metric
-    metrics = list(newest.protocol.metrics) if newest.protocol else [main]
-    columns = []
-    for metric in sorted(metrics, key=lambda metric: order(metric, main)):
-        values = [record.values[metric] for record in records if metric in record.values]
-        numbers = [value for value in values if value.value is not None] or values or [Value(None, reason="-")]
-        kind = numbers[0]
-        digits = decimals(metric, kind.unit)
-        columns.append(Column(metric, plain(label(metric)), kind.better, kind.unit, digits, metric == main))
-    return tuple(columns)
+    given = {
+        (metric, record.column(metric)): parameters
+        for record in records
+        for metric, parameters in (record.protocol.metrics if record.protocol else {main: {}}).items()
+        if record.protocol or not newest.protocol
+    }
+    keys = sorted(given, key=lambda key: (order(key[0], main), key[1]))
+    named = zip(keys, labels_apart([(plain(label(metric)), given[metric, id_]) for metric, id_ in keys]), strict=True)
+    return tuple(_column(*key, shown, given[key], main, records) for key, shown in named)
+
+
+def _column(
+    metric: str, id_: str, shown: str, parameters: Mapping[str, Any], main: str, records: Sequence[Record]
+) -> Column:
+    values = [record.values[metric] for record in records if metric in record.values and record.column(metric) == id_]
+    kind = next((value for value in values if value.value is not None), values[0] if values else Value(None))
+    digits = decimals(metric, kind.unit)
+    return Column(id_, metric, shown, kind.better, kind.unit, digits, metric == main, parameters)
 
 
 def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
-    values = [item.record.values.get(column.metric) for item in members.values()]
+    values = [column.of(item.record) for item in members.values()]
     rank = _ranks(values, column.better)
     compared = sum(value is not None and value.value is not None for value in values) > 1
     cells = {}
@@ -177,9 +186,9 @@ def _notes(newest: Record, records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _numbers(records: Sequence[Record], metric: str) -> list[Value]:
-    """What the rows have of a metric."""
-    values = (record.values.get(metric) for record in records)
+def _numbers(records: Sequence[Record], column: Column) -> list[Value]:
+    """What the rows have in a column."""
+    values = (column.of(record) for record in records)
     return [value for value in values if value is not None and value.value is not None]
 
 
@@ -194,7 +203,7 @@ def _reading(row: Row) -> tuple[Any, ...]:
 def _panel_order(panel: Panel) -> tuple[Any, ...]:
     task, known = panel.benchmark.task, list(TASKS)
     place = known.index(task) if task in known else len(known)
-    return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id
+    return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id, panel.id
 
 
 def _row_order(row: Row, panels: Sequence[Panel]) -> tuple[Any, ...]:

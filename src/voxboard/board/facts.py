@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from voxboard.board.model import Column
 from voxboard.board.names import label
 from voxboard.board.numbers import count, duration, known, plain, quantity, size
 from voxboard.records import Cost, Part, Protocol, Provenance, System, Training, Value
@@ -14,8 +15,19 @@ Facts = list[tuple[str, str]]
 _METHODS = {"": "", "bca": "BCa ", "bca_t": "BCa-t ", "percentile": "percentile "}
 
 
-def protocol_facts(protocol: Protocol) -> Facts:
-    """What was scored and how."""
+def protocol_facts(protocol: Protocol, columns: Sequence[Column] = ()) -> Facts:
+    """What was scored and how: in words what is common to all columns, then the metrics, then the digests.
+
+    The metrics are the protocol's, or those of the `columns` of a panel.
+    """
+    metrics = [(column.label, column.metric, column.parameters) for column in columns]
+    metrics = metrics or [(label(metric), metric, given) for metric, given in protocol.metrics.items()]
+    facts = [*common_facts(protocol), *((shown, metric + options(given)) for shown, metric, given in metrics)]
+    return _clean([*facts, *digest_facts(protocol)])
+
+
+def common_facts(protocol: Protocol) -> Facts:
+    """What is common to all columns of a panel, in words."""
     items, crop, scoring = protocol.items, protocol.crop, protocol.scoring
     counts = [f"{count(items.count)} {items.kind}"]
     counts += [f"{count(items.targets)} targets"] if items.targets is not None else []
@@ -23,19 +35,24 @@ def protocol_facts(protocol: Protocol) -> Facts:
     limit = f", at most {quantity(crop.max_seconds)} s" if crop.max_seconds else ""
     beyond = f" (longer: {crop.beyond})" if crop.beyond else ""
     facts = [
-        ("Protocol id", protocol.id),
         (items.kind.capitalize(), ", ".join([items.name, *counts] if items.name else counts)),
-        ("List digest", items.digest),
         ("Crop", {"whole": "whole utterance"}.get(crop.policy, crop.policy) + limit + beyond),
     ]
     if scoring:
         clamp = ", clamped to [0, 1]" if scoring.clamp else ", unclamped" if scoring.function == "cosine" else ""
-        facts.append(("Score", scoring.function + clamp + _options(scoring.options)))
-        cohort = f", cohort {scoring.cohort[:12]}" if scoring.cohort else ""
-        facts.append(("Score normalisation", scoring.normalisation + cohort))
+        facts.append(("Score", scoring.function + clamp + options(scoring.options)))
+        facts.append(("Score normalisation", scoring.normalisation))
+    facts.append(("Condition", options(protocol.condition).strip(" ()")))
     facts += [(key, _plain_json(value)) for key, value in sorted(protocol.options.items())]
-    facts += [(label(metric), metric + _options(given)) for metric, given in protocol.metrics.items()]
     return _clean(facts)
+
+
+def digest_facts(protocol: Protocol) -> Facts:
+    """The small print of a protocol: what decides where words could be the same."""
+    cohort = protocol.scoring.cohort if protocol.scoring else ""
+    return _clean(
+        [("List digest", protocol.items.digest), ("Cohort digest", cohort[:12]), ("Protocol id", protocol.id)]
+    )
 
 
 def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
@@ -43,7 +60,7 @@ def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
     facts: Facts = [("Spec", system.spec)]
     for kind in ("backbone", "pooler", "head"):
         part: Part | None = getattr(system, kind)
-        facts += [(kind.capitalize(), part.name + _options(part.options))] if part else []
+        facts += [(kind.capitalize(), part.name + options(part.options))] if part else []
     facts.append(("Backbone starts from", _start(system) + (", frozen" if system.frozen else "")))
     if system.training:
         facts.append(("Trained on", system.training.corpus))
@@ -73,7 +90,7 @@ def _search(training: Training) -> str:
     """`max_lr 0.003 by validation error, of 0.001 (0.21), 0.003 (0.19); 2,000 steps each`."""
     tried = training.tried
     if tried is None:
-        return _options(training.search).strip()
+        return options(training.search).strip()
     found = {one.value: one.reason or quantity(one.error) for one in tried.candidates}
     among = ", ".join(f"{value:g}" + (f" ({text})" if text else "") for value, text in found.items())
     chosen = "none" if tried.chosen is None else f"{tried.chosen:g}"
@@ -156,13 +173,14 @@ def value_note(value: Value, brief: bool = False) -> str:
     return "; ".join(notes)
 
 
-def _options(options: Mapping[str, Any]) -> str:
+def options(options: Mapping[str, Any]) -> str:
+    """` (c_miss=1, c_fa=1)`, empty where there are none."""
     return f" ({', '.join(f'{k}={_plain_json(v)}' for k, v in options.items())})" if options else ""
 
 
 def _plain_json(value: Any) -> str:
     if isinstance(value, Mapping):
-        return _options(value).strip(" ()") or "none"
+        return options(value).strip(" ()") or "none"
     if isinstance(value, list | tuple):
         return ", ".join(_plain_json(item) for item in value) or "none"
     return {None: "none", True: "yes", False: "no"}.get(value) or str(value) if _is_word(value) else str(value)

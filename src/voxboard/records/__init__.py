@@ -1,6 +1,6 @@
 """Records: one schema-versioned JSON file per evaluated cell, the only source of every board."""
 
-from voxboard.records.benchmark import Benchmark, Crop, Items, Protocol, Scoring, protocol_id
+from voxboard.records.benchmark import Benchmark, Crop, Items, Protocol, Scoring
 from voxboard.records.migrations import SCHEMA
 from voxboard.records.portable import portable
 from voxboard.records.provenance import Provenance, collect
@@ -36,7 +36,6 @@ __all__ = [
     "collect",
     "load",
     "portable",
-    "protocol_id",
     "read",
     "save",
     "scan",
