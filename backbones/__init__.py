@@ -9,9 +9,11 @@ from voxboard.registry import Entry, Registry
 
 if TYPE_CHECKING:
     from voxboard.backbones.base import Backbone
+    from voxboard.backbones.utterance import UtteranceEncoder
 
 SSL = "voxboard.backbones.ssl:SSL"
 SPEECHBRAIN = "voxboard.backbones.speechbrain:SpeechBrain"
+SPEECHBRAIN_ENCODER = "voxboard.backbones.speechbrain_encoder:SpeechBrainEncoder"
 ZIPFORMER = "voxboard.backbones.zipformer:Zipformer"
 WHISPER = "voxboard.backbones.whisper:Whisper"
 
@@ -270,6 +272,19 @@ REGISTRY = Registry(
             source="Snyder et al., X-vectors, ICASSP 2018, table 1, as in SpeechBrain",
             weights="Apache-2.0",
         ),
+        "speechbrain-resnet": Entry(
+            SPEECHBRAIN_ENCODER,
+            "ResNet of SpeechBrain's hub by its own class",
+            {"encoder": "speechbrain.lobes.models.ResNet:ResNet", "cfg": "speechbrain/spkrec-resnet-voxceleb"},
+            source="Villalba et al., Speaker recognition in SRE18 and SITW, CSL 60, 2020, as in SpeechBrain",
+            weights="Apache-2.0",
+        ),
+        "speechbrain": Entry(
+            SPEECHBRAIN_ENCODER,
+            "any encoder of SpeechBrain's by its own class",
+            source="Ravanelli et al., SpeechBrain, arXiv 2106.04624",
+            weights="see the checkpoint's card",
+        ),
     },
     prefixes={
         # Whoever names a folder means the weights in it; use_pretrain=False asks for random ones.
@@ -278,24 +293,36 @@ REGISTRY = Registry(
             Entry(SPEECHBRAIN, "a hub id or local folder of one of these two networks", {"use_pretrain": True}),
             "cfg",
         ),
+        "onnx:": (Entry("voxboard.backbones.onnx:Onnx", "an ONNX graph from waveforms to embeddings"), "file"),
+        "python:": (Entry("voxboard.backbones.wrapped:Wrapped", "a module or callable of a Python program"), "target"),
         "s3prl:": (Entry("voxboard.backbones.s3prl:S3prl", "an upstream of S3PRL's hub"), "upstream"),
     },
 )
 
 
-def create(name: str, **options: Any) -> Backbone:
+def create(name: str, **options: Any) -> Backbone | UtteranceEncoder:
     """Build a backbone by name, with random weights unless the name or an option says otherwise.
 
     Raises `UserError` for a class of a user's that is no backbone.
     """
-    from voxboard.backbones.base import BackboneSpec
+    from voxboard.backbones.base import AudioSpec
 
-    made: Backbone = REGISTRY.create(name, **options)
-    if not isinstance(getattr(made, "spec", None), BackboneSpec):
+    made: Backbone | UtteranceEncoder = REGISTRY.create(name, **options)
+    if not isinstance(getattr(made, "spec", None), AudioSpec):
         raise UserError(
             f"{name} has no spec, so it is no backbone of voxboard's yet.",
             "Derive it from voxboard.backbones.base.Backbone, set self.spec and implement encode: docs/extending.md.",
         )
+    return made
+
+
+def framed(name: str, **options: Any) -> Backbone:
+    """Build a backbone as `create` does. Raises `UserError` for an encoder of utterances, which has no frames."""
+    from voxboard.backbones.base import Backbone
+
+    made = create(name, **options)
+    if not isinstance(made, Backbone):
+        raise UserError(f"{name} gives one embedding per utterance, and no frames.", "Name a backbone.")
     return made
 
 

@@ -2,73 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxboard import poolers
+from voxboard.backbones.frames import Frames, FramesSpec, valid
+from voxboard.weights import weights_digest
+
 if TYPE_CHECKING:
     from voxboard.poolers.base import Pooler
+
+__all__ = [
+    "RANDOM",
+    "AudioSpec",
+    "Backbone",
+    "BackboneSpec",
+    "Batching",
+    "Frames",
+    "FramesSpec",
+    "WaveformModel",
+    "Weights",
+    "of_equal_length",
+    "pad_short",
+    "padding",
+    "silenced",
+    "silent_picture",
+    "valid",
+]
 
 Batching = Literal["exact", "equal-length"]
 Weights = Literal["none", "random", "pretrained", "unknown"]
 RANDOM = "none (random initialisation)"  # the licence of random weights
 
 
-@dataclass(frozen=True)
-class Frames:
-    """The frames of a batch.
-
-    `states` [B, L, T, D] float, `lengths` [B] valid frames per utterance (int64), `hop` seconds per frame.
-    Frames past an utterance's length are padding: their values mean nothing.
-    """
-
-    states: Tensor
-    lengths: Tensor
-    hop: float
-
-    @property
-    def mask(self) -> Tensor:
-        """[B, T] bool, true on valid frames."""
-        return valid(self.lengths.to(self.states.device), self.states.shape[2])
-
-    def layers(self, keep: slice) -> Frames:
-        """The same frames with some of the layers only."""
-        return replace(self, states=self.states[:, keep])
-
-    def flat(self) -> Tensor:
-        """[B, T, L·D]: the layers side by side, which for L = 1 is the layer itself."""
-        batch, layers, steps, size = self.states.shape
-        return self.states.permute(0, 2, 1, 3).reshape(batch, steps, layers * size)
-
-
-@dataclass(frozen=True)
-class FramesSpec:
-    """The sizes that a pooler needs to know: `layers` L, `size` D, `hop` seconds per frame.
-
-    `input_layer` tells whether layer 0 is the input embedding of a transformer (which UniPool leaves out).
-    `native` names the registered pooler that the backbone was published with, and its options.
-    """
-
-    layers: int
-    size: int
-    hop: float = 0.02
-    input_layer: bool = False
-    native: tuple[str, Mapping[str, Any]] | None = field(default=None, hash=False)
-
-    @staticmethod
-    def of(sizes: FramesSpec | tuple[int, int]) -> FramesSpec:
-        """Accepts a spec or a plain `(layers, size)`."""
-        return sizes if isinstance(sizes, FramesSpec) else FramesSpec(*sizes)
-
-
-@dataclass(frozen=True)
-class BackboneSpec:
-    """What a backbone is: sizes, cost, licences, and how it may be batched.
+@dataclass(frozen=True, kw_only=True)
+class AudioSpec:
+    """What a network of waveforms is: cost, licences, and how it may be batched.
 
     `batching` is "exact" when an embedding does not depend on its batch mates, padded or not (tested), and
     "equal-length" when only utterances of the same number of samples may share a batch in official numbers.
@@ -78,7 +52,6 @@ class BackboneSpec:
     `exports` tells how the network becomes a program without its Python code: "torch.export", "torchscript" (tested).
     """
 
-    frames: FramesSpec
     sample_rate: int = 16_000
     min_samples: int = 400
     parameters: int = 0
@@ -91,7 +64,28 @@ class BackboneSpec:
     exports: tuple[str, ...] = ()
 
 
-class Backbone(nn.Module):
+@dataclass(frozen=True)
+class BackboneSpec(AudioSpec):
+    """What a backbone is: the sizes of its frames, and all that is told of a network of waveforms."""
+
+    frames: FramesSpec
+
+
+class WaveformModel(nn.Module):
+    """A network of waveforms: a backbone, or an encoder of utterances."""
+
+    spec: AudioSpec
+
+    def preprocessing(self) -> dict[str, Any]:
+        """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
+        return {}
+
+    def fingerprint(self) -> str:
+        """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
+        return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
+
+
+class Backbone(WaveformModel):
     """Audio to layered frames. Subclasses set `spec` and implement `encode`.
 
     A subclass has a frozen dataclass `Config` beside it and is built as `Class(Config(...))`.
@@ -113,22 +107,7 @@ class Backbone(nn.Module):
 
     def native_pooler(self) -> Pooler | None:
         """The pooling that this network was published with, with its checkpoint's weights; None without."""
-        from voxboard import poolers
-
         return poolers.create("native", self.spec.frames) if self.spec.frames.native else None
-
-    def preprocessing(self) -> dict[str, Any]:
-        """Everything besides the weights that changes the output, JSON-able: enters the fingerprint."""
-        return {}
-
-    def fingerprint(self) -> str:
-        """sha256 over the weights (names, shapes, bytes) and the preprocessing."""
-        return weights_digest(self, extra=repr(sorted(self.preprocessing().items())))
-
-
-def valid(lengths: Tensor, steps: int) -> Tensor:
-    """`lengths` [B] → [B, steps] bool, true on the first `length` steps of each row."""
-    return torch.arange(steps, device=lengths.device)[None, :] < lengths[:, None]
 
 
 def padding(lengths: Tensor, steps: int) -> Tensor | None:
@@ -137,6 +116,13 @@ def padding(lengths: Tensor, steps: int) -> Tensor | None:
     if torch.compiler.is_exporting():  # a program cannot branch on values
         return ~mask
     return None if bool(mask.all()) else ~mask
+
+
+def of_equal_length(lengths: Tensor) -> Iterator[tuple[int, list[int]]]:
+    """Yield every length of `lengths` [B], ascending, with the rows that have it."""
+    counts = lengths.tolist()
+    for length in sorted(set(counts)):
+        yield length, [row for row, count in enumerate(counts) if count == length]
 
 
 def silenced(x: Tensor, padded: Tensor | None) -> Tensor:
@@ -155,17 +141,3 @@ def pad_short(waveforms: Tensor, lengths: Tensor, minimum: int) -> tuple[Tensor,
     waveforms = waveforms.masked_fill(~valid(lengths, waveforms.shape[1]), 0.0)
     waveforms = F.pad(waveforms, (0, max(0, minimum - waveforms.shape[1])))
     return waveforms, lengths.clamp(min=minimum)
-
-
-def weights_digest(module: nn.Module, extra: str = "") -> str:
-    """sha256 of a module's state: names, dtypes, shapes and bytes, in name order."""
-    digest = hashlib.sha256(extra.encode())
-    for name, tensor in _ordered(module):
-        value = tensor.detach().cpu().contiguous()
-        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-        digest.update(value.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _ordered(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from sorted(module.state_dict().items())

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silenced
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding, silenced
 from voxboard.backbones.features import WINDOW, FrontEnd, Kind, Norm, norm_for, spec_augment
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.errors import UserError
 from voxboard.limits import Size
 

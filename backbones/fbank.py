@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from voxboard.backbones import features
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.limits import Size
 
 

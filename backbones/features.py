@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import valid
+from voxboard.backbones.frames import valid
 from voxboard.errors import unknown
 
 WINDOW, HOP, FFT = 400, 160, 512  # 25 ms, 10 ms at 16 kHz

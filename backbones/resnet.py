@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silent_picture
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding, silent_picture
 from voxboard.backbones.features import FFT, FrontEnd
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.vgg import halved
 from voxboard.errors import UserError
 from voxboard.limits import Size

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec, of_equal_length
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.s3prl_guard import admit, guarded
 from voxboard.errors import UserError, unknown
 
@@ -66,14 +67,12 @@ class S3prl(Backbone):
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
-        counts = lengths.tolist()
         rows: dict[int, Tensor] = {}
-        for length in sorted(set(counts)):
-            same = [row for row, count in enumerate(counts) if count == length]
+        for length, same in of_equal_length(lengths):
             states = stacked(self.upstream([waveforms[row, :length] for row in same])["hidden_states"])
             rows.update(zip(same, states, strict=True))
-        steps = torch.tensor([rows[row].shape[1] for row in range(len(counts))], device=waveforms.device)
-        padded = [_padded(rows[row], 1, int(steps.max())) for row in range(len(counts))]
+        steps = torch.tensor([rows[row].shape[1] for row in range(len(lengths))], device=waveforms.device)
+        padded = [_padded(rows[row], 1, int(steps.max())) for row in range(len(lengths))]
         return Frames(torch.stack(padded), steps, self.spec.frames.hop)
 
     def preprocessing(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, valid
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec, valid
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Positive, Size, SizeOrZero
 

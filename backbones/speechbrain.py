@@ -11,8 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding
 from voxboard.backbones.features import HOP, normalise
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.speechbrain_checkpoints import KNOWN, TRAINED_ON, Sizes, Weights, fetch, sizes_of
 from voxboard.backbones.speechbrain_layers import SHORTEST, DecibelFbank, EcapaTdnn, XVectorTdnn
 from voxboard.errors import UserError

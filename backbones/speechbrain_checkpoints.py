@@ -9,9 +9,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from voxboard.backbones.ssl_checkpoints import folder, hub
 from voxboard.errors import UserError
 from voxboard.reference_weights import read_weights
+from voxboard.weights import folder, hub
 
 Weights = Mapping[str, Tensor]
 FILE = "embedding_model.ckpt"

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import valid
 from voxboard.backbones.features import HOP, WINDOW
+from voxboard.backbones.frames import valid
 from voxboard.poolers.base import masked_mean
 
 ECAPA_DILATIONS = (2, 3, 4)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, valid
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding
+from voxboard.backbones.frames import Frames, FramesSpec, valid
 from voxboard.backbones.ssl_attention import biased
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
+from voxboard.backbones.ssl_config import SSLConfig
 from voxboard.backbones.ssl_heads import load_head, native_head
 from voxboard.backbones.ssl_masking import extracted, masked_positions
 from voxboard.backbones.ssl_states import recorded
 from voxboard.errors import UserError
-from voxboard.limits import DepthOrZero, SizeOrZero
 from voxboard.poolers.base import Pooler
 
 # Samples that the extractor hears at a time without gradient: what it computes on the way is 500 times as large.
@@ -32,37 +33,8 @@ class SSL(Backbone):
     """
 
     @dataclass(frozen=True)
-    class Config:
-        """Options of the transformers family."""
-
-        cfg: str = "facebook/wav2vec2-base"
-        """Hub id, or a local folder with config.json (and weights): /path/to/folder."""
-        use_pretrain: bool = False
-        """Load the published weights; without it the network starts from random weights."""
-        normalize: Literal["auto", "yes", "no"] = "auto"
-        """Bring each utterance to zero mean and unit variance; auto does what the checkpoint was trained with."""
-        layers: DepthOrZero = 0
-        """Transformer layers; 0 keeps the checkpoint's. This and the next four are for random weights only."""
-        size: SizeOrZero = 0
-        """Hidden size; 0 keeps the checkpoint's."""
-        heads: SizeOrZero = 0
-        """Attention heads; 0 keeps the checkpoint's."""
-        ffn: SizeOrZero = 0
-        """Feed-forward size; 0 keeps the checkpoint's."""
-        conv_size: SizeOrZero = 0
-        """Channels of the convolutional extractor; 0 keeps the checkpoint's."""
-        depth: DepthOrZero = 0
-        """Keep only the first so many transformer layers, of published weights too; 0 keeps all."""
-        cls_token: bool = False
-        """Put a frame of ones in front of the projected features, for the pooler `token`."""
-        final_norm: bool = False
-        """Take the last layer after the final layer norm of large networks, as their last_hidden_state does."""
-        augment: bool = True
-        """Mask stretches of time in training, as much as the checkpoint says (SpecAugment)."""
-        frozen_extractor: bool = False
-        """Never train the convolutional extractor."""
-        frozen_projection: bool = False
-        """Never train the extractor, nor the projection of its features."""
+    class Config(SSLConfig):
+        """The options."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

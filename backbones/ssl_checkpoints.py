@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 import torch
 from safetensors import SafetensorError
 
 from voxboard.backbones import hf_files
-from voxboard.errors import UserError, printable, unknown
+from voxboard.errors import UserError, first_line, printable, unknown
+from voxboard.weights import folder, hub, unreachable
 
 if TYPE_CHECKING:
-    from voxboard.backbones.ssl import SSL
+    from voxboard.backbones.ssl_config import SSLConfig
 
 log = logging.getLogger("voxboard")
 
@@ -81,7 +79,7 @@ KNOWN = {
 }
 
 
-def from_scratch(config: SSL.Config) -> Any:
+def from_scratch(config: SSLConfig) -> Any:
     """A network with random weights; needs no network connection for a known name or a local folder."""
     import transformers
 
@@ -104,13 +102,13 @@ def from_scratch(config: SSL.Config) -> Any:
         raise UserError(f"Such a network cannot be built: {first_line(error)}", "Change its sizes.") from error
 
 
-def pretrained(config: SSL.Config) -> Any:
+def pretrained(config: SSLConfig) -> Any:
     """The published weights, in float32. Raises `UserError` when they are not there or do not fit."""
     refuse_sizes({name: getattr(config, name) for name in ("layers", "size", "heads", "ffn", "conv_size")})
     return load(config.cfg, masked_as_told(read_config(config.cfg), config))
 
 
-def masked_as_told(shape: Any, config: SSL.Config) -> Any:
+def masked_as_told(shape: Any, config: SSLConfig) -> Any:
     """The config of a network that masks nothing in training, where the user says so."""
     if not config.augment:
         shape.apply_spec_augment, shape.mask_time_prob, shape.mask_feature_prob = False, 0.0, 0.0
@@ -247,7 +245,7 @@ def _content(cfg: str, name: str) -> dict[str, Any]:
     return content
 
 
-def wants_normalised(config: SSL.Config) -> bool:
+def wants_normalised(config: SSLConfig) -> bool:
     """Whether this network was trained on zero-mean, unit-variance audio, unless the user decides it.
 
     Raises `UserError` for published weights about which nothing says so.
@@ -268,7 +266,7 @@ def wants_normalised(config: SSL.Config) -> bool:
     return settings is not None and _do_normalize(config, settings)
 
 
-def _do_normalize(config: SSL.Config, settings: Mapping[str, Any]) -> bool:
+def _do_normalize(config: SSLConfig, settings: Mapping[str, Any]) -> bool:
     """What a feature extractor's settings say; transformers' own default where they do not mention it."""
     normalize, rate = settings.get("do_normalize", True), settings.get("sampling_rate", 16_000)
     if not isinstance(normalize, bool):
@@ -298,37 +296,3 @@ def _preprocessor(cfg: str) -> dict[str, Any] | None:
 
 # What transformers raises for sizes that fit no network.
 UNFIT = (RuntimeError, ValueError, TypeError, ZeroDivisionError, KeyError, AttributeError, IndexError, MemoryError)
-
-
-def folder(cfg: str) -> str:
-    """A hub id as it is, a path with its home folder written out."""
-    return str(Path(cfg).expanduser()) if cfg.startswith("~") else cfg
-
-
-def hub() -> dict[str, bool]:
-    """What to tell transformers about the hub: without a name server, look into the cache and do not retry."""
-    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
-        return {}  # the proxy resolves names
-    host = urlparse(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
-    try:
-        socket.getaddrinfo(host, 443)
-    except OSError:
-        return {"local_files_only": True}
-    return {}
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what an error says, its kind where it says nothing."""
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__
-
-
-def unreachable(cfg: str, what: str) -> UserError:
-    """The error for a folder that is not there, or a hub that cannot be reached."""
-    if Path(folder(cfg)).is_dir():
-        return UserError(f"The folder {cfg} has no usable {what}.", "It needs config.json and model.safetensors.")
-    if cfg.startswith(("/", ".", "~")):
-        return UserError(f"There is no folder {cfg}.", "Pass a hub id or a folder with config.json.")
-    return UserError(
-        f"Cannot fetch the {what} of {cfg}: no network, or no such model on the hub.",
-        "Pass a local folder instead: --backbone_cfg /path/to/folder (or hf:/path/to/folder).",
-    )

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard import limits
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding, silent_picture
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding, silent_picture
 from voxboard.backbones.features import FFT, FrontEnd
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.errors import UserError
 
 Size = TypeVar("Size", int, Tensor)

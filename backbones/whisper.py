@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones import ssl_checkpoints
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.ssl_states import recorded
-from voxboard.errors import UserError
+from voxboard.errors import UserError, first_line
 from voxboard.limits import DepthOrZero, SizeOrZero
 
 FFT, HOP = 400, 160  # 25 ms, 10 ms at 16 kHz
@@ -165,7 +166,7 @@ def from_scratch(config: Whisper.Config) -> Any:
     try:
         return WhisperEncoder(shape)
     except ValueError as error:
-        reason = ssl_checkpoints.first_line(error)
+        reason = first_line(error)
         raise UserError(f"Such a network cannot be built: {reason}", "Change its sizes.") from error
 
 

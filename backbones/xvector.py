@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec
 from voxboard.backbones.features import HOP, WINDOW, FrontEnd, Kind, Norm, norm_for
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.limits import Size
 
 CONTEXTS = ((5, 1), (3, 2), (3, 3), (1, 1), (1, 1))  # frames and dilation of each layer

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, Frames, FramesSpec, padding
+from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.zipformer_checkpoints import described, load
-from voxboard.backbones.zipformer_encoder import Chunks, Encoder
+from voxboard.backbones.zipformer_encoder import Chunks, Encoder, ZipformerConfig
 from voxboard.backbones.zipformer_fbank import AudenFbank
 from voxboard.backbones.zipformer_subsampling import Conv2dSubsampling, subsampled
 from voxboard.backbones.zipformer_training import NOTHING, Rates, shared_dropout
-from voxboard.errors import UserError
-from voxboard.limits import Depth, Size
 
 MIN_SAMPLES = 1360  # 9 frames of log-mel, the first embedding's receptive field
 HOP = 0.02  # of the embeddings
@@ -36,66 +35,8 @@ class Zipformer(Backbone):
     model_batch_count: Tensor
 
     @dataclass(frozen=True)
-    class Config:
-        """Options of `zipformer`; the defaults are Auden's 512-dimensional encoder."""
-
-        checkpoint: str = ""
-        """A folder with config.json and weights, which decides all sizes, or a file of weights alone; empty: random."""
-        stacks: bool = False
-        """Return the output of every stack as a layer of its own, zeros in absent channels, before the last layer."""
-        reference: bool = False
-        """Let padding into the frames as the published code does; then only equal lengths may share a batch."""
-        schedules: bool = True
-        """Dropout, skipped layers and masked channels in training, strong in its first 20,000 batches."""
-        augment: bool = False
-        """Mask and warp the log-mel in training as Auden-Voice does, through Lhotse's SpecAugment."""
-        causal: bool = False
-        """Convolutions and attention that can be streamed in chunks."""
-        chunk_size: tuple[int, ...] = ()
-        """Chunks in frames of 20 ms, -1 for all: training draws one, evaluation takes the last. Empty: as trained."""
-        left_context_frames: tuple[int, ...] = ()
-        """Frames before a chunk that it may see, -1 for all; drawn and taken likewise."""
-        feature_dim: Size = 80
-        """Mel bins."""
-        output_downsampling_factor: Size = 2
-        """Frames of 20 ms in a frame of the output."""
-        num_encoder_layers: tuple[Depth, ...] = (2, 2, 3, 4, 3, 2)
-        """Layers of each stack; of this and the following, one value holds for all stacks."""
-        downsampling_factor: tuple[Size, ...] = (1, 2, 4, 8, 4, 2)
-        """Frames of 20 ms in a frame of each stack."""
-        encoder_dim: tuple[Size, ...] = (192, 256, 384, 512, 384, 256)
-        """Size of each stack's frames; gives the number of stacks."""
-        feedforward_dim: tuple[Size, ...] = (576, 768, 1152, 1536, 1152, 768)
-        """Hidden size of the feed-forward modules (3/4, 1 and 5/4 of it)."""
-        encoder_unmasked_dim: tuple[Size, ...] = (192, 192, 256, 256, 256, 192)
-        """Channels of each stack that training never masks."""
-        num_heads: tuple[Size, ...] = (4, 4, 4, 8, 4, 4)
-        """Attention heads."""
-        query_head_dim: tuple[Size, ...] = (32,)
-        """Size of queries and keys per head."""
-        value_head_dim: tuple[Size, ...] = (12,)
-        """Size of values per head."""
-        pos_head_dim: tuple[Size, ...] = (4,)
-        """Size of projected relative positions per head."""
-        pos_dim: Size = 48
-        """Size of the relative positions' features."""
-        cnn_module_kernel: tuple[Size, ...] = (31, 31, 15, 15, 15, 31)
-        """Kernels of the convolution modules."""
-
-        def __post_init__(self) -> None:
-            stacks = len(self.encoder_dim)
-            for name, value in vars(self).items():
-                if isinstance(value, list):  # as JSON has them
-                    object.__setattr__(self, name, tuple(value))
-            for name in PER_STACK:
-                given = len(getattr(self, name))
-                if given not in (1, stacks):
-                    raise UserError(f"{name} has {given} values for {stacks} stacks.", f"Give one or {stacks}.")
-            factors = self.downsampling_factor
-            if self.causal and any(
-                chunk > 0 and any(chunk % factor for factor in factors) for chunk in self.chunk_size
-            ):
-                raise UserError(f"A chunk of {self.chunk_size} is no multiple of {factors}.", "Change chunk_size.")
+    class Config(ZipformerConfig):
+        """The options."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -189,16 +130,3 @@ def spec_augment() -> nn.Module:
         max_frames_mask_fraction=0.15,
         p=0.9,
     )
-
-
-PER_STACK = (
-    "num_encoder_layers",
-    "downsampling_factor",
-    "feedforward_dim",
-    "encoder_unmasked_dim",
-    "num_heads",
-    "query_head_dim",
-    "value_head_dim",
-    "pos_head_dim",
-    "cnn_module_kernel",
-)

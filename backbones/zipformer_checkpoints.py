@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from torch import nn
 
 from voxboard.errors import UserError, printable
 from voxboard.files import read_json_object
 from voxboard.reference_weights import load_reference, read_weights
 
 if TYPE_CHECKING:
-    from voxboard.backbones.zipformer import Zipformer
+    from voxboard.backbones.zipformer_encoder import ZipformerConfig
 
 WEIGHTS = ("pretrained.safetensors", "model.safetensors", "pretrained.pt", "model.pt")
+C = TypeVar("C", bound="ZipformerConfig")
 OUTER = ("audio_encoder", "speech_encoder", "encoder")  # what larger models call the encoder inside them
 OURS = {"checkpoint", "stacks", "reference", "schedules"}  # options that a config.json cannot set
 STREAMING = {"chunk_size", "left_context_frames"}  # options that may differ from the checkpoint's
@@ -25,7 +27,7 @@ MOST, LARGEST = 64, 100_000  # stacks, and any of their sizes
 TRAINED = 100_000.0  # batches, where a checkpoint does not say
 
 
-def described(config: Zipformer.Config) -> Zipformer.Config:
+def described(config: C) -> C:
     """The options with the sizes of the checkpoint's config.json; unchanged where there is none.
 
     Raises `UserError` for a path that is not there, or a model that is no Zipformer.
@@ -47,7 +49,7 @@ def described(config: Zipformer.Config) -> Zipformer.Config:
     return replace(config, **given)
 
 
-def sizes(config: Zipformer.Config, content: Mapping[str, Any], file: Path = Path("config.json")) -> dict[str, Any]:
+def sizes(config: ZipformerConfig, content: Mapping[str, Any], file: Path = Path("config.json")) -> dict[str, Any]:
     """The entries of a config.json that are options here; the others belong to training.
 
     Raises `UserError` for one of the wrong type.
@@ -69,7 +71,7 @@ def _fits(value: Any, usual: Any) -> bool:
     return type(value) is int and -1 <= value <= LARGEST
 
 
-def load(backbone: Zipformer, checkpoint: str) -> None:
+def load(backbone: nn.Module, checkpoint: str) -> None:
     """Loads the encoder's weights, strictly; a decoder's, a joiner's or a classifier's are left alone."""
     file = weights_file(located(checkpoint))
     weights = {key.removeprefix("module."): value for key, value in read_weights(file).items()}

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from voxboard.backbones.base import valid
 from voxboard.backbones.features import HOP, WINDOW, KaldiFbank
+from voxboard.backbones.frames import valid
 
 PADDING = math.log(1e-10)
 

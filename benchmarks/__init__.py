@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from voxboard import systems
+from voxboard.parts import Part
 from voxboard.registry import Entry, Registry
+from voxboard.systems import System
 
 if TYPE_CHECKING:
     from voxboard.benchmarks.base import Benchmark
@@ -89,3 +92,18 @@ def create(name: str, **options: Any) -> Benchmark:
 def names() -> list[str]:
     """All registered tasks, plugins included."""
     return REGISTRY.names()
+
+
+def fitted(system: System, benchmark: Part) -> System:
+    """The system as the benchmark trains it: its head's label, where the words say nothing else."""
+    made = create(benchmark.name, **benchmark.options)
+    if system.head.name == systems.DEFAULT_HEAD and not system.head_given:
+        system = replace(system, head=Part(made.default_head))
+    return system.with_options("head", {**wanted(system, benchmark), **system.head.options})
+
+
+def wanted(system: System, benchmark: Part) -> dict[str, Any]:
+    """The options that the benchmark needs of the system's head, of those that it has."""
+    made = create(benchmark.name, **benchmark.options)
+    known = systems.registry("head").option_names(system.head.name)
+    return {key: value for key, value in made.head_options().items() if key in known}

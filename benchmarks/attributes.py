@@ -15,14 +15,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.base import Better, Measured, Outputs
-from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, utterances, write_rows
+from voxboard.benchmarks.utterances import (
+    UtteranceBenchmark,
+    UtteranceOutputs,
+    Utterances,
+    Validated,
+    groups,
+    utterances,
+    write_rows,
+)
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import ordered
 from voxboard.errors import UserError
 from voxboard.limits import Positive
 from voxboard.metrics import bootstrap, classification
-from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Confusion, Measured, Value
+from voxboard.records.standard_metrics import metrics
 from voxboard.scoring.probe import Probe
 
 if TYPE_CHECKING:
@@ -40,10 +48,9 @@ METRICS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Predicted(Outputs):
+class Predicted(UtteranceOutputs):
     """Scores [U, C] of every class, larger is likelier; a class that nothing could predict has none."""
 
-    items: Utterances
     classes: tuple[str, ...]
     scores: np.ndarray
     by: str  # "head" or "probe"
@@ -59,12 +66,12 @@ class Predicted(Outputs):
         return np.array(self.classes)[self.scores.argmax(1)]
 
 
-class Attributes(UtteranceBenchmark):
+class Attributes(UtteranceBenchmark[Utterances, Probe, Predicted]):
     """Accuracy, balanced accuracy and macro-F1 of a label of unseen speakers, and which class is taken for which."""
 
     task = "attributes"
     embeds = True
-    main_metric = MAIN_METRIC
+    metrics = metrics(METRICS)
     default_head = "softmax"
 
     @dataclass(frozen=True)
@@ -82,15 +89,15 @@ class Attributes(UtteranceBenchmark):
     config: Config
 
     @property
+    def label(self) -> str:
+        return self.config.label
+
+    @property
     def name(self) -> str:
         return self.label
 
-    @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        return METRICS
-
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return "fraction", "higher"
+    def items(self, corpus: Corpus, split: str) -> Utterances:
+        return utterances(corpus, split, self.label)
 
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
@@ -142,11 +149,11 @@ class Attributes(UtteranceBenchmark):
         everyone = np.ones(len(truth), dtype=bool)
         return Measured(
             self._values(outputs, everyone, seed, replicates),
-            portions(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates), self.label),
+            groups(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates), self.label),
             confusion=confusion(truth, outputs.predictions, outputs.classes),
         )
 
-    def _values(self, outputs: Predicted, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+    def _values(self, outputs: Predicted, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Value]:
         """All metrics of some of the utterances, with intervals over their speakers."""
         truth = outputs.truth[inside]
         guess, speakers = outputs.predictions[inside], outputs.items.speakers[inside]
@@ -154,13 +161,14 @@ class Attributes(UtteranceBenchmark):
         true, predicted = truth[:, None] == classes, guess[:, None] == classes
         hit = true & predicted
         options: dict[str, Any] = {"clusters": speakers, "seed": seed, "replicates": replicates}
-        return {
-            MAIN_METRIC: bootstrap.sums(mean_recall, hit, true, **options, share=clusters_of_mean(true, speakers)),
-            "accuracy@top1": bootstrap.ratio(truth == guess, **options),
-            "macro_f1@all": bootstrap.sums(
-                mean_f1, hit, true, predicted, **options, share=clusters_of_mean(true, speakers)
-            ),
-        }
+        share = clusters_of_mean(true, speakers)
+        return self.values(
+            {
+                MAIN_METRIC: bootstrap.sums(mean_recall, hit, true, **options, share=share),
+                "accuracy@top1": bootstrap.ratio(truth == guess, **options),
+                "macro_f1@all": bootstrap.sums(mean_f1, hit, true, predicted, **options, share=share),
+            }
+        )
 
     def protocol(self, outputs: Predicted, evaluation: Evaluation, learned: Probe | None) -> records.Protocol:
         probe = {"probe": learned.described} if learned else {}
@@ -183,7 +191,7 @@ class Attributes(UtteranceBenchmark):
         )
 
 
-def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> dict[str, Any] | None:
+def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> Confusion | None:
     """How often each class of the truth was taken for each; None for so many classes that nobody could read it."""
     classes = ordered([*known, *truth.tolist()])
     if len(classes) > MOST_CLASSES:
@@ -191,7 +199,7 @@ def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> d
     place = {name: number for number, name in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, ([place[name] for name in truth], [place[name] for name in guesses]), 1)
-    return {"classes": tuple(classes), "counts": tuple(map(tuple, counts.tolist()))}
+    return Confusion(tuple(classes), tuple(map(tuple, counts.tolist())))
 
 
 def clusters_of_mean(true: np.ndarray, speakers: np.ndarray) -> float:

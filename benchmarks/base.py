@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol
 
 import numpy as np
+from typing_extensions import TypeVar
 
+from voxboard.benchmarks.values import value_of
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Measured, Metric, Value
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard import records
+    from voxboard.benchmarks.pairing import Pairing
     from voxboard.embedding.embed import Spent
+    from voxboard.metrics.bootstrap import Interval
     from voxboard.model import Network
     from voxboard.settings import Evaluation
-
-Better = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True)
@@ -72,59 +74,33 @@ class Fixed(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Portion:
-    """A part of the items with numbers of its own, or a reason why it has none."""
-
-    name: str  # "gender=female"
-    label: str  # what divides the speakers or items; empty for what the two sides of a trial share
-    count: int
-    values: Mapping[str, Interval] = field(default_factory=dict)
-    targets: int | None = None  # trials with label 1
-    reason: str = ""
+# Whoever takes any benchmark at all writes `Benchmark`.
+ItemsT = TypeVar("ItemsT", bound=Items, default=Any)
+LearnedT = TypeVar("LearnedT", default=Any)
+FixedT = TypeVar("FixedT", bound=Fixed, default=Any)
+OutputsT = TypeVar("OutputsT", bound=Outputs, default=Any)
 
 
-@dataclass(frozen=True)
-class Spread:
-    """How far the best and the worst portion under one label are apart."""
-
-    label: str
-    metric: str
-    worst: str
-    best: str
-    value: Interval
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The numbers of some outputs: of all items, per portion, and between portions."""
-
-    values: Mapping[str, Interval]  # metric id → value
-    portions: Sequence[Portion] = ()
-    gaps: Sequence[Spread] = ()
-    thresholds: Mapping[str, float] = field(default_factory=dict)  # where a value was taken, if at one finite score
-    curves: Mapping[str, Any] | None = None  # fields of `records.Curves`
-    confusion: Mapping[str, Any] | None = None  # fields of `records.Confusion`
-    absent: Mapping[str, str] = field(default_factory=dict)  # metric id → why it has no value
-
-
-class Benchmark:
+class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
     """One task with its settings; a subclass has a frozen dataclass `Config` and is built as `Class(Config(...))`.
 
     The hops of an evaluation, in their order: `items` of the test and the validation split, `learn` from the training
-    split, `run` the network, `fix` on validation what the test needs, `measure`.
+    split, `run` the network, `fix` on validation what the test needs, `measure`. `metrics` says what its numbers are
+    called and mean: boards, comparisons and pages of parts ask it, or the records that it is written to.
     """
 
     task: ClassVar[str]
+    about: ClassVar[str] = ""  # what it asks, in one sentence, for the head of its section of a board
     default_head: ClassVar[str] = "aam"
     disjoint: ClassVar[bool] = True  # a speaker of the test must not be one of the training
-    clustered_by: ClassVar[str] = "speaker"  # what the intervals resample
+    clustered_by: str = "speaker"  # what the intervals resample
     embeds: ClassVar[bool] = (
         False  # `run` embeds every cut of its items, so that encoders can share their backbone's pass
     )
     fixed_at_home: ClassVar[bool] = True  # by the validation items of the training corpus, else of the one tested on
+    pairing: ClassVar[Pairing | None] = None  # how the differences of two systems follow from what `save` writes
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: object) -> None:
         self.config = config
 
     @property
@@ -132,29 +108,44 @@ class Benchmark:
         """What boards call it beside the corpus's name: "verification", "emotion"."""
         return self.task
 
-    def called(self, outputs: Any) -> str:
+    def called(self, outputs: OutputsT) -> str:
         """The name of these outputs' benchmark, where it depends on who gave them: "emotion by probe"."""
         return self.name
 
     @property
-    def main_metric(self) -> str:
-        """The metric id that ranks."""
+    def metrics(self) -> tuple[Metric, ...]:
+        """All metrics, measured or not, in the order of a board's columns; the first one ranks."""
         raise NotImplementedError
 
     @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        """Metric id → the parameters that fix what it means; all of the card's, measured or not."""
-        raise NotImplementedError
+    def main_metric(self) -> str:
+        """The metric id that ranks."""
+        return self.metrics[0].id
 
-    def unit(self, metric: str) -> tuple[str, Better]:
-        """The unit of a metric as records name it, and whether lower or higher is better."""
-        raise NotImplementedError
+    @property
+    def parameters(self) -> dict[str, Mapping[str, Any]]:
+        """Metric id → the parameters that fix what it means, as protocols have them."""
+        return {metric.id: metric.parameters for metric in self.metrics}
+
+    def metric(self, id: str) -> Metric:  # noqa: A002
+        """The metric of an id. Raises `KeyError` for one that the task does not declare."""
+        return {metric.id: metric for metric in self.metrics}[id]
+
+    def values(
+        self, intervals: Mapping[str, Interval], thresholds: Mapping[str, float] | None = None
+    ) -> dict[str, Value]:
+        """Estimates by metric id → values as records have them; `thresholds` says at which score one was taken."""
+        places, metrics = thresholds or {}, {metric.id: metric for metric in self.metrics}
+        return {
+            name: value_of(metrics[name], interval, self.clustered_by, places.get(name))
+            for name, interval in intervals.items()
+        }
 
     def head_options(self) -> Mapping[str, Any]:
         """Options that a head needs to be trained for this task, e.g. the label that it classifies."""
         return {}
 
-    def items(self, corpus: Corpus, split: str) -> Items:
+    def items(self, corpus: Corpus, split: str) -> ItemsT:
         """What is scored. Raises `UserError` when the split, its labels or its list are not there."""
         raise NotImplementedError
 
@@ -164,27 +155,27 @@ class Benchmark:
 
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
-    ) -> Any:
+    ) -> LearnedT | None:
         """What scoring needs to know of the training split, e.g. a cohort; None where it needs nothing."""
         return None
 
     def run(
         self,
         network: Network,
-        items: Any,
+        items: ItemsT,
         evaluation: Evaluation,
-        learned: Any = None,
-        fixed: Any = None,
+        learned: LearnedT | None = None,
+        fixed: FixedT | None = None,
         show_progress: bool = True,
-    ) -> Outputs:
+    ) -> OutputsT:
         """The network's outputs for all items. `fixed` is None on the validation items."""
         raise NotImplementedError
 
-    def fix(self, outputs: Any) -> Fixed:
+    def fix(self, outputs: OutputsT) -> FixedT:
         """What these validation outputs fix."""
         raise NotImplementedError
 
-    def fixed_from(self, content: Mapping[str, Any]) -> Fixed:
+    def fixed_from(self, content: Mapping[str, Any]) -> FixedT:
         """The reverse of `Fixed.to_dict`."""
         raise NotImplementedError
 
@@ -192,13 +183,13 @@ class Benchmark:
         """Whether what a run's own validations fixed holds for these settings."""
         return True
 
-    def measure(self, outputs: Any, fixed: Any, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: OutputsT, fixed: FixedT | None, seed: int, replicates: int) -> Measured:
         """All numbers, with intervals where the items allow them. `fixed` is None without validation."""
         raise NotImplementedError
 
-    def protocol(self, outputs: Any, evaluation: Evaluation, learned: Any) -> records.Protocol:
+    def protocol(self, outputs: OutputsT, evaluation: Evaluation, learned: LearnedT | None) -> records.Protocol:
         """Everything that fixes the meaning of the numbers."""
         raise NotImplementedError
 
-    def save(self, outputs: Any, folder: Path, stem: str) -> None:
+    def save(self, outputs: OutputsT, folder: Path, stem: str) -> None:
         """Writes the raw outputs (scores, predictions, turns) into a folder, as files `<kind>-<stem>.<suffix>`."""

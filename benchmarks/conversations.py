@@ -15,11 +15,11 @@ import numpy as np
 
 from voxboard.benchmarks.base import Items
 from voxboard.data.corpus import Corpus, speakers_of
-from voxboard.data.rttm import Region, Turn
 from voxboard.diarization import Conversation
 from voxboard.diarization.regions import spoken
 from voxboard.errors import UserError
 from voxboard.metrics.diarization import Errors, Report, score
+from voxboard.metrics.rttm import Region, Turn
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut

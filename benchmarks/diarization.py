@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxboard import progress, records
-from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion
+from voxboard.benchmarks.base import Benchmark, Outputs
 from voxboard.benchmarks.conversations import ERRORS, Recordings, Scores, recordings
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.data.rttm import Turn, worded, write_rttm
 from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
 from voxboard.embedding.embed import Spent, embed, peak_memory_mib
 from voxboard.errors import BadAudio, UserError
@@ -28,6 +27,9 @@ from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import SPEAKERS, many
+from voxboard.metrics.rttm import Turn, worded, write_rttm
+from voxboard.records import Group, Measured, Metric
+from voxboard.records.standard_metrics import metrics
 from voxboard.scoring import plda
 from voxboard.scoring.plda import Plda
 
@@ -67,7 +69,7 @@ class Diarized(Outputs):
     prepared: Mapping[str, Prepared]
 
 
-class DiarizationTask(Benchmark):
+class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
     """Diarization error rate with its parts, and Jaccard error rate, per recording too."""
 
     task = "diarization"
@@ -92,25 +94,18 @@ class DiarizationTask(Benchmark):
     config: Config
 
     @property
-    def main_metric(self) -> str:
-        return self.ids["der"]
-
-    @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+    def metrics(self) -> tuple[Metric, ...]:
         scored = {"collar": self.config.collar, "overlap": not self.config.skip_overlap, "mapping": "scored"}
         parameters = dict.fromkeys(RATES, scored)
         parameters["jer"] = {"collar": 0.0, "overlap": True}
         parameters["der_one_speaker"] = {**scored, "hypothesis": "one speaker wherever the reference has speech"}
-        return {metric: parameters[rate] for rate, metric in self.ids.items()}
+        return metrics({metric: parameters[rate] for rate, metric in self.ids.items()})
 
     @property
     def ids(self) -> dict[str, str]:
         """Rate → metric id."""
         scored = f"collar={self.config.collar:g}" + (",no_overlap" if self.config.skip_overlap else "")
         return {rate: f"{rate}@{'collar=0' if rate == 'jer' else scored}" for rate in RATES}
-
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return "fraction", "lower"
 
     def items(self, corpus: Corpus, split: str) -> Recordings:
         return recordings(corpus, split)
@@ -216,23 +211,25 @@ class DiarizationTask(Benchmark):
             for rate, metric in self.ids.items()
         }
         threshold = {} if fixed is None or fixed.threshold is None else {self.main_metric: fixed.threshold}
-        return Measured(values, self._table(outputs, scores), thresholds=threshold)
+        return Measured(self.values(values, threshold), self._groups(outputs, scores))
 
     def _scores(self, outputs: Diarized) -> Scores:
         items, scoring = outputs.items, (self.config.collar, self.config.skip_overlap)
         return Scores(items.score(outputs.turns, *scoring), items.score(items.one_speaker, *scoring))
 
-    def _table(self, outputs: Diarized, scores: Scores) -> list[Portion]:
-        """A portion per recording; one without scored speech has no rates."""
+    def _groups(self, outputs: Diarized, scores: Scores) -> tuple[Group, ...]:
+        """A group per recording; one without scored speech has no rates."""
         rates = {metric: scores.of_each(rate) for rate, metric in self.ids.items()}
-        found = []
+        groups = []
         for place, cut in enumerate(outputs.items.cuts):
             own = {metric: values[place] for metric, values in rates.items()}
             silent = not scores.system.files[cut.id].total
             shown = {} if silent else {metric: _plain(value) for metric, value in own.items() if not math.isnan(value)}
             reason = "no speech of the reference is scored" if silent else ""
-            found.append(Portion(f"recording={cut.id}", "recording", len(cut.supervisions), shown, reason=reason))
-        return found
+            groups.append(
+                Group(f"recording={cut.id}", len(cut.supervisions), None, self.values(shown), reason, "recording")
+            )
+        return tuple(groups)
 
     def protocol(self, outputs: Diarized, evaluation: Evaluation, learned: Plda | None) -> records.Protocol:
         items, settings = outputs.items, self.config
@@ -242,7 +239,7 @@ class DiarizationTask(Benchmark):
         skipped = {"left out": sorted(outputs.spent.skipped)} if outputs.spent.skipped else {}
         return records.Protocol(
             items=records.Items(items.digest, len(items), "recordings", speakers=len(items.speakers)),
-            metrics=self.metrics,
+            metrics=self.parameters,
             crop=records.Crop("windows", settings.window),
             options={**pipeline, "tuned on": "validation recordings" if tuned else "nothing", **skipped},
         )

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.base import Better, Measured, Outputs
 from voxboard.benchmarks.intensity_baseline import FEATURES
 from voxboard.benchmarks.levels import Levels, levels, rows, unreadable
-from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, write_rows
+from voxboard.benchmarks.utterances import UtteranceBenchmark, UtteranceOutputs, Validated, groups, write_rows
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus
 from voxboard.embedding.head_values import values as predicted_values
@@ -28,6 +27,8 @@ from voxboard.errors import UserError
 from voxboard.limits import Count, NotNegative
 from voxboard.metrics import bootstrap, regression
 from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Measured, Value
+from voxboard.records.standard_metrics import metrics
 from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:
@@ -62,10 +63,9 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Told(Outputs):
+class Told(UtteranceOutputs):
     """Levels [U] in dB as the system tells them, and as the ridge baseline does where it could learn."""
 
-    items: Utterances
     values: np.ndarray
     baseline: np.ndarray | None
     by: str  # "head" or "probe"
@@ -77,11 +77,11 @@ class Told(Outputs):
         return np.array(self.items.labels, dtype=np.float64)
 
 
-class Intensity(UtteranceBenchmark):
+class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
     """RMSE, MAE and correlations of the level of unseen speakers' utterances, beside two baselines."""
 
     task = "intensity"
-    main_metric = MAIN_METRIC
+    metrics = metrics(METRICS)
     default_head = "regression"
 
     @dataclass(frozen=True)
@@ -105,11 +105,8 @@ class Intensity(UtteranceBenchmark):
         return f"intensity {self.label}"
 
     @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        return METRICS
-
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return ("correlation", "higher") if metric in ("pearson", "ccc") else ("dB", "lower")
+    def label(self) -> str:
+        return self.config.label
 
     def items(self, corpus: Corpus, split: str) -> Levels:
         return levels(corpus, split, self.label)
@@ -180,10 +177,10 @@ class Intensity(UtteranceBenchmark):
         everyone = np.ones(len(outputs.values), dtype=bool)
         return Measured(
             self._values(outputs, everyone, seed, replicates),
-            portions(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates)),
+            groups(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates)),
         )
 
-    def _values(self, outputs: Told, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+    def _values(self, outputs: Told, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Value]:
         """All metrics of some of the utterances, with intervals over their speakers."""
         truth, told, speakers = outputs.truth[inside], outputs.values[inside], outputs.items.speakers[inside]
         options: dict[str, Any] = {"clusters": speakers, "seed": seed, "replicates": replicates}
@@ -199,7 +196,7 @@ class Intensity(UtteranceBenchmark):
         found["rmse@measured"] = Interval(
             *(0.0, math.nan, math.nan), clusters=len(set(speakers.tolist())), reason="zero by definition"
         )
-        return found
+        return self.values(found)
 
     def protocol(self, outputs: Told, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:
         options: dict[str, Any] = {"label": self.label, "predictor": outputs.by, "rate": audio.SAMPLE_RATE}

@@ -16,23 +16,27 @@ import numpy as np
 
 from voxboard import progress, records
 from voxboard.benchmarks.attributes import clusters_of_mean, mean_recall
-from voxboard.benchmarks.base import Better, Measured, Outputs, Portion
 from voxboard.benchmarks.utterances import (
     LEAST_SPEAKERS,
+    Measure,
     UtteranceBenchmark,
+    UtteranceOutputs,
     Utterances,
     Validated,
-    portions,
+    groups,
+    utterances,
     write_rows,
 )
 from voxboard.data import audio
+from voxboard.data.corpus import Corpus
 from voxboard.data.labels import ORDERS, ordered
 from voxboard.embedding.embed import Spent, padded, peak_memory_mib
 from voxboard.errors import BadAudio, UserError
 from voxboard.heads.question_answer import QUESTION, QuestionAnswer
 from voxboard.limits import Size
 from voxboard.metrics import bootstrap, normalizers
-from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Group, Measured, Value
+from voxboard.records.standard_metrics import metrics
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -50,10 +54,9 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {"gender": ("female", "male"), "age_gro
 
 
 @dataclass(frozen=True, eq=False)
-class Answered(Outputs):
+class Answered(UtteranceOutputs):
     """What the chat model answered [U], and what it was asked."""
 
-    items: Utterances
     answers: tuple[str, ...]
     lm: str
 
@@ -70,11 +73,11 @@ class Answered(Outputs):
         return np.array([plain(answer).split() == plain(label).split() for answer, label in pairs])
 
 
-class Questions(UtteranceBenchmark):
+class Questions(UtteranceBenchmark[Utterances, None, Answered]):
     """Accuracy of a chat model's answers, by exact match, overall and for every class."""
 
     task = "questions"
-    main_metric = MAIN_METRIC
+    metrics = metrics(METRICS)
     default_head = "question-answer"
     beyond = "truncate"
 
@@ -109,11 +112,11 @@ class Questions(UtteranceBenchmark):
         return f"{asked} Answer with one of: {', '.join(answers)}." if answers else asked
 
     @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        return METRICS
+    def label(self) -> str:
+        return self.config.label
 
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return "fraction", "higher"
+    def items(self, corpus: Corpus, split: str) -> Utterances:
+        return utterances(corpus, split, self.label)
 
     def head_options(self) -> Mapping[str, Any]:
         return {"label": self.label, "question": self.question, "lm": self.config.lm}
@@ -175,25 +178,28 @@ class Questions(UtteranceBenchmark):
         truth, right, speakers = outputs.truth, outputs.right, outputs.items.speakers
         classes = ordered(truth.tolist())
 
-        def values(inside: np.ndarray) -> dict[str, Interval]:
+        def values(inside: np.ndarray) -> dict[str, Value]:
             true = truth[inside, None] == np.array(classes)
             options: dict[str, Any] = {"clusters": speakers[inside], "seed": seed, "replicates": replicates}
             share = clusters_of_mean(true, speakers[inside])
             hit = true & right[inside, None]
-            return {
-                MAIN_METRIC: bootstrap.ratio(right[inside], **options),
-                "balanced_accuracy@exact": bootstrap.sums(mean_recall, hit, true, **options, share=share),
-            }
+            return self.values(
+                {
+                    MAIN_METRIC: bootstrap.ratio(right[inside], **options),
+                    "balanced_accuracy@exact": bootstrap.sums(mean_recall, hit, true, **options, share=share),
+                }
+            )
 
-        found = [self._portion(name, truth == name, values, speakers) for name in classes]
-        return Measured(values(np.ones(len(truth), dtype=bool)), [*found, *portions(outputs.items, values, self.label)])
+        own = [self._group(name, truth == name, values, speakers) for name in classes]
+        everyone = np.ones(len(truth), dtype=bool)
+        return Measured(values(everyone), (*own, *groups(outputs.items, values, self.label)))
 
-    def _portion(self, name: str, inside: np.ndarray, values: Any, speakers: np.ndarray) -> Portion:
+    def _group(self, name: str, inside: np.ndarray, values: Measure, speakers: np.ndarray) -> Group:
         """The accuracy of a class; one of few speakers has no interval worth the name, and no number."""
-        label, count = f"{self.label}={name}", int(inside.sum())
+        group, count = f"{self.label}={name}", int(inside.sum())
         if len(set(speakers[inside].tolist())) < LEAST_SPEAKERS:
-            return Portion(label, self.label, count, reason=f"fewer than {LEAST_SPEAKERS} speakers")
-        return Portion(label, self.label, count, {MAIN_METRIC: values(inside)[MAIN_METRIC]})
+            return Group(group, count, reason=f"fewer than {LEAST_SPEAKERS} speakers", label=self.label)
+        return Group(group, count, values={MAIN_METRIC: values(inside)[MAIN_METRIC]}, label=self.label)
 
     def protocol(self, outputs: Answered, evaluation: Evaluation, learned: None) -> records.Protocol:
         return self.described(

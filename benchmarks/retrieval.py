@@ -14,16 +14,26 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.base import Better, Measured, Outputs
-from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, utterances, write_rows
+from voxboard.benchmarks.utterances import (
+    UtteranceBenchmark,
+    UtteranceOutputs,
+    Utterances,
+    Validated,
+    groups,
+    utterances,
+    write_rows,
+)
 from voxboard.data import sentences
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import texts_of
 from voxboard.data.targets import VectorTarget
 from voxboard.errors import UserError
+from voxboard.heads.base import Head, Projects
 from voxboard.limits import NotNegative
 from voxboard.metrics import bootstrap, retrieval
 from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Measured, Value
+from voxboard.records.standard_metrics import metrics
 from voxboard.scoring.probe import ValueProbe
 
 if TYPE_CHECKING:
@@ -46,10 +56,9 @@ GROUPING = "equal captions are one; every utterance that has a caption is right 
 
 
 @dataclass(frozen=True)
-class Matched(Outputs):
+class Matched(UtteranceOutputs):
     """Similarities [U, C] of utterances and distinct captions, and which belong together [U, C]."""
 
-    items: Utterances
     captions: tuple[str, ...]
     similarities: np.ndarray
     matches: np.ndarray
@@ -57,11 +66,11 @@ class Matched(Outputs):
     by: str  # "head" or "probe"
 
 
-class Retrieval(UtteranceBenchmark):
+class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
     """R@1, 5 and 10, mAP@10 and the median rank between utterances and captions, in both directions."""
 
     task = "retrieval"
-    main_metric = MAIN_METRIC
+    metrics = metrics(METRICS)
     default_head = "contrastive"
 
     @dataclass(frozen=True)
@@ -81,11 +90,8 @@ class Retrieval(UtteranceBenchmark):
     config: Config
 
     @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        return METRICS
-
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return ("rank", "lower") if metric.startswith("median_rank") else ("fraction", "higher")
+    def label(self) -> str:
+        return self.config.label
 
     def head_options(self) -> Mapping[str, Any]:
         return {"label": self.label, "sentence_encoder": self.config.sentence_encoder}
@@ -115,7 +121,7 @@ class Retrieval(UtteranceBenchmark):
     def _target(self, network: Network) -> VectorTarget | None:
         """What the head was trained on, where it matches. Raises `UserError` where it is asked to and cannot."""
         target = network.targets.targets.get(self.label) if network.targets else None
-        found = target if isinstance(target, VectorTarget) and hasattr(network.head, "project") else None
+        found = target if isinstance(target, VectorTarget) and isinstance(network.head, Projects) else None
         if self.config.matcher == "head" and found is None:
             raise UserError(f"The head was not trained on {self.label}.", "Leave --matcher out, or train for it.")
         return found if self.config.matcher != "probe" else None
@@ -151,10 +157,10 @@ class Retrieval(UtteranceBenchmark):
     def measure(self, outputs: Matched, fixed: Validated | None, seed: int, replicates: int) -> Measured:
         everyone = np.ones(len(outputs.items), dtype=bool)
 
-        def values(inside: np.ndarray) -> dict[str, Interval]:
-            return _values(outputs, inside, seed, replicates)
+        def values(inside: np.ndarray) -> dict[str, Value]:
+            return self.values(_estimates(outputs, inside, seed, replicates))
 
-        return Measured(values(everyone), portions(outputs.items, values))
+        return Measured(values(everyone), groups(outputs.items, values))
 
     def protocol(self, outputs: Matched, evaluation: Evaluation, learned: ValueProbe | None) -> records.Protocol:
         probe = {"probe": learned.described} if learned else {}
@@ -218,7 +224,7 @@ def _captions(cuts: Sequence[Cut], label: str) -> tuple[tuple[str, ...], np.ndar
     return captions, matches
 
 
-def _values(outputs: Matched, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+def _estimates(outputs: Matched, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
     """All metrics of some of the utterances and their captions, all others among the items that are searched.
 
     A caption of m of them is m queries of weight 1/m, so that speakers can be resampled and captions count alike.
@@ -286,11 +292,13 @@ def _by_head(network: Network, embeddings: np.ndarray, vectors: np.ndarray) -> n
     """Embeddings [U, E], vectors of captions [C, D] → cosines in the head's space [U, C]."""
     import torch
 
-    head: Any = network.head
+    head = network.head
+    assert isinstance(head, Head)
+    assert isinstance(head, Projects)
     device = next(head.parameters()).device
     head.eval()
     with torch.inference_mode():
         audio = head.predict(torch.from_numpy(embeddings).to(device))
-        text = head.project(torch.from_numpy(vectors).to(device))
+        text = head.project_texts(torch.from_numpy(vectors).to(device))
     found: np.ndarray = (audio.float() @ text.float().T).cpu().numpy()
     return found

@@ -1,4 +1,4 @@
-"""Portions of a trial list that get numbers of their own: by what the two sides share, and by who the speakers are."""
+"""Groups of trials that get numbers of their own: by what the two sides share, and by who the speakers are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DURATIONS = (2.0, 4.0, 8.0)  # seconds at which duration groups part
 
 
 @dataclass(frozen=True, eq=False)
-class Portion:
+class TrialGroup:
     """Some trials of a list, by masks [N]: those that belong, and those that the numbers are computed on."""
 
     name: str  # "GENDER_MATCH=1", "gender=female"
@@ -33,7 +33,7 @@ class Portion:
     targets: int  # inside
 
 
-def match_strata(trials: Trials) -> Iterator[Portion]:
+def match_strata(trials: Trials) -> Iterator[TrialGroup]:
     """One per value of every match column.
 
     A stratum of non-targets only (two genders, say) is measured against all targets, and the other way round.
@@ -50,10 +50,10 @@ def match_strata(trials: Trials) -> Iterator[Portion]:
                     measured |= trials.labels == label
                     against = f", against all {word}"
             if not measured.all():
-                yield _portion(f"{column}={level:g}{against}", "", trials, inside, measured)
+                yield _group(f"{column}={level:g}{against}", "", trials, inside, measured)
 
 
-def speaker_groups(trials: Trials, cuts: Sequence[Cut]) -> Iterator[Portion]:
+def speaker_groups(trials: Trials, cuts: Sequence[Cut]) -> Iterator[TrialGroup]:
     """The trials both of whose sides belong to a group: one per gender, age, accent … and duration of `cuts` [U].
 
     Ages are grouped by decade, durations by the shorter side. A label that all share divides nothing.
@@ -65,18 +65,18 @@ def speaker_groups(trials: Trials, cuts: Sequence[Cut]) -> Iterator[Portion]:
             members = values == value
             inside = members[trials.enrol] & members[trials.test]
             if not members.all():
-                yield _portion(f"{label}={value}", label, trials, inside)
+                yield _group(f"{label}={value}", label, trials, inside)
     places = np.searchsorted(DURATIONS, [cut.duration for cut in cuts], side="right")
     shorter = np.minimum(places[trials.enrol], places[trials.test])
     for place in np.unique(shorter):
         inside = shorter == place
         if not inside.all():
-            yield _portion(f"duration={_span(int(place))}", "duration", trials, inside)
+            yield _group(f"duration={_span(int(place))}", "duration", trials, inside)
 
 
-def _portion(name: str, label: str, trials: Trials, inside: Mask, measured: Mask | None = None) -> Portion:
+def _group(name: str, label: str, trials: Trials, inside: Mask, measured: Mask | None = None) -> TrialGroup:
     targets = int(np.count_nonzero(inside & (trials.labels == 1)))
-    return Portion(name, label, inside, inside if measured is None else measured, targets)
+    return TrialGroup(name, label, inside, inside if measured is None else measured, targets)
 
 
 def group_of(label: str, value: Any) -> str:

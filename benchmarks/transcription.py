@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,15 +16,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.base import Better, Measured, Outputs
-from voxboard.benchmarks.utterances import UtteranceBenchmark, Utterances, Validated, portions, write_rows
+from voxboard.benchmarks.utterances import (
+    UtteranceBenchmark,
+    UtteranceOutputs,
+    Utterances,
+    Validated,
+    groups,
+    utterances,
+    write_rows,
+)
+from voxboard.data.corpus import Corpus
 from voxboard.data.targets import TokenTarget
 from voxboard.decoding.options import Decoder, Decoding
 from voxboard.embedding.embed import compute
 from voxboard.errors import UserError
+from voxboard.heads.base import Decodes, ScoresTokens, Writes
 from voxboard.metrics import bootstrap, normalizers, text
-from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.nist_text import Rules
+from voxboard.records import Measured, Metric, Value
+from voxboard.records.standard_metrics import metrics
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,10 +46,9 @@ log = logging.getLogger("voxboard")
 
 
 @dataclass(frozen=True)
-class Transcribed(Outputs):
+class Transcribed(UtteranceOutputs):
     """What was written for every utterance [U]."""
 
-    items: Utterances
     texts: tuple[str, ...]
 
     @property
@@ -64,7 +73,7 @@ class Writer:
     text: Callable[[list[Any]], str]
 
 
-class Transcription(UtteranceBenchmark):
+class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
     """Word error rate, its kinds of errors, and the character error rate, with intervals over speakers."""
 
     task = "transcription"
@@ -92,20 +101,16 @@ class Transcription(UtteranceBenchmark):
         return "text"
 
     @property
-    def main_metric(self) -> str:
-        return self._named("wer")
-
-    @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+    def metrics(self) -> tuple[Metric, ...]:
         words, characters = ({"errors over": unit} for unit in ("words", "characters"))
         kinds = ("wer", "substitutions", "insertions", "deletions")
-        return {**{self._named(kind): words for kind in kinds}, self._named("cer"): characters}
+        return metrics({**{self._named(kind): words for kind in kinds}, self._named("cer"): characters})
 
     def _named(self, kind: str) -> str:
         return f"{kind}@{self.config.normalizer}"
 
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return "fraction", "lower"
+    def items(self, corpus: Corpus, split: str) -> Utterances:
+        return utterances(corpus, split, self.label)
 
     def run(
         self,
@@ -137,17 +142,17 @@ class Transcription(UtteranceBenchmark):
 
     def _writer(self, network: Network) -> Writer:
         """Raises `UserError` for a network whose head writes nothing, and for settings that its kind does not know."""
-        head: Any = network.head
-        if hasattr(head, "texts"):
+        head: object = network.head
+        if isinstance(head, Writes):
             if self.config.lm:
                 raise UserError("A language model is for CTC: this head writes its texts itself.", "Leave --lm out.")
             beam = max(self.config.beam, 1)
             return Writer(lambda frames: head.texts(frames, self.config.language, beam), _spaced)
         target = network.targets.targets.get("text") if network.targets else None
-        if isinstance(target, TokenTarget) and hasattr(head, "written"):
+        if isinstance(target, TokenTarget) and isinstance(head, Decodes):
             words = target.vocabulary
             return Writer(lambda frames: [words.decode(row) for row in head.written(frames, words.beginning)], _spaced)
-        if not isinstance(target, TokenTarget) or not hasattr(head, "rows"):
+        if not isinstance(target, TokenTarget) or not isinstance(head, ScoresTokens):
             raise UserError(
                 "This network writes no text.",
                 "Train it with a head that does: voxboard train DATA backbone+frames+ctc --task transcription.",
@@ -169,7 +174,7 @@ class Transcription(UtteranceBenchmark):
             raise UserError("No reference holds a word, so there is no rate.", "Choose another split or --normalizer.")
         speakers = outputs.items.speakers
 
-        def values(inside: np.ndarray) -> dict[str, Interval]:
+        def values(inside: np.ndarray) -> dict[str, Value]:
             options: dict[str, Any] = {"clusters": speakers[inside], "seed": seed, "replicates": replicates}
             if not words.words[inside].any():
                 return {}
@@ -179,9 +184,9 @@ class Transcription(UtteranceBenchmark):
                 for kind, errors in {"wer": words.errors, **parts}.items()
             }
             found[self._named("cer")] = bootstrap.ratio(letters.errors[inside], letters.words[inside], **options)
-            return found
+            return self.values(found)
 
-        return Measured(values(np.ones(len(speakers), dtype=bool)), portions(outputs.items, values))
+        return Measured(values(np.ones(len(speakers), dtype=bool)), groups(outputs.items, values))
 
     def protocol(self, outputs: Transcribed, evaluation: Evaluation, learned: None) -> records.Protocol:
         return self.described(

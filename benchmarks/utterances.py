@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from typing_extensions import TypeVar
 
 from voxboard import records
-from voxboard.benchmarks.base import Benchmark, Items, Portion
+from voxboard.benchmarks.base import Benchmark, Items, LearnedT, Outputs
 from voxboard.benchmarks.score_sets import MAX_LEVELS, group_of
 from voxboard.data.corpus import ATTRIBUTES, Corpus
 from voxboard.data.labels import label_of
 from voxboard.embedding.cache import store_of
 from voxboard.embedding.embed import embed
 from voxboard.errors import UserError
-from voxboard.metrics.bootstrap import Interval
+from voxboard.records import Group, Value
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 LEAST = 30  # utterances below which a group gets no number
 LEAST_SPEAKERS = 3
 
-Measure = Callable[[np.ndarray], Mapping[str, Interval]]
+Measure = Callable[[np.ndarray], Mapping[str, Value]]  # mask [U] → the values of some utterances
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,18 @@ class Validated:
         return {"valid_error": self.error}
 
 
-class UtteranceBenchmark(Benchmark):
+@dataclass(frozen=True)
+class UtteranceOutputs(Outputs):
+    """What a network made of labelled utterances."""
+
+    items: Utterances
+
+
+UtterancesT = TypeVar("UtterancesT", bound=Utterances, default=Any)
+UtteranceOutputsT = TypeVar("UtteranceOutputsT", bound=UtteranceOutputs, default=Any)
+
+
+class UtteranceBenchmark(Benchmark[UtterancesT, LearnedT, Validated, UtteranceOutputsT]):
     """What benchmarks of labelled utterances share."""
 
     beyond: ClassVar[str] = "mean of chunks"  # what happens to an utterance that is too long for one forward
@@ -78,18 +90,15 @@ class UtteranceBenchmark(Benchmark):
     @property
     def label(self) -> str:
         """The label that is predicted."""
-        return str(self.config.label)
+        raise NotImplementedError
 
     def head_options(self) -> Mapping[str, Any]:
         return {"label": self.label}
 
-    def items(self, corpus: Corpus, split: str) -> Utterances:
-        return utterances(corpus, split, self.label)
-
     def fixed_from(self, content: Mapping[str, Any]) -> Validated:
         return Validated(**content)
 
-    def called(self, outputs: Any) -> str:
+    def called(self, outputs: UtteranceOutputsT) -> str:
         return f"{self.name} by probe" if getattr(outputs, "by", "") == "probe" else self.name
 
     def lessons(self, home: Corpus | None) -> Corpus:
@@ -116,13 +125,15 @@ class UtteranceBenchmark(Benchmark):
             normalised=False,
         )
 
-    def described(self, outputs: Any, evaluation: Evaluation, options: Mapping[str, Any]) -> records.Protocol:
+    def described(
+        self, outputs: UtteranceOutputsT, evaluation: Evaluation, options: Mapping[str, Any]
+    ) -> records.Protocol:
         """The protocol of these utterances, with what else the task has to say."""
-        items: Utterances = outputs.items
+        items = outputs.items
         speakers = len(set(items.speakers.tolist()))
         return records.Protocol(
             items=records.Items(items.digest, len(items.cuts), "utterances", speakers=speakers),
-            metrics=self.metrics,
+            metrics=self.parameters,
             crop=records.Crop("whole", evaluation.max_seconds, self.beyond),
             options={**options, **items.left_out(outputs.spent.skipped)},
         )
@@ -151,25 +162,25 @@ def utterances(corpus: Corpus, split: str, label: str) -> Utterances:
     return Utterances(corpus, split, cuts, hashlib.sha256(lines.encode()).hexdigest(), labels)
 
 
-def portions(items: Items, measure: Measure, leave_out: str = "") -> list[Portion]:
+def groups(items: Items, measure: Measure, leave_out: str = "") -> tuple[Group, ...]:
     """The numbers of every group of speakers, by gender, age, accent …; those too small for one say so.
 
     `measure` takes a mask [U]; `leave_out` is the label that is predicted, which would divide truths from truths.
     """
-    found = []
-    for label, name, inside in groups(items):
+    parts = []
+    for label, name, inside in divisions(items):
         if label == leave_out:
             continue
         count, speakers = int(inside.sum()), len(set(items.speakers[inside].tolist()))
         if count < LEAST or speakers < LEAST_SPEAKERS:
             reason = f"fewer than {LEAST} utterances" if count < LEAST else f"fewer than {LEAST_SPEAKERS} speakers"
-            found.append(Portion(name, label, count, reason=reason))
+            parts.append(Group(name, count, reason=reason, label=label))
         else:
-            found.append(Portion(name, label, count, measure(inside)))
-    return found
+            parts.append(Group(name, count, values=measure(inside), label=label))
+    return tuple(parts)
 
 
-def groups(items: Items) -> Iterator[tuple[str, str, np.ndarray]]:
+def divisions(items: Items) -> Iterator[tuple[str, str, np.ndarray]]:
     """(label, "gender=female", mask [U]) for every value of every attribute that divides the utterances."""
     for label in ATTRIBUTES:
         values = np.array([group_of(label, label_of(cut, label)) for cut in items.cuts])

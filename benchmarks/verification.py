@@ -19,7 +19,7 @@ import numpy as np
 
 from voxboard import records
 from voxboard.benchmarks import score_sets
-from voxboard.benchmarks.base import Benchmark, Better, Measured, Outputs, Portion, Spread
+from voxboard.benchmarks.base import Benchmark, Outputs
 from voxboard.benchmarks.trial_sets import TrialSet, trial_set
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.embedding.cache import store_of
@@ -29,6 +29,8 @@ from voxboard.limits import Count, CountOrZero
 from voxboard.metrics import bootstrap, curves, detection, subgroups
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import few_to_fix
+from voxboard.records import Curves, Gap, Group, Measured, Metric, Value
+from voxboard.records.standard_metrics import standard
 from voxboard.scoring import calibration, normalization
 from voxboard.scoring import cohort as cohorts
 from voxboard.scoring.calibration import Calibration
@@ -44,23 +46,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("voxboard")
 P_TARGETS = (0.01, 0.05)
-ACCEPT = {"accept": "score >= threshold"}
-COSTS = {"c_miss": 1, "c_fa": 1, "normalised": True}
-CALIBRATED = {"calibration": "logistic, on the validation list"}
+ACCEPT: dict[str, Any] = {"accept": "score >= threshold"}
+COSTS: dict[str, Any] = {"c_miss": 1, "c_fa": 1, "normalised": True}
+CALIBRATED: dict[str, Any] = {"calibration": "logistic, on the validation list"}
 MAIN_METRIC = "eer@interpolated"
-# metric id → its name in `bootstrap.detection`, and the parameters that fix what it means
-_METRICS: dict[str, tuple[str, dict[str, Any]]] = {
-    MAIN_METRIC: ("eer", {"ties": "blocks", **ACCEPT}),
-    **{f"min_dcf@p={p:g}": (f"min_dcf_{p:g}", COSTS) for p in P_TARGETS},
-    "act_dcf@p=0.01": ("act_dcf_0.01", COSTS | CALIBRATED),
-    "cllr@valid_calibration": ("cllr", CALIBRATED),
-    "far@valid_threshold": ("far", ACCEPT),
-    "frr@valid_threshold": ("frr", ACCEPT),
-    "hter@valid_threshold": ("half_total", ACCEPT),
+_METRICS: dict[str, Metric] = {  # by their names in `bootstrap.detection`
+    "eer": standard(MAIN_METRIC, ties="blocks", **ACCEPT),
+    **{f"min_dcf_{p:g}": standard(f"min_dcf@p={p:g}", **COSTS) for p in P_TARGETS},
+    "act_dcf_0.01": standard("act_dcf@p=0.01", **COSTS, **CALIBRATED),
+    "cllr": standard("cllr@valid_calibration", **CALIBRATED),
+    "far": standard("far@valid_threshold", **ACCEPT),
+    "frr": standard("frr@valid_threshold", **ACCEPT),
+    "half_total": standard("hter@valid_threshold", **ACCEPT),
 }
-METRICS: Mapping[str, Mapping[str, Any]] = {name: parameters for name, (_, parameters) in _METRICS.items()}
+METRICS = tuple(metric.id for metric in _METRICS.values())
 BY_VALIDATION = tuple(name for name in METRICS if name.startswith("act_dcf") or "@valid_" in name)
-_SHORT = {name: short for name, (short, _) in _METRICS.items()}
+_SHORT = {metric.id: short for short, metric in _METRICS.items()}
 NORMS: Mapping[str, Callable[..., np.ndarray]] = {
     "z-norm": normalization.z_norm,
     "t-norm": normalization.t_norm,
@@ -108,13 +109,12 @@ class Scored(Outputs):
     scores: np.ndarray
 
 
-class Verification(Benchmark):
+class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
     """Equal error rate and costs of a trial list, cosine scores."""
 
     task = "verification"
     embeds = True
-    main_metric = MAIN_METRIC
-    metrics = METRICS
+    metrics = tuple(_METRICS.values())
 
     @dataclass(frozen=True)
     class Config:
@@ -136,9 +136,6 @@ class Verification(Benchmark):
         """Utterances that are averaged into one cohort speaker, the first by name."""
 
     config: Config
-
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return ("cost" if metric.startswith(("min_dcf", "act_dcf", "cllr")) else "fraction"), "lower"
 
     def items(self, corpus: Corpus, split: str) -> TrialSet:
         path = self.config.valid_trials if split == "valid" else self.config.test_trials
@@ -240,28 +237,28 @@ class Verification(Benchmark):
         # Numbers instead of names: four bytes a trial, however long the names are.
         speakers = np.unique(outputs.items.speakers, return_inverse=True)[1].astype(np.int32)
         data = (scores, trials.labels, speakers[trials.enrol], speakers[trials.test])
-        parts: list[Portion] = []
-        gaps: list[Spread] = []
+        groups: list[Group] = []
+        gaps: list[Gap] = []
         for label, members in _by_label(outputs.items).items():
             found = subgroups.detection(*data, {member.name: member.measured for member in members}, **options)
             for member in members:
                 group = found.groups[member.name]
                 count, targets = int(member.inside.sum()), int(member.targets)
-                parts.append(Portion(member.name, label, count, _by_id(group.values), targets, group.reason))
-            if label:  # strata by what the sides share are no groups of people: they have no best and worst
+                values = self.values(_by_id(group.values))
+                groups.append(Group(member.name, count, targets, values, group.reason, label))
+            if label:  # groups by what the sides share are no people: they have no best and worst
                 gaps += [
-                    Spread(label, name, gap.worst, gap.best, gap.value)
+                    Gap(label, name, gap.worst, gap.best, self.values({name: gap.value})[name])
                     for name, gap in ((name, found.gaps.get(short)) for name, short in _SHORT.items())
                     if gap is not None
                 ]
         ranked = detection.rank(scores, trials.labels)
+        values = self.values(_by_id(bootstrap.detection(*data, **options)), _thresholds(ranked, threshold))
         return Measured(
-            _by_id(bootstrap.detection(*data, **options)),
-            parts,
-            gaps,
-            _thresholds(ranked, threshold),
-            curves.curves(ranked, trials.labels, calibrated),
-            absent=absent,
+            values | {name: _absent(self.metric(name), reason) for name, reason in absent.items()},
+            tuple(groups),
+            tuple(gaps),
+            Curves(**curves.curves(ranked, trials.labels, calibrated)),
         )
 
     def protocol(self, outputs: Scored, evaluation: Evaluation, learned: Cohort | None) -> records.Protocol:
@@ -276,7 +273,7 @@ class Verification(Benchmark):
                 targets=int((items.trials.labels == 1).sum()),
                 speakers=len(set(items.speakers.tolist())),
             ),
-            metrics=METRICS,
+            metrics=self.parameters,
             crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
             scoring=records.Scoring("cosine", settings.clamp_scores, settings.score_norm, cohort, top),
             # Without some utterances it is another list, and its numbers belong in another column.
@@ -317,12 +314,16 @@ def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, sho
     )
 
 
-def _by_label(items: TrialSet) -> dict[str, list[score_sets.Portion]]:
+def _absent(metric: Metric, reason: str) -> Value:
+    return Value(None, metric.better, metric.unit, reason=reason)
+
+
+def _by_label(items: TrialSet) -> dict[str, list[score_sets.TrialGroup]]:
     """Match strata under the empty label, then groups of speakers by theirs."""
-    found: dict[str, list[score_sets.Portion]] = {}
-    for portion in (*score_sets.match_strata(items.trials), *score_sets.speaker_groups(items.trials, items.cuts)):
-        found.setdefault(portion.label, []).append(portion)
-    return found
+    groups: dict[str, list[score_sets.TrialGroup]] = {}
+    for group in (*score_sets.match_strata(items.trials), *score_sets.speaker_groups(items.trials, items.cuts)):
+        groups.setdefault(group.label, []).append(group)
+    return groups
 
 
 def _by_id(values: Mapping[str, Interval]) -> dict[str, Interval]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from voxboard.registry import Entry, Registry
 
 if TYPE_CHECKING:
-    from voxboard.backbones.base import FramesSpec
+    from voxboard.backbones.frames import FramesSpec
     from voxboard.poolers.base import Pooler
 
 ATTENTIVE = "voxboard.poolers.attentive:AttentiveStatistics"
@@ -129,8 +129,8 @@ REGISTRY = Registry(
 
 
 def create(name: str, sizes: FramesSpec | tuple[int, int], **options: Any) -> Pooler:
-    """Builds a pooler by name for the frames of a backbone: its `spec.frames`, or plain `(layers, size)`."""
-    from voxboard.backbones.base import FramesSpec
+    """Build a pooler by name for the frames of a backbone: its `spec.frames`, or plain `(layers, size)`."""
+    from voxboard.backbones.frames import FramesSpec
 
     return REGISTRY.create(name, FramesSpec.of(sizes), **options)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import FramesSpec
+from voxboard.backbones.frames import FramesSpec
 from voxboard.limits import Positive, Size, SizeOrZero
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax, masked_std
 

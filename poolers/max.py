@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from voxboard.backbones.base import FramesSpec
+from voxboard.backbones.frames import FramesSpec
 from voxboard.poolers.base import SingleLayer
 from voxboard.poolers.mean import Mean
 

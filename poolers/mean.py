@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from voxboard.backbones.base import FramesSpec
+from voxboard.backbones.frames import FramesSpec
 from voxboard.limits import SizeOrZero
 from voxboard.poolers.base import SingleLayer, masked_mean
 

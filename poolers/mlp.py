@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.limits import Dropout, Size
+from voxboard.parts import Part
 from voxboard.poolers.base import Pooler
-from voxboard.systems import Part
 
 
 class MLP(Pooler):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import FramesSpec
+from voxboard.backbones.frames import FramesSpec
 from voxboard.limits import Size, SizeOrZero
 from voxboard.poolers.base import SingleLayer, concatenated, masked_mean, masked_softmax
 from voxboard.poolers.multihead import slice_size, slices

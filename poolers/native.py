@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard import poolers
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.errors import UserError
 from voxboard.poolers.base import Pooler
 
@@ -18,9 +19,9 @@ class Native(Pooler):
     class Config:
         """`native` has no options: the backbone's sizes decide."""
 
-    def __init__(self, spec: FramesSpec, config: Config) -> None:
-        from voxboard import poolers
+    shell = True  # around the pooler that has the weights
 
+    def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec)
         if spec.native is None:
             raise UserError("This backbone was published without a pooling of its own.", "Name one, e.g. statistics.")

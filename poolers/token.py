@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from voxboard.backbones.base import FramesSpec
+from voxboard.backbones.frames import FramesSpec
 from voxboard.errors import unknown
 from voxboard.poolers.base import SingleLayer
 from voxboard.poolers.mean import Mean

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.errors import UserError
 from voxboard.limits import DepthOrZero, Size
 from voxboard.poolers.attentive import beside

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
+from voxboard.parts import Part
 from voxboard.poolers.base import Pooler
-from voxboard.systems import Part
 
 
 class Weighted(Pooler):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Frames, FramesSpec, valid
+from voxboard.backbones.frames import Frames, FramesSpec, valid
 from voxboard.errors import UserError
 from voxboard.limits import Size
 from voxboard.poolers.base import Pooler, concatenated, masked_mean, masked_std

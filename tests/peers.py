@@ -10,6 +10,7 @@ import sys
 
 from speechbrain.lobes.features import Fbank
 from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+from speechbrain.lobes.models.ResNet import ResNet
 from speechbrain.lobes.models.Xvector import Xvector
 from speechbrain.nnet.pooling import StatisticsPooling
 from speechbrain.processing.features import InputNormalization
@@ -24,6 +25,7 @@ __all__ = [
     "Fbank",
     "InputNormalization",
     "Ndx",
+    "ResNet",
     "StatObject_SB",
     "StatisticsPooling",
     "Xvector",

@@ -10,7 +10,8 @@ import pytest
 from voxboard import code_digest
 from voxboard.code_digest import meaning, module_file, user_digest, user_sources
 from voxboard.evaluation import code
-from voxboard.systems import Part, parse
+from voxboard.parts import Part
+from voxboard.systems import parse
 
 SYSTEM = parse("ecapa+mlp(pooler='statistics')+softmax")
 # What is edited → whether a trained cell is trained again, measured again, or left.
@@ -43,7 +44,7 @@ PLACES = {
     "backbones.xvector": "left",
     "benchmarks.transcription": "left",
     "metrics.text": "left",
-    "board.page": "left",
+    "boards.page": "left",
     "cli.train": "left",
     "grids.job": "left",
     "plots.style": "left",

@@ -9,7 +9,7 @@ import pytest
 
 from voxboard import systems
 from voxboard.errors import UserError
-from voxboard.systems import Part
+from voxboard.parts import Part
 
 
 @pytest.mark.parametrize(

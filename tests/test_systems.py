@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from voxboard import systems
 from voxboard.errors import UserError
-from voxboard.systems import Part, System
+from voxboard.parts import Part
+from voxboard.systems import System
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 values = st.one_of(st.integers(-99, 99), st.booleans(), st.text("abc+,()= '", max_size=6), st.floats(0.1, 9))

@@ -26,7 +26,7 @@ def test_marks_and_line_ends_make_no_difference(encoding: str, packed: bool, tmp
         (b"\x89HDF\r\n\x1a\n123", "HDF5 file, as BOSARIS"),
         (b"\xff\xfea", "no whole UTF-16"),
         (b"a\n\xff", "line 2: not UTF-8"),
-        (gzip.compress(b"a" * 99)[:-4], "damaged gzip"),
+        (gzip.compress(b"a" * 99, mtime=0)[:-4], "damaged gzip"),
     ],
 )
 def test_what_is_no_text_is_told(data: bytes, problem: str, tmp_path: Path) -> None:

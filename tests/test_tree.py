@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -59,7 +61,7 @@ def test_the_public_names_are_there() -> None:
         assert module.names()
     assert callable(voxboard.trials.read)
     assert callable(voxboard.records.load)
-    assert callable(voxboard.board.build)
+    assert callable(voxboard.boards.build)
     with pytest.raises(AttributeError):
         _ = voxboard.nothing
 
@@ -75,3 +77,22 @@ def test_results_of_a_checkout_are_nobodys_leftovers() -> None:
         ["git", "check-ignore", "-q", "results/records/a/b.json"], cwd=ROOT, timeout=60, check=False
     )
     assert ignored.returncode == 0, "what a command or a test leaves there must not be added by accident"
+
+
+CIRCLES = """
+import grimp
+from graphlib import TopologicalSorter
+graph = grimp.build_graph("voxboard", exclude_type_checking_imports=False, cache_dir=None)
+imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+assert len(imports) > 300
+TopologicalSorter(imports).prepare()  # or `CycleError`, which names the files
+"""
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports in functions and for types alone count as well. Layers are held by `make lint`."""
+    pytest.importorskip("grimp", reason="grimp comes with import-linter, of the development tools")
+    # A process of its own: this one knows the package by the installed one's place, which has not all of its folders.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".typings")}
+    done = subprocess.run([sys.executable, "-c", CIRCLES], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

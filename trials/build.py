@@ -57,7 +57,7 @@ def build_balanced(
     seed: int = 0,
     target_sessions: Sessions = "different",
 ) -> tuple[Trials, Balance]:
-    """Draws a balanced list from a table with columns `utterance`, `speaker` and labels, e.g. that of `table_of`.
+    """Draw a balanced list from a table with columns `utterance`, `speaker` and labels, e.g. that of `table_of`.
 
     `strata` are labels that non-targets share in one half of the strata and not in the other; one that varies within a
     speaker (session, age) is compared utterance by utterance. No utterance meets itself, no pair repeats, and the same
@@ -70,7 +70,7 @@ def build_balanced(
 
 
 def build(utterances: DataFrame, design: Design, seed: int = 0) -> Built:
-    """Draws a list by a design. Raises `UserError` for a table or a label that cannot be used."""
+    """Draw a list by a design. Raises `UserError` for a table or a label that cannot be used."""
     rng = np.random.default_rng([VERSION, seed])
     whole = Utterances(utterances)
     table, labels, notes = _usable(whole, design)
@@ -193,7 +193,7 @@ def _plans(
 def _deal(
     table: Utterances, plans: list[tuple[Strata, Plan]], use: Ints, sides: NDArray[np.int32], rng: np.random.Generator
 ) -> None:
-    """Fills in the utterances of non-targets, dealing those that targets used least first."""
+    """Fill in the utterances of non-targets, dealing those that targets used least first."""
     if not plans:
         return
     strata = plans[0][0]

@@ -25,7 +25,7 @@ def check(
     training_speakers: Iterable[str] | None = None,
     **labels: Mapping[str, str],
 ) -> Findings:
-    """Counts what is in a list; `speakers`, `sessions` and any other labels map utterances (as the list names them).
+    """Count what is in a list; `speakers`, `sessions` and any other labels map utterances (as the list names them).
 
     A session (chapter, video) counts as shared when its label is the same; a speaker's sessions should be named apart
     from another's unless they are the same recording. `text` is what was said; other labels (gender, age …) are counted

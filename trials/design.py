@@ -30,7 +30,7 @@ class Design:
     matched: tuple[str, ...] = ()
     """Labels that the two speakers of every non-target share."""
     smallest_group: int = 1
-    """Leaves out speakers who share the matched labels with fewer than this many, themselves included."""
+    """Leave out speakers who share the matched labels with fewer than this many, themselves included."""
     session: str = "session"
     """The label that tells recordings of one occasion: chapter, video."""
     target_sessions: Sessions = "different"

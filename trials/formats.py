@@ -11,15 +11,12 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from voxboard.errors import UserError, unknown
+from voxboard.trials.table import Trials
 from voxboard.trials.table_format import Headed, Parsed, lines, sides
-
-if TYPE_CHECKING:
-    from voxboard.trials.table import Trials
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Format:
     """One way of writing trials; `recognises` sees the first line that is not blank."""
 
     example: str
-    recognises: Callable[[str], bool]
+    recognizes: Callable[[str], bool]
     parse: Callable[[bytes, Path], Parsed]
     render: Callable[[Trials], str]
 
@@ -39,7 +36,7 @@ class _Columns:
     label: int
     words: Mapping[str, int]
 
-    def recognises(self, line: str) -> bool:
+    def recognizes(self, line: str) -> bool:
         fields = line.split()
         return len(fields) == 3 and fields[self.label] in self.words
 
@@ -90,11 +87,11 @@ _UNIPOOL = Headed("LABEL", ("SAMPLE1", "SAMPLE2"), {"0": 0, "1": 1}, ",")
 _NIST = Headed("targettype", ("modelid", "segmentid"), {"nontarget": 0, "target": 1}, "\t", side="side")
 FORMATS: Mapping[str, Format] = {
     "unipool": Format(
-        "LABEL,SAMPLE1,SAMPLE2[,GENDER_MATCH…] with a header", _UNIPOOL.recognises, _UNIPOOL.parse, _UNIPOOL.render
+        "LABEL,SAMPLE1,SAMPLE2[,GENDER_MATCH…] with a header", _UNIPOOL.recognizes, _UNIPOOL.parse, _UNIPOOL.render
     ),
-    "nist": Format("modelid segmentid side targettype […] with a header", _NIST.recognises, _NIST.parse, _NIST.render),
-    "voxceleb": Format("1 path path", _VOXCELEB.recognises, _VOXCELEB.parse, _VOXCELEB.render),
-    "kaldi": Format("utterance utterance target|nontarget", _KALDI.recognises, _KALDI.parse, _KALDI.render),
+    "nist": Format("modelid segmentid side targettype […] with a header", _NIST.recognizes, _NIST.parse, _NIST.render),
+    "voxceleb": Format("1 path path", _VOXCELEB.recognizes, _VOXCELEB.parse, _VOXCELEB.render),
+    "kaldi": Format("utterance utterance target|nontarget", _KALDI.recognizes, _KALDI.parse, _KALDI.render),
 }
 ALIASES: Mapping[str, str] = {"wespeaker": "kaldi"}  # enrol test target|nontarget: the same columns
 SUFFIXES: Mapping[str, str] = {".csv": "unipool", ".tsv": "nist"}

@@ -16,8 +16,8 @@ from voxboard.data.recipes.metadata_table import COLUMNS
 from voxboard.data.recipes.vctk import PERSON
 from voxboard.data.scan import gender
 from voxboard.errors import UserError, unknown
+from voxboard.text_files import content
 from voxboard.trials.name_patterns import labels_of, speakers_in
-from voxboard.trials.table import content
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -145,7 +145,7 @@ def _run(one: Ints, other: Ints, start: int, length: int) -> Cell:
 
 
 class Dealer:
-    """Deals the utterances of K decks to trials, round and round: a deck's are used equally often.
+    """Deal the utterances of K decks to trials, round and round: a deck's are used equally often.
 
     `decks` holds the utterances of all decks, those of deck k from `offsets[k]` on, `sizes[k]` of them.
     """

@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from voxboard.errors import UserError
+from voxboard.trials.build import Built
+from voxboard.trials.check import examine
+from voxboard.trials.findings import Findings
 from voxboard.trials.table import Trials
-
-if TYPE_CHECKING:
-    from voxboard.trials.build import Built
-    from voxboard.trials.findings import Findings
 
 SCHEMA = 1
 
@@ -25,8 +24,6 @@ def path_of(path: Path) -> Path:
 
 def of_list(trials: Trials, findings: Findings | None = None) -> dict[str, Any]:
     """A sidecar of a list from anywhere: its digest, counts, balance and leaks, as far as labels are given."""
-    from voxboard.trials.check import examine
-
     findings = findings or examine(trials)
     found = findings.to_dict()
     digest = found.pop("digest")
@@ -35,8 +32,6 @@ def of_list(trials: Trials, findings: Findings | None = None) -> dict[str, Any]:
 
 def of_built(built: Built, preset: str | None = None, training_speakers: Iterable[str] | None = None) -> dict[str, Any]:
     """A sidecar of a built list: as `of_list`, and how to build it again, what was asked and what came out."""
-    from voxboard.trials.check import examine
-
     listed = of_list(built.trials, examine(built.trials, built.labels, training_speakers))
     balance = asdict(built.balance)
     strata = {stratum.pop("name"): stratum for stratum in balance.pop("strata")}

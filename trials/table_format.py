@@ -7,15 +7,13 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.errors import UserError
-
-if TYPE_CHECKING:
-    from voxboard.trials.table import Trials
+from voxboard.trials.table import Trials
 
 Names = NDArray[np.object_]
 # labels, both sides' names, match columns
@@ -40,7 +38,7 @@ class Headed:
     def required(self) -> tuple[str, ...]:
         return (self.label, *self.names)
 
-    def recognises(self, line: str) -> bool:
+    def recognizes(self, line: str) -> bool:
         """Whether a file's first line is this header; one that misses a name is, as it says so best."""
         fields = [field.strip('" ') for field in line.split(self._separator(line))]
         return len(fields) > 1 and self.label in fields

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voxboard import backbones, heads, poolers
 from voxboard.backbones import zipformer_checkpoints as checkpoints
-from voxboard.data.class_labels import Classes
+from voxboard.data.labels import Classes
 from voxboard.data.targets import AUDEN, ClassTarget, Targets, read_map
 from voxboard.errors import UserError
 from voxboard.model import Encoder, Network
@@ -32,7 +32,7 @@ def open_voice(path: str | Path) -> Network:
             f"{folder} is no voice model of Auden's: it has {len(targets.targets)} label maps.",
             "It has config.json, weights, and id2label_{id,emotion,gender,age}.json.",
         )
-    backbone = backbones.create("zipformer", checkpoint=str(place))
+    backbone = backbones.framed("zipformer", checkpoint=str(place))
     weights = read_weights(checkpoints.weights_file(place))
     head = heads.create(
         "multi-task",

@@ -62,3 +62,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     else:
         advice = "None is registered."
     return UserError(f"Unknown {kind} {name!r}.", advice)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, its kind where it says nothing."""
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__

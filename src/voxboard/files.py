@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from voxboard.errors import UserError
+from voxboard.errors import UserError, printable
 
 ABANDONED = 24 * 3600.0  # seconds after which a temporary file of another machine counts as left behind
 _HOST = f"{crc32(socket.gethostname().encode()):08x}"
@@ -86,6 +86,13 @@ def replacing(path: Path) -> Iterator[Path]:
 def temporary_name(path: Path) -> Path:
     """A hidden name in the same folder that tells who writes it."""
     return path.with_name(f".{path.name[:100]}.{_HOST}-{os.getpid()}-{secrets.token_hex(6)}.tmp")
+
+
+def existing(path: Path) -> Path:
+    """Return the path of something that is there. Raises `UserError` where nothing is."""
+    if not path.exists():
+        raise UserError(f"There is no {printable(str(path))}.", "Check the path.")
+    return path
 
 
 def sweep(folder: Path) -> None:

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard import backbones, heads, poolers
-from voxboard.backbones.base import Backbone, Frames, weights_digest
+from voxboard.backbones.base import Backbone
+from voxboard.backbones.frames import Frames
+from voxboard.backbones.utterance import UtteranceEncoder, Whole
 from voxboard.errors import UserError
-from voxboard.heads.base import Head
+from voxboard.heads.base import Head, PredictsTasks
 from voxboard.poolers.base import Pooler
 from voxboard.systems import System
+from voxboard.weights import weights_digest
 
 if TYPE_CHECKING:
     from voxboard.data.targets import Targets
@@ -31,7 +34,7 @@ class Encoder(nn.Module):
     A frozen backbone stays in evaluation mode and gets no gradient.
     """
 
-    def __init__(self, backbone: Backbone, pooler: Pooler, frozen: bool = False) -> None:
+    def __init__(self, backbone: Backbone | UtteranceEncoder, pooler: Pooler | Whole, frozen: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
         self.pooler = pooler
@@ -49,14 +52,30 @@ class Encoder(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """`waveforms` [B, N], `lengths` [B] samples → embeddings [B, E], not normalised."""
-        return self.pooler(self.frames(waveforms, lengths))
+        return self.pooler(self.heard(waveforms, lengths))
 
     def sequence(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         """The same input → what the pooler pools, [B, 1, T, D], for heads that read frames."""
-        return self.pooler.sequence(self.frames(waveforms, lengths))
+        return self.sequence_of(self.frames(waveforms, lengths))
+
+    def sequence_of(self, frames: Frames) -> Frames:
+        """What the pooler pools of a backbone's frames. Raises `UserError` for an encoder that has none."""
+        if isinstance(self.pooler, Whole):
+            raise _no_frames(self.backbone)
+        return self.pooler.sequence(frames)
+
+    def heard(self, waveforms: Tensor, lengths: Tensor) -> Frames | Tensor:
+        """What the pooler gets: frames of a backbone, or the embeddings of an encoder of utterances."""
+        if not isinstance(self.backbone, UtteranceEncoder):
+            return self.frames(waveforms, lengths)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            embeddings: Tensor = self.backbone(waveforms, lengths)
+        return embeddings
 
     def frames(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         """The same input → what the pooler gets, without gradient where the backbone is frozen."""
+        if isinstance(self.backbone, UtteranceEncoder):
+            raise _no_frames(self.backbone)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             frames: Frames = self.backbone(waveforms, lengths)
         if not isinstance(frames, Frames):
@@ -83,12 +102,14 @@ class Network:
 
     def training_output(self, waveforms: Tensor, lengths: Tensor) -> Any:
         """What the head reads: embeddings [B, E], or `Frames`."""
-        return self.read(self.encoder.frames(waveforms, lengths))
+        return self.read(self.encoder.heard(waveforms, lengths))
 
-    def read(self, frames: Frames) -> Any:
-        """The same, from the backbone's frames."""
+    def read(self, heard: Frames | Tensor) -> Any:
+        """The same, from the backbone's frames, or the embeddings of an encoder of utterances."""
         reads_frames = self.head is not None and self.head.reads == "frames"
-        return self.encoder.pooler.sequence(frames) if reads_frames else self.encoder.pooler(frames)
+        if reads_frames and isinstance(heard, Frames):
+            return self.encoder.sequence_of(heard)
+        return self.encoder.pooler(heard)
 
     def class_scores(self, embeddings: np.ndarray, task: str) -> tuple[np.ndarray, tuple[str, ...]]:
         """Embeddings [U, E] as the encoder gives them → scores [U, C] of a task's classes, and their names."""
@@ -100,17 +121,19 @@ class Network:
         self.head.eval()
         with torch.inference_mode():
             rows = torch.from_numpy(embeddings).to(device)
-            several = getattr(self.head, "predict_tasks", None)
-            scores = several(rows)[task] if several else self.head.predict(rows)
+            if isinstance(self.head, PredictsTasks):
+                scores = self.head.predict_tasks(rows)[task]
+            else:
+                scores = self.head.predict(rows)
         return scores.float().cpu().numpy(), classes.names
 
     @property
     def score_heads(self) -> int:
         """Into how many equal pieces an embedding is cut before it is normalised (UniPool's loss heads)."""
-        return int(getattr(self.head, "heads", 1))
+        return self.head.heads if self.head is not None else 1
 
     def to(self, device: torch.device) -> None:
-        """Moves all weights."""
+        """Move all weights."""
         self.encoder.to(device)
         if self.head is not None:
             self.head.to(device)
@@ -141,7 +164,7 @@ def build(
     frozen: bool = False,
     beside: Network | None = None,
 ) -> Network:
-    """Builds a system with weights drawn from `seed`; `classes` (per task, for a head of several tasks) sizes the head.
+    """Build a system with weights drawn from `seed`; `classes` (per task, for a head of several tasks) sizes the head.
 
     `classes` None leaves the head out (evaluation only), unless it needs no training. `beside` is a network of the same
     backbone, seed and freezing, which is shared instead of built once more: the other weights are the same.
@@ -159,12 +182,27 @@ def build(
     head = None
     kind = heads.REGISTRY.resolve(system.head.name)[0]
     if classes is not None or kind.trained:
-        size = backbone.spec.frames.size if kind.reads == "frames" else pooler.embedding_size
+        size = pooler.embedding_size
+        if kind.reads == "frames":
+            if isinstance(backbone, UtteranceEncoder):
+                raise _no_frames(backbone)
+            size = backbone.spec.frames.size
         head = heads.create(system.head.name, size, classes, **system.head.options)
     return Network(Encoder(backbone, pooler, frozen), head, drawn=drawn, built_on=built_on)
 
 
-def _pooler(system: System, backbone: Backbone) -> Pooler:
+def _no_frames(encoder: nn.Module) -> UserError:
+    return UserError(
+        f"{type(encoder).__name__} gives one embedding per utterance, and no frames.",
+        "Name it alone, without a pooler, and with a head that reads embeddings.",
+    )
+
+
+def _pooler(system: System, backbone: Backbone | UtteranceEncoder) -> Pooler | Whole:
+    if isinstance(backbone, UtteranceEncoder):
+        if system.pooler.name != "native":
+            raise _no_frames(backbone)
+        return Whole(backbone.spec.embedding_size)
     if system.pooler.name == "native":
         native = backbone.native_pooler()
         if native is None:

@@ -119,6 +119,7 @@ LAYOUTS: dict[str, tuple[Rule, ...]] = {
         Rule("fc.conv.", "pooler", "project.", matrix),
     ),
     "speechbrain-xvector": (Rule("", "backbone", "network."), Rule("blocks.16.w.", "pooler", "project.")),
+    "speechbrain-encoder": (Rule("", "backbone", "network."),),
     "aam": (Rule("", "head", "", classes_first),),
     "aam-columns": (Rule("", "head", "", classes_last),),
     "multi-head-aam": (Rule("", "head"),),
@@ -171,7 +172,7 @@ WRAPPERS = ("model_state", "model_state_dict", "state_dict", "model")
 
 
 def load_reference(layout: str, weights: Mapping[str, Any], **parts: nn.Module | None) -> None:
-    """Loads a reference's weights into `backbone=`, `pooler=` and `head=`; a part that is not given is left out.
+    """Load a reference's weights into `backbone=`, `pooler=` and `head=`; a part that is not given is left out.
 
     `weights` maps the reference's key names to tensors or arrays. Strict: raises `UserError` that lists the keys which
     are missing, unexpected or of another shape; then nothing has been changed. What only training uses may be absent.
@@ -234,9 +235,8 @@ def _rule(layout: str, key: str) -> Rule | None:
 
 def _unwrapped(module: nn.Module) -> nn.Module:
     """`native` is a shell around the pooler that has the weights."""
-    from voxboard.poolers.native import Native
-
-    return module.pooler if isinstance(module, Native) else module
+    inner = getattr(module, "pooler", None)
+    return inner if isinstance(inner, nn.Module) and getattr(module, "shell", False) else module
 
 
 def _left_out(module: nn.Module, name: str) -> bool:

@@ -58,15 +58,23 @@ class Registry:
         kind: str,
         catalogue: Mapping[str, Entry],
         prefixes: Mapping[str, tuple[Entry, str]] | None = None,
+        plural: str = "",
+        made_of: type | None = None,
     ) -> None:
-        """`prefixes` maps e.g. "hf:" to an entry and the option that receives what follows the colon."""
+        """`prefixes` maps e.g. "hf:" to an entry and the option that receives what follows the colon.
+
+        `plural` names the entry points, by default with an s. What is registered is a class with a `Config`, or an
+        instance of `made_of`.
+        """
         self.kind = kind
+        self.plural = plural or f"{kind}s"
+        self.made_of = made_of
         self._catalogue = dict(catalogue)
         self._prefixes = dict(prefixes or {})
 
     @cached_property
     def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=f"voxboard.{self.kind}s")}
+        return {point.name: point for point in entry_points(group=f"voxboard.{self.plural}")}
 
     def names(self) -> list[str]:
         """All registered names, in-tree first, then those of installed plugins."""
@@ -95,11 +103,19 @@ class Registry:
         for prefix, (entry, option) in self._prefixes.items():
             if name.startswith(prefix):
                 return entry.load(), {**entry.options, option: name.removeprefix(prefix)}
+        return self.outside(name), {}
+
+    def outside(self, name: str) -> Any:
+        """Return what another package, or `path/to/file.py:NAME`, has under a name. Raises `UserError`."""
         if trust.MARK in name:
-            return _checked(self.kind, name, _load_file(self.kind, name)), {}
-        if name in self._plugins:
-            return _checked(self.kind, name, self._plugins[name].load()), {}
-        raise unknown(self.kind, name, [*self.names(), *self._prefixes])
+            part = _load_file(self.kind, name, self.made_of or type)
+        elif name in self._plugins:
+            part = self._plugins[name].load()
+        else:
+            raise unknown(self.kind, name, [*self.names(), *self._prefixes])
+        return (
+            _checked(self.kind, name, part) if self.made_of is None else _instance(self.kind, name, part, self.made_of)
+        )
 
     def origin(self, name: str) -> Origin:
         """Where the class of a name is, and the options that the name fixes; nothing is imported or run."""
@@ -127,7 +143,7 @@ class Registry:
         return frozenset(f.name for f in fields(self.resolve(name)[0].Config))
 
     def check(self, name: str, options: Mapping[str, Any]) -> None:
-        """Raises `UserError` for a part or an option that does not exist, as far as can be told without its code."""
+        """Raise `UserError` for a part or an option that does not exist, as far as can be told without its code."""
         if not (trust.is_inert() and trust.MARK in name):
             self.config(name, **options)
 
@@ -143,7 +159,7 @@ class Registry:
         return cls.Config(**{**fixed, **options})
 
     def create(self, name: str, *args: Any, **options: Any) -> Any:
-        """Builds a part: `args` are what its kind needs (sizes, number of classes), `options` fill its `Config`."""
+        """Build a part: `args` are what its kind needs (sizes, number of classes), `options` fill its `Config`."""
         cls, _ = self.resolve(name)
         return cls(*args, self.config(name, **options))
 
@@ -184,6 +200,17 @@ def _checked(kind: str, name: str, part: Any) -> type[Any]:
     )
 
 
+def _instance(kind: str, name: str, part: Any, wanted: type) -> Any:
+    """Return a part from outside. Raises `UserError` for what is no instance of the type that its kind has."""
+    if isinstance(part, wanted):
+        return part
+    what = f"the class {part.__name__}" if isinstance(part, type) else f"a {type(part).__name__}"
+    raise UserError(
+        f"{name} is {what}, so it is no {kind} of voxboard's yet.",
+        f"Give that name to a {wanted.__module__}.{wanted.__name__}: docs/extending.md has an example.",
+    )
+
+
 def _file(kind: str, location: str) -> Path:
     """The file that a user named. Raises `UserError` where there is none."""
     path = Path(location)
@@ -192,18 +219,25 @@ def _file(kind: str, location: str) -> Path:
     return path
 
 
-def _load_file(kind: str, name: str) -> type[Any]:
-    """`path/to/file.py:Class`: code that the user named explicitly on the command line, or trusts."""
+def _load_file(kind: str, name: str, wanted: type) -> Any:
+    """`path/to/file.py:NAME`: code that the user named explicitly on the command line, or trusts."""
     location, _, attribute = name.rpartition(":")
     path = _file(kind, location)
     trust.check(location)
     module = _executed(path)
     if not hasattr(module, attribute):
-        raise unknown(f"class in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, type)])
+        what = "class" if wanted is type else wanted.__name__.lower()
+        raise unknown(f"{what} in {location}", attribute, [n for n, v in vars(module).items() if isinstance(v, wanted)])
     return getattr(module, attribute)
 
 
 _executed_files: dict[Path, tuple[str, ModuleType]] = {}
+_users_files: set[Path] = set()
+
+
+def is_users(file: str) -> bool:
+    """Return whether a source file is one that the user named as a part and that was run, or a helper of one."""
+    return bool(_users_files) and Path(file).resolve() in _users_files
 
 
 def _executed(path: Path) -> ModuleType:
@@ -213,8 +247,8 @@ def _executed(path: Path) -> ModuleType:
     before = _executed_files.get(path.resolve())
     if before is not None and before[0] == digest:
         return before[1]
-    if before is not None:
-        _forget(source.path for source in own)
+    _forget(own, edited=before is not None)
+    _users_files.update(source.path for source in own)
     spec = importlib.util.spec_from_file_location(_module_name(path), path)
     assert spec is not None
     assert spec.loader is not None
@@ -246,11 +280,26 @@ def _module_name(path: Path) -> str:
     return name
 
 
-def _forget(paths: Iterable[Path]) -> None:
-    """Let the modules of some files be imported again."""
-    files = set(paths)
+def _forget(own: Iterable[code_digest.Source], edited: bool) -> None:
+    """Let the helpers of a file be imported from where they lie: anew where the file or one of them was edited.
+
+    Files in two folders may each have a `helper` beside them; Python knows one module of a name.
+    """
+    homes = {name: source.path for source in own for name in _importable(source)}
+    files = set(homes.values())
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and Path(file).resolve() in files:
+        path = Path(file).resolve() if file else None
+        namesake = name in homes and path not in (None, homes[name]) and not code_digest.of_a_library(Path(str(file)))
+        if namesake or (edited and path in files):
             del sys.modules[name]
     importlib.invalidate_caches()
+
+
+def _importable(source: code_digest.Source) -> Iterator[str]:
+    """The names that a user's file can have as a module: `a/b.py` is `a.b`, or `b` where its folder is on the path."""
+    pieces = list(Path(source.name).with_suffix("").parts)
+    if pieces[-1] == "__init__":
+        pieces.pop()
+    for start in range(len(pieces)):
+        yield ".".join(pieces[start:])

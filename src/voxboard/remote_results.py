@@ -110,3 +110,8 @@ def _results(url: str, wanted: Results, *below: str) -> Path:
     if not any(path.is_file() for path in home.rglob("*") if not path.name.startswith(".")):
         raise UserError(f"There is nothing at {url} that voxboard reads.", "Check the URL.")
     return home
+
+
+def local(word: str) -> str:
+    """Return the word, or the local copy of a URL; of a folder of records with the raw outputs beside it."""
+    return str(results(word)) if is_url(word) else word

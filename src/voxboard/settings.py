@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from voxboard import limits
+from voxboard.errors import unknown
 from voxboard.limits import CountOrZero, NotNegative, Positive, Replicates, Seconds, Seed
 
 # Settings that no number depends on: they say where things are kept, and when.
@@ -98,3 +99,28 @@ def flags(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = 
 def words_for_paths(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with their paths as words, as part options and records hold them."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
+
+
+def filled(sections: Sequence[Any], values: Mapping[str, Any]) -> list[Any]:
+    """Return frozen dataclasses with the fields that `values` names. Raises `UserError` for one that none of them has.
+
+    A word for a path becomes a path, a list a tuple, as on a command line.
+    """
+    names = {f.name for section in sections for f in fields(section)}
+    for name in values:
+        if name not in names:
+            raise unknown("setting", name, names)
+    return [replace(section, **_of(section, values)) for section in sections]
+
+
+def _of(section: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    types = {f.name: str(f.type) for f in fields(section)}
+    return {name: _typed(types[name], value) for name, value in values.items() if name in types}
+
+
+def _typed(kind: str, value: Any) -> Any:
+    if isinstance(value, str) and "Path" in kind and "str" not in kind:
+        return Path(value)
+    if isinstance(value, list):
+        return tuple(_typed(kind, item) for item in value)
+    return value

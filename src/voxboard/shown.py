@@ -7,27 +7,10 @@ however wide its interval is; records, JSON and CSV keep full precision.
 from __future__ import annotations
 
 from voxboard.errors import printable
+from voxboard.records.metric import Metric
 from voxboard.records.result import Value
 
-# Metric id up to its "@" → decimals, of a fraction those of its percentage.
-DECIMALS = {
-    **dict.fromkeys(("eer", "far", "frr", "hter"), 2),
-    **dict.fromkeys(("min_dcf", "act_dcf", "cllr", "min_cllr"), 3),
-    **dict.fromkeys(("der", "jer", "miss", "false_alarm", "confusion", "der_one_speaker"), 2),
-    **dict.fromkeys(("wer", "cer", "substitutions", "insertions", "deletions"), 2),
-    **dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), 1),
-    **dict.fromkeys(("recall", "recall_at_k", "map", "map_at_k"), 1),
-    **dict.fromkeys(("rmse", "mae"), 2),
-    **dict.fromkeys(("pearson", "ccc"), 3),
-    "median_rank": 1,
-}
 _UNITS = {"fraction": " %", "cost": "", "correlation": "", "": ""}
-
-
-def decimals(metric: str, unit: str = "fraction") -> int:
-    """How many decimals a metric id has; of a metric that nobody knows two of a percentage, else three."""
-    name = metric.partition("@")[0].removesuffix("_rate")
-    return DECIMALS.get(name, 2 if unit == "fraction" else 3)
 
 
 def scale(unit: str) -> int:
@@ -63,12 +46,12 @@ def show_interval(value: Value, digits: int) -> str:
     return f"[{low}, {high}]"
 
 
-def as_text(metric: str, value: float, unit: str = "fraction") -> str:
+def as_text(metric: Metric, value: float) -> str:
     """A bare value as its metric is given: `4.09 %`, `0.214`, `3.14 dB`."""
-    return number(value * scale(unit), decimals(metric, unit)) + suffix(unit)
+    return number(value * scale(metric.unit), metric.digits) + suffix(metric.unit)
 
 
-def shown(metric: str, value: Value) -> str:
+def shown(metric: Metric, value: Value) -> str:
     """A number with its interval as `metric` is given: `4.09 % [3.51, 4.80]`; the reason where there is none."""
-    digits = decimals(metric, value.unit)
+    digits = metric.digits
     return f"{show(value, digits)} {show_interval(value, digits)}".strip() or printable(value.reason)

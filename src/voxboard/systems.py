@@ -16,47 +16,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from voxboard import part_text
+from voxboard import part_text, trust
 from voxboard.errors import UserError, unknown
+from voxboard.parts import Part
 
 KINDS = ("backbone", "pooler", "head")
 DEFAULT_HEAD = "aam"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of a system: a registered name and the options that differ from its defaults."""
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        name = part_text.quoted(self.name)
-        if not self.options:
-            return name
-        inside = ", ".join(f"{key}={value!r}" for key, value in sorted(self.options.items()))
-        return f"{name}({inside})"
-
-    @classmethod
-    def parse(cls, text: str) -> Part:
-        """Read `name` or `name(key=value, …)`; a value is a Python literal, or a text that needs no quotation marks."""
-        try:
-            name, inside = part_text.name_and_options(text)
-        except ValueError:
-            name, inside = "", None
-        if not name:
-            raise UserError(f"Cannot read {text!r} as a part of a system.", "Write name or name(key=value, …).")
-        return cls(name, _options(inside) if inside and inside.strip() else {})
-
-
-def _options(inside: str) -> dict[str, Any]:
-    try:
-        return part_text.options(inside)
-    except ValueError as error:
-        raise UserError(
-            f"Cannot read the options ({inside}).",
-            "Write them as (key=value, …); a text that holds commas or brackets stands in quotation marks.",
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -131,6 +96,8 @@ def parse(model: str) -> System:
     if len(words) == 1:
         name = Part.parse(words[0]).name
         _explain(name)
+        if is_whole(name):
+            return System(model, Part.parse(words[0]), Part("native"), Part(DEFAULT_HEAD), head_given=False)
         if registry("backbone").has_prefix(name) or ".py:" in name:
             raise UserError(f"{model} is a backbone without a pooler.", f"Write {model}+mean, say.")
         raise unknown("MODEL", model, [*named(), "backbone+pooler+head"])
@@ -142,8 +109,18 @@ def parse(model: str) -> System:
     return System(model, backbone, pooler, head, head_given=len(words) == len(KINDS))
 
 
+def is_whole(name: str) -> bool:
+    """Return whether a name is that of an encoder of utterances, which needs no pooler.
+
+    Of a user's file that must not run now it is not known, so not.
+    """
+    parts = registry("backbone")
+    known = name in parts.names() or parts.has_prefix(name) or (trust.MARK in name and not trust.is_inert())
+    return known and bool(getattr(parts.resolve(name)[0], "whole", False))
+
+
 def pieces(model: str) -> list[str]:
-    """Splits at the plus signs outside brackets and quotation marks."""
+    """Split at the plus signs outside brackets and quotation marks."""
     try:
         return [piece for piece in part_text.split(model, "+") if piece.strip()] or [model]
     except ValueError as error:
@@ -168,27 +145,8 @@ def _explain(name: str) -> None:
     raise UserError(f"{name} is a {'folder' if place.is_dir() else 'file'}, not the name of a system.", advice)
 
 
-def fitted(system: System, benchmark: Part) -> System:
-    """The system as the benchmark trains it: its head's label, where the words say nothing else."""
-    from voxboard import benchmarks
-
-    made = benchmarks.create(benchmark.name, **benchmark.options)
-    if system.head.name == DEFAULT_HEAD and not system.head_given:
-        system = replace(system, head=Part(made.default_head))
-    return system.with_options("head", {**wanted(system, benchmark), **system.head.options})
-
-
-def wanted(system: System, benchmark: Part) -> dict[str, Any]:
-    """The options that the benchmark needs of the system's head, of those that it has."""
-    from voxboard import benchmarks
-
-    made = benchmarks.create(benchmark.name, **benchmark.options)
-    known = registry("head").option_names(system.head.name)
-    return {key: value for key, value in made.head_options().items() if key in known}
-
-
 def check(system: System) -> System:
-    """Raises `UserError` when a part or one of its options does not exist."""
+    """Raise `UserError` when a part or one of its options does not exist."""
     for kind, part in system.parts():
         registry(kind).check(part.name, part.options)
     return system

@@ -18,6 +18,7 @@ from typing import Any
 
 from voxboard import code_digest
 from voxboard.errors import UserError, printable
+from voxboard.parts import Part
 from voxboard.storage import cache, config
 
 MARK = ".py:"  # what tells a file's class from a registered name
@@ -154,8 +155,6 @@ def locations(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
 
 
 def _locations(word: str) -> set[str]:
-    from voxboard.systems import Part
-
     if MARK not in word and "(" not in word:
         return set()
     try:

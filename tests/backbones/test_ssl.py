@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from voxboard import backbones
+from voxboard import backbones, weights
 from voxboard.backbones import ssl, ssl_checkpoints
 from voxboard.backbones.ssl_checkpoints import KNOWN
 from voxboard.errors import UserError
@@ -205,7 +205,7 @@ def test_without_a_name_server_the_hub_is_not_retried(monkeypatch: pytest.Monkey
 
     for variable in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(ssl_checkpoints.socket, "getaddrinfo", lost)
-    assert ssl_checkpoints.hub() == {"local_files_only": True}
+    monkeypatch.setattr(weights.socket, "getaddrinfo", lost)
+    assert weights.hub() == {"local_files_only": True}
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    assert ssl_checkpoints.hub() == {}
+    assert weights.hub() == {}

@@ -21,6 +21,7 @@ from voxboard.data.targets import learn
 from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
 from voxboard.metrics import classification
+from voxboard.records import Confusion
 from voxboard.settings import Evaluation
 
 GENDER = Attributes(Attributes.Config(label="gender"))
@@ -60,15 +61,15 @@ def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
     }
     assert {name: value.value for name, value in measured.values.items()} == pytest.approx(expected)
     assert all(value.clusters == 20 and value.low < value.value < value.high for value in measured.values.values())
-    groups = {portion.name: portion for portion in measured.portions}
+    groups = {group.name: group for group in measured.strata}
     assert set(groups) == {"gender=female", "gender=male"}
     women = np.array([cut.supervisions[0].gender == "female" for cut in outputs.items.cuts])
     recalled = classification.accuracy(truth[women], guess[women])
     assert groups["gender=female"].values["accuracy@top1"].value == pytest.approx(recalled)
     assert measured.confusion is not None
-    assert measured.confusion["classes"] == EMOTIONS
-    assert sum(map(sum, measured.confusion["counts"])) == 400
-    assert measured.confusion["counts"][0][2] == 0  # a mistake is always the next class
+    assert measured.confusion.classes == EMOTIONS
+    assert sum(map(sum, measured.confusion.counts)) == 400
+    assert measured.confusion.counts[0][2] == 0  # a mistake is always the next class
 
 
 def test_a_class_that_nothing_predicts_counts_as_missed() -> None:
@@ -76,15 +77,15 @@ def test_a_class_that_nothing_predicts_counts_as_missed() -> None:
     known = Predicted(outputs.items, Spent(), EMOTIONS[:2], outputs.scores[:, :2], "head")
     measured = GENDER.measure(known, None, seed=0, replicates=20)
     assert measured.confusion is not None
-    assert measured.confusion["classes"] == EMOTIONS
-    assert measured.confusion["counts"][2][2] == 0
+    assert measured.confusion.classes == EMOTIONS
+    assert measured.confusion.counts[2][2] == 0
 
 
 def test_small_groups_say_so() -> None:
-    portions = GENDER.measure(predicted(40), None, 0, 20).portions
-    assert not portions  # gender is what is predicted
+    groups = GENDER.measure(predicted(40), None, 0, 20).strata
+    assert not groups  # gender is what is predicted
     benchmark = Attributes(Attributes.Config(label="emotion"))
-    assert {portion.reason for portion in benchmark.measure(predicted(40), None, 0, 20).portions} == {
+    assert {group.reason for group in benchmark.measure(predicted(40), None, 0, 20).strata} == {
         "fewer than 30 utterances"
     }
 
@@ -160,4 +161,4 @@ def test_a_confusion_of_thousands_is_not_kept() -> None:
     many = np.arange(attributes.MOST_CLASSES + 1).astype(str)
     assert attributes.confusion(many, many, ()) is None
     few = attributes.confusion(many[:3], many[[0, 0, 2]], ("5",))
-    assert few == {"classes": ("0", "1", "2", "5"), "counts": ((1, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (0, 0, 0, 0))}
+    assert few == Confusion(("0", "1", "2", "5"), ((1, 0, 0, 0), (1, 0, 0, 0), (0, 0, 1, 0), (0, 0, 0, 0)))

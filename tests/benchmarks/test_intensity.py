@@ -90,7 +90,7 @@ def test_a_probe_answers_where_no_head_was_trained(corpus: Corpus) -> None:
     outputs = task.run(system, task.items(corpus, "test"), QUICK, learned, show_progress=False)
     assert outputs.by == "probe"
     values = task.measure(outputs, None, 0, 50).values
-    assert set(values) == set(task.metrics)
+    assert set(values) == set(task.parameters)
     assert values["rmse"].value == regression.rmse(outputs.truth, outputs.values)
     assert values["ccc"].value == regression.ccc(outputs.truth, outputs.values)
     assert values["rmse"].value < 3.0  # of levels that are 33 dB apart, read off log-mel bands

@@ -69,10 +69,10 @@ def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
 
 def test_groups_search_among_all_items() -> None:
     outputs = matched()
-    portions = Retrieval(Retrieval.Config()).measure(outputs, None, seed=0, replicates=20).portions
+    groups = Retrieval(Retrieval.Config()).measure(outputs, None, seed=0, replicates=20).strata
     women = np.array([cut.supervisions[0].gender == "female" for cut in outputs.items.cuts])
     right = [np.flatnonzero(row) for row in outputs.matches[women]]
-    found = {portion.name: portion.values for portion in portions}
+    found = {group.name: group.values for group in groups}
     assert set(found) == {"gender=female", "gender=male"}
     expected = retrieval.recall_at_k(outputs.similarities[women], right, 5)
     assert found["gender=female"]["recall@5,audio-to-text"].value == pytest.approx(expected)

@@ -26,7 +26,7 @@ def _trials(pairs: list[tuple[int, int]], size: int, **matches: Any) -> Trials:
 
 def test_a_group_holds_the_trials_both_of_whose_sides_belong() -> None:
     cuts = _cuts((3, "female", 23), (3, "female", "29"), (3, "male", 31), (3, None, None))
-    found = {portion.name: portion for portion in speaker_groups(_trials([(0, 1), (0, 2), (2, 3)], 4), cuts)}
+    found = {group.name: group for group in speaker_groups(_trials([(0, 1), (0, 2), (2, 3)], 4), cuts)}
     assert set(found) == {"gender=female", "gender=male", "age=20s", "age=30s"}
     assert found["gender=female"].inside.tolist() == found["age=20s"].inside.tolist() == [True, False, False]
     assert not found["gender=male"].inside.any()

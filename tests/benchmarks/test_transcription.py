@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from tests.decoding.test_ngram import ARPA
 from voxboard import benchmarks, heads, model, systems
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.benchmarks.transcription import Transcribed, Transcription
 from voxboard.benchmarks.utterances import Utterances, utterances
 from voxboard.cli.eval import main
@@ -114,7 +115,7 @@ def test_errors_are_counted_by_kind_over_the_corpus(network: Network, corpus: Co
         "deletions@basic": pytest.approx(2 / words),
         "cer@basic": pytest.approx((0 + 1 + 4 + 3 + 4 + 3) / (7 + 7 + 7 + 0 + 7 + 3)),
     }
-    assert set(found) == set(benchmark.metrics)
+    assert set(found) == set(benchmark.parameters)
     assert values["wer@basic"].clusters == 3
     assert benchmark.fix(outputs).error == pytest.approx(found[benchmark.main_metric])
 
@@ -177,7 +178,7 @@ def test_groups_of_enough_speakers_get_numbers(corpus: Corpus) -> None:
     texts = tuple("a b" if number % 2 else "a c" for number in range(70))
     benchmark = Transcription(Transcription.Config())
     measured = benchmark.measure(Transcribed(items, None, texts), None, 0, 50)  # type: ignore[arg-type]
-    found = {portion.name: portion.values["wer@basic"].value for portion in measured.portions}
+    found = {group.name: group.values["wer@basic"].value for group in measured.strata}
     assert found == {"gender=f": 0.5, "gender=m": 0.0}
 
 

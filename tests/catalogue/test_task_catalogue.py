@@ -6,7 +6,7 @@ import pytest
 
 from voxboard import benchmarks, catalogue
 from voxboard.catalogue import tasks
-from voxboard.catalogue.task_pages import page, pages
+from voxboard.catalogue.pages import task_page, task_pages
 
 AGAIN = f"run {catalogue.REGENERATE}"
 
@@ -20,7 +20,7 @@ def test_every_metric_of_a_task_is_explained(name: str) -> None:
     known = tasks.facts(name)
     assert known.metrics[0].id == known.main_metric
     for metric in known.metrics:
-        assert metric.meaning, f"{metric.id} has no sentence in board/names.py"
+        assert metric.meaning, f"{metric.id} has no sentence"
         assert metric.label != metric.id or "@" not in metric.id
 
 
@@ -31,7 +31,7 @@ def test_a_card_has_its_own_settings_and_metrics() -> None:
 
 
 def test_a_page_per_task_and_card() -> None:
-    written = pages()
+    written = task_pages()
     assert set(written) == {"benchmarks/index.md", *(f"benchmarks/{name}.md" for name in tasks.names())}
-    assert "`eer@interpolated`" in page(tasks.facts("verification"))
+    assert "`eer@interpolated`" in task_page(tasks.facts("verification"))
     assert "[AMI](AMI.md)" in written["benchmarks/index.md"]

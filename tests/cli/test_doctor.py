@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from voxboard.cli import main
+from voxboard.cli.doctor_installation import findings
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "examples" / "plugin"
@@ -24,7 +25,8 @@ BROKEN = '''
 from dataclasses import dataclass
 import torch
 from torch import nn
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.heads.base import Head
 from voxboard.poolers.base import Pooler
 
@@ -105,6 +107,32 @@ class Backwards(Unit):
         return scores if torch.is_grad_enabled() else -scores
 
 
+class Unnormalized(Unit):
+    """Scores of tokens that are no probabilities."""
+
+    reads, targets, label = "frames", "tokens", "text"
+
+    def loss(self, frames, labels):
+        known = (labels != -1).float()
+        return (self.predict(frames).mean((1, 2)) * known.mean(1)).sum()
+
+    def predict(self, frames):
+        return self.output(frames.states[:, 0])
+
+    def rows(self, frames):
+        return [row[:n] for row, n in zip(self.predict(frames), frames.lengths.tolist())]
+
+
+class TwoMinds(Unit):
+    """Predicts its task in two ways that are not the same."""
+
+    def predict(self, embeddings):
+        return self.output(embeddings)
+
+    def predict_tasks(self, embeddings):
+        return {"speaker": -self.predict(embeddings)}
+
+
 class Typo(Unit):
     """A mistake in the code."""
 
@@ -143,6 +171,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("head", "Unit", "gradients", "inputs of size 0", "Floor lengths"),
         ("head", "Backwards", "learning", "0% of the labels", "larger score"),
         ("head", "Backwards", "batch mates", "alone differs by", "statistics of batches"),
+        ("head", "Unnormalized", "protocols", "probabilities of rows miss 1 by", "log_softmax"),
+        ("head", "TwoMinds", "protocols", "main task's scores differ by", "the first task's"),
         ("head", "Typo", "shapes", "AttributeError.*outptu", r"broken.py, line \d+"),
     ],
 )
@@ -260,7 +290,9 @@ def test_the_example_plugin_installs_is_listed_and_keeps_all_contracts(tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     listed, installation, *parts = (json.loads(shown) for shown in done.stdout.split("===\n")[:-1])
     assert "circle" in listed["heads"]
-    assert {"backbone gammatone", "pooler top-share", "head circle"} <= {c["check"] for c in installation["checks"]}
+    assert {"backbone gammatone", "pooler top-share", "head circle", "corpus tones"} <= {
+        c["check"] for c in installation["checks"]
+    }
     assert [part["name"] for part in parts] == ["gammatone", "top-share", "circle"]
     exports = [check for part in parts for built in part["built"] for check in built["checks"]][-1]
     assert exports["check"] == "export"
@@ -271,9 +303,16 @@ def test_the_example_plugin_installs_is_listed_and_keeps_all_contracts(tmp_path:
 def test_the_doctor_of_the_extending_page_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = re.findall(r"```python\n(# loudness\.py\n.*?)```", text, re.DOTALL)
     (tmp_path / "loudness.py").write_text(code)
     first, *_ = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     assert main(shlex.split(first)[1:]) == 0
     (snippet,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
     exec(compile(snippet, "docs/extending.md", "exec"), {})
+
+
+def test_an_installation_without_the_voices_is_whole_and_says_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    finding = next(one for one in findings() if one.check == "espeak")
+    assert finding.passed is None
+    assert "voxboard[voices]" in finding.advice

@@ -16,11 +16,12 @@ import torch
 
 from voxboard import model, systems
 from voxboard.cli import main
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.embedding import export
 from voxboard.embedding.embed import embed as embed_cuts
-from voxboard.embedding.export_file import load
+from voxboard.embedding.export import load
 from voxboard.model import normalise
+from voxboard.preparation import prepare
 
 SYSTEM = "fbank+statistics"
 NAME = "fbank-statistics"

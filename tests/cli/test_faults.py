@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +78,33 @@ def test_the_traceback_is_shown_where_it_is_asked_for(
     printed = capsys.readouterr().err
     assert "Traceback" in printed
     assert "fault of voxboard" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("mine", "aid", "where", "says"),
+    [
+        ("import aid\naid.nothing\n", "", "mine.py", "no attribute 'nothing'"),
+        ("import aid\n", "\n1 / 0\n", "aid.py", "ZeroDivisionError: division by zero"),
+        ("import json\njson.loads('{')\n", "", "mine.py", "JSONDecodeError"),
+    ],
+)
+def test_a_fault_in_the_users_own_file_is_told_as_that(
+    mine: str,
+    aid: str,
+    where: str,
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in {"mine.py": mine, "aid.py": aid}.items():
+        (tmp_path / name).write_text(text)
+    assert main(["eval", "Voices", f"fbank+{tmp_path / 'mine.py'}:Mine"]) == 2
+    printed = capsys.readouterr().err
+    assert f"{tmp_path / where}, line 2, failed (" in printed
+    assert says in printed
+    assert "fault of voxboard" not in printed
 
 
 def _shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -12,16 +12,16 @@ from voxboard.cli import main
 from voxboard.grids import Grid, plan
 from voxboard.grids.job import carry_out
 from voxboard.grids.plan import How
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 
 OUT = Path("results/grids/tiny")
 
 
 def test_every_run_meets_every_test_set(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
-    place, how = Place(OUT), How("tiny", "cpu")
+    workspace, how = Workspace(OUT), How("tiny", "cpu")
     cells = [cell for cell in Grid.load("g.toml").cells() if cell.trained]
-    jobs = plan.jobs(plan.make(cells, place).cells, place, how)
-    assert all(result.well for job in jobs for result in carry_out(job, place, how))
+    jobs = plan.jobs(plan.make(cells, workspace).cells, workspace, how)
+    assert all(result.well for job in jobs for result in carry_out(job, workspace, how))
     runs = [path.name for path in sorted((OUT / "runs").iterdir())]
     words = ["grid", "cross", *runs, "--runs_dir", str(OUT / "runs"), "--device", "cpu", "--replicates", "20"]
     assert main([*words, "--on", "_", "c", "--json"]) == 0

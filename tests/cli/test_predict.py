@@ -14,8 +14,8 @@ from tests.contracts import small
 from voxboard import auden
 from voxboard.cli import main
 from voxboard.data import audio
+from voxboard.data.scan import cuts_of
 from voxboard.errors import UserError
-from voxboard.evaluation import predict
 
 MAPS = {
     "id": ["id1", "1001", "OAF"],
@@ -64,7 +64,7 @@ def test_the_voice_model_gives_labels_scores_and_probabilities(voice, files, cap
     assert "closed set" not in said.err
     weights = torch.load(voice / "pretrained.pt", weights_only=True)
     network = auden.open_voice(voice)
-    for row, cut in zip(rows, predict.cuts_of([Path(file) for file in files]), strict=True):
+    for row, cut in zip(rows, cuts_of([Path(file) for file in files]), strict=True):
         wave = torch.from_numpy(audio.load(cut))[None]
         with torch.inference_mode():
             embedding = network.encoder(wave, torch.tensor([wave.shape[1]]))[0]

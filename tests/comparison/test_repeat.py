@@ -12,7 +12,8 @@ import pytest
 from tests.records.record_samples import make_record
 from voxboard import records
 from voxboard.cli import main
-from voxboard.comparison.repeat import TOLERANCE, verify
+from voxboard.cli.rerun import verify
+from voxboard.comparison.repeat import TOLERANCE
 from voxboard.errors import UserError
 from voxboard.records import Record, Value
 

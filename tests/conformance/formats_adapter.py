@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from voxboard.imported import scores, texts
-from voxboard.imported.text_formats import Source, decide
+from voxboard.imported.text_formats import decide
+from voxboard.imported.text_source import Source
 from voxboard.metrics import diarization
 from voxboard.metrics import text as measures
 from voxboard.metrics.nist_text import Rules

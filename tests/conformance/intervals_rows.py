@@ -15,7 +15,7 @@ from voxboard.metrics.bounds import Rate, separated
 from voxboard.metrics.clusters import Clusters
 from voxboard.metrics.enough import FALSE_ALARMS, SPEAKERS
 from voxboard.metrics.exact import zero_error_bound
-from voxboard.shown import DECIMALS
+from voxboard.records.standard_metrics import FAMILIES
 
 TEXT = """
 95 % intervals by a bootstrap over clusters: whole speakers are drawn with replacement, both speakers of a trial count,
@@ -114,8 +114,8 @@ def _without_errors() -> str:
 def _decimals() -> str:
     """The table of decimals, by how many."""
     rows = ["| decimals | metrics |", "|---|---|"]
-    for digits in sorted(set(DECIMALS.values())):
-        names = ", ".join(f"`{name}`" for name, own in DECIMALS.items() if own == digits)
+    for digits in sorted({family.decimals for family in FAMILIES.values()}):
+        names = ", ".join(f"`{name}`" for name, family in FAMILIES.items() if family.decimals == digits)
         rows.append(f"| {digits} | {names} |")
     return "\n".join(rows)
 

@@ -36,6 +36,8 @@ ZIPFORMER: dict[str, Any] = {
     "pos_dim": 8,
 }
 
+RESNET = '{"channels": [8, 8, 16, 16], "block_sizes": [1, 1, 1, 1], "lin_neurons": 12}'
+
 BACKBONES: dict[str, dict[str, Any]] = {
     "zipformer": ZIPFORMER,
     "zipformer-large": ZIPFORMER,
@@ -44,6 +46,8 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "xvector": {"channels": 16, "frame_size": 24, "embedding": 12},
     "speechbrain-ecapa": {"channels": 16, "frame_size": 24, "scale": 4, "squeeze": 8, "bottleneck": 8, "embedding": 12},
     "speechbrain-xvector": {"channels": 16, "frame_size": 24, "embedding": 12},
+    "speechbrain-resnet": {"options": RESNET, "bins": 24},
+    "speechbrain": {"options": RESNET, "bins": 24},
     "vgg": {"channels": 16},
     "vgg3l": {"channels": 16},
     "resnet": {"channels": 32},

@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from voxboard.data import download
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.errors import UserError
+from voxboard.preparation import prepare
 
 
 class Server(BaseHTTPRequestHandler):

@@ -9,8 +9,9 @@ import pytest
 
 from voxboard.cli import main
 from voxboard.data.corpus import Corpus
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.errors import UserError
+from voxboard.preparation import prepare
 
 
 @pytest.fixture

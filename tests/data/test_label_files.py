@@ -8,8 +8,9 @@ import pytest
 
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.errors import UserError
+from voxboard.preparation import prepare
 
 
 def label_file(folder: Path, speak, text: str) -> Options:

@@ -12,8 +12,9 @@ from voxboard.data import batches
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
 from voxboard.data.mixture import mix
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.errors import UserError
+from voxboard.preparation import prepare
 
 
 @pytest.fixture

@@ -10,10 +10,12 @@ import pytest
 
 from voxboard import cli
 from voxboard.data import audio
+from voxboard.data.catalogue import CORPORA, find_corpus
 from voxboard.data.corpus import Corpus, attributes_of, speaker_of
-from voxboard.data.prepare import CORPORA, Options, find_corpus, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.data.splits import check_disjoint
 from voxboard.errors import BadAudio, UserError
+from voxboard.preparation import prepare
 from voxboard.trials import read, sidecar
 
 
@@ -212,7 +214,7 @@ def test_a_corpus_that_is_not_prepared_is_answered_with_the_command_that_does(fo
 def test_every_known_corpus_that_is_read_names_its_source_and_licence():
     for known in CORPORA.values():
         assert known.summary
-        assert not known.scan or (known.source.startswith("https://") and known.licence != "unknown")
+        assert known.make or (known.source.startswith("https://") and known.licence != "unknown")
 
 
 def test_the_command_prints_a_table_and_the_notes_apart(folder, corpora, capsys):

@@ -9,9 +9,10 @@ import pytest
 
 from tests.data.conftest import Speak
 from voxboard.data.corpus import Corpus, speakers_of
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.data.splits import check_disjoint
 from voxboard.errors import BadAudio, UserError
+from voxboard.preparation import prepare
 
 LINE = "SPEAKER {} 1 {} {} <NA> <NA> {} <NA> <NA>\n"
 

@@ -15,9 +15,9 @@ from lhotse import MonoCut
 
 from tests.cuts import noise_cuts
 from voxboard.data import tokens
-from voxboard.data.class_labels import MISSING
-from voxboard.data.labels import age_group, label_of, ordered
+from voxboard.data.labels import MISSING, age_group, label_of, ordered
 from voxboard.data.targets import Targets, learn, read_map
+from voxboard.data.vocabulary import BLANK, Vocabulary
 from voxboard.errors import UserError
 
 WAVE = np.zeros(10, dtype=np.float32)
@@ -35,7 +35,7 @@ def cuts(tmp_path: Path) -> list[MonoCut]:
     return found
 
 
-def characters(texts: Any) -> tokens.Vocabulary:
+def characters(texts: Any) -> Vocabulary:
     return tokens.make("characters", texts, "basic")
 
 
@@ -76,7 +76,7 @@ def test_every_kind_gives_what_its_loss_takes_and_survives_json(cuts: list[MonoC
         assert [int(row["gender"]) for row in rows] == [0, 1, MISSING, MISSING]
         assert [float(row["age"]) for row in rows[:3]] == [17, 39, 70.5]
         assert np.isnan(rows[3]["age"])
-        assert [row["text"].tolist() for row in rows] == [[2, 1, 3], [tokens.BLANK], [MISSING], [MISSING]]
+        assert [row["text"].tolist() for row in rows] == [[2, 1, 3], [BLANK], [MISSING], [MISSING]]
         assert [targets.known(cut) for cut in cuts] == [True, True, True, False]
 
 

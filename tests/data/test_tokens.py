@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxboard.data import tokens
-from voxboard.data.tokens import Vocabulary
+from voxboard.data.vocabulary import Vocabulary
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
 
@@ -109,7 +109,7 @@ def test_wav2vec2s_english_tokens_are_those_of_its_tokenizer(tmp_path: Path) -> 
 
 
 def test_a_normaliser_is_applied_and_kept() -> None:
-    vocabulary = tokens.characters(["Hello, World!"], normaliser="basic")
+    vocabulary = tokens.characters(["Hello, World!"], normalizer="basic")
     assert set(vocabulary.tokens) == set(" helowrd") | {""}
     assert tokens.from_dict(vocabulary.to_dict()).encode("HELLO?") == vocabulary.encode("hello")
 

@@ -10,8 +10,8 @@ from lhotse import MonoCut, Recording
 from scipy.signal import butter, sosfilt
 
 from voxboard import model, systems
-from voxboard.data.rttm import Turn
 from voxboard.diarization import Conversation
+from voxboard.metrics.rttm import Turn
 from voxboard.model import Encoder
 
 BANDS = {"ann": (100, 500), "béla": (800, 1600), "cem": (2200, 3600)}  # Hz

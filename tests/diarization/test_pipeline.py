@@ -12,10 +12,10 @@ from lhotse import MonoCut, Recording
 
 from tests.diarization.sources import conversation, cut, encoder
 from tests.diarization.test_vbx import speech
-from voxboard.data.rttm import read_rttm, read_uem, write_rttm
 from voxboard.diarization import Conversation, Diarization, Prepared, diarize, diarize_all, regions, tune
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics.diarization import der
+from voxboard.metrics.rttm import read_rttm, read_uem, write_rttm
 
 DEV = [("ann", 0.5, 4.0), ("béla", 4.0, 7.0), ("cem", 8.0, 11.0), ("ann", 11.0, 13.0), ("cem", 13.5, 15.0)]
 TEST = [("cem", 0.0, 3.0), ("ann", 3.2, 6.0), ("cem", 6.0, 8.5), ("béla", 9.0, 11.4), ("béla", 11.8, 12.0)]

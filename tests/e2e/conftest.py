@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
+from voxboard.preparation import prepare
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_all_tasks_take_the_runs_of_the_grid_and_say_what_is_skipped(
     grid: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (grid / "t.toml").write_text(TASKS)
-    words = ["demo", "--grid", "g.toml", "--device", "cpu", "--tasks", "all", "--task_grid", "t.toml"]
+    words = ["demo", "--grid", "g.toml", "--device", "cpu", "--jobs", "1", "--tasks", "all", "--task_grid", "t.toml"]
     assert main(words) == 0
     said = capsys.readouterr().err
     assert "Voices questions: skipped: the demo downloads nothing; name one with --lm" in said

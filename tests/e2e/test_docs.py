@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from tests.benchmarks.test_diarization_task import corpus_of, recording
+from tests.diarization.sources import conversation
+from tests.diarization.test_pipeline import TEST
 from voxboard.cli import COMMANDS, main
+from voxboard.data.corpus import Corpus
+from voxboard.data.labels import label_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,11 +27,69 @@ def _blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+def _extending(file: str) -> tuple[str, str]:
+    """The code of a file on the page about parts, and the commands that use it."""
+    (code,) = (block for block in _blocks("docs/extending.md", "python") if block.startswith(f"# {file}\n"))
+    (command,) = (block for block in _blocks("docs/extending.md", "sh") if file in block)
+    return code, command
+
+
 def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None:
-    (code,) = _blocks("docs/extending.md", "python")
+    code, command = _extending("loudness.py")
     (here / "loudness.py").write_text(code)
-    (command,) = _blocks("docs/extending.md", "sh")
     assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
+
+
+def test_the_task_of_the_extending_page_is_evaluated_and_shown(here: Path) -> None:
+    code, commands = _extending("duration.py")
+    (here / "duration.py").write_text(code)
+    for line in commands.splitlines():
+        more = ["--replicates", "50"] if line.startswith("voxboard eval") else []
+        assert main([*shlex.split(line)[1:], *more]) == 0, line
+    assert "Seconds off" in (here / "results" / "board" / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_the_head_of_the_extending_page_keeps_what_it_promises(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, command = _extending("two_labels.py")
+    (here / "two_labels.py").write_text(code)
+    assert main([*shlex.split(command)[1:], "--json"]) == 0
+    (built,) = json.loads(capsys.readouterr().out)["built"]
+    measured = {check["check"]: check["measured"] for check in built["checks"]}
+    assert measured["protocols"] == "PredictsTasks"
+
+
+def test_the_recipe_of_the_extending_page_is_prepared_and_evaluated(here: Path) -> None:
+    code, commands = _extending("reading.py")
+    (here / "reading.py").write_text(code)
+    noise = np.random.default_rng(0)
+    for speaker, session, take in itertools.product("abcdefgh", "12", "xy"):
+        path = here / "audio" / speaker / session / f"{take}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * noise.standard_normal(8000), 16_000)
+        path.with_suffix(".txt").write_text("a word")
+    prepare, evaluate = commands.splitlines()
+    assert main([*shlex.split(prepare)[1:], "--out", "READING"]) == 0
+    corpus = Corpus.open("READING")
+    cut = corpus.cuts("test")[0]
+    assert (label_of(cut, "text"), label_of(cut, "session")[2:]) in (("a word", "1"), ("a word", "2"))
+    assert (corpus.info.licence, corpus.info.source) == ("CC-BY-4.0", "https://example.org/reading")
+    assert main([*shlex.split(evaluate)[1:], "--replicates", "20"]) == 0
+
+
+def test_the_tracker_and_the_diarizer_of_the_extending_page_work(here: Path) -> None:
+    for name in ("lines.py", "loud.py"):
+        (here / name).write_text(_extending(name)[0])
+    words = "--nb_total_step 2 --nb_steps_eval 2 --batch_size 4 --skiptest --device cpu --trackers lines.py:Lines"
+    assert main(["train", "Voices", "fbank+statistics+softmax", *words.split()]) == 0
+    (file,) = here.glob("results/runs/*/lines.txt")
+    assert {line.split()[0] for line in file.read_text().splitlines()[1:]} == {"2", "in"}
+    conversation(here, "talk", TEST, 12.5)
+    corpus = corpus_of(here, test=[recording(here / "talk.wav", TEST)])
+    words = f"--diarizer loud.py:Loud(level=0.0001) --corpus {corpus.folder} --replicates 50"
+    assert main(["score", *words.split()]) == 0
+    (record,) = (json.loads(path.read_text()) for path in here.glob("results/records/**/*.json"))
+    assert record["system"]["name"] == "Loud"
+    assert record["values"]["der@collar=0.25"]["value"] < 1
 
 
 def test_the_python_of_the_measuring_page_runs_from_top_to_bottom(here: Path) -> None:

@@ -47,6 +47,17 @@ def _interrupted(number: int, words: list[str], at: int, group: bool) -> tuple[i
     return process.wait(timeout=120), "".join(lines)
 
 
+@pytest.fixture(scope="module")
+def whole(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the run that nothing interrupts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOXBOARD_CORPORA", str(corpora))
+        patch.chdir(tmp_path_factory.mktemp("whole"))
+        assert main([*WORDS, "--workers", "0", "--runs", "whole"]) == 0
+        (run,) = Path("whole").absolute().iterdir()
+        return run
+
+
 @pytest.mark.parametrize(
     ("number", "workers", "group"),
     [
@@ -57,7 +68,9 @@ def _interrupted(number: int, words: list[str], at: int, group: bool) -> tuple[i
     ],
     ids=["ctrl-c", "sigterm", "ctrl-c in a terminal", "sigterm to all"],
 )
-def test_what_a_signal_ends_goes_on_to_the_same_bits(number: int, workers: str, group: bool, here: Path) -> None:
+def test_what_a_signal_ends_goes_on_to_the_same_bits(
+    number: int, workers: str, group: bool, here: Path, whole: Path
+) -> None:
     code, said = _interrupted(number, [*WORDS, "--workers", workers, "--runs", "cut runs"], 13, group)
     assert code == 128 + number, said
     assert "Traceback" not in said
@@ -68,8 +81,6 @@ def test_what_a_signal_ends_goes_on_to_the_same_bits(number: int, workers: str, 
     assert f"up to step {last}" in sentence
     going_on = shlex.split(sentence.partition("Go on with: voxboard ")[2])
     assert main(going_on) == 0
-    assert main([*WORDS, "--workers", "0", "--runs", "whole"]) == 0
-    (whole,) = (here / "whole").iterdir()
     for which in ("last", "best"):
         assert checkpoint.same(run_folder.state_of(cut, which)[0], run_folder.state_of(whole, which)[0])
     assert (cut / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()

@@ -13,7 +13,7 @@ from voxboard import records
 from voxboard.benchmarks.conversations import recordings
 from voxboard.cli import main
 from voxboard.data.corpus import Corpus
-from voxboard.data.rttm import read_rttm, write_rttm
+from voxboard.metrics.rttm import read_rttm, write_rttm
 
 SMALL = ["--channels", "16", "--frame_size", "32", "--batch_size", "8", "--train_max_sec", "0.5", "--workers", "0"]
 TASK = ["--task", "diarization", "--device", "cpu", "--replicates", "50"]

@@ -14,7 +14,8 @@ from torch import nn
 
 from tests.cuts import noise_cuts
 from voxboard import model, systems
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.embedding.embed import compute, embed
 from voxboard.errors import BadAudio, UserError
 from voxboard.model import Encoder, normalise

@@ -13,8 +13,8 @@ import torch
 
 from tests.conftest import DATA
 from tests.parity.embedding_adapters import all_pairs
-from voxboard.embedding import export_file, export_folder
-from voxboard.embedding.export_file import Stored
+from voxboard.embedding import export, export_file, export_folder
+from voxboard.embedding.export_file import EmbeddingStore
 from voxboard.errors import UserError
 from voxboard.scoring.rows import unit
 
@@ -25,19 +25,19 @@ PARQUET = pytest.param(
 )
 
 
-def _stored(count: int = 7, size: int = 3) -> Stored:
+def _stored(count: int = 7, size: int = 3) -> EmbeddingStore:
     rows = unit(np.random.default_rng(0).standard_normal((count, size)).astype(np.float32))
     speakers = tuple(f"s{n % 3}" for n in range(count))
     metadata = {"digest": "abc", "sample_rate": 16000, "size": size, "average": "mean", "genders": {"s0": "female"}}
     stamps = tuple((100 + n, 1_700_000_000_000_000_000 + n) for n in range(count))
-    return Stored(tuple(f"ä/{n}" for n in range(count)), speakers, rows, metadata, stamps)
+    return EmbeddingStore(tuple(f"ä/{n}" for n in range(count)), speakers, rows, metadata, stamps)
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", PARQUET])
 def test_what_was_saved_is_loaded(suffix: str, tmp_path: Path) -> None:
     given, path = _stored(), tmp_path / f"e{suffix}"
     export_file.save(path, given)
-    found = export_file.load(path)
+    found = export.load(path)
     assert (found.ids, found.speakers, found.stamps) == (given.ids, given.speakers, given.stamps)
     assert found.metadata == given.metadata
     assert found.matrix.dtype == np.float32
@@ -102,11 +102,11 @@ def test_files_that_are_no_store_are_refused(tmp_path: Path) -> None:
     save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "weights.safetensors")
     for name in ("broken.safetensors", "weights.safetensors"):
         with pytest.raises(UserError, match=rf"{name} holds no embeddings"):
-            export_file.load(tmp_path / name)
+            export.load(tmp_path / name)
     for name, says in (("e.csv", "neither"), ("none.parquet", "no embeddings at"), (".", "no index")):
         (tmp_path / "e.csv").touch()
         with pytest.raises(UserError, match=says):
-            export_file.load(tmp_path / name)
+            export.load(tmp_path / name)
     with pytest.raises(UserError, match="neither"):
         export_file.save(tmp_path / "e.npz", _stored())
 
@@ -123,7 +123,7 @@ def test_an_index_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
     index = export_folder.Index({"size": 3}, {"a": {"file": "../../elsewhere", "speaker": "s", "audio": [1, 2]}})
     index.write(tmp_path / "m_embeddings.json")
     with pytest.raises(UserError, match="lies outside"):
-        export_file.load(tmp_path)
+        export.load(tmp_path)
 
 
 def test_a_tensor_file_holds_its_row_and_nothing_else(tmp_path: Path) -> None:

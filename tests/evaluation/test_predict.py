@@ -11,7 +11,7 @@ import torch
 from tests.cuts import noise_cuts
 from voxboard import model, systems
 from voxboard.data import audio, tokens
-from voxboard.data.class_labels import Classes
+from voxboard.data.labels import Classes
 from voxboard.data.targets import ClassTarget, Target, Targets, TokenTarget, ValueTarget
 from voxboard.errors import UserError
 from voxboard.evaluation import predict

@@ -19,14 +19,14 @@ from tests.grids.conftest import GRID, _speakers
 from tests.records.record_samples import make_record
 from voxboard import records
 from voxboard.backbones.ecapa import Ecapa
-from voxboard.board.facts import system_facts
+from voxboard.boards.facts import system_facts
 from voxboard.cli import main
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
 from voxboard.grids import Grid, estimate, plan, reproducible_board
 from voxboard.grids.job import carry_out
 from voxboard.grids.plan import How, Job
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.records import Candidate, Record, Search, Training
 from voxboard.records.codec import encode
 from voxboard.training import checkpoint, run_folder, search
@@ -48,16 +48,16 @@ def write(folder: Path, rates: tuple[float, ...], poolers: tuple[str, ...] = (AS
     (folder / "g.toml").write_text(text)
 
 
-def planned(place: Path = OUT) -> list[Job]:
-    found = plan.make(Grid.load("g.toml").cells(), Place(place))
-    return plan.jobs(found.having("missing", "failed"), Place(place), HOW)
+def planned(folder: Path = OUT) -> list[Job]:
+    found = plan.make(Grid.load("g.toml").cells(), Workspace(folder))
+    return plan.jobs(found.having("missing", "failed"), Workspace(folder), HOW)
 
 
-def done(place: Path = OUT) -> list[Record]:
+def done(folder: Path = OUT) -> list[Record]:
     """Carries out in this process what is missing. Returns all records."""
-    for job in planned(place):
-        carry_out(job, Place(place), HOW)
-    return records.load(place / "records")
+    for job in planned(folder):
+        carry_out(job, Workspace(folder), HOW)
+    return records.load(folder / "records")
 
 
 def tried(record: Record) -> Search:
@@ -67,8 +67,8 @@ def tried(record: Record) -> Search:
     return found
 
 
-def run_of(record: Record, place: Path = OUT) -> Path:
-    return place / "runs" / record.provenance.run
+def run_of(record: Record, folder: Path = OUT) -> Path:
+    return folder / "runs" / record.provenance.run
 
 
 def weights(run: Path) -> dict[str, Tensor]:
@@ -151,7 +151,7 @@ def test_the_lowest_validation_error_wins(
     grid: Path, tmp_path: Path, errors: list[float | None], chosen: float
 ) -> None:
     write(grid, RATES)
-    configs = plan.candidates(planned()[0].cells[0], Place(OUT), HOW)
+    configs = plan.candidates(planned()[0].cells[0], Workspace(OUT), HOW)
     reasons = {}
     for rate, error in zip(RATES, errors, strict=True):
         home = search.place(tmp_path, rate)
@@ -312,7 +312,7 @@ def test_plans_and_boards_say_what_is_tried(grid: Path, capsys: pytest.CaptureFi
     assert "max_lr one of 0.0001, 0.02, 0.3" in said
     assert f"{2 * STEPS} backbone forwards saved" in said
     (job,) = planned()
-    (result,) = carry_out(job, Place(OUT), HOW)
+    (result,) = carry_out(job, Workspace(OUT), HOW)
     (record,) = records.load(OUT / "records")
     chosen = tried(record).chosen
     assert f"max_lr {chosen:g} of 0.0001, 0.02, 0.3" in result.line

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.board.task_samples import attribute
+from tests.boards.task_samples import attribute
 from voxboard import records
-from voxboard.board import arrange, build
-from voxboard.board.tables import data
+from voxboard.boards import arrange, build
+from voxboard.boards.tables import data
 from voxboard.cli.nightly import compare
 from voxboard.grids.changes import changes
 from voxboard.grids.reproducible_board import digest
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.records import Filed, Record
 
 
@@ -62,23 +62,23 @@ def test_time_is_no_change() -> None:
 
 
 def test_the_second_of_two_nights_changes_no_byte(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+    workspace = Workspace(tmp_path)
 
     def night() -> dict[Path, bytes]:
-        build(place.records, place.board)
-        compare(place)
+        build(workspace.records, workspace.board)
+        compare(workspace)
         return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
-    records.save(attribute("one"), place.records / "a")
+    records.save(attribute("one"), workspace.records / "a")
     first = night()
-    assert "the first" in (place.board / "changes.md").read_text()
+    assert "the first" in (workspace.board / "changes.md").read_text()
     assert night() == first
-    records.save(attribute("two"), place.records / "b")
+    records.save(attribute("two"), workspace.records / "b")
     second = night()
-    assert "## New: 2" in (place.board / "changes.md").read_text()
+    assert "## New: 2" in (workspace.board / "changes.md").read_text()
     assert night() == second
     # Killed between the two files, a night makes the same comparison again.
-    (place.root / "last-night.json").write_bytes(first[place.root / "last-night.json"])
+    (workspace.root / "last-night.json").write_bytes(first[workspace.root / "last-night.json"])
     assert night() == second
 
 

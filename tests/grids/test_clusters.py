@@ -19,11 +19,11 @@ from tests.grids.test_grid_run import HOW, OUT, board, done, planned
 from voxboard.cli import main
 from voxboard.errors import UserError
 from voxboard.grids import scheduler, worker
-from voxboard.grids.engine import ATTEMPTS, Resources, Vanished, make, work_off
-from voxboard.grids.job import Result
+from voxboard.grids.engine import ATTEMPTS, Resources, Vanished, work_off
+from voxboard.grids.job import Result, go_on
 from voxboard.grids.plan import Job
 from voxboard.grids.slurm import Task
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 
 LONG = {"nb_total_step = 4": "nb_total_step = 200", "nb_steps_eval = 2": "nb_steps_eval = 20"}
 PATIENCE = 600.0  # seconds
@@ -80,55 +80,55 @@ def test_a_job_that_vanishes_is_tried_again_at_the_end_and_given_up_in_the_end(g
 
 
 def test_what_an_earlier_attempt_has_finished_is_not_done_again(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, job = Place(OUT), planned()[-1]
-    assert [result.well for result in job.go_on(job, place, HOW)] == [True, True]
+    workspace, job = Workspace(OUT), planned()[-1]
+    assert [result.well for result in go_on(job, workspace, HOW)] == [True, True]
     first, other = (named.id for named in job.cells)
     # The attempt was killed after it had staged both records and filed the first.
-    staged = place.staging / job.staging
+    staged = workspace.staging / job.staging
     staged.parent.mkdir(exist_ok=True)
-    (place.records / other).rename(staged)
+    (workspace.records / other).rename(staged)
     calls: list[Job] = []
-    monkeypatch.setattr(job, "carry_out", lambda job, place, how: calls.append(job) or [])
-    assert {result.cell for result in job.go_on(job, place, HOW)} == {first, other}
+    monkeypatch.setattr("voxboard.grids.job.carry_out", lambda job, workspace, how: calls.append(job) or [])
+    assert {result.cell for result in go_on(job, workspace, HOW)} == {first, other}
     assert calls == []
-    (place.records / other).rename(place.root / "away")
-    assert [result.cell for result in job.go_on(job, place, HOW)] == [first]
+    (workspace.records / other).rename(workspace.root / "away")
+    assert [result.cell for result in go_on(job, workspace, HOW)] == [first]
     assert [[named.id for named in left.cells] for left in calls] == [[other]]
 
 
 def test_an_order_counts_until_another_attempt_or_another_start(grid: Path) -> None:
-    place, (job, other, _) = Place(OUT), planned()
-    place.root.mkdir(parents=True)
-    orders = worker.Orders(place)
+    workspace, (job, other, _) = Workspace(OUT), planned()
+    workspace.root.mkdir(parents=True)
+    orders = worker.Orders(workspace)
     first, beside = orders.order(job, 1), orders.order(other, 1)
     assert first.wait == 0
-    assert first.counts(place)
+    assert first.counts(workspace)
     second = orders.order(job, 2)
     assert second.wait == worker.GRACE
-    assert (first.counts(place), second.counts(place), beside.counts(place)) == (False, True, True)
+    assert (first.counts(workspace), second.counts(workspace), beside.counts(workspace)) == (False, True, True)
     # That start is killed: the next one gives its workers time to see that they are not meant.
-    killed = worker.Orders(place).order(job, 1)
+    killed = worker.Orders(workspace).order(job, 1)
     assert 0 < killed.wait <= worker.GRACE
-    assert not second.counts(place)
-    assert not beside.counts(place)
-    last = worker.Orders(place)
+    assert not second.counts(workspace)
+    assert not beside.counts(workspace)
+    last = worker.Orders(workspace)
     last.close(well=True)
-    assert not killed.counts(place)
-    assert worker.Orders(place).order(job, 1).wait == 0
-    place.tell(worker.NAME, "{")
-    assert worker.Orders(place).order(job, 1).wait > 0
+    assert not killed.counts(workspace)
+    assert worker.Orders(workspace).order(job, 1).wait == 0
+    workspace.post(worker.NAME, "{")
+    assert worker.Orders(workspace).order(job, 1).wait > 0
 
 
 def test_a_machine_that_would_make_other_numbers_refuses(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, job = Place(OUT), planned()[0]
-    place.root.mkdir(parents=True)
-    orders = worker.Orders(place)
+    workspace, job = Workspace(OUT), planned()[0]
+    workspace.root.mkdir(parents=True)
+    orders = worker.Orders(workspace)
     worker._names.cache_clear()
     monkeypatch.setattr("voxboard.grids.identity.Names.code", lambda names, cell: "0" * 64)
     with pytest.raises(UserError, match="other code or another corpus"):
-        worker.work(job, place, HOW, orders.order(job, 1))
+        worker.work(job, workspace, HOW, orders.order(job, 1))
     with pytest.raises(UserError, match="does not see"):
-        worker.work(job, Place(grid / "elsewhere"), HOW, orders.order(job, 1))
+        worker.work(job, Workspace(grid / "elsewhere"), HOW, orders.order(job, 1))
     worker._names.cache_clear()
 
 
@@ -164,9 +164,9 @@ def test_slurm_is_asked_for_what_a_job_needs(grid: Path, monkeypatch: pytest.Mon
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(commands), prepend=os.pathsep)
     words = ("partition=gpu", "time=240", "exclusive")
-    job, place = planned()[0], Place(OUT)
-    place.root.mkdir(parents=True)
-    engine = make(Resources("slurm", 5, 1, 32, words), place, HOW, 0, print)
+    job, workspace = planned()[0], Workspace(OUT)
+    workspace.root.mkdir(parents=True)
+    engine = scheduler.engine_of(Resources("slurm", 5, 1, 32, words), workspace, HOW, 0, print)
     engine.submit(job, 1)
     asked = (grid / "asked").read_text().splitlines()
     for word in ("cpus-per-task=5", "gpus-per-node=1", "mem=32GB", "partition=gpu", "time=240", "exclusive"):
@@ -178,9 +178,9 @@ def test_slurm_is_asked_for_what_a_job_needs(grid: Path, monkeypatch: pytest.Mon
 
 def test_a_slurm_job_that_is_interrupted_goes_on_a_number_of_times(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit", reason="submitit is an extra")
-    place, job = Place(OUT), planned()[0]
-    place.root.mkdir(parents=True)
-    task = Task(job, place, HOW, worker.Orders(place).order(job, 1), left=1)
+    workspace, job = Workspace(OUT), planned()[0]
+    workspace.root.mkdir(parents=True)
+    task = Task(job, workspace, HOW, worker.Orders(workspace).order(job, 1), left=1)
     again = task.checkpoint()
     assert (again.function, again.function.left) == (task, 0)
     monkeypatch.setattr(os, "_exit", sys.exit)
@@ -261,9 +261,9 @@ def run(cluster: str, said: list[str]) -> bool:
     """Carries the grid out on a cluster; returns whether all cells are done."""
     from voxboard.grids import Grid
 
-    place = Place(OUT)
-    with place.locked():
-        plan = scheduler.run(Grid.load("g.toml").cells(), place, HOW, 0, said.append, resources=Resources(cluster))
+    workspace = Workspace(OUT)
+    with workspace.locked():
+        plan = scheduler.run(Grid.load("g.toml").cells(), workspace, HOW, 0, said.append, resources=Resources(cluster))
     return not plan.having("missing", "failed")
 
 
@@ -297,6 +297,7 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
+@pytest.mark.slow
 def test_cells_of_a_ray_node_that_dies_are_done_on_another(whole: Any, cluster: Any) -> None:
     def kill() -> bool:
         for node in cluster.worker_nodes:
@@ -315,6 +316,7 @@ def test_cells_of_a_ray_node_that_dies_are_done_on_another(whole: Any, cluster: 
     assert json.loads((OUT / worker.NAME).read_text())["ended_well"]
 
 
+@pytest.mark.slow
 def test_a_slurm_job_that_is_killed_is_submitted_again(whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     submitit = pytest.importorskip("submitit", reason="submitit is an extra")
     # It waits for file systems that are slow to show the result of a job.
@@ -329,6 +331,7 @@ def test_a_slurm_job_that_is_killed_is_submitted_again(whole: Any, monkeypatch: 
     assert str(log.name) in " ".join(said)
 
 
+@pytest.mark.slow
 def test_the_job_of_a_process_that_is_killed_is_done_by_another(whole: Any) -> None:
     said: list[str] = []
     thread = disturb(lambda: killed("multiprocessing.spawn", os.getpid()))

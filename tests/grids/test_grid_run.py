@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from voxboard.cli import main
 from voxboard.grids import Grid, plan, reproducible_board
 from voxboard.grids.job import carry_out, record_failure
 from voxboard.grids.plan import How, Job
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
+from voxboard.records import provenance
 
 OUT = Path("results/grids/tiny")
 HOW = How("tiny", "cpu")
@@ -43,14 +45,14 @@ def board() -> tuple[dict[str, str], dict[str, object]]:
 
 
 def planned(*states: str) -> list[Job]:
-    place = Place(OUT)
-    found = plan.make(Grid.load("g.toml").cells(), place)
-    return plan.jobs([cell for cell in found.cells if not states or found.state(cell) in states], place, HOW)
+    workspace = Workspace(OUT)
+    found = plan.make(Grid.load("g.toml").cells(), workspace)
+    return plan.jobs([cell for cell in found.cells if not states or found.state(cell) in states], workspace, HOW)
 
 
 def done(jobs: list[Job]) -> list[bool]:
     """Carries jobs out in this process; says which cells went well."""
-    return [result.well for job in jobs for result in carry_out(job, Place(OUT), HOW)]
+    return [result.well for job in jobs for result in carry_out(job, Workspace(OUT), HOW)]
 
 
 def test_a_killed_grid_goes_on_and_ends_with_the_board_of_one_that_was_not_killed(
@@ -63,13 +65,13 @@ def test_a_killed_grid_goes_on_and_ends_with_the_board_of_one_that_was_not_kille
     (again / "g.toml").write_text((grid / "g.toml").read_text())
     monkeypatch.chdir(again)
     process = start(again)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not list(OUT.glob("records/*/*/*.json")) and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with Place(OUT).locked():  # the workers have ended
-        Place(OUT).take_over()
+    with Workspace(OUT).locked():  # the workers have ended
+        Workspace(OUT).take_over()
         filed = len(list(OUT.glob("records/*/*/*.json")))
         assert 0 < filed < 4
         missing = planned("missing")
@@ -77,6 +79,20 @@ def test_a_killed_grid_goes_on_and_ends_with_the_board_of_one_that_was_not_kille
         assert all(done(missing))
     assert board() == whole
     assert os.listdir(OUT / "runs") == os.listdir(grid / OUT / "runs")
+
+
+def test_what_is_left_of_a_bank_gives_the_board_of_the_whole_bank(grid: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = planned()
+    assert all(done(jobs))
+    whole, before = board(), records.load(OUT / "records")
+    last = jobs[-1].cells[-1].id
+    shutil.rmtree(OUT / "records" / last)  # as if it had been killed between the tests of the two
+    monkeypatch.setattr(provenance, "git_facts", lambda root: ("another revision", True))
+    (left,) = planned("missing")
+    assert done([left]) == [True]
+    (again,) = records.load(OUT / "records" / last)
+    assert again.provenance.batching not in {record.provenance.batching for record in before if record.system.trained}
+    assert board() == whole
 
 
 def test_cells_on_one_frozen_backbone_are_a_bank_that_hears_a_batch_once(
@@ -138,9 +154,9 @@ def test_a_failing_cell_is_recorded_once_and_stops_no_other(grid: Path, capsys: 
 def test_a_success_takes_the_place_of_a_failure(grid: Path) -> None:
     (job, *_) = planned()
     (named,) = job.cells
-    place = Place(OUT)
-    record_failure(replace(named, id=f"{named.key}-00000000"), place, HOW, "no luck with older code")
-    record_failure(named, place, HOW, "no luck")
+    workspace = Workspace(OUT)
+    record_failure(replace(named, id=f"{named.key}-00000000"), workspace, HOW, "no luck with older code")
+    record_failure(named, workspace, HOW, "no luck")
     assert [record.reason for record in records.load(OUT / "records")] == ["no luck"]
     assert done([job]) == [True]
     assert [record.status for record in records.load(OUT / "records")] == ["ok"]
@@ -150,19 +166,19 @@ def test_what_an_interruption_left_in_staging_is_taken_over(grid: Path) -> None:
     (job, *_) = planned()
     (named,) = job.cells
     assert done([job]) == [True]
-    place = Place(OUT)
-    place.staging.mkdir(exist_ok=True)
-    (place.records / named.id).rename(place.staging / named.id)
-    assert place.record(named.id) is None
-    place.take_over()
-    assert place.record(named.id) is not None
-    assert not place.staging.exists()
+    workspace = Workspace(OUT)
+    workspace.staging.mkdir(exist_ok=True)
+    (workspace.records / named.id).rename(workspace.staging / named.id)
+    assert workspace.record(named.id) is None
+    workspace.take_over()
+    assert workspace.record(named.id) is not None
+    assert not workspace.staging.exists()
 
 
 def test_two_starts_exclude_each_other(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from voxboard.grids.workspace import Place\n"
-        f"with Place(Path({str(OUT)!r})).locked(): print('in', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from voxboard.grids.workspace import Workspace\n"
+        f"with Workspace(Path({str(OUT)!r})).locked(): print('in', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], cwd=grid, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
@@ -171,7 +187,7 @@ def test_two_starts_exclude_each_other(grid: Path, capsys: pytest.CaptureFixture
     assert "Another voxboard is at work" in capsys.readouterr().err
     other.kill()
     other.wait()
-    with Place(OUT).locked():
+    with Workspace(OUT).locked():
         pass
 
 

@@ -53,11 +53,11 @@ def recorded(folder: Path) -> set[str]:
 @pytest.mark.timeout(1800)
 def test_thirty_kills_lose_no_record_and_change_no_byte_of_the_board(grid: Path) -> None:
     text = (grid / "g.toml").read_text().replace("\n[training]", MORE)
-    places = [grid / name for name in ("undisturbed", "killed-1")]
-    for place in places:
-        place.mkdir()
-        (place / "g.toml").write_text(text)
-    undisturbed, place = places
+    folders = [grid / name for name in ("undisturbed", "killed-1")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "g.toml").write_text(text)
+    undisturbed, folder = folders
     assert started(undisturbed).wait(LIMIT) == 0
     whole = board(undisturbed)
     assert len(recorded(undisturbed)) == 12
@@ -65,16 +65,16 @@ def test_thirty_kills_lose_no_record_and_change_no_byte_of_the_board(grid: Path)
     moments = random.Random(20261130)
     kills, before = 0, set[str]()
     while kills < KILLS:
-        if killed(started(place), moments.uniform(0.0, LONGEST), moments.random() < 0.7):
+        if killed(started(folder), moments.uniform(0.0, LONGEST), moments.random() < 0.7):
             kills += 1
-            assert before <= recorded(place), "a record was lost"
-            before = recorded(place)
+            assert before <= recorded(folder), "a record was lost"
+            before = recorded(folder)
         else:  # it was done before the kill: once more from the start
-            assert board(place) == whole
-            place, before = grid / f"killed-{kills + 1}", set()
-            place.mkdir()
-            (place / "g.toml").write_text(text)
-    assert started(place).wait(LIMIT) == 0
-    assert before <= recorded(place)
-    assert board(place) == whole
-    assert not list(place.rglob("*.tmp"))
+            assert board(folder) == whole
+            folder, before = grid / f"killed-{kills + 1}", set()
+            folder.mkdir()
+            (folder / "g.toml").write_text(text)
+    assert started(folder).wait(LIMIT) == 0
+    assert before <= recorded(folder)
+    assert board(folder) == whole
+    assert not list(folder.rglob("*.tmp"))

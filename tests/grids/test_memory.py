@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from voxboard.grids.estimate import activations, job_bytes
 from voxboard.grids.identity import Named
-from voxboard.grids.memory_limits import activations, job_bytes
 from voxboard.grids.plan import Job
 from voxboard.grids.spec import Cell
-from voxboard.systems import Part, parse
+from voxboard.parts import Part
+from voxboard.systems import parse
 
 POOLERS = ("mean", "statistics", "asp", "mha", "double-mha", "unipool")
 # Multiply-adds of 3 s and bytes of a crop's activations, of whole processes on a CPU: training, and on frozen weights.

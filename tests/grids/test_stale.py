@@ -16,7 +16,7 @@ from voxboard.code_digest import module_file
 from voxboard.grids import Grid, plan
 from voxboard.grids.job import carry_out
 from voxboard.grids.plan import How
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.training.trainee import Trainee
 
 OUT = Path("results/grids/tiny")
@@ -46,8 +46,10 @@ def work(grid: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def carried() -> tuple[int, int]:
         done.steps.clear()
-        cells = plan.make(Grid.load("g.toml").cells(), Place(OUT)).having("missing")
-        results = [result for job in plan.jobs(cells, Place(OUT), HOW) for result in carry_out(job, Place(OUT), HOW)]
+        cells = plan.make(Grid.load("g.toml").cells(), Workspace(OUT)).having("missing")
+        results = [
+            result for job in plan.jobs(cells, Workspace(OUT), HOW) for result in carry_out(job, Workspace(OUT), HOW)
+        ]
         assert all(result.well for result in results)
         return len(cells), len(done.steps)
 
@@ -140,12 +142,12 @@ def test_what_was_killed_before_it_was_measured_is_measured_later(
     def killed(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    cells = plan.make(Grid.load("g.toml").cells(), Place(OUT)).having("missing")
-    bank = plan.jobs([cell for cell in cells if cell.cell.trained], Place(OUT), HOW)[0]
+    cells = plan.make(Grid.load("g.toml").cells(), Workspace(OUT)).having("missing")
+    bank = plan.jobs([cell for cell in cells if cell.cell.trained], Workspace(OUT), HOW)[0]
     with monkeypatch.context() as patch:
         patch.setattr(run.evaluate, "evaluate", killed)
         with pytest.raises(KeyboardInterrupt):
-            carry_out(bank, Place(OUT), HOW)
+            carry_out(bank, Workspace(OUT), HOW)
     assert list(OUT.rglob(".adopted"))
     assert work() == (4, 0)
 

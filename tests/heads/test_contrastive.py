@@ -29,7 +29,7 @@ def batch(count: int) -> tuple[Tensor, Tensor]:
 
 
 def similarities(head: Contrastive, embeddings: Tensor, vectors: Tensor) -> list[list[float]]:
-    audio, text = head.predict(embeddings), head.project(vectors)
+    audio, text = head.predict(embeddings), head.project_texts(vectors)
     return [[float((one @ other).detach()) * math.exp(head.log_scale.item()) for other in text] for one in audio]
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from voxboard import heads
-from voxboard.backbones.base import Frames
-from voxboard.data.tokens import BLANK
+from voxboard.backbones.frames import Frames
+from voxboard.data.vocabulary import BLANK
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
 from voxboard.heads.ctc import CTC, BidirectionalLSTM

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from voxboard import heads
-from voxboard.data.class_labels import Classes
+from voxboard.data.labels import Classes
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
 from voxboard.heads.multitask import MultiTask

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.language_models import chat_model
 from voxboard import heads
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.errors import UserError
 from voxboard.heads import chat_model as chat
 from voxboard.heads.base import MISSING

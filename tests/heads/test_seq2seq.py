@@ -15,7 +15,7 @@ from transformers import WhisperTokenizer as Tokenizer
 
 from tests.cuts import noise_cuts
 from voxboard import heads, model, systems
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.cli.eval import main
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from voxboard import backbones, heads
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
 from voxboard.reference_weights import load_reference

@@ -9,7 +9,7 @@ import pytest
 from voxboard.errors import UserError
 from voxboard.imported import texts
 from voxboard.imported.nist import ctm, stm
-from voxboard.imported.text_formats import Source
+from voxboard.imported.text_source import Source
 
 STM = ";; a note\nf A ann 0 2 a b\nf A bob 2 4 <o,f0> c d\n"
 

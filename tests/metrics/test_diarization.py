@@ -18,8 +18,8 @@ from simpleder import DER, JER
 from simpleder.jer import corpus_jer
 
 from tests.metrics.diarized import Corpus, Turns, annotation, perturbed
-from voxboard.data.rttm import read_rttm, write_rttm, write_uem
 from voxboard.metrics.diarization import Errors, Region, der, jer, score
+from voxboard.metrics.rttm import read_rttm, write_rttm, write_uem
 
 REFERENCE: Turns = [("A", 0.0, 5.0), ("B", 5.0, 9.0), ("A", 10.0, 12.0)]
 HYPOTHESIS: Turns = [("1", 0.0, 5.5), ("2", 5.5, 9.0), ("1", 10.0, 11.5)]

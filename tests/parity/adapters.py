@@ -29,8 +29,8 @@ from tests.parity import (
 )
 from tests.parity.reference_fixture import Fixture, number
 from voxboard import backbones, heads, poolers
-from voxboard.backbones.base import Frames, FramesSpec, valid
 from voxboard.backbones.features import LogMel, normalise
+from voxboard.backbones.frames import Frames, FramesSpec, valid
 from voxboard.metrics import reference, retrieval
 from voxboard.reference_weights import load_reference
 

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from tests.parity import zipformer_adapters
 from tests.parity.reference_fixture import Fixture, number
 from voxboard import backbones, heads
-from voxboard.backbones.base import valid
+from voxboard.backbones.frames import valid
 from voxboard.backbones.zipformer import Zipformer
 from voxboard.backbones.zipformer_checkpoints import sizes
-from voxboard.data.class_labels import Classes
+from voxboard.data.labels import Classes
 from voxboard.data.targets import AUDEN
 from voxboard.heads import losses
 from voxboard.heads.base import MISSING

@@ -12,7 +12,7 @@ import torch
 
 from tests.parity.reference_fixture import Fixture
 from voxboard import backbones, heads
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.benchmarks.intensity_baseline import features
 from voxboard.data import loudness
 from voxboard.heads.base import MISSING

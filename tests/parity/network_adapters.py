@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from tests.parity.reference_fixture import Fixture
 from voxboard import backbones, heads
-from voxboard.backbones.base import valid
 from voxboard.backbones.features import HOP, normalise
+from voxboard.backbones.frames import valid
 from voxboard.backbones.xvector import SHRINKS
 from voxboard.poolers.base import concatenated, masked_mean, masked_std
 from voxboard.reference_weights import load_reference

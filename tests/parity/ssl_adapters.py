@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from tests.parity.reference_fixture import Fixture
 from voxboard import backbones, heads, poolers
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.backbones.ssl import frame_counts
 from voxboard.backbones.ssl_pairs import PairScore
 from voxboard.reference_weights import load_reference

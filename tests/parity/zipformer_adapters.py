@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.parity.reference_fixture import Fixture
-from voxboard.backbones.base import padding, valid
+from voxboard.backbones.base import padding
+from voxboard.backbones.frames import valid
 from voxboard.backbones.zipformer import Zipformer
 from voxboard.backbones.zipformer_checkpoints import sizes
 from voxboard.backbones.zipformer_fbank import AudenFbank

@@ -25,7 +25,8 @@ from tests.cuts import noise_cuts
 from tests.perf.measure import interleaved
 from tests.perf.scale_costs import CROP, MEASURED, PAGE, TABLES, filled
 from voxboard import backbones, catalogue, heads, poolers
-from voxboard.backbones.base import Backbone, Frames
+from voxboard.backbones.base import Backbone
+from voxboard.backbones.frames import Frames
 from voxboard.data import targets, tokens
 from voxboard.data.batches import Crops, batches, shuffled
 

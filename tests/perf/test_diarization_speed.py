@@ -11,8 +11,8 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from tests.metrics.diarized import Corpus, annotation, perturbed
 from tests.perf.measure import interleaved, report
-from voxboard.data.rttm import read_rttm
 from voxboard.metrics.diarization import der, jer
+from voxboard.metrics.rttm import read_rttm
 
 pytestmark = pytest.mark.perf
 ROUNDS = 5

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.peers import ECAPA_TDNN
 from tests.perf.measure import interleaved, report
 from voxboard import backbones, poolers
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 
 pytestmark = pytest.mark.perf
 

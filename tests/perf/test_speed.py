@@ -18,9 +18,10 @@ from voxboard import model, systems
 from voxboard.data import audio
 from voxboard.data.batches import Crops, batches, shuffled
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.embedding.embed import embed
 from voxboard.model import Encoder, normalise
+from voxboard.preparation import prepare
 
 pytestmark = pytest.mark.perf
 ROUNDS = 3

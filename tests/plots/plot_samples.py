@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.records.record_samples import DCF, EER, make_record
 from voxboard.metrics.curves import curves
-from voxboard.records import Benchmark, Curves, Gap, Record, Stratum, Value
+from voxboard.records import Benchmark, Curves, Gap, Group, Record, Value
 
 GROUPS = {
     "gender": ("female", "male"),
@@ -48,10 +48,10 @@ def grouped(name: str = "ecapa-tdnn+statistics+aam", distance: float = 3.0, **ch
         for group, factor in zip(names, factors, strict=True):
             if factor is None:
                 few = "too small: 12 targets, a number needs 30"
-                strata.append(Stratum(f"{label}={group}", 24, 12, reason=few, label=label))
+                strata.append(Group(f"{label}={group}", 24, 12, reason=few, label=label))
                 continue
             value = Value(eer * factor, low=eer * factor * 0.7, high=eer * factor * 1.35, **interval)
-            part = Stratum(f"{label}={group}", 1200, 600, {EER: value}, label=label)
+            part = Group(f"{label}={group}", 1200, 600, {EER: value}, label=label)
             strata.append(part)
         known = [factor for factor in factors if factor]
         worst, best = names[known.index(max(known))], names[known.index(min(known))]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.board.task_samples import attribute, level
+from tests.boards.task_samples import attribute, level
 from voxboard.cli.plot import PlotArgs, run
 from voxboard.errors import UserError
 from voxboard.plots import confusion, save

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from voxboard import poolers
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 
 SIZE = 12
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from voxboard import poolers
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.errors import UserError
 
 SPEC = FramesSpec(4, 6, input_layer=True)

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from voxboard import poolers, systems
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 
 SPEC = FramesSpec(3, 8, input_layer=True, native=("statistics", {"project": 5}))
 

@@ -9,7 +9,7 @@ import torch
 
 from tests.contracts import small
 from voxboard import poolers
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.errors import UserError
 from voxboard.reference_weights import load_reference
 

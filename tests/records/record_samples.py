@@ -14,13 +14,14 @@ from voxboard.records import (
     Crop,
     Curves,
     Gap,
+    Group,
     Items,
+    Metric,
     Part,
     Protocol,
     Provenance,
     Record,
     Scoring,
-    Stratum,
     System,
     Training,
     Value,
@@ -62,8 +63,8 @@ def make_record(name: str = "ecapa-tdnn+statistics+aam", eer: float = 0.064, **c
             FAR: Value(None, reason="no validation list"),
         },
         strata=(
-            Stratum("GENDER_MATCH=1", 4500, 3000, {EER: Value(min(1.0, eer * 1.3))}),
-            Stratum("GENDER_MATCH=0", 1500, 0, reason="no target trials"),
+            Group("GENDER_MATCH=1", 4500, 3000, {EER: Value(min(1.0, eer * 1.3))}),
+            Group("GENDER_MATCH=0", 1500, 0, reason="no target trials"),
         ),
         cost=Cost(parameters=5_400_000, embeddings_per_second=41.2, real_time_factor=0.0123),
     )
@@ -118,6 +119,9 @@ def _curves(draw: st.DrawFn) -> Curves:
     return Curves(columns[0], columns[1], tuple(edges), columns[2], columns[3])
 
 
+_digits = st.none() | st.integers(0, 12)
+
+
 @st.composite
 def _confusions(draw: st.DrawFn) -> Confusion:
     """A square table of counts."""
@@ -133,7 +137,7 @@ def any_record(draw: st.DrawFn) -> Record:
     part = st.none() | st.builds(Part, _names, _options)
     measured = {metric: draw(_values()) for metric in metrics}
     training = st.none() | st.builds(Training, _names, _words, _words, _counts, _options, _options)
-    strata = st.builds(Stratum, _names, st.integers(0, 10**6), _counts, st.just(measured), _words, _words)
+    strata = st.builds(Group, _names, st.integers(0, 10**6), _counts, st.just(measured), _words, _words)
     gaps = st.builds(Gap, _names, st.sampled_from(list(metrics)), _names, _names, _values())
     return Record(
         draw(st.builds(System, _names, _names, part, part, part, training, st.booleans())),
@@ -153,4 +157,5 @@ def any_record(draw: st.DrawFn) -> Record:
         draw(st.none() | _confusions()),
         draw(st.builds(Cost, parameters=_counts, wall_seconds=st.none() | _numbers.map(abs))),
         draw(st.sampled_from(["ok", "imported"])),
+        metrics=tuple(Metric(name, draw(_words), draw(_words), decimals=draw(_digits)) for name in metrics),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from voxboard.board.facts import system_facts
+from voxboard.boards.facts import system_facts
 from voxboard.records import Part, System, Training
 
 CARD = "see the checkpoint's card"

@@ -22,11 +22,12 @@ from voxboard.cli import main
 from voxboard.data import audio, download, unpack
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.mixture import mix
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.data.scan import Utterance, find_audio, to_cuts
 from voxboard.embedding.export_folder import read_index
 from voxboard.errors import BadAudio, UserError
 from voxboard.files import write_text
+from voxboard.preparation import prepare
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ import pytest
 from tests.plots.plot_samples import grouped
 from tests.records.record_samples import make_record
 from tests.security.conftest import Arena
-from voxboard.board.tables import harmless
+from voxboard.boards.tables import harmless
 from voxboard.cli import main
 from voxboard.cli.log import to_stderr
 from voxboard.errors import printable

@@ -14,12 +14,13 @@ from lhotse import MonoCut
 
 from tests.cuts import noise_cuts
 from voxboard import model
-from voxboard.benchmarks.base import Benchmark, Better
+from voxboard.benchmarks.base import Benchmark
 from voxboard.cli.train import read
 from voxboard.data import targets
 from voxboard.devices import fabric
 from voxboard.errors import UserError
 from voxboard.model import Network
+from voxboard.records import Metric
 from voxboard.training import averaging, checkpoint, run_folder
 from voxboard.training.loop import Loop
 from voxboard.training.trainee import Trainee
@@ -34,10 +35,7 @@ class Flat(Benchmark):
     """Validation finds the same error every time."""
 
     task = "nothing"
-    main_metric = "error"
-
-    def unit(self, metric: str) -> tuple[str, Better]:
-        return "fraction", "lower"
+    metrics = (Metric("error"),)
 
     def run(self, *_: Any, **__: Any) -> Any:
         return None

@@ -10,7 +10,7 @@ import pytest
 from voxboard import text_files
 from voxboard.errors import UserError
 from voxboard.trials import Trials, columns, read
-from voxboard.trials.table import format_of
+from voxboard.trials.list_file import format_of
 
 LIST = Trials.of([1, 0], ["a", "a"], ["b", "c"])
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from voxboard.errors import UserError
 from voxboard.trials import Trials, read, write
-from voxboard.trials.table import format_of
+from voxboard.trials.list_file import format_of
 
 NAMES = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=8)
 FREE_NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=8)

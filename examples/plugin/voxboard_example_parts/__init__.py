@@ -1,1 +1,1 @@
-"""A backbone, a pooler and a head for voxboard."""
+"""A part of every kind for voxboard."""

@@ -1,10 +1,15 @@
-"""Measures every part and writes `parts.json` and `docs/parts`: `python -m voxboard.catalogue`, in the source tree."""
+"""Measures parts and writes `parts.json` and `docs/parts`: `python -m voxboard.catalogue`, in the source tree.
+
+With names, `python -m voxboard.catalogue speechbrain-resnet`, only those backbones are measured.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from voxboard import catalogue
 from voxboard.catalogue import measure
@@ -15,18 +20,28 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def main() -> int:
-    """Writes both; returns 2 outside the source tree."""
+    """Write both; returns 2 outside the source tree."""
     if not DOCS.is_dir():
         print(f"There is no folder {DOCS}. Run it in the source tree.", file=sys.stderr)
         return 2
-    DATA.write_text(json.dumps(measure.everything(), indent=1) + "\n", encoding="utf-8")
+    DATA.write_text(json.dumps(_measured(sys.argv[1:]), indent=1) + "\n", encoding="utf-8")
     catalogue.measured.cache_clear()
     print(f"{write_pages()} pages in {DOCS / 'parts'}")
     return 0
 
 
+def _measured(names: Sequence[str]) -> dict[str, Any]:
+    """Return every part's sizes, in the order of the catalogues; of all but the named backbones those of before."""
+    if not names:
+        return measure.everything()
+    sizes: dict[str, Any] = json.loads(DATA.read_text(encoding="utf-8"))
+    before = {**sizes["backbone"], **{name: measure.backbone(name) for name in names}}
+    sizes["backbone"] = {name: before[name] for name in measure.catalogued("backbone") if name in before}
+    return sizes
+
+
 def write_pages() -> int:
-    """Writes `docs/parts` from `parts.json`, removes pages of what is gone, and returns how many pages there are."""
+    """Write `docs/parts` from `parts.json`, remove pages of what is gone, and return how many pages there are."""
     written = {DOCS / "parts" / path: text for path, text in pages().items()}
     for old in (DOCS / "parts").rglob("*.md"):
         if old not in written:

@@ -16,7 +16,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from voxboard import backbones, heads, poolers, systems
-from voxboard.backbones.base import Backbone, BackboneSpec, Frames, FramesSpec
+from voxboard.backbones.base import Backbone, BackboneSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 
 SECONDS = 3
 FRAMES, STEPS = FramesSpec(13, 768, input_layer=True), 149  # what a base transformer makes of 3 s
@@ -107,12 +108,12 @@ def _run(name: str, options: Mapping[str, Any]) -> tuple[BackboneSpec, int, int]
     cls, _ = backbones.REGISTRY.resolve(name)
     known = {item.name for item in fields(cls.Config)}
     if not {"cfg", "layers"} <= known:
-        built = backbones.create(name, **options).eval()
+        built = backbones.framed(name, **options).eval()
         return built.spec, *_heard(built)
     with torch.device("meta"):
-        spec = backbones.create(name, **options).spec
+        spec = backbones.framed(name, **options).spec
     small = {key: value for key, value in options.items() if key != "depth"}
-    (one, steps), (two, _) = (_heard(backbones.create(name, **{**small, "layers": n}).eval()) for n in (1, 2))
+    (one, steps), (two, _) = (_heard(backbones.framed(name, **{**small, "layers": n}).eval()) for n in (1, 2))
     return spec, one + (spec.frames.layers - 2) * (two - one), steps
 
 

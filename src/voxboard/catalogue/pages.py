@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from voxboard.catalogue import KINDS, REGENERATE, UNKNOWN, Facts, Line, facts, line
+from voxboard import benchmarks
+from voxboard.catalogue import KINDS, REGENERATE, UNKNOWN, Facts, Line, facts, line, tasks
 from voxboard.catalogue.measure import catalogued
-from voxboard.catalogue.render import GIVEN, billions, columns, rows, shortened
-from voxboard.cli import COMMANDS
+from voxboard.catalogue.render import GIVEN, METRICS, billions, columns, metric_rows, rows, shortened, task_rows
+from voxboard.catalogue.tasks import TaskFacts, TaskLine
 from voxboard.systems import named
 
 WHAT = {
@@ -18,19 +19,28 @@ COUNTED = (
     "Multiply-adds are those of matrix products, convolutions and attention; Fourier transforms, recurrent layers, "
     "norms, activations and other element-wise work are not counted."
 )
+TASKS_AND_CARDS = (
+    "A task says what is measured, by which metrics, and what training and validation have to do with it. "
+    "A card is a task on a corpus, with its settings: what `voxboard train` and `eval` take as DATA."
+)
 GENERATED = f"<!-- Written by `{REGENERATE}`. -->"
 
 
 def pages() -> dict[str, str]:
     """Path below docs/parts → Markdown."""
-    from voxboard.catalogue import task_pages
-
-    found = {}
+    written = {}
     for kind in KINDS:
         known = list(named()) if kind == "system" else catalogued(kind)
-        found[f"{kind}s/index.md"] = index(kind, [line(kind, name) for name in known])
-        found |= {f"{kind}s/{name}.md": page(facts(kind, name)) for name in known}
-    return found | task_pages.pages()
+        written[f"{kind}s/index.md"] = index(kind, [line(kind, name) for name in known])
+        written |= {f"{kind}s/{name}.md": page(facts(kind, name)) for name in known}
+    return written | task_pages()
+
+
+def task_pages() -> dict[str, str]:
+    """Path below docs/parts → Markdown, of tasks and cards."""
+    known = [*(name for name in benchmarks.names() if benchmarks.REGISTRY.entry(name)), *benchmarks.cards()]
+    written = {f"benchmarks/{name}.md": task_page(tasks.facts(name)) for name in known}
+    return {"benchmarks/index.md": task_index([tasks.line(name) for name in known])} | written
 
 
 def index(kind: str, lines: list[Line]) -> str:
@@ -64,16 +74,52 @@ def page(known: Facts) -> str:
 
 
 def _commands(known: Facts) -> list[str]:
-    found = [f"voxboard show {known.name}"]
-    if known.kind != "system" and "doctor" in COMMANDS:
-        found.append(f"voxboard doctor {known.kind} {known.name}")
+    commands = [f"voxboard show {known.name}"]
+    if known.kind != "system":
+        commands.append(f"voxboard doctor {known.kind} {known.name}")
     partner = "ecapa" if known.name == "native" else "fbank"
     examples = {
         "backbone": f"voxboard eval Voices '{known.name}+statistics'",
         "pooler": f"voxboard eval Voices '{partner}+{known.name}'",
         "system": f"voxboard train Voices {known.name}",
     }
-    return [*found, *([examples[known.kind]] if known.kind in examples else [])]
+    return [*commands, *([examples[known.kind]] if known.kind in examples else [])]
+
+
+def task_index(lines: list[TaskLine]) -> str:
+    """The tables of tasks and cards."""
+    content = [GENERATED, "", "# Benchmarks", "", TASKS_AND_CARDS, ""]
+    tasks = [[f"[{item.name}]({item.name}.md)", item.summary, item.main] for item in lines if item.kind == "task"]
+    content += ["## Tasks", "", *table(["name", "what is measured", "main metric"], tasks), ""]
+    cards = [
+        [f"[{item.name}]({item.name}.md)", item.summary, item.task, item.corpus, item.main]
+        for item in lines
+        if item.kind == "card"
+    ]
+    if cards:
+        head = ["name", "what it is", "task", "corpus", "main metric"]
+        content += ["## Cards", "", *table(head, cards), ""]
+    return "\n".join(content)
+
+
+def task_page(known: TaskFacts) -> str:
+    """The page of one task or card."""
+    content = [GENERATED, "", f"# {known.name}", "", sentence(known.summary), ""]
+    if known.description:
+        content += [sentence(known.description), ""]
+    content += [*table(["", ""], [[name, text] for name, text in task_rows(known)]), ""]
+    content += ["## Metrics", "", "The first one ranks.", "", *table([*METRICS], metric_rows(known)), ""]
+    if known.options:
+        settings = [[f"`{option.name}`", f"`{option.default}`", option.meaning] for option in known.options]
+        content += ["## Settings", "", *table(["setting", "default", "meaning"], settings), ""]
+    return "\n".join([*content, "## Try it", "", "```sh", *_task_commands(known), "```", ""])
+
+
+def _task_commands(known: TaskFacts) -> list[str]:
+    if known.kind == "card":
+        return [f"voxboard show {known.name}", f"voxboard eval {known.name} _ --eval_path RUN"]
+    data = {"diarization": "Voices-meetings", "identification": "Voices-sessions"}.get(known.name, "Voices")
+    return [f"voxboard show {known.name}", f"voxboard eval {data} _ --eval_path RUN --task {known.name}"]
 
 
 def sentence(text: str) -> str:

@@ -1,10 +1,11 @@
-"""One part's facts as rows of text, for the terminal and for its page."""
+"""Facts of parts, tasks and cards as rows of text, for the terminal and for their pages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from voxboard.catalogue import UNKNOWN, Facts, Line
+from voxboard.catalogue.tasks import ANY, TaskFacts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,6 +20,8 @@ GIVEN = {
     "head": "to predict from an embedding of 192 (149 frames of 768 where it reads frames), 1,000 classes or one value",
     "system": "for 3 s of audio, backbone and pooler",
 }
+UNITS = {"fraction": "%", "cost": "cost", "correlation": "–1 to 1"}
+METRICS = ("metric", "id", "unit", "better", "meaning")
 
 
 def shortened(number: int | None) -> str:
@@ -52,7 +55,8 @@ def rows(facts: Facts) -> list[tuple[str, str]]:
     found += [("parameters", parameters), ("cost", cost)]
     if "layers" in size:
         layers = "1 layer" if size["layers"] == 1 else f"{size['layers']} layers"
-        found.append(("output", f"{size['frames_per_second']:g} frames per second, {layers} of {size['size']}"))
+        often = f"{size['frames_per_second']:g} frames per second" if size["frames_per_second"] else "one frame"
+        found.append(("output", f"{often}, {layers} of {size['size']}"))
     if "embedding" in size:
         found.append(("output", f"an embedding of {size['embedding']}"))
     if "batching" in size:
@@ -96,3 +100,36 @@ def rich(facts: Facts) -> RenderableType:
     if facts.options:
         blocks += ["", table]
     return Group(*blocks)
+
+
+def task_rows(known: TaskFacts) -> list[tuple[str, str]]:
+    """(title, text) of what is neither a metric nor a setting."""
+    about = [("task", known.task), ("corpus", known.corpus)] if known.kind == "card" else []
+    about += [("main metric", known.main or UNKNOWN), ("head that it trains", known.head)]
+    return [*about, ("source", known.source)] if known.source else about
+
+
+def metric_rows(known: TaskFacts) -> list[list[str]]:
+    """The rows of the table of metrics."""
+    return [[m.name, f"`{m.id}`", UNITS.get(m.unit, m.unit), m.better, m.meaning] for m in known.metrics]
+
+
+def rich_task(known: TaskFacts) -> RenderableType:
+    """Return the task or card for the terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    on = f" on {known.corpus}" if known.corpus != ANY else ""
+    title = Text.assemble((f"{known.kind} {known.name}", "bold"), f": {known.summary or known.task + on}")
+    about = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, text in task_rows(known):
+        about.add_row(Text(name, "bold"), Text(text))
+    numbers = Table(*METRICS)
+    for cells in metric_rows(known):
+        numbers.add_row(*(Text(cell.strip("`")) for cell in cells))
+    settings = Table("setting", "default", "meaning")
+    for option in known.options:
+        settings.add_row(Text(option.name), Text(option.default), Text(option.meaning))
+    blocks: list[RenderableType] = [title, "", Text(known.description), "", about, "", numbers]
+    return Group(*blocks, "", settings) if known.options else Group(*blocks)

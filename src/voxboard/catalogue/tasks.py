@@ -7,22 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from voxboard import benchmarks
-from voxboard.board.names import label, meaning
 from voxboard.catalogue import Option, measured
+from voxboard.records import Metric
+from voxboard.records.standard_metrics import standard
 from voxboard.registry import option_docs
 
 ANY = "any"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number of a benchmark."""
-
-    id: str  # "eer@interpolated"
-    label: str  # "EER"
-    meaning: str
-    unit: str
-    better: str
 
 
 @dataclass(frozen=True)
@@ -34,13 +24,14 @@ class TaskLine:
     summary: str
     task: str
     corpus: str  # "any" for a task
-    main_metric: str  # an id; empty for a plugin's task, which nobody has looked at
+    main_metric: str  # an id; empty for a plugin's task that cannot be made
     source: str = ""
+    label: str = ""  # of the main metric, where it is not a standard one
 
     @property
     def main(self) -> str:
         """The main metric as boards call it."""
-        return label(self.main_metric) if self.main_metric else ""
+        return self.label or (standard(self.main_metric).name if self.main_metric else "")
 
 
 @dataclass(frozen=True)
@@ -59,13 +50,26 @@ def names() -> list[str]:
 
 
 def line(name: str) -> TaskLine:
-    """A table's line; loads no code of a benchmark. A card counts before a task of the same name."""
+    """A table's line; of benchmarks, only another package's code is loaded. A card counts before a task of its name."""
     mains: Mapping[str, Any] = measured().get("benchmark", {})
     if card := benchmarks.cards().get(name):
         main = mains.get(card.name, {}).get("main_metric", "")
         return TaskLine("card", name, card.summary, card.task, card.corpus, main, card.source)
+    if benchmarks.REGISTRY.entry(name) is None:
+        return _plugin_line(name)
     main = mains.get(name, {}).get("main_metric", "")
     return TaskLine("task", name, benchmarks.REGISTRY.summary(name), name, ANY, main)
+
+
+def _plugin_line(name: str) -> TaskLine:
+    """The line of another package's task, from its class: one that cannot be made says why."""
+    summary = benchmarks.REGISTRY.summary(name)
+    try:
+        made = benchmarks.create(name)
+        metric = made.metric(made.main_metric)
+    except Exception as error:  # whatever another package raises: a list has the others all the same
+        return TaskLine("task", name, f"{summary}, which cannot be used: {error}", name, ANY, "")
+    return TaskLine("task", name, made.about or summary, name, ANY, metric.id, label=metric.name)
 
 
 def facts(name: str) -> TaskFacts:
@@ -79,13 +83,11 @@ def facts(name: str) -> TaskFacts:
     meanings = option_docs(cls.Config)
     options = tuple(
         Option(item.name, repr(getattr(made.config, item.name)), meanings.get(item.name, ""))
-        for item in fields(made.config)
+        for item in fields(cls.Config)
     )
-    order = sorted(made.metrics, key=lambda metric: metric != made.main_metric)
-    metrics = tuple(Metric(metric, label(metric), meaning(label(metric)), *made.unit(metric)) for metric in order)
-    given = {**vars(known), "main_metric": made.main_metric}
+    given = {**vars(known), "main_metric": made.main_metric, "label": made.metrics[0].name}
     text = " ".join((inspect.getdoc(cls) or "").split())
-    return TaskFacts(**given, description=text, head=made.default_head, metrics=metrics, options=options)
+    return TaskFacts(**given, description=text, head=made.default_head, metrics=made.metrics, options=options)
 
 
 def main_metrics() -> dict[str, dict[str, str]]:

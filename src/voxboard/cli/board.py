@@ -14,7 +14,7 @@ from voxboard.records.store import told
 from voxboard.screen import print
 
 if TYPE_CHECKING:
-    from voxboard.board import Board
+    from voxboard.boards import Board
 
 SUMMARY = "Build the leaderboard (Markdown, CSV, JSON, HTML) from the records."
 DESCRIPTION = f"""{SUMMARY}
@@ -39,18 +39,18 @@ class BoardArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Builds the board that the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
+    """Build the board that the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
     return run(parse(BoardArgs, argv, prog="board", description=DESCRIPTION))
 
 
 def run(args: BoardArgs) -> int:
-    """Builds the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
-    from voxboard.board import FILES, build, table
-    from voxboard.board.tables import json_text
+    """Build the board, print it to stdout, and names the written files on stderr. Returns as `main` does."""
+    from voxboard import api
+    from voxboard.boards import FILES, table
+    from voxboard.boards.tables import json_text
     from voxboard.console import Console
-    from voxboard.remote_results import records
 
-    board = build(records(args.records), args.out)
+    board = api.board(args.records, args.out)
     if args.json:
         print(json_text(board), end="")
     else:

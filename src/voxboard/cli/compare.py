@@ -65,7 +65,7 @@ class CompareArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Compares and prints. Returns 0, or 4 for a regression where that is asked for."""
+    """Compare and print. Returns 0, or 4 for a regression where that is asked for."""
     return run(parse(CompareArgs, argv, prog="compare", description=DESCRIPTION))
 
 
@@ -74,6 +74,7 @@ def run(args: CompareArgs) -> int:
     from voxboard.cli.compare_report import show
     from voxboard.comparison.compare import Settings, compare
     from voxboard.comparison.sides import side
+    from voxboard.remote_results import local
 
     settings = Settings(
         args.runs,
@@ -85,7 +86,7 @@ def run(args: CompareArgs) -> int:
         args.replicates,
         args.seed,
     )
-    a, b = (replace(side(_local(word), args.records), name=word) for word in (args.a, args.b))
+    a, b = (replace(side(local(word), args.records), name=word) for word in (args.a, args.b))
     found = compare(a, b, settings)
     if args.json:
         content = {**asdict(found), "failed": found.failed}
@@ -95,11 +96,3 @@ def run(args: CompareArgs) -> int:
     for note in found.notes:
         print(f"voxboard: {note}", file=sys.stderr)
     return REGRESSION if args.fail_on_regression and found.failed else 0
-
-
-def _local(word: str) -> str:
-    """The word, or the local copy of a URL; of a folder of records with the raw outputs beside it."""
-    from voxboard.remote_results import results
-    from voxboard.storage import is_url
-
-    return str(results(word)) if is_url(word) else word

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from voxboard.metrics.enough import SPEAKERS, many, plural, too_few
-from voxboard.shown import as_text, decimals, scale
+from voxboard.shown import number, scale, suffix
 
 if TYPE_CHECKING:
     from voxboard.comparison import Comparison
@@ -19,7 +19,7 @@ STYLES = {"worse": "red", "better": "green"}
 
 
 def show(found: Comparison, before: Side, after: Side) -> None:
-    """Prints a comparison of two sides."""
+    """Print a comparison of two sides."""
     from rich.text import Text
 
     from voxboard.console import Console
@@ -80,11 +80,11 @@ def _aligned(columns: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _columns(row: Row) -> tuple[str, ...]:
-    times, digits = scale(row.unit), decimals(row.metric, row.unit)
+    times, digits = scale(row.unit), row.digits
     bounds = (row.difference.low, row.difference.high)
     interval = " … ".join(f"{times * bound:+.{digits}f}" for bound in bounds if bound is not None)
     p = "–" if row.corrected is None else f"{row.corrected:.2g}" if row.corrected >= 1e-4 else "<0.0001"
-    values = (as_text(row.metric, value, row.unit) for value in (row.before, row.after))
+    values = (number(value * times, digits) + suffix(row.unit) for value in (row.before, row.after))
     name = f"{row.metric} *" if row.main else row.metric
     return (name, *values, f"{times * row.difference.value:+.{digits}f}", interval or "–", p, _verdict(row))
 

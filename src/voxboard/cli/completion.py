@@ -71,7 +71,7 @@ class Completion:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints the script. Returns 0."""
+    """Print the script. Returns 0."""
     args = parse(Completion, argv, prog="completion", description=DESCRIPTION)
     sys.stdout.write({"bash": bash, "zsh": zsh, "fish": fish}[args.shell]())
     return 0
@@ -109,14 +109,14 @@ def words() -> dict[str, list[str]]:
     from voxboard import benchmarks, systems
     from voxboard.catalogue import KINDS, names
     from voxboard.cli import COMMANDS
-    from voxboard.data.catalogue import CORPORA
+    from voxboard.data import catalogue
 
     table = {"": [*COMMANDS, "help"], "help": [*COMMANDS]}
     for command in SETTINGS:
         first, _, second = command.partition(" ")
         if second:
             table.setdefault(first, []).append(second)
-    corpora, models = [*CORPORA, *benchmarks.cards()], [*systems.named()]
+    corpora, models = [*catalogue.names(), *benchmarks.cards()], [*systems.named()]
     for command in ("train", "eval", "prepare"):
         table[command] = corpora
         table[f"{command} 2"] = [] if command == "prepare" else models

@@ -51,17 +51,17 @@ class Demo:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the demo and prints its board. Returns 0, or 3 when something failed."""
+    """Run the demo and print its board. Returns 0, or 3 when something failed."""
     args = parse(Demo, argv, prog="demo", description=DESCRIPTION)
     from voxboard.cli import board
     from voxboard.cli.demo_work import corpora, of_tasks
     from voxboard.devices import device_of
     from voxboard.grids import Grid, Tasks, scheduler
     from voxboard.grids.plan import How
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.workspace import Workspace
 
     clock = _Clock(time.perf_counter())
-    grid, place = Grid.load(args.grid), Place(args.out)
+    grid, workspace = Grid.load(args.grid), Workspace(args.out)
     cells = grid.cells()
     more: list[Cell] = []
     if args.tasks == "all":
@@ -72,13 +72,13 @@ def main(argv: Sequence[str]) -> int:
     device_of(args.device)  # before every cell fails for want of it
     _prepare(corpora([*cells, *more]))
     how, failures = How(grid.name, args.device), 0
-    with place.locked():
+    with workspace.locked():
         # The rest takes weights from the grid's runs.
         for part in (cells, more):
             if part:
-                plan = scheduler.run(part, place, how, args.jobs, clock.say, retry=True)
+                plan = scheduler.run(part, workspace, how, args.jobs, clock.say, retry=True)
                 failures += len(plan.having("missing", "failed"))
-        board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
+        board.run(board.BoardArgs(records=str(workspace.records), out=workspace.board, json=args.json))
     return PARTIAL if failures else 0
 
 
@@ -95,12 +95,13 @@ def _say(text: str) -> None:
 
 
 def _prepare(names: Sequence[str]) -> None:
-    """Makes corpora unless they are there."""
-    from voxboard.data import prepare
+    """Make corpora unless they are there."""
+    from voxboard.data.catalogue import find_corpus
+    from voxboard.preparation import prepare
 
     for name in names:
         try:
-            prepare.find_corpus(name)
+            find_corpus(name)
         except UserError:
             _say(f"   0 s  corpus {name}: made once, then reused")
-            prepare.prepare(name)
+            prepare(name)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from voxboard import benchmarks, systems
 from voxboard.errors import UserError
 from voxboard.grids import Cell, Entry, Grid, Tasks
-from voxboard.systems import Part
+from voxboard.parts import Part
 
 
 def of_tasks(tasks: Tasks, grid: Grid, given: Mapping[str, str]) -> tuple[list[Cell], list[str]]:
@@ -42,7 +42,7 @@ def _cell(entry: Entry, grid: Grid, given: Mapping[str, str]) -> Cell:
         base = _trained(entry, grid)
         return replace(base, data=entry.data, benchmark=benchmark, base=base)
     system = systems.check(systems.parse(entry.system))
-    system = replace(systems.fitted(system, benchmark), training=dict(entry.training))
+    system = replace(benchmarks.fitted(system, benchmark), training=dict(entry.training))
     return Cell(entry.data, benchmark, system, entry.seed, entry.weights == "trained")
 
 

@@ -12,6 +12,7 @@ import tyro
 from voxboard.cli.parse import combine, parse, qualify
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Limit, Size
+from voxboard.parts import Part
 from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class All:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints what the checks found. Returns 0 when all pass, 1 when one fails."""
+    """Print what the checks found. Returns 0 when all pass, 1 when one fails."""
     words = list(argv)
     asks = [word in ("-h", "--help") for word in words[:2]]
     if asks[:1] == [True] or (asks[1:] == [True] and words[0].rstrip("s") in KINDS):
@@ -103,9 +104,8 @@ def _installation(args: Installation) -> int:
 def _one(kind: str, words: Sequence[str]) -> int:
     if not words or words[0].startswith("-"):
         raise UserError(f"Which {kind}?", f"Write voxboard doctor {kind} NAME, or voxboard doctor {kind}s for all.")
-    from voxboard import systems
 
-    part = systems.Part.parse(words[0])
+    part = Part.parse(words[0])
     parts = {kind: _config(kind, part)}
     flat = {"how": One()}
     shape = combine("Doctor", [("name", f"A {kind}: registered, or path/to/file.py:Class.")], flat, parts)
@@ -133,7 +133,7 @@ def _all(args: All) -> int:
     kind = args.kind.rstrip("s")
     rows: list[dict[str, Any]] = []
     for name in systems.registry(kind).names():
-        _config(kind, systems.Part(name))
+        _config(kind, Part(name))
         size = weights(subjects(kind, name, {})[0])
         if size is not None and size > args.largest:
             rows.append({"name": name, "passed": None, "parameters": size, "problem": "left out: over --largest"})
@@ -196,7 +196,7 @@ def _examined(
 
 
 def _refuse(subject: Subject[Any]) -> None:
-    """Raises the `UserError` of options that a part refuses; its other errors are findings."""
+    """Raise the `UserError` of options that a part refuses; its other errors are findings."""
     try:
         subject.build(0)
     except UserError:

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,7 @@ class _Lacking(Exception):
 
 
 def findings() -> Iterator[Finding]:
-    """Looks at Python, torch, devices, audio, eSpeak, ffmpeg and the plugins."""
+    """Look at Python, torch, devices, audio, eSpeak, ffmpeg and the plugins."""
     try:
         from voxboard.contracts import Finding
     except ImportError as error:
@@ -111,6 +112,9 @@ def _ffmpeg() -> str:
 def _espeak() -> str:
     from voxboard.data.voices import espeak
 
+    if find_spec("espeakng_loader") is None:
+        advice = "Only the corpus Voices and the demo need it: pip install 'voxboard[voices]'."
+        raise _Lacking("not installed", advice, needed=False)
     return f"eSpeak NG {espeak.version()}, {len(espeak.variants())} voices"
 
 
@@ -141,6 +145,14 @@ def _plugins() -> Iterator[tuple[str, str, Callable[[], str]]]:
                 return f"{cls.__module__}:{cls.__qualname__} in {_folder(cls)}"
 
             yield f"{kind} {point.name}", "a plugin that is installed", look
+    for point in entry_points(group="voxboard.corpora"):
+        yield f"corpus {point.name}", "a plugin that is installed", partial(_corpus, point.name)
+
+
+def _corpus(name: str) -> str:
+    from voxboard.data.catalogue import recipe
+
+    return recipe(name).summary
 
 
 def _folder(cls: type) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.data.scan import Scan
-    from voxboard.embedding.export import Made, Store
+    from voxboard.embedding.export import Made, Writer
     from voxboard.model import Network
     from voxboard.systems import System
 
@@ -81,14 +81,14 @@ class Embed:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and embeds. Returns 0."""
+    """Parse and embed. Returns 0."""
     args = parse(Embed, argv, prog="embed", description=DESCRIPTION)
     with own_advice(Embed):
         return run(args)
 
 
 def run(args: Embed) -> int:
-    """Embeds and draws; notes go to stderr, what was written to stdout. Returns 0."""
+    """Embed and draw; notes go to stderr, what was written to stdout. Returns 0."""
     _check(args)
     from voxboard.devices import device_of
     from voxboard.embedding.export import How, make
@@ -99,7 +99,7 @@ def run(args: Embed) -> int:
     network.to(device)
     name = args.name or _slug(system.name)
     how = How(args.trim, args.renormalise, args.max_seconds, args.skip_bad_audio, args.overwrite)
-    made = make(network, about, cuts, root, _store(args, root, name), how)
+    made = make(network, about, cuts, root, _writer(args, root, name), how)
     for note in [*notes, *_said(made)]:
         print(f"  {note}", file=sys.stderr)
     print(made.path)
@@ -111,7 +111,7 @@ def run(args: Embed) -> int:
 
 
 def _check(args: Embed) -> None:
-    """Raises `UserError` for flags that contradict each other, before anything is read."""
+    """Raise `UserError` for flags that contradict each other, before anything is read."""
     if bool(args.system) == bool(args.eval_path):
         raise UserError("Embedding needs one model.", "Name --system MODEL or --eval_path RUN.")
     if args.beside and (args.format != "files" or args.out):
@@ -164,17 +164,17 @@ def _network(args: Embed) -> tuple[Network, System, dict[str, Any]]:
     return network, config.system, about | {"trained_on": config.corpus}
 
 
-def _store(args: Embed, root: Path, name: str) -> Store:
-    from voxboard.embedding.export_folder import Loose
-    from voxboard.embedding.single import Single
+def _writer(args: Embed, root: Path, name: str) -> Writer:
+    from voxboard.embedding.export_file import FileWriter
+    from voxboard.embedding.export_folder import FolderWriter
 
     default = Path("results/embeddings") / f"{_file_name(Path(os.path.abspath(args.data)).name)}-{name}"
     if args.format == "files":
-        return Loose(root if args.beside else args.out or default, name, args.overwrite)
+        return FolderWriter(root if args.beside else args.out or default, name, args.overwrite)
     path = args.out or default.with_name(f"{default.name}.{args.format}")
     if path.suffix != f".{args.format}":
         raise UserError(f"{path} does not end in .{args.format}.", "Name --out with the suffix of --format.")
-    return Single(path, args.overwrite)
+    return FileWriter(path, args.overwrite)
 
 
 _UNTRAINED = "Nothing is known to have trained these weights"

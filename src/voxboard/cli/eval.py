@@ -7,14 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from voxboard import benchmarks, parallel, systems
+from voxboard import api, benchmarks, parallel, systems
 from voxboard.cli.log import board_command, closing
 from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.cli.train import Task, changed, chosen, word_after
 from voxboard.errors import UserError
+from voxboard.parts import Part
 from voxboard.screen import dumps, print
 from voxboard.settings import Eval, Evaluation, Weights, words_for_paths
-from voxboard.systems import Part
 
 DESCRIPTION = """Evaluate a run on the test list of DATA, and write a record.
 
@@ -31,7 +31,7 @@ POSITIONALS = (
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses, evaluates and prints. Returns 0."""
+    """Parse, evaluate and print. Returns 0."""
     task = _benchmark(argv)
     config = benchmarks.REGISTRY.config(task.name, **task.options)
     flat: dict[str, Any] = {
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     args: Any = parse(kind, qualify(words, flat, parts), prog="eval", description=DESCRIPTION)
     options: Eval = args.eval
     data = options.eval_data or args.data
-    from voxboard.training import run
+    from voxboard.training import run_folder
 
     task = Part(task.name, changed(args.benchmark))
     if options.eval_path:
@@ -59,13 +59,14 @@ def main(argv: Sequence[str]) -> int:
         said = word_after(argv, "--task") or data in benchmarks.cards() or spoken(argv, args.benchmark)
         # A flag that says the default counts as well: the run may have been trained with another value.
         given = Part(task.name, {**task.options, **spoken(argv, args.benchmark)}) if said else None
-        record = run.evaluate_run(data, given, options.eval_path, options, args.evaluation, args.weights)
+        folder = run_folder.find(options.eval_path, options.runs)
+        record = api.measure(folder, data, given, options, args.evaluation, args.weights)
     elif model == "_" or data == "_":
         raise UserError("`_` stands for what a run was trained with.", "Add --eval_path RUN, or name DATA and MODEL.")
     else:
         for part in parts:
             system = system.with_options(part, changed(getattr(args, part), system.fixed(part)))
-        record = run.evaluate_untrained(data, task, system, options, args.evaluation)
+        record = api.measure(system, data, task, options, args.evaluation, args.weights)
     if parallel.first():
         _show(record, options.json)
         closing(f"the record lies in {options.records}.", board_command(options.records))
@@ -94,7 +95,7 @@ def _show(record: Any, as_json: bool) -> None:
     if as_json:
         print(dumps(record.to_dict()))
         return
-    from voxboard.board.record_table import sheet
+    from voxboard.boards.record_table import sheet
     from voxboard.console import Console
 
     Console().print(sheet(record))

@@ -10,10 +10,13 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+from voxboard.code_digest import of_a_library
 from voxboard.errors import UserError, printable
+from voxboard.registry import is_users
 from voxboard.screen import print
 
 DEBUG, ENVIRONMENT = "--debug", "VOXBOARD_DEBUG"
@@ -83,11 +86,28 @@ def _explained(error: BaseException) -> tuple[int, str]:
     sentence = _of_the_machine(error)
     if sentence:
         return MISTAKE, f"{printable(sentence)} {ADVICE}"
-    kind, said = type(error).__name__, _first_line(error)
+    name, line = type(error).__name__, _first_line(error)
+    what = f"{name}{': ' if line else ''}{line}"
+    if where := _in_users_code(error):
+        return (
+            MISTAKE,
+            f"{printable(where)} failed ({what}). {ADVICE} Run it again with {DEBUG} to see how it came there.",
+        )
     return FAULT, (
-        f"this is a fault of voxboard, not yours ({kind}{': ' if said else ''}{said}). {ADVICE} "
+        f"this is a fault of voxboard, not yours ({what}). {ADVICE} "
         f"Run it again with {DEBUG} to see where it happened, and please report that."
     )
+
+
+def _in_users_code(error: BaseException) -> str:
+    """Return file and line where code of the user's, or a library that it called, has failed; empty for other code."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = frame.f_code.co_filename
+        if is_users(file):
+            return f"{file}, line {line},"
+        if not of_a_library(Path(file)):
+            return ""
+    return ""
 
 
 def _of_the_machine(error: BaseException) -> str:

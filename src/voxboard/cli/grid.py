@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from voxboard.grids.estimate import Estimate
     from voxboard.grids.identity import Named
     from voxboard.grids.plan import Job, Plan
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.workspace import Workspace
 
 PARTIAL = 3  # exit code: some cells have no number
 USAGE = """\
@@ -114,7 +114,7 @@ class Cross:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one of the commands. Returns 0, or 3 when some cells have no number."""
+    """Run one of the commands. Returns 0, or 3 when some cells have no number."""
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE)
         return 0
@@ -129,34 +129,35 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: Run) -> int:
-    """Carries a grid out and prints its board. Returns 0, or 3 when some cells have no number."""
-    from voxboard.board import FILES
+    """Carry a grid out and print its board. Returns 0, or 3 when some cells have no number."""
+    from voxboard.boards import FILES
     from voxboard.cli import board
     from voxboard.grids import Grid, reproducible_board, scheduler
     from voxboard.grids.plan import How
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.remote_workspace import workspace_at
+    from voxboard.grids.workspace import Workspace
     from voxboard.records import survey
 
     grid = Grid.load(args.grid)
     word = args.out or folder_of(grid.name)
-    place = Place.seen(word) if args.dry_run else Place.at(word)
+    workspace = Workspace.seen(word) if args.dry_run else workspace_at(word)
     how = How(grid.name, args.device, args.workers)
     if args.dry_run and (files := sorted(trust.locations((part, {}) for part in grid.parts))):
         say(f"The dry run runs {', '.join(map(printable, files))} to tell what can be trained together.")
     cells = grid.cells()
     if args.dry_run:
-        return _planned(args, place, how, cells)
+        return _planned(args, workspace, how, cells)
     if not args.cluster:  # before every cell fails for want of it
         from voxboard.devices import device_of
 
         device_of(args.device)
-    with place.locked():
+    with workspace.locked():
         if args.max_hours or args.max_disk_gb or args.max_memory_gb:
-            _check(args, place, how, cells)
-        plan = scheduler.run(cells, place, how, args.jobs, say, args.retry, args)
-        lacking = board.run(board.BoardArgs(records=str(place.records), out=place.board, json=args.json))
-        place.publish(*(place.board / name for name in FILES))
-        say(f"without times: {reproducible_board.digest(survey(place.records).filed)}")
+            _check(args, workspace, how, cells)
+        plan = scheduler.run(cells, workspace, how, args.jobs, say, args.retry, args)
+        lacking = board.run(board.BoardArgs(records=str(workspace.records), out=workspace.board, json=args.json))
+        workspace.publish(*(workspace.board / name for name in FILES))
+        say(f"without times: {reproducible_board.digest(survey(workspace.records).filed)}")
     return PARTIAL if lacking or plan.having("missing", "failed") else 0
 
 
@@ -172,26 +173,26 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _check(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> tuple[Plan, list[Job], Estimate]:
+def _check(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> tuple[Plan, list[Job], Estimate]:
     """The plan, and what it takes. Raises `UserError` where that is more than the limits."""
     from voxboard.grids import estimate, plan, processes
 
-    planned = plan.make(cells, place)
+    planned = plan.make(cells, workspace)
     todo = planned.having("missing", "failed") if args.retry else planned.having("missing")
-    jobs = plan.jobs(todo, place, how)
+    jobs = plan.jobs(todo, workspace, how)
     # A cluster's room and its devices are not known here.
     at_once = args.jobs or (1 if args.cluster else processes.default_at_once(args.device))
     speed = estimate.measured_speed("auto" if args.cluster else args.device)
     found = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
-    found.check(args.max_hours, args.max_disk_gb, args.max_memory_gb, place)
+    found.check(args.max_hours, args.max_disk_gb, args.max_memory_gb, workspace)
     return planned, jobs, found
 
 
-def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
-    """Says what a grid would do. Raises `UserError` above a limit."""
+def _planned(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> int:
+    """Say what a grid would do. Raises `UserError` above a limit."""
     from voxboard.grids.job import describe
 
-    plan, jobs, found = _check(args, place, how, cells)
+    plan, jobs, found = _check(args, workspace, how, cells)
     saved = sum(job.forwards_saved for job in jobs)
     banks = [job for job in jobs if job.bank]
     if args.json:
@@ -219,11 +220,11 @@ def _planned(args: Run, place: Place, how: Any, cells: Sequence[Any]) -> int:
 def _status(args: Where) -> int:
     from voxboard.grids import Grid, plan
     from voxboard.grids.job import describe
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.workspace import Workspace
 
     grid = Grid.load(args.grid)
     with trust.inert("grid status"):
-        planned = plan.make(grid.cells(), Place.seen(args.out or folder_of(grid.name)))
+        planned = plan.make(grid.cells(), Workspace.seen(args.out or folder_of(grid.name)))
     rows = [
         {"cell": named.id, "state": planned.state(named), "what": describe(named.cell, planned.known.get(named.id)),
          "reason": _reason(planned, named)}
@@ -252,7 +253,7 @@ def _reason(planned: Plan, named: Named) -> str:
 
 def _cross(args: Cross) -> int:
     from voxboard import remote_results
-    from voxboard.board import FILES, build
+    from voxboard.boards import FILES, build
     from voxboard.cli.board import tell_left_out
     from voxboard.cli.log import to_stderr
     from voxboard.grids.cross import cross
@@ -274,14 +275,14 @@ def _cross(args: Cross) -> int:
 
 
 def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
-    """Prints the records as a board shows them: train × test, or a plain table where no system met two corpora."""
-    from voxboard.board import arrange, terminal
-    from voxboard.board.cross import crosses
-    from voxboard.board.cross_tables import entry
+    """Print the records as a board shows them: train × test, or a plain table where no system met two corpora."""
+    from voxboard.boards import arrange, terminal
+    from voxboard.boards.cross import crosses
+    from voxboard.boards.cross_tables import entry
     from voxboard.console import Console
     from voxboard.records import Filed
 
-    board = arrange([Filed(f"{place}.json", each.record) for place, each in enumerate(found) if each.record])
+    board = arrange([Filed(f"{workspace}.json", each.record) for workspace, each in enumerate(found) if each.record])
     matrices = crosses(board)
     if as_json:
         content = {"numbers": [_number(each) for each in found], "crosses": [entry(one) for one in matrices]}

@@ -28,7 +28,7 @@ class List:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints a table per kind: names, what they are, sizes, costs and parity; imports no network code."""
+    """Print a table per kind: names, what they are, sizes, costs and parity; imports no network code."""
     # `voxboard list backbones` reads better than --kind.
     words = ["--kind", *argv] if argv and not argv[0].startswith("-") else argv
     args = parse(
@@ -115,9 +115,9 @@ def _tasks(rows: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _corpora() -> dict[str, str]:
-    from voxboard.data.prepare import CORPORA, corpora_root
+    from voxboard.data import catalogue
 
-    root = corpora_root()
+    root = catalogue.corpora_root()
     ready = {path.parent.name for path in root.glob("*/corpus.json")} if root.is_dir() else set()
-    known = {name: f"{entry.summary}{' (prepared)' if name in ready else ''}" for name, entry in CORPORA.items()}
+    known = {name: f"{catalogue.summary(name)}{' (prepared)' if name in ready else ''}" for name in catalogue.names()}
     return known | dict.fromkeys(sorted(ready - set(known)), "prepared folder")

@@ -14,7 +14,7 @@ from voxboard.errors import UserError
 from voxboard.files import parse_json
 
 if TYPE_CHECKING:
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.workspace import Workspace
 
 DESCRIPTION = """Refresh a grid: carry out the cells that are missing, rebuild its board, and say what has changed.
 
@@ -30,36 +30,36 @@ class Nightly(grids.Run):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Refreshes a grid. Returns 0, or 3 when some cells have no number."""
+    """Refresh a grid. Returns 0, or 3 when some cells have no number."""
     args = parse(Nightly, argv, prog="nightly", description=DESCRIPTION)
     from voxboard.grids import Grid
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.remote_workspace import workspace_at
 
     code = grids.run(args)
     if not args.dry_run:
-        place = Place.at(args.out or grids.folder_of(Grid.load(args.grid).name))
-        with place.locked():
-            compare(place)
+        workspace = workspace_at(args.out or grids.folder_of(Grid.load(args.grid).name))
+        with workspace.locked():
+            compare(workspace)
     return code
 
 
-def compare(place: Place) -> bool:
-    """Writes changes.md where the board is another than last night's; returns whether it is."""
+def compare(workspace: Workspace) -> bool:
+    """Write changes.md where the board is another than last night's; returns whether it is."""
     from voxboard.files import write_atomically
     from voxboard.grids.changes import changes
 
-    last, board = place.root / LAST, place.board / "leaderboard.json"
-    place.fetch(last)
+    last, board = workspace.root / LAST, workspace.board / "leaderboard.json"
+    workspace.fetch(last)
     new = board.read_bytes()
     old = last.read_bytes() if last.is_file() else None
     if new == old:
         return False
     text = changes(_last(old, last), json.loads(new))
     # The comparison first: killed in between, the next start makes the same one.
-    write_atomically({place.board / CHANGES: text.encode()})
+    write_atomically({workspace.board / CHANGES: text.encode()})
     write_atomically({last: new})
-    place.publish(place.board / CHANGES, last)
-    grids.say(f"Wrote {place}/board/{CHANGES}")
+    workspace.publish(workspace.board / CHANGES, last)
+    grids.say(f"Wrote {workspace}/board/{CHANGES}")
     return True
 
 

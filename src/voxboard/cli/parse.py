@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -27,6 +27,27 @@ def _paths(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
     if info.type is not Path:
         return None
     return PrimitiveConstructorSpec(1, "PATH", _path, lambda value: isinstance(value, Path), lambda path: [str(path)])
+
+
+@_REGISTRY.primitive_rule
+def _mappings(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Mapping[str, str]] | None:
+    """A mapping from any number of words `OURS=THEIRS`."""
+    if info.type is not Mapping and get_origin(info.type) is not Mapping:
+        return None
+    return PrimitiveConstructorSpec(
+        "*", "[OURS=THEIRS [OURS=THEIRS ...]]", _mapping, lambda value: isinstance(value, Mapping), _pairs
+    )
+
+
+def _mapping(words: Sequence[str]) -> Mapping[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise UserError(f"--columns {word} is not OURS=THEIRS.", "Write e.g. --columns file=path speaker=who")
+    return {ours: theirs for ours, _, theirs in (word.partition("=") for word in words)}
+
+
+def _pairs(mapping: Mapping[str, str]) -> list[str]:
+    return [f"{ours}={theirs}" for ours, theirs in mapping.items()]
 
 
 def _path(words: Sequence[str]) -> Path:
@@ -154,7 +175,7 @@ def _showing(settings: Any, first: Collection[str]) -> Any:
 
 
 def qualify(argv: Sequence[str], flat: Mapping[str, Any], parts: Mapping[str, Any]) -> list[str]:
-    """Writes out the flags of parts: `--conv_dim 64` or `--pooler_conv_dim 64` become `--pooler.conv_dim 64`.
+    """Write out the flags of parts: `--conv_dim 64` or `--pooler_conv_dim 64` become `--pooler.conv_dim 64`.
 
     A flag whose name two parts share needs the part's name in front.
     """

@@ -1,4 +1,4 @@
-"""`voxboard plot`: DET curves, score histograms, calibration, groups and confusion matrices as PNG or SVG."""
+"""`voxboard plot`: DET curves, score histograms, calibration, groups, confusion matrices and diarization errors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tyro
 
 from voxboard.cli.parse import parse
 from voxboard.errors import printable
+from voxboard.limits import NotNegative
 from voxboard.screen import print
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from voxboard.plots.sources import Subject
     from voxboard.records import Record, Unread
 
-Kind = Literal["det", "histogram", "calibration", "groups", "confusion"]
+Kind = Literal["det", "histogram", "calibration", "groups", "confusion", "timeline"]
 DESCRIPTION = """Draw records or score files as PNG or SVG.
 
   voxboard plot det UniPool ECAPA-TDNN --corpus Vox1 --out det.svg     two systems by name, from results/records
@@ -28,6 +29,7 @@ DESCRIPTION = """Draw records or score files as PNG or SVG.
   voxboard plot histogram results/runs/RUN/scores-vox1-1a2b3c4d.txt.gz --out scores.png
   voxboard plot groups UniPool --corpus VCTK --out groups.svg          speaker groups, the worst one, the gap
   voxboard plot confusion results/records --corpus Voices --out mixed.svg   which class is taken for which
+  voxboard plot timeline turns.rttm --reference reference.rttm --out call.svg   where a diarization goes wrong
 
 Systems share a DET plot only under the same protocol. Lines are thinned to what is seen; the operating points on them
 are exact. The same input gives the same bytes. A file in a folder of records that is no valid record is left out and
@@ -42,9 +44,11 @@ class PlotArgs:
     kind: tyro.conf.Positional[Kind]
     """det: errors of several systems; histogram: scores of both classes; calibration: Bayes error rate over priors,
     reading the scores of a file as natural-log likelihood ratios; groups: forest plot of speaker groups;
-    confusion: which class is taken for which, of the records that have classes."""
+    confusion: which class is taken for which, of the records that have classes; timeline: the errors of a diarization
+    over time, from the RTTM file of a system, such as the turns-*.rttm of a run, and --reference."""
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE ...")]
-    """Records (.json), folders of records, score files (label enrol test score, .gz or not), or names of systems."""
+    """Records (.json), folders of records, score files (label enrol test score, .gz or not), or names of systems.
+    For a timeline one RTTM file, or a folder of them."""
     out: Path
     """The file to write, .svg or .png."""
     records: Path = Path("results/records")
@@ -57,23 +61,36 @@ class PlotArgs:
     """Metric id of the groups, such as min_dcf@p=0.01. Default: the benchmark's main metric."""
     threshold: float | None = None
     """A score to mark: in histograms, and on the DET curves of score files. Default: that of the record."""
+    reference: Path | None = None
+    """RTTM file or folder of the reference; this and the following are for timelines."""
+    uem: Path | None = None
+    """UEM file or folder of what is scored. Default: from the first to the last turn of either side."""
+    recording: str = ""
+    """Which recording is drawn. Default: the one with the most seconds of errors."""
+    collar: NotNegative = 0.25
+    """Seconds on each side of every turn of the reference that are not scored."""
+    skip_overlap: bool = False
+    """Leave out where several people speak."""
     title: str = ""
     """Above the plot. Default: the benchmark."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Draws what the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
+    """Draw what the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
     return run(parse(PlotArgs, argv, prog="plot", description=DESCRIPTION))
 
 
 def run(args: PlotArgs) -> int:
-    """Draws, writes, and names the written file on stdout. Returns as `main` does."""
+    """Draw, write, and names the written file on stdout. Returns as `main` does."""
     from voxboard.errors import UserError
     from voxboard.plots import save
     from voxboard.plots.sources import collect
 
     if not args.sources:
         raise UserError("There is nothing to plot.", "Name a record, a score file, a folder of records, or a system.")
+    if args.kind == "timeline":
+        print(save(_timeline(args), args.out))
+        return 0
     left_out: list[tuple[Path, Unread]] = []
     subjects: Sequence[Subject] = collect(args.sources, args.records, args.corpus, args.protocol, left_out)
     if args.kind == "confusion":
@@ -127,9 +144,38 @@ def _confusion(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
     return confusion(_records(subjects, "classes"), _title(args, subjects))
 
 
+def _timeline(args: PlotArgs) -> Figure:
+    from voxboard.diarization.error_timeline import error_timeline
+    from voxboard.errors import UserError, unknown
+    from voxboard.metrics import diarization, rttm
+    from voxboard.plots import timeline
+
+    if args.reference is None or len(args.sources) != 1:
+        raise UserError("A timeline is of one system and a reference.", "Write: plot timeline HYP.rttm --reference REF")
+    reference, hypothesis = rttm.read_rttm(args.reference), rttm.read_rttm(args.sources[0])
+    uem = rttm.read_uem(args.uem) if args.uem else None
+    if args.recording and args.recording not in reference:
+        raise unknown("recording", args.recording, reference)
+    try:
+        scores = diarization.score(reference, hypothesis, args.collar, args.skip_overlap, uem).files
+        wrong = {name: one.miss + one.false_alarm + one.confusion for name, one in scores.items() if name in reference}
+        name = args.recording or max(wrong, key=lambda name: wrong[name])
+        errors = error_timeline(
+            name,
+            reference[name],
+            hypothesis.get(name, []),
+            collar=args.collar,
+            skip_overlap=args.skip_overlap,
+            uem=(uem or {}).get(name),
+        )
+    except ValueError as error:
+        raise UserError(f"{args.sources[0]}: {error}.") from error
+    return timeline(errors, args.title)
+
+
 def _with_classes(subjects: Sequence[Subject]) -> Sequence[Subject]:
     """Of several tasks those whose matrix can be drawn; all, where that is none."""
-    from voxboard.board.confusion import LARGEST
+    from voxboard.boards.confusion import LARGEST
 
     def size(subject: Subject) -> int:
         mixed = subject.record.confusion if subject.record else None

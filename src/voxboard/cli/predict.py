@@ -57,18 +57,19 @@ class Predict:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and predicts. Returns 0."""
+    """Parse and predicts. Returns 0."""
     args = parse(Predict, argv, prog="predict", description=DESCRIPTION)
     with own_advice(Predict):
         return run(args)
 
 
 def run(args: Predict) -> int:
-    """Prints what the network says, a line per file and task; warnings go to stderr. Returns 0."""
+    """Print what the network says, a line per file and task; warnings go to stderr. Returns 0."""
     if not args.files:
         raise UserError("There is no file to predict.", "Write: voxboard predict FILE… --eval_path RUN")
     if bool(args.eval_path) == bool(args.checkpoint):
         raise UserError("Predicting needs one network.", "Name --eval_path RUN or --checkpoint DIR.")
+    from voxboard.data.scan import cuts_of
     from voxboard.devices import device_of
     from voxboard.evaluation import predict
     from voxboard.settings import Evaluation
@@ -77,7 +78,7 @@ def run(args: Predict) -> int:
     for file in args.files:
         if not file.exists():
             raise UserError(f"There is no file {file}.", "Check its name.")
-    cuts = predict.cuts_of(args.files)
+    cuts = cuts_of(args.files)
     network = _network(args)
     network.to(device)
     tasks = predict.tasks_of(network, args.task)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from voxboard.cli.parse import parse
-from voxboard.errors import UserError, printable
-from voxboard.limits import Count, Seed
+from voxboard.data.prepare_options import Options
+from voxboard.errors import printable
 from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ has a table of its files or, for diarization, an RTTM. The corpus is written to 
   voxboard prepare my-meetings --rttm rttm --uem uem --valid_recordings 'dev*'"""
 
 
-@dataclass(frozen=True)
-class Prepare:
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Options):
     """What is prepared, and how."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -42,84 +42,20 @@ class Prepare:
     """Folder with the corpus's audio (with --download: where it goes)."""
     out: Path | None = None
     """Folder to write (default: $VOXBOARD_CORPORA/NAME, or ./data/NAME)."""
-    name: str | None = None
-    """Name of the prepared corpus."""
-    metadata: Path | None = None
-    """Table of a folder's files, or of the speakers of VoxCeleb or CREMA-D; also a file of lines `path label -1`, whose
-    labels are speakers, or with --columns age_group=label that label."""
-    columns: tuple[str, ...] = ()
-    """Columns of the table, as OURS=THEIRS: file, id, speaker, gender, age, accent, region, nationality, session, text,
-    language, split. OURS= ignores a column."""
-    subsets: tuple[str, ...] = ()
-    """Subsets of LibriSpeech (default: all that are there)."""
-    split: Literal["train", "valid", "test"] | None = None
-    """Put everything into this split."""
-    seed: Seed | None = None
-    """Seed of a split that voxboard makes, or of Voices."""
-    valid_trials: Path | None = None
-    """Validation trial list."""
-    test_trials: Path | None = None
-    """Test trial list."""
-    filter_trials: bool = False
-    """Keep only the trials between speakers of their split, instead of making the speakers of a list its split."""
-    skip_bad_audio: bool = False
-    """Leave out files that cannot be read, and count them."""
-    download: bool = False
-    """Download first (LibriSpeech, VCTK)."""
-    speakers: Count | None = None
-    """Speakers of Voices."""
-    utterances: Count | None = None
-    """Utterances per speaker of Voices."""
-    rttm: Path | None = None
-    """Who speaks when in a folder of recordings: an RTTM file, or a folder of them."""
-    uem: Path | None = None
-    """What is scored of the recordings: a UEM file, or a folder of them (default: all)."""
-    valid_recordings: tuple[str, ...] = ()
-    """Names of the recordings for validation, * for any letters; the others are for the test."""
-    test_speakers: tuple[str, ...] = ()
-    """Speakers that form the test split; all others are trained on (leave one speaker out: name one)."""
-    valid_speakers: tuple[str, ...] = ()
-    """Speakers that form the validation split, beside --test_speakers (default: none)."""
-    mixture: Path | None = None
-    """Put corpora together as DATA: a YAML list of name, manifest, hours and weights, as Auden has it. Training draws
-    from each in proportion to hours × weights."""
-    audio_root: tuple[Path, ...] = ()
-    """Folders from which the corpora of a mixture may read audio, beside those that were prepared on this machine."""
     json: bool = False
     """Print the counts as JSON."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and prepares. Returns 0."""
+    """Parse and prepare. Returns 0."""
     return run(parse(Prepare, argv, prog="prepare", description=DESCRIPTION))
 
 
 def run(args: Prepare) -> int:
-    """Prepares the corpus; notes go to stderr, the counts to stdout. Returns 0."""
-    from voxboard.data.prepare import Options, prepare
+    """Prepare the corpus; notes go to stderr, the counts to stdout. Returns 0."""
+    from voxboard.preparation import prepare
 
-    options = Options(
-        metadata=args.metadata,
-        columns=mapping(args.columns),
-        subsets=args.subsets,
-        split=args.split,
-        name=args.name,
-        seed=args.seed,
-        valid_trials=args.valid_trials,
-        test_trials=args.test_trials,
-        filter_trials=args.filter_trials,
-        skip_bad_audio=args.skip_bad_audio,
-        download=args.download,
-        speakers=args.speakers,
-        utterances=args.utterances,
-        rttm=args.rttm,
-        uem=args.uem,
-        valid_recordings=args.valid_recordings,
-        test_speakers=args.test_speakers,
-        valid_speakers=args.valid_speakers,
-        mixture=args.mixture,
-        audio_root=args.audio_root,
-    )
+    options = Options(**{f.name: getattr(args, f.name) for f in fields(Options)})
     corpus = prepare(args.data, args.data_path, args.out, options)
     for note in corpus.info.notes:
         print(f"  {printable(note)}", file=sys.stderr)
@@ -144,7 +80,7 @@ def last_words(corpus: Corpus, columns: Mapping[str, str]) -> list[str]:
 
 
 def _next(corpus: Corpus, columns: Mapping[str, str]) -> str:
-    from voxboard.data.prepare import corpora_root
+    from voxboard.data.catalogue import corpora_root
     from voxboard.data.recipes.metadata_table import LABEL
 
     by_name = corpus.folder.absolute() == (corpora_root() / corpus.name).absolute()
@@ -159,14 +95,6 @@ def _next(corpus: Corpus, columns: Mapping[str, str]) -> str:
     if "test" not in missing:
         return f"eval {data} fbank+statistics{task}"
     return f"prepare DATA --split {missing[0]} --name {shlex.quote(corpus.name)}   # adds a split, keeps the others"
-
-
-def mapping(pairs: Sequence[str]) -> dict[str, str]:
-    """`file=path speaker=who` as a dictionary. Raises `UserError` for a word without an equals sign."""
-    for pair in pairs:
-        if "=" not in pair:
-            raise UserError(f"--columns {pair} is not OURS=THEIRS.", "Write e.g. --columns file=path speaker=who")
-    return {ours: theirs for ours, _, theirs in (pair.partition("=") for pair in pairs)}
 
 
 def described(corpus: Corpus) -> Mapping[str, object]:

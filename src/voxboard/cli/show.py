@@ -1,4 +1,4 @@
-"""`voxboard show NAME`: one part, system, task, card or run in detail."""
+"""`voxboard show NAME`: one part, system, task, card, corpus or run in detail."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.catalogue import Facts
+    from voxboard.catalogue.corpora import CorpusFacts
     from voxboard.catalogue.tasks import TaskFacts
 
 
@@ -24,7 +25,7 @@ class Show:
     """What is shown."""
 
     name: tyro.conf.Positional[str]
-    """A backbone, pooler, head, system, task, card, or the name of a run."""
+    """A backbone, pooler, head, system, task, card, corpus, or the name of a run."""
     runs: Path = Path("results/runs")
     """Where runs are looked for."""
     json: bool = False
@@ -32,8 +33,8 @@ class Show:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints everything that is known under a name."""
-    args = parse(Show, argv, prog="show", description="Show one part, system, task, card or run in detail.")
+    """Print everything that is known under a name."""
+    args = parse(Show, argv, prog="show", description="Show one part, system, task, card, corpus or run in detail.")
     known = list(_known(args.name))
     run = args.runs / args.name / "config.json"
     config: dict[str, Any] | None = json.loads(run.read_text(encoding="utf-8")) if run.is_file() else None
@@ -42,12 +43,15 @@ def main(argv: Sequence[str]) -> int:
     if args.json:
         print(dumps([*map(asdict, known), *([] if config is None else [config])]))
         return 0
-    from voxboard.catalogue import render, task_pages
+    from voxboard.catalogue import corpora, render
     from voxboard.catalogue.tasks import TaskFacts
     from voxboard.console import Console
 
     for facts in known:
-        shown = task_pages.rich(facts) if isinstance(facts, TaskFacts) else render.rich(facts)
+        if isinstance(facts, corpora.CorpusFacts):
+            shown = corpora.rich(facts)
+        else:
+            shown = render.rich_task(facts) if isinstance(facts, TaskFacts) else render.rich(facts)
         Console().print(shown, "")
     if config is not None:
         Console().print(json.dumps(config, indent=2), "")
@@ -56,12 +60,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _names() -> list[str]:
     from voxboard.catalogue import KINDS, names, tasks
+    from voxboard.data import catalogue
 
-    return [name for kind in KINDS for name in names(kind)] + tasks.names()
+    return [name for kind in KINDS for name in names(kind)] + tasks.names() + catalogue.names()
 
 
-def _known(name: str) -> Iterator[Facts | TaskFacts]:
-    from voxboard.catalogue import KINDS, facts, names, tasks
+def _known(name: str) -> Iterator[Facts | TaskFacts | CorpusFacts]:
+    from voxboard.catalogue import KINDS, corpora, facts, names, tasks
+    from voxboard.data import catalogue
 
     for kind in reversed(KINDS):  # a system first
         for found in names(kind):
@@ -70,3 +76,5 @@ def _known(name: str) -> Iterator[Facts | TaskFacts]:
     for found in tasks.names():
         if found.lower() == name.lower():
             yield tasks.facts(found)
+    if corpus := catalogue.known_name(name):
+        yield corpora.facts(corpus)

@@ -13,9 +13,10 @@ from voxboard.cli.log import board_command, closing, to_stderr
 from voxboard.cli.parse import combine, helped, parse, qualify
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError
+from voxboard.parts import Part
 from voxboard.screen import print
 from voxboard.settings import Evaluation, words_for_paths
-from voxboard.systems import Part, System
+from voxboard.systems import System
 from voxboard.training.config import General, RunConfig, Training, training_of
 
 DESCRIPTION = """Train MODEL on DATA, validate as it goes, and test the best checkpoint.
@@ -49,7 +50,7 @@ class Resume:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and runs. Returns 0."""
+    """Parse and run. Returns 0."""
     resumed = _resumed(argv)
     config = None if resumed else read(argv)
     from voxboard.training import run
@@ -61,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     print(f"run {folder}")
     if record is not None:
-        from voxboard.board.record_table import sheet
+        from voxboard.boards.record_table import sheet
         from voxboard.console import Console
 
         Console().print(sheet(record))
@@ -97,7 +98,7 @@ def read(argv: Sequence[str]) -> RunConfig:
     }
     parts: dict[str, Any] = {}
     if named:
-        system = systems.fitted(systems.parse(argv[1]), benchmark)
+        system = benchmarks.fitted(systems.parse(argv[1]), benchmark)
         flat["training"] = training_of(system)
         parts = {kind: systems.registry(kind).config(part.name, **part.options) for kind, part in system.parts()}
     words, shown = helped(argv, flat, FIRST)
@@ -125,8 +126,8 @@ def refitted(system: System, head: Any, first: Part, said: Part) -> System:
 
     `head` is its `Config` after the flags, `first` the benchmark before and `said` the one after.
     """
-    before = systems.wanted(system, first)
-    follow = {key: value for key, value in systems.wanted(system, said).items() if getattr(head, key) == before[key]}
+    before = benchmarks.wanted(system, first)
+    follow = {key: value for key, value in benchmarks.wanted(system, said).items() if getattr(head, key) == before[key]}
     return system.with_options("head", {**system.head.options, **follow})
 
 

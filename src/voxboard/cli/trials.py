@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from voxboard.cli.parse import parse
-from voxboard.cli.prepare import mapping
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Count, CountOrZero, Seed, Within
 from voxboard.screen import dumps, print
@@ -70,7 +69,7 @@ class Build:
     """A prepared corpus, or a table of utterances or speakers."""
     split: str | None = None
     """Split of the corpus (default: test), or rows of a table with this split."""
-    columns: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
     """Columns of the table, as OURS=THEIRS: utterance, speaker, gender, age, accent, region, nationality, session …"""
     utterances: Path | None = None
     """File with one utterance per line, whose names say their speaker, for a table of speakers."""
@@ -118,7 +117,7 @@ class Check:
     """A trial list, in any format."""
     metadata: Annotated[str | None, tyro.conf.arg(aliases=["--data"])] = None
     """Prepared corpus, or table of utterances or speakers, that knows the labels."""
-    columns: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
     """Columns of the table, as OURS=THEIRS."""
     training: str | None = None
     """Prepared corpus (its training split) or table of training speakers."""
@@ -141,7 +140,7 @@ class Convert:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one of the four. Returns 0; 1 for a list that `check` finds unusable."""
+    """Run one of the four. Returns 0; 1 for a list that `check` finds unusable."""
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE)
         return 0
@@ -159,13 +158,13 @@ def _build(argv: Sequence[str]) -> int:
     from voxboard.cli.trials_report import built_report
     from voxboard.trials import sidecar, source
     from voxboard.trials.build import build
-    from voxboard.trials.table import write
+    from voxboard.trials.list_file import write
 
     design = design_of(args)
     table, notes = source.utterances(
         args.data,
         args.split,
-        mapping(args.columns),
+        args.columns,
         args.utterances,
         args.utterances_per_speaker,
         (*design.strata, *design.matched, design.session),
@@ -248,10 +247,10 @@ def examined(args: Check) -> tuple[dict[str, Any], list[str]]:
     """What a list holds, as its sidecar would say it, and why it cannot be used."""
     from voxboard.trials import sidecar, source
     from voxboard.trials.check import examine
-    from voxboard.trials.table import format_of, read
+    from voxboard.trials.list_file import format_of, read
 
     trials = read(args.list)
-    labels, how = source.labels_for(trials, args.metadata, mapping(args.columns))
+    labels, how = source.labels_for(trials, args.metadata, args.columns)
     training = source.training_speakers(args.training, args.training_split) if args.training else None
     if training is not None and "speaker" not in labels:
         raise UserError(f"The speakers of {args.list} are not known.", "Pass --metadata TABLE.")
@@ -272,7 +271,7 @@ def examined(args: Check) -> tuple[dict[str, Any], list[str]]:
 def _show(argv: Sequence[str]) -> int:
     args = parse(Check, argv, prog="trials show", description=SHOW)
     from voxboard.cli.trials_report import show_report
-    from voxboard.trials.table import read
+    from voxboard.trials.list_file import read
 
     content, faults = examined(args)
     if args.json:
@@ -284,7 +283,7 @@ def _show(argv: Sequence[str]) -> int:
 
 def _convert(argv: Sequence[str]) -> int:
     args = parse(Convert, argv, prog="trials convert", description=CONVERT)
-    from voxboard.trials.table import format_of, read, write
+    from voxboard.trials.list_file import format_of, read, write
 
     trials = read(args.list)
     path = write(trials, args.out, args.format)

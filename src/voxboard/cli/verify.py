@@ -49,36 +49,37 @@ class VerifyArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Makes the record again. Returns 0 where it holds, else 4."""
+    """Make the record again. Returns 0 where it holds, else 4."""
     return run(parse(VerifyArgs, argv, prog="verify", description=DESCRIPTION))
 
 
 def run(args: VerifyArgs) -> int:
     """As `main`, from parsed arguments."""
     from voxboard import records
-    from voxboard.comparison.repeat import verify
+    from voxboard.cli.rerun import verify
     from voxboard.errors import printable
 
     record = records.read(args.record)
     print(f"voxboard: {printable(record.provenance.command)}", file=sys.stderr)
-    found = verify(record, args.tolerance, args.data, args.runs, args.audio_root)
+    verification = verify(record, args.tolerance, args.data, args.runs, args.audio_root)
     if args.json:
-        print(dumps({**asdict(found), "holds": found.holds}))
+        print(dumps({**asdict(verification), "holds": verification.holds}))
     else:
-        _show(found)
-    return 0 if found.holds else MISMATCH
+        _show(verification)
+    return 0 if verification.holds else MISMATCH
 
 
-def _show(found: Verification) -> None:
+def _show(verification: Verification) -> None:
     from voxboard.errors import printable
 
-    before, after = found.protocol
+    before, after = verification.protocol
     if before != after:
         print(f"protocol {before or 'none'} became {after or 'none'}: the numbers mean something else")
-    for check in found.checks:
+    for check in verification.checks:
         if not check.close:
             print(f"{printable(check.name)}: {check.before} became {check.after}")
-    close = sum(check.close for check in found.checks)
-    print(f"{close} of {len(found.checks)} values agree within {found.tolerance:g} ({found.because}).")
-    print(f"Largest difference: {found.largest:g}.")
-    print("verified" if found.holds else "not verified")
+    close = sum(check.close for check in verification.checks)
+    within = f"{verification.tolerance:g} ({verification.because})"
+    print(f"{close} of {len(verification.checks)} values agree within {within}.")
+    print(f"Largest difference: {verification.largest:g}.")
+    print("verified" if verification.holds else "not verified")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from voxboard.board.arrange import rows_of
-from voxboard.board.model import full_names
-from voxboard.board.numbers import plain
-from voxboard.board.titles import title
+from voxboard.boards.arrange import rows_of
+from voxboard.boards.model import full_names
+from voxboard.boards.numbers import plain
+from voxboard.boards.titles import title
 from voxboard.comparison import outputs
 from voxboard.comparison.pairing import pairs
 from voxboard.comparison.raw import Options, Paired
@@ -22,6 +22,7 @@ from voxboard.imported import speakers as known_speakers
 from voxboard.metrics.enough import shows_nothing
 from voxboard.metrics.estimates import FLAT
 from voxboard.records import Record
+from voxboard.records.standard_metrics import standard
 
 Verdict = Literal["better", "worse", "same", "untested"]
 
@@ -38,6 +39,7 @@ class Row:
     better: str
     paired: bool
     unit: str = ""
+    digits: int = 2  # decimals shown
     main: bool = False
     clusters: int | None = None  # how many were resampled
     cluster_by: str = "cluster"  # what was: "speaker", "recording"
@@ -96,6 +98,7 @@ class Settings:
     level: float = 0.95
     replicates: int = 1000
     seed: int = 0
+    records: Path = Path("results/records")  # folder of records inside a git revision
 
 
 def compare(before: Side, after: Side, settings: Settings | None = None) -> Comparison:
@@ -211,10 +214,11 @@ def _records(before: Side, after: Side, found: _Found) -> None:
             pair = paired.of(metric)
             difference = between(value, other) if pair is None else _tested(pair)
             clusters = pair.difference.clusters if pair else value.clusters
+            digits = first.metric(metric).digits
             found.rows.append(
                 Row(
                     *(cell, metric, value.value, other.value, difference, value.better, pair is not None),
-                    *(value.unit, metric == main, clusters, value.cluster_by, paired.why(metric)),
+                    *(value.unit, digits, metric == main, clusters, value.cluster_by, paired.why(metric)),
                 )
             )
 
@@ -285,7 +289,8 @@ def _files(before: Side, after: Side, found: _Found) -> None:
             main = metric == next(iter(given))
             if found.wanted(metric, main):
                 values = (metric.rstrip("@"), one.before, one.after, _tested(one), one.better, True)
-                found.rows.append(Row(second, *values, one.unit, main, one.difference.clusters))
+                digits = replace(standard(metric), unit=one.unit).digits
+                found.rows.append(Row(second, *values, one.unit, digits, main, one.difference.clusters))
     found.new += [] if before.single else [name for name in after.files if name not in before.files]
 
 

@@ -8,13 +8,16 @@
     answers-*       accuracy@exact
     ranks-*         map@10, recall@1, 5, 10 and median_rank@ of both directions of retrieval
 
-A metric id that ends in `@` stands for all that begin so: the file does not tell the rest of its name.
+A metric id that ends in `@` stands for all that begin so: the file does not tell the rest of its name. Tasks of other
+packages add kinds of their own (`Benchmark.pairing`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from voxboard.comparison import declared
+from voxboard.comparison.declared import Reader
 from voxboard.comparison.kinds import READERS
 from voxboard.comparison.raw import Options, Paired
 from voxboard.errors import UserError
@@ -22,16 +25,22 @@ from voxboard.errors import UserError
 KINDS = tuple(READERS)
 
 
+def _reader(kind: str) -> Reader | None:
+    """How two files of a kind are compared; None where no task writes it."""
+    return READERS.get(kind) or declared.readers().get(kind)
+
+
 def is_raw(path: Path) -> bool:
     """Whether an evaluation wrote this file as raw outputs that can be paired."""
-    return path.is_file() and path.name.partition("-")[0] in KINDS and path.suffix in (".gz", ".jsonl", ".csv")
+    written = path.is_file() and path.suffix in (".gz", ".jsonl", ".csv")
+    return written and _reader(path.name.partition("-")[0]) is not None
 
 
 def kind_of(path: Path) -> str:
     """What a file holds: by its name as evaluations write it, else by suffix. Raises `UserError` for JSON lines
     without a known name."""
     prefix = path.name.partition("-")[0]
-    if prefix in KINDS:
+    if _reader(prefix):
         return prefix
     suffix = Path(path.name.removesuffix(".gz")).suffix
     if suffix == ".jsonl":
@@ -45,6 +54,8 @@ def paired(before: Path, after: Path, options: Options) -> dict[str, Paired]:
     if kind != kind_of(after):
         raise UserError(f"{before} holds {kind}, {after} holds {kind_of(after)}.", "Compare outputs of one task.")
     try:
-        return READERS[kind](before, after, options)
+        reader = _reader(kind)
+        assert reader is not None
+        return reader(before, after, options)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{before} and {after} cannot be compared: {error}.", "Evaluate both again.") from error

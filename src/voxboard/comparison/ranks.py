@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
-from voxboard.board import places
-from voxboard.board.places import shown
+from voxboard.boards import places
+from voxboard.boards.places import shown
 from voxboard.comparison.significance import Difference, holm, significant
 from voxboard.records import Value
 

@@ -1,23 +1,12 @@
-"""Making a record again by its own command, and how far the new numbers may be from the old."""
+"""How far the numbers of a record that was made again may be from the old ones, and whether they are."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shlex
-import sys
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from voxboard import trust
-from voxboard.comparison.fixed_form import accepted, files_of
 from voxboard.errors import UserError, printable
-from voxboard.records import Provenance, Record, load
-from voxboard.records.portable import PLACEHOLDER
+from voxboard.records import Provenance, Record
 
-RUNS = Path("results/runs")
 TOLERANCE = 1e-3  # of another code version, package, processor or device: a tenth of a point
 
 
@@ -53,72 +42,20 @@ class Verification:
         return max((abs(after - before) for before, after in both if None not in (before, after)), default=0.0)  # type: ignore[operator]
 
 
-def verify(
-    record: Record,
-    tolerance: float | None = None,
-    data: str = "",
-    runs: Path = RUNS,
-    audio_root: Path | None = None,
-) -> Verification:
-    """Runs a record's command into a temporary folder and compares what comes out.
+def compare(record: Record, again: Record, command: str, tolerance: float | None = None) -> Verification:
+    """Compare a record with what its command made again, number by number.
 
     Values may differ by `tolerance`, or for values above one by this share of them; by default by nothing where code,
-    packages, CPU and threads are the same, else by `TOLERANCE`. `data` stands for `$DATA` in the command, runs that it
-    evaluates are below `runs`, `audio_root` is as in that command. Raises `UserError` for a command that cannot be run
-    (`fixed_form` says which can), for code of the user's that has changed, and when the command fails or leaves no
-    record.
+    packages, CPU and threads are the same, else by `TOLERANCE`. Raises `UserError` for code of the user's that has
+    changed.
     """
-    words = _words(record.provenance.command, data)
-    if files := sorted(files_of(words)):
-        from voxboard.evaluation import code
-
-        digests = code.user_digests([("", [f"{file}:" for file in files])])
-        _check_code(record, code.user_code(digests), ", ".join(files))
-    with tempfile.TemporaryDirectory(prefix="voxboard-verify-") as folder:
-        again = _again(words, Path(folder), runs, audio_root)
-    _check_code(record, again.provenance.digests.get("user_code", ""), "the run's files")
+    check_code(record, again.provenance.digests.get("user_code", ""), "the run's files")
     allowed, because = (tolerance, "as asked") if tolerance is not None else _tolerance(record, again)
-    return Verification(
-        shlex.join(["voxboard", *words]),
-        allowed,
-        because,
-        (record.protocol_id, again.protocol_id),
-        tuple(_checks(record, again, allowed)),
-    )
+    protocols = (record.protocol_id, again.protocol_id)
+    return Verification(command, allowed, because, protocols, tuple(_checks(record, again, allowed)))
 
 
-def _words(command: str, data: str) -> list[str]:
-    """The arguments of a record's command. Raises `UserError` for one that this machine cannot or must not run."""
-    words = accepted(command)
-    if any(PLACEHOLDER in word for word in words):
-        folder = data or os.environ.get(PLACEHOLDER.removeprefix("$"), "")
-        if not folder:
-            raise UserError(f"The record's command needs a folder: {printable(command)}", "Pass it with --data DIR.")
-        words = [word.replace(PLACEHOLDER, folder) for word in words]
-    return words
-
-
-def _again(words: Sequence[str], folder: Path, runs: Path, audio_root: Path | None) -> Record:
-    """The record that a command makes, its results led into a folder; runs to evaluate are read from `runs`."""
-    from voxboard import cli
-
-    places = ["--records", str(folder / "records")]
-    places += ["--runs", str(runs if words[0] == "eval" else folder / "runs")]
-    if words[0] != "score":  # into the run's folder too, where they would replace those of the last evaluation
-        places += ["--outputs_mb", "0", *(["--audio_root", str(audio_root)] if audio_root else [])]
-    # Nobody has typed the record's words: they name no code.
-    with trust.command(()), contextlib.redirect_stdout(sys.stderr):
-        try:
-            code = cli.main([*words, *places])
-        except SystemExit as end:  # of the parser of flags
-            code = 2 if end.code else 0
-    found = load(folder / "records") if (folder / "records").is_dir() else []
-    if code or len(found) != 1:
-        raise UserError(f"The command left {len(found)} records and ended with {code}.", "Run it by hand to see why.")
-    return found[0]
-
-
-def _check_code(record: Record, now: str, where: str) -> None:
+def check_code(record: Record, now: str, where: str) -> None:
     """Raises `UserError` where the user's code is not what made the record."""
     before = record.provenance.digests.get("user_code", "")
     if before and now != before:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voxboard.board.titles import title
+from voxboard.boards.titles import title
 from voxboard.comparison import outputs, revisions
 from voxboard.errors import UserError
 from voxboard.records import Filed, Record, read, scan
@@ -61,6 +61,11 @@ def side(word: str, folder: Path) -> Side:
             "Name records such as results/records, or a revision such as HEAD~1.",
         )
     return Side(word, _cells(revisions.records_at(commit, folder), word), homes=_homes(folder))
+
+
+def of_record(record: Record) -> Side:
+    """A record that is at hand."""
+    return Side(record.id, {record.cell: record}, single=True)
 
 
 def _of_folder(path: Path, word: str) -> Side:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from voxboard.backbones.base import Backbone
@@ -34,6 +36,10 @@ def shapes(subject: Subject[Backbone]) -> Measured:
         raise Broken(f"States are {frames.states.dtype} and lengths {frames.lengths.dtype}.", "Give float32 and int64.")
     if frames.hop != spec.frames.hop:
         raise Broken(f"Frames say a hop of {frames.hop} s, the spec {spec.frames.hop} s.", "Pass spec.frames.hop on.")
+    if math.isinf(spec.frames.hop):
+        if steps != 1:
+            raise Broken(f"An utterance has {steps} frames under an infinite hop.", "Give it one, or a hop in seconds.")
+        return Measured(steps, f"{expected[1:]} for an utterance")
     extra = float(frames.lengths[0] - frames.lengths[1]) * spec.frames.hop
     if abs(extra - 8_000 / spec.sample_rate) > spec.frames.hop * (1 + 1e-6):
         raise Broken(

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Backbone, Frames
+from voxboard.backbones.base import Backbone
+from voxboard.backbones.frames import Frames
 from voxboard.contracts.checks import Broken, Measured, Skipped
 from voxboard.contracts.measures import TOLERANCE, difference
 from voxboard.heads.base import Head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any, get_args
 
@@ -13,7 +14,17 @@ from voxboard.contracts.checks import Broken, Check, Measured, Skipped, Subject
 from voxboard.contracts.export import same_as_exported
 from voxboard.contracts.inputs import CLASSES, head_input, labels, read
 from voxboard.contracts.measures import TOLERANCE, copy_state, difference, require_finite, require_finite_gradients
-from voxboard.heads.base import MISSING, Head, Kind
+from voxboard.heads.base import (
+    MISSING,
+    Answers,
+    Decodes,
+    Head,
+    Kind,
+    PredictsTasks,
+    Projects,
+    ScoresTokens,
+    Writes,
+)
 
 UTTERANCES = 10
 SCALES = (0.0, 1e-20, 1.0, 1e4)
@@ -153,6 +164,86 @@ def saved(subject: Subject[Head]) -> Measured:
     return Measured(size, f"{size:,} bytes")
 
 
+def protocols(subject: Subject[Head]) -> Measured:
+    """What a head offers besides `predict` gives what its protocol promises."""
+    head = subject.build(0).eval()
+    inputs = read(head, head_input(head))
+    offered = [protocol for protocol in PROTOCOLS if isinstance(head, protocol)]
+    with torch.no_grad():
+        for protocol in offered:
+            PROTOCOLS[protocol](head, inputs, subject)
+    names = ", ".join(protocol.__name__ for protocol in offered)
+    return Measured(len(offered), names or "none: it predicts alone")
+
+
+def _writes(head: Any, inputs: Any, subject: Subject[Head]) -> None:
+    _require_texts("texts", head.texts(inputs))
+
+
+def _answers(head: Any, inputs: Any, subject: Subject[Head]) -> None:
+    _require_texts("answer", head.answer(inputs))
+
+
+def _require_texts(method: str, texts: Any) -> None:
+    if len(texts) != UTTERANCES or not all(isinstance(text, str) for text in texts):
+        raise Broken(f"{method} gives no text for each of {UTTERANCES} utterances.", "Return a list of str.")
+
+
+def _decodes(head: Any, inputs: Any, subject: Subject[Head]) -> None:
+    tokens = head.written(inputs)
+    if len(tokens) != UTTERANCES or not all(isinstance(token, int) for row in tokens for token in row):
+        raise Broken(f"written gives no tokens for each of {UTTERANCES} utterances.", "Return lists of int.")
+
+
+def _scores_tokens(head: Any, inputs: Any, subject: Subject[Head]) -> None:
+    rows = head.rows(inputs)
+    steps = inputs.lengths.tolist()
+    fits = len(rows) == UTTERANCES and all(
+        row.ndim == 2 and len(row) <= most and row.shape[1] == CLASSES for row, most in zip(rows, steps, strict=True)
+    )
+    if not fits:
+        raise Broken("rows gives other shapes than [at most T, C].", "Return one tensor an utterance, without padding.")
+    worst = max(float(row.exp().sum(-1).sub(1).abs().max()) for row in rows if len(row))
+    if not worst <= TOLERANCE:
+        raise Broken(f"The probabilities of rows miss 1 by {worst:.2g}.", "Return log_softmax of the scores.", worst)
+
+
+def _projects(head: Any, inputs: Any, subject: Subject[Head]) -> None:
+    generator = torch.Generator().manual_seed(6)
+    vectors = head.project_texts(torch.randn(UTTERANCES, CLASSES, generator=generator))
+    expected = tuple(head.predict(inputs).shape)
+    if tuple(vectors.shape) != expected:
+        raise Broken(f"project_texts gives {tuple(vectors.shape)}, predict {expected}.", "Bring both to one space.")
+    worst = float(vectors.norm(dim=-1).sub(1).abs().max())
+    if not worst <= TOLERANCE:
+        raise Broken(f"Lengths of what project_texts gives miss 1 by {worst:.2g}.", "Normalize it.", worst)
+
+
+def _predicts_tasks(head: Any, inputs: Any, subject: Subject[Head]) -> None:
+    scores = head.predict_tasks(inputs)
+    expected = {task for task, kind in subject.needs.items() if kind == "classes"}
+    if set(scores) != expected or any(tuple(rows.shape) != (UTTERANCES, CLASSES) for rows in scores.values()):
+        raise Broken(
+            f"predict_tasks gives {', '.join(sorted(scores))}, trained are {', '.join(sorted(expected))}.",
+            "Give scores [B, C] for every task that has classes.",
+        )
+    apart = difference(scores[_main(subject)[0]], head.predict(inputs))
+    if apart > TOLERANCE:
+        raise Broken(
+            f"The main task's scores differ by {apart:.2g} from predict's.", "Let predict give the first task's.", apart
+        )
+
+
+PROTOCOLS: dict[type, Callable[[Any, Any, Subject[Head]], None]] = {
+    Writes: _writes,
+    Decodes: _decodes,
+    ScoresTokens: _scores_tokens,
+    Answers: _answers,
+    Projects: _projects,
+    PredictsTasks: _predicts_tasks,
+}
+
+
 def export(subject: Subject[Head]) -> Measured:
     """The exported `predict` gives the same scores, for other batch sizes than its example's."""
     head = subject.build(0).eval()
@@ -172,7 +263,7 @@ def _main(subject: Subject[Head]) -> tuple[str, str]:
 def _right(head: Any, kind: str, found: Tensor, wanted: Tensor, inputs: Any) -> Tensor:
     """Per utterance, whether the prediction is the label."""
     if kind == "vectors":
-        return (found @ head.project(wanted).T).argmax(1) == torch.arange(len(wanted))
+        return (found @ head.project_texts(wanted).T).argmax(1) == torch.arange(len(wanted))
     if kind == "texts":
         texts = ["".join(map(chr, row[row != MISSING].tolist())) for row in wanted]
         return torch.tensor([one == text for one, text in zip(head.answer(inputs), texts, strict=True)])
@@ -207,5 +298,6 @@ CHECKS: tuple[Check[Head], ...] = (
     Check("batch mates", "a prediction does not depend on those beside it", independence),
     Check("seed", "one seed gives one head", seed),
     Check("saved weights", "weights go through safetensors unchanged", saved),
+    Check("protocols", "what it offers besides predict gives what is promised", protocols),
     Check("export", "the exported predict gives the same numbers", export),
 )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Frames, FramesSpec
+from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.heads.base import MISSING, Head
 
 Module = TypeVar("Module", bound=nn.Module)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.contracts.catalogue import OPTIONS
 from voxboard.contracts.checks import Broken, Check, Measured, Skipped, Subject
 from voxboard.contracts.export import same_as_exported

@@ -68,7 +68,7 @@ class Header(NamedTuple):
 
 
 def probe(path: Path) -> Header:
-    """Reads a file's header. Raises `BadAudio` for what is missing, empty, not audio, or visibly truncated."""
+    """Read a file's header. Raises `BadAudio` for what is missing, empty, not audio, or visibly truncated."""
     if m4a.is_m4a(path):
         with readable(path):
             header = Header(*m4a.header(path))

@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Says what is plainly wrong with a file (missing, empty, a pipe) before any other explanation of a failure."""
+    """Say what is plainly wrong with a file (missing, empty, a pipe) before any other explanation of a failure."""
     if is_special(path):
         raise bad(path, "is no regular file but a pipe, socket or device", "Take it away, or pass --skip_bad_audio.")
     try:
@@ -64,7 +64,7 @@ def is_special(path: Path) -> bool:
 
 
 def check_announced(path: Path, log: str) -> None:
-    """Raises `BadAudio` when a WAV header announces clearly more data than the file has, from libsndfile's log."""
+    """Raise `BadAudio` when a WAV header announces clearly more data than the file has, from libsndfile's log."""
     found = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
     if found is None:
         return

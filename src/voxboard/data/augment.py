@@ -44,7 +44,7 @@ class Drawn:
 
 
 class Augmenter:
-    """Draws and applies augmentation; the files are listed once, by name, and read when they are drawn.
+    """Draw and apply augmentation; the files are listed once, by name, and read when they are drawn.
 
     What is drawn depends on the generator, the settings and the names below the folders, not on where these lie.
     Raises `UserError` for a folder that is missing or has no audio, and for a speed that the rate has no ratio for.
@@ -64,7 +64,7 @@ class Augmenter:
                     )
 
     def plan(self, random: np.random.Generator, samples: int) -> Drawn:
-        """Draws what happens to a crop that shall have `samples` in the end, reading nothing."""
+        """Draw what happens to a crop that shall have `samples` in the end, reading nothing."""
         settings = self.settings
         speed = 1.0
         if settings.speed_prob > 0 and random.random() < settings.speed_prob:

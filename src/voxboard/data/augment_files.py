@@ -101,7 +101,7 @@ def _cut(path: Path, first_channel: bool = False) -> MonoCut | MultiCut:
 
 @contextmanager
 def _naming() -> Iterator[None]:
-    """Gives advice for files that belong to no corpus."""
+    """Give advice for files that belong to no corpus."""
     try:
         yield
     except BadAudio as error:

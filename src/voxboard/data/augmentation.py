@@ -74,7 +74,7 @@ class Augmentation:
         return self.rir_prob > 0 and self.rir_path is not None
 
     def _check_folders(self) -> None:
-        """Refuses a setting that would be without effect because its folder was forgotten."""
+        """Refuse a setting that would be without effect because its folder was forgotten."""
         defaults = {f.name: f.default for f in fields(self)}
         for kind, given, path in (
             ("noise", self.musan_path or self.noise_path, "--musan_path or --noise_path"),

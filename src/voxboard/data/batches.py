@@ -22,8 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from voxboard import parallel
 from voxboard.data import audio
-from voxboard.data.class_labels import MISSING
-from voxboard.data.labels import label_of
+from voxboard.data.labels import MISSING, label_of
 from voxboard.errors import BadAudio, UserError
 
 if TYPE_CHECKING:

@@ -226,7 +226,7 @@ def _absolute(path: str | Path) -> Path:
 
 
 def _check_new(cuts: Sequence[Cut], seen: set[str], kind: Kind) -> None:
-    """Adds the ids of cuts to `seen`. Raises `UserError` for one that is there already."""
+    """Add the ids of cuts to `seen`. Raises `UserError` for one that is there already."""
     for cut in cuts:
         if cut.id in seen:
             raise UserError(f"Two {kind} have the id {cut.id}.", f"Give every {kind[:-1]} an id of its own.")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from voxboard.data.prepare_options import Options
 from voxboard.data.unpack import unpack
 from voxboard.errors import UserError, unknown
 from voxboard.progress import bar
@@ -63,7 +64,7 @@ ARCHIVES: Mapping[str, Mapping[str, Archive]] = {
 
 
 def download(name: str, folder: Path, subsets: Sequence[str] = ()) -> Path:
-    """Fetches and unpacks a corpus, or some of its subsets, into `folder`, and returns that.
+    """Fetch and unpack a corpus, or some of its subsets, into `folder`, and return that.
 
     What is there already is not fetched again; a broken-off file is gone on with. Raises one `UserError` when the
     network or the disk fails.
@@ -77,8 +78,18 @@ def download(name: str, folder: Path, subsets: Sequence[str] = ()) -> Path:
     return folder
 
 
+def librispeech(folder: Path, options: Options) -> Path:
+    """Fetch LibriSpeech, or the subsets that are asked for."""
+    return download("LibriSpeech", folder, options.subsets)
+
+
+def vctk(folder: Path, options: Options) -> Path:
+    """Fetch VCTK."""
+    return download("VCTK", folder, options.subsets)
+
+
 def fetch_and_unpack(archive: Archive, folder: Path) -> None:
-    """Fetches an archive, unpacks it beside the others, and leaves a mark instead of the archive."""
+    """Fetch an archive, unpack it beside the others, and leave a mark instead of the archive."""
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / f".{archive.name}.unpacked"
     if mark.exists():
@@ -94,7 +105,7 @@ def fetch_and_unpack(archive: Archive, folder: Path) -> None:
 
 
 def fetch(archive: Archive, file: Path) -> None:
-    """Fetches an archive to `file`, which appears whole or not at all; going on with `file.part` where it is there."""
+    """Fetch an archive to `file`, which appears whole or not at all; going on with `file.part` where it is there."""
     part = file.with_name(f"{file.name}.part")
     try:
         _receive(archive.url, part)
@@ -134,7 +145,7 @@ def _sha256(file: Path) -> str:
 
 
 def _receive(url: str, part: Path) -> None:
-    """Writes what is still missing of a URL's content to `part`."""
+    """Write what is still missing of a URL's content to `part`."""
     there = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})
     try:

@@ -1,9 +1,11 @@
-"""The labels of utterances, by the names that heads and benchmarks ask for."""
+"""The labels of utterances, by the names that heads and benchmarks ask for, and the classes that they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from voxboard.errors import UserError
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -18,6 +20,8 @@ ORDERS = (
 # Youngest age of each of Auden's groups but the first: "18 to 39, 40 to 60, above 60".
 AGE_GROUPS = ((61.0, "senior"), (40.0, "middle-age adult"), (18.0, "young adult"), (0.0, "teenager"))
 SIGNALS = ("rms_dbfs", "lufs")  # measured on the waveform, not written in a manifest
+# The class index of an utterance whose label is not known (torch's `ignore_index`): it trains nothing.
+MISSING = -100
 
 
 def absent(value: object) -> bool:
@@ -71,3 +75,30 @@ def ordered(names: Iterable[str]) -> list[str]:
         return sorted(found, key=lambda name: (float(name), name))
     except ValueError:
         return sorted(found)
+
+
+class Classes:
+    """The classes of one task, in order: `Classes(["female", "male"])`, or from an `id2label` file's content.
+
+    Raises `UserError` for a name that is there twice or that stands for a missing label.
+    """
+
+    def __init__(self, names: Sequence[str] | Mapping[str, str]) -> None:
+        if isinstance(names, Mapping):
+            if sorted(map(int, names)) != list(range(len(names))):
+                raise UserError("The label map's indices are not 0, 1, 2, …", "Number the classes from 0 without gaps.")
+            names = [names[key] for key in sorted(names, key=int)]
+        self.names = tuple(names)
+        self._index = {name: index for index, name in enumerate(self.names)}
+        if len(self._index) != len(self.names):
+            raise UserError("A class is named twice in the label map.", "Give every class a name of its own.")
+        for name in self.names:
+            if absent(name):
+                raise UserError(f"{name!r} cannot be a class: it stands for a missing label.", "Rename the class.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: object) -> int:
+        """The class index of a name; `MISSING` when it is None, NaN, "", "none", "null" (in any case) or unknown."""
+        return MISSING if absent(name) else self._index.get(str(name), MISSING)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
 from voxboard.data.earlier import earlier
-from voxboard.data.rttm import Region, Turn, read_reference, read_uem
 from voxboard.data.scan import Utterance, find_audio, to_cuts
 from voxboard.errors import UserError
+from voxboard.metrics.rttm import Region, Turn, read_reference, read_uem
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 log = logging.getLogger("voxboard")
 
@@ -131,7 +131,7 @@ def by_name(folder: Path, channel: str = "") -> dict[str, Path]:
 
 
 def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -> Corpus:
-    """Reads the headers and writes the corpus.
+    """Read the headers and write the corpus.
 
     Raises `UserError` for an annotated recording without audio and `BadAudio` for audio that cannot be read, unless
     `skip_bad_audio` leaves them out, counted.
@@ -182,7 +182,7 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
 
 
 def _annotate(cut: Cut, turns: Sequence[Turn], uem: Sequence[Region] | None) -> None:
-    """Makes a cut of a whole file a recording with its turns; those of zero length say nothing and are left out."""
+    """Make a cut of a whole file a recording with its turns; those of zero length say nothing and are left out."""
     from lhotse import SupervisionSegment
 
     cut.supervisions = [

@@ -127,7 +127,7 @@ def people(utterances: Iterable[Utterance]) -> list[Person]:
 
 
 def to_cuts(utterances: Sequence[Utterance], skip_bad_audio: bool = False) -> tuple[list[Cut], list[BadAudio]]:
-    """Reads every file's header and makes the cuts, in the order of the utterances, with a progress bar on stderr.
+    """Read every file's header and make the cuts, in the order of the utterances, with a progress bar on stderr.
 
     Returns the cuts and what was skipped. Raises `BadAudio` for unreadable files unless they may be skipped.
     """
@@ -148,6 +148,12 @@ def to_cuts(utterances: Sequence[Utterance], skip_bad_audio: bool = False) -> tu
     if bad and not skip_bad_audio:
         raise _unreadable(bad, len(utterances))
     return cuts, bad
+
+
+def cuts_of(files: Sequence[Path]) -> list[Cut]:
+    """Return one utterance per audio file, called by its place in the list. Raises `BadAudio`."""
+    cuts, _ = to_cuts([Utterance(f"{place:06d}", file, speaker="unknown") for place, file in enumerate(files)])
+    return cuts
 
 
 def root_of(folder: Path, candidates: Iterable[str], holds: Iterable[str]) -> Path | None:
@@ -171,7 +177,7 @@ def beside(root: Path, name: str, above: int = 2) -> Path | None:
 
 @contextmanager
 def _spinner(label: str) -> Iterator[Callable[[int], None]]:
-    """Shows a person who waits that files are being found, and how many."""
+    """Show a person who waits that files are being found, and how many."""
     if not sys.stderr.isatty():
         yield lambda count: None
         return

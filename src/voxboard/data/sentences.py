@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from voxboard.errors import UserError
+from voxboard.errors import UserError, first_line
+from voxboard.weights import folder, hub, weights_digest
 
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -30,8 +31,6 @@ class SentenceEncoder:
     @property
     def described(self) -> str:
         """What a protocol says of it: a hub id or a folder's name, and the digest of its weights."""
-        from voxboard.backbones.base import weights_digest
-
         name = Path(self.name).name if Path(self.name).expanduser().is_dir() else self.name
         return f"{name} {weights_digest(self.model)[:12]}"
 
@@ -46,8 +45,6 @@ class SentenceEncoder:
 @lru_cache(maxsize=2)
 def load(name: str) -> SentenceEncoder:
     """The sentence encoder of a local folder or a hub id. Raises `UserError` when it is not there."""
-    from voxboard.backbones.ssl_checkpoints import first_line, folder, hub
-
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:

@@ -144,7 +144,7 @@ def named(persons: Sequence[Person], valid: Sequence[str], test: Sequence[str]) 
 
 
 def check_disjoint(corpus: Corpus) -> None:
-    """Raises `UserError` when a speaker is in two splits: such a corpus is not trained or tested on."""
+    """Raise `UserError` when a speaker is in two splits: such a corpus is not trained or tested on."""
     speakers = {split: {speaker_of(cut) for cut in corpus.cuts(split)} for split in corpus.splits}
     for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
         shared = sorted(speakers.get(first, set()) & speakers.get(second, set()))

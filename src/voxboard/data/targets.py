@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from voxboard.data.class_labels import MISSING, Classes
-from voxboard.data.labels import SIGNALS, absent, label_of, ordered, texts_of
+from voxboard.data.labels import MISSING, SIGNALS, Classes, absent, label_of, ordered, texts_of
 from voxboard.errors import UserError
 from voxboard.files import read_json_object
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.data.tokens import Vocabulary
+    from voxboard.data.vocabulary import Vocabulary
 
 log = logging.getLogger("voxboard")
 AUDEN = {"speaker": "id", "age_group": "age"}  # what Auden's files call a task of ours
@@ -125,7 +124,7 @@ class VectorTarget:
 
     @classmethod
     def learn(cls, task: str, encoder: str, cuts: Sequence[Cut]) -> VectorTarget:
-        """Raises `UserError` where the sentence encoder cannot be loaded."""
+        """Raise `UserError` where the sentence encoder cannot be loaded."""
         from voxboard.data import sentences
 
         found = [texts_of(cut, task) for cut in cuts]
@@ -274,7 +273,7 @@ def read_map(file: Path) -> dict[str, str]:
 
 
 def _tell_unmapped(target: ClassTarget, labels: Sequence[str]) -> None:
-    """Warns of labels that the map does not have; they are not taken for another class."""
+    """Warn of labels that the map does not have; they are not taken for another class."""
     lost = [label for label in labels if target.classes.index(label) == MISSING]
     if lost:
         kinds = ", ".join(ordered(lost)[:3])

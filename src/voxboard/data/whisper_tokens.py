@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from voxboard.data.tokens import Vocabulary
+from voxboard import weights
+from voxboard.data.vocabulary import Vocabulary
 from voxboard.errors import UserError
 from voxboard.metrics import normalizers
 
@@ -24,14 +25,14 @@ class WhisperVocabulary(Vocabulary):
     tokenizer without the special tokens.
     """
 
-    def __init__(self, content: str, prompt: Iterable[str], normaliser: str = "none") -> None:
+    def __init__(self, content: str, prompt: Iterable[str], normalizer: str = "none") -> None:
         from tokenizers import Tokenizer
 
         self.content = content
         self.prompt = tuple(prompt)
-        self.normaliser, self.upper, self.merges = normaliser, False, ()
+        self.normalizer, self.upper, self.merges = normalizer, False, ()
         self.unknown: Counter[str] = Counter()  # every byte has a token
-        self._normalise = normalizers.get(normaliser)
+        self._normalize = normalizers.get(normalizer)
         self._tokenizer: Any = Tokenizer.from_str(content)
         lacking = [token for token in (START, END, *self.prompt) if self._tokenizer.token_to_id(token) is None]
         if lacking:
@@ -44,7 +45,7 @@ class WhisperVocabulary(Vocabulary):
 
     def encode(self, text: str) -> list[int]:
         """Token indices of a text alone, none for an empty one."""
-        found: list[int] = self._tokenizer.encode(self.normalised(text), add_special_tokens=False).ids
+        found: list[int] = self._tokenizer.encode(self.normalized(text), add_special_tokens=False).ids
         return found
 
     def decode(self, indices: Iterable[int]) -> str:
@@ -63,14 +64,14 @@ class WhisperVocabulary(Vocabulary):
         return {
             "tokenizer": json.loads(self.content),
             "prompt": list(self.prompt),
-            "normaliser": self.normaliser,
+            "normaliser": self.normalizer,
         }
 
     def _id(self, token: str) -> int:
         return int(self._tokenizer.token_to_id(token))
 
 
-def load(name: str, normaliser: str = "none") -> WhisperVocabulary:
+def load(name: str, normalizer: str = "none") -> WhisperVocabulary:
     """The vocabulary of a hub id or a local folder, for transcripts in English, or in German as `NAME@de`.
 
     Raises `UserError` where there is no tokenizer.json that can be used.
@@ -80,7 +81,7 @@ def load(name: str, normaliser: str = "none") -> WhisperVocabulary:
     spoken = () if where.endswith(".en") else (f"<|{language or 'en'}|>", "<|transcribe|>")
     content = _read(where)
     try:
-        return WhisperVocabulary(content, (*spoken, "<|notimestamps|>"), normaliser)
+        return WhisperVocabulary(content, (*spoken, "<|notimestamps|>"), normalizer)
     except UserError:
         raise
     except Exception as error:  # tokenizers raises no other
@@ -109,10 +110,8 @@ def _read(where: str) -> str:
         except OSError as error:
             what = "no tokenizer.json in it" if folder.is_dir() else "no folder of that name"
             raise UserError(f"There is {what}: {folder}.", "Name a hub id or the folder of a checkpoint.") from error
-    from voxboard.backbones import ssl_checkpoints
-
-    cached = "local_files_only" in ssl_checkpoints.hub()
+    cached = "local_files_only" in weights.hub()
     try:
         return Path(hf_hub_download(where, "tokenizer.json", local_files_only=cached)).read_text(encoding="utf-8")
     except (OSError, HfHubHTTPError, HFValidationError) as error:
-        raise ssl_checkpoints.unreachable(where, "tokenizer.json") from error
+        raise weights.unreachable(where, "tokenizer.json") from error

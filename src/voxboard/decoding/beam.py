@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.data.tokens import BLANK
+from voxboard.data.vocabulary import BLANK
 from voxboard.decoding.ngram import NGram
 
 Floats = NDArray[np.float64]

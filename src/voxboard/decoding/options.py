@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from voxboard.data.tokens import BLANK, Vocabulary
+from voxboard.data.vocabulary import BLANK, Vocabulary
 from voxboard.decoding.beam import Floats, Fusion, Hypothesis, search
 from voxboard.decoding.ngram import read_arpa
 from voxboard.errors import UserError

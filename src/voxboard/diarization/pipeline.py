@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.data.rttm import Region, Turn
 from voxboard.diarization import regions as region
 from voxboard.diarization.clustering import cluster, in_order
 from voxboard.diarization.config import Diarization
@@ -17,6 +16,7 @@ from voxboard.diarization.turns import turns
 from voxboard.diarization.vad import detect
 from voxboard.diarization.windows import Window, cuts, founders, windows
 from voxboard.errors import UserError
+from voxboard.metrics.rttm import Region, Turn
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -78,7 +78,7 @@ def prepare(
     *,
     heads: int = 1,
 ) -> Prepared:
-    """Finds speech and embeds its windows, reading each window by itself: memory does not hold the recording.
+    """Find speech and embed its windows, reading each window by itself: memory does not hold the recording.
 
     `heads` is `Network.score_heads`. Raises as `vad.detect` and `scoring.embed.embed`.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from voxboard.data.rttm import Region, Turn
+from voxboard.metrics.rttm import Region, Turn
 
 
 def union(regions: Iterable[Region], gap: float = 0.0) -> list[Region]:

@@ -18,7 +18,7 @@ from voxboard.diarization.turns import turns
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.rttm import Turn
+    from voxboard.metrics.rttm import Turn
     from voxboard.model import Encoder
 
 MOST = 60  # thresholds that are tried

@@ -8,8 +8,8 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.data.rttm import Region, Turn
 from voxboard.diarization.windows import Window
+from voxboard.metrics.rttm import Region, Turn
 
 STEP = 0.01  # seconds between two ballots
 

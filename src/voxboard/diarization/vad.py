@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.data import audio
-from voxboard.data.rttm import Region
 from voxboard.diarization.config import Diarization
 from voxboard.diarization.regions import clean, clip, union
 from voxboard.errors import UserError
+from voxboard.metrics.rttm import Region
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut

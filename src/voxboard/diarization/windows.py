@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voxboard.data.rttm import Region
 from voxboard.diarization.config import Diarization
+from voxboard.metrics.rttm import Region
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from voxboard.backbones.base import Backbone, Frames
+from voxboard.backbones.base import Backbone
+from voxboard.backbones.frames import Frames
+from voxboard.backbones.utterance import UtteranceEncoder
 from voxboard.embedding import cache_keys
 from voxboard.errors import BadAudio
 
@@ -39,7 +41,7 @@ class Store(Protocol):
         ...
 
     def write(self, key: str, tensors: Tensors, spare: bool = False) -> None:
-        """Keeps an entry if it can; a `spare` one takes no room from what was used since the store was opened."""
+        """Keep an entry if it can; a `spare` one takes no room from what was used since the store was opened."""
         ...
 
 
@@ -75,14 +77,14 @@ class KeptFrames:
     The frames of small backbones are not kept: reading them takes longer than computing them.
     """
 
-    def __init__(self, backbone: Backbone, store: Store, key: str) -> None:
+    def __init__(self, backbone: Backbone | UtteranceEncoder, store: Store, key: str) -> None:
         """`key` is the digest of the backbone."""
         size = sum(parameter.numel() for parameter in backbone.parameters())
         self.backbone, self.store, self.key, self.cached = backbone, store, key, 0
-        self.used = store.frames and size >= FRAMES_FROM
+        self.used = store.frames and size >= FRAMES_FROM and isinstance(backbone, Backbone)
 
-    def __call__(self, waveforms: Tensor, lengths: Tensor) -> Frames:
-        """`waveforms` [B, N], `lengths` [B] → `Frames`, bit for bit the backbone's."""
+    def __call__(self, waveforms: Tensor, lengths: Tensor) -> Any:
+        """`waveforms` [B, N], `lengths` [B] → what the pooler gets, bit for bit the backbone's."""
         if not self.used:
             return self.backbone(waveforms, lengths)
         key = cache_keys.joined("frames", self.key, cache_keys.batch(waveforms, lengths))
@@ -102,7 +104,7 @@ class Lookup:
     store: Store
     cuts: Sequence[Cut]
     groups: Sequence[Sequence[Cut]]  # the same, as they are batched
-    backbone: Backbone
+    backbone: Backbone | UtteranceEncoder
     max_seconds: float
     skip_bad_audio: bool
     network: str  # digest of the backbone
@@ -133,7 +135,7 @@ class Lookup:
         return {cut.id: by_id[cut.id] for cut in self.cuts if cut.id in by_id}
 
     def keep(self, made: Mapping[str, Tensor]) -> None:
-        """Writes rows [n, E] of every readable utterance, unless a file has changed since they were looked for."""
+        """Write rows [n, E] of every readable utterance, unless a file has changed since they were looked for."""
         if self.audio and self.audio == self._listen():
             self.store.write(self._key(self.audio), Pieces.of(made, self.order).tensors())
 

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from voxboard import __version__
 from voxboard.data import audio
 from voxboard.data.corpus import speaker_of
+from voxboard.embedding import export_file, export_folder
 from voxboard.embedding.embed import embed
-from voxboard.embedding.export_file import Rows, Stamp, Stored
+from voxboard.embedding.export_file import EmbeddingStore, Rows, Stamp
 from voxboard.embedding.export_folder import safe
 from voxboard.errors import BadAudio, UserError
 from voxboard.model import Network
 from voxboard.progress import bar
+from voxboard.version import __version__
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -27,16 +28,16 @@ QUIET = 0.001  # of a squared sample: what the reference trims at both ends
 SAME = ("spec", "digest", "sample_rate", "trim", "max_seconds")  # what makes two embeddings comparable
 
 
-class Store(Protocol):
-    """Where embeddings go: `loose.Loose` or `single.Single`."""
+class Writer(Protocol):
+    """What embeddings are written with."""
 
     @property
     def metadata(self) -> Mapping[str, Any] | None: ...
     def known(self) -> dict[str, tuple[Stamp, Rows]]: ...
     def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
               metadata: Mapping[str, Any]) -> None: ...  # fmt: skip
-    def add(self, block: Stored) -> None: ...
-    def finish(self, stored: Stored) -> Path: ...
+    def add(self, block: EmbeddingStore) -> None: ...
+    def finish(self, stored: EmbeddingStore) -> Path: ...
 
 
 @dataclass(frozen=True)
@@ -54,31 +55,33 @@ class How:
 class Made:
     """What there is now, where it lies, how many were there before, and whose audio could not be read."""
 
-    stored: Stored
+    stored: EmbeddingStore
     path: Path
     kept: int
     skipped: tuple[str, ...]
 
 
-def make(network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], root: Path, store: Store, how: How) -> Made:
-    """Embeds the cuts whose audio lies below `root`; `system` says in the metadata which network it is.
+def make(
+    network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], root: Path, writer: Writer, how: How
+) -> Made:
+    """Embed the cuts whose audio lies below `root`; `system` says in the metadata which network it is.
 
     An utterance is kept where the store has it from the same model and from audio of the same size and time of change.
     Raises `UserError` where the store is of another model, unless `how.overwrite`.
     """
     cuts = sorted(cuts, key=lambda cut: cut.id)
     metadata = _metadata(network, system, cuts, how)
-    known = _known(store, metadata, how)
+    known = _known(writer, metadata, how)
     stamps = {cut.id: _stamp(cut) for cut in cuts}
     rows = {name: row for name, (stamp, row) in known.items() if stamps.get(name) == stamp}
     speakers = {cut.id: speaker_of(cut) for cut in cuts}
     kept = len(rows)
-    store.begin(
+    writer.begin(
         {cut.id: place_of(cut, root) for cut in cuts}, speakers, {name: stamps[name] for name in rows}, metadata
     )
 
-    def stored(ids: Sequence[str]) -> Stored:
-        return Stored(
+    def stored(ids: Sequence[str]) -> EmbeddingStore:
+        return EmbeddingStore(
             tuple(ids),
             tuple(speakers[name] for name in ids),
             np.stack([rows[name] for name in ids]),
@@ -96,12 +99,17 @@ def make(network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], root:
             rows.update(found)
             skipped += [cut.id for cut in block if cut.id not in found]
             if found:
-                store.add(stored([cut.id for cut in block if cut.id in found]))
+                writer.add(stored([cut.id for cut in block if cut.id in found]))
             advance(len(block))
     if not rows:
         raise UserError("No utterance could be embedded.", "Check the audio.")
     everything = stored([cut.id for cut in cuts if cut.id in rows])
-    return Made(everything, store.finish(everything), kept, tuple(skipped))
+    return Made(everything, writer.finish(everything), kept, tuple(skipped))
+
+
+def load(path: str | Path) -> EmbeddingStore:
+    """Read a file or folder that `voxboard embed` wrote. Raises `UserError` for what is no such thing."""
+    return export_folder.load(Path(path)) if Path(path).is_dir() else export_file.load(path)
 
 
 def place_of(cut: Cut, root: Path) -> PurePosixPath:
@@ -136,11 +144,11 @@ def _metadata(network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], 
     }
 
 
-def _known(store: Store, metadata: Mapping[str, Any], how: How) -> dict[str, tuple[Stamp, Rows]]:
-    there = store.metadata
+def _known(writer: Writer, metadata: Mapping[str, Any], how: How) -> dict[str, tuple[Stamp, Rows]]:
+    there = writer.metadata
     differs = [key for key in SAME if there is not None and there.get(key) != metadata[key]]
     if not differs:
-        return store.known() if there is not None else {}
+        return writer.known() if there is not None else {}
     if how.overwrite:
         return {}
     assert there is not None

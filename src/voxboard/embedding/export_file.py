@@ -3,16 +3,17 @@
     stored = load("vctk.safetensors")
     stored.ids, stored.speakers, stored.matrix, stored.metadata["digest"]
 
-Reading one never executes code. A folder of files, one per utterance, is in `voxboard.embedding.export_folder`.
+Reading one never executes code. A file is written block by block, so that an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Stored:
+class EmbeddingStore:
     """Embeddings as they are kept: `matrix` [U, D] float32, rows of unit length; `ids` and `speakers` name its rows.
 
     `metadata` is JSON: voxboard's version, system, spec and digest of the model, sample rate, how speakers are averaged
@@ -62,19 +63,15 @@ def averages(matrix: Rows, speakers: Sequence[str], renormalised: bool = False) 
     return tuple(map(str, names)), np.asarray(unit(means) if renormalised else means, dtype=np.float32)
 
 
-def save(path: Path, stored: Stored) -> None:
-    """Writes embeddings to one file by its suffix, whole or not at all. Raises `UserError` for another suffix."""
+def save(path: Path, stored: EmbeddingStore) -> None:
+    """Write embeddings to one file by its suffix, whole or not at all. Raises `UserError` for another suffix."""
     writers = {".safetensors": _safetensors, ".parquet": _parquet}
     write_atomically({path: writers[_suffix(path)](stored)})
 
 
-def load(path: str | Path) -> Stored:
-    """Reads a `.safetensors` or `.parquet` file, or a folder of files. Raises `UserError` for what is no such thing."""
+def load(path: str | Path) -> EmbeddingStore:
+    """Read a `.safetensors` or `.parquet` file. Raises `UserError` for what is no such thing."""
     path = Path(path)
-    if path.is_dir():
-        from voxboard.embedding import export_folder
-
-        return export_folder.load(path)
     if not path.is_file():
         raise UserError(f"There are no embeddings at {path}.", "Run: voxboard embed DATA --system MODEL")
     readers = {".safetensors": _read_safetensors, ".parquet": _read_parquet}
@@ -88,7 +85,7 @@ def load(path: str | Path) -> Stored:
 
 
 def check_format(path: Path) -> None:
-    """Raises `UserError` where a store cannot be written under this name, before anything is computed."""
+    """Raise `UserError` where a store cannot be written under this name, before anything is computed."""
     if _suffix(path) == ".parquet":
         _pyarrow()
 
@@ -99,7 +96,7 @@ def _suffix(path: Path) -> str:
     return path.suffix
 
 
-def _safetensors(stored: Stored) -> bytes:
+def _safetensors(stored: EmbeddingStore) -> bytes:
     from safetensors.numpy import save as serialise
 
     names, means = stored.averages()
@@ -117,17 +114,17 @@ def _safetensors(stored: Stored) -> bytes:
     return serialise(tensors, metadata={KEY: text})  # one key: several would be written in any order
 
 
-def _read_safetensors(path: Path) -> Stored:
+def _read_safetensors(path: Path) -> EmbeddingStore:
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
         header = json.loads((file.metadata() or {})[KEY])
         matrix, speaker, audio = (file.get_tensor(name) for name in ("embeddings", "speaker", "audio"))
     ids, names = header.pop("ids"), header.pop("speakers")
-    return Stored(tuple(ids), tuple(names[place] for place in speaker), matrix, header, _stamps(audio.tolist()))
+    return EmbeddingStore(tuple(ids), tuple(names[place] for place in speaker), matrix, header, _stamps(audio.tolist()))
 
 
-def _parquet(stored: Stored) -> bytes:
+def _parquet(stored: EmbeddingStore) -> bytes:
     pa = _pyarrow()
     import pyarrow.parquet
 
@@ -151,7 +148,7 @@ def _parquet(stored: Stored) -> bytes:
     return file.getvalue()
 
 
-def _read_parquet(path: Path) -> Stored:
+def _read_parquet(path: Path) -> EmbeddingStore:
     pa = _pyarrow()
     import pyarrow.parquet
 
@@ -163,7 +160,7 @@ def _read_parquet(path: Path) -> Stored:
     matrix = rows.flatten().to_numpy(zero_copy_only=False).reshape(len(rows), -1)
     stamps = zip(table["audio_bytes"].to_pylist(), table["audio_changed_ns"].to_pylist(), strict=True)
     ids, speakers = table["id"].to_pylist(), table["speaker"].to_pylist()
-    return Stored(tuple(ids), tuple(speakers), matrix, metadata, _stamps(stamps))
+    return EmbeddingStore(tuple(ids), tuple(speakers), matrix, metadata, _stamps(stamps))
 
 
 def _stamps(pairs: Any) -> tuple[Stamp, ...]:
@@ -180,3 +177,61 @@ def _pyarrow() -> Any:
             "Run: pip install 'voxboard[parquet]', or use --format safetensors.",
         ) from error
     return pyarrow
+
+
+class FileWriter:
+    """One `.safetensors` or `.parquet` file; its blocks lie in `.<name>.parts/` until it is whole."""
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        check_format(path)
+        self.path = path
+        self.parts = path.with_name(f".{path.name}.parts")
+        self.old = None
+        try:
+            self.old = load(path) if path.is_file() else None
+        except UserError:
+            if not overwrite:
+                raise
+        self.metadata_of_parts: Mapping[str, Any] | None = None
+        self.done = self._blocks()
+
+    @property
+    def metadata(self) -> Mapping[str, Any] | None:
+        """Of what is there; None where nothing is."""
+        return self.old.metadata if self.old else self.metadata_of_parts
+
+    def known(self) -> dict[str, tuple[Stamp, Rows]]:
+        """What is there, by utterance."""
+        rows: dict[str, tuple[Stamp, Rows]] = {}
+        for stored in [*([self.old] if self.old else []), *self.done]:
+            rows |= dict(zip(stored.ids, zip(stored.stamps, stored.matrix, strict=True), strict=True))
+        return rows
+
+    def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
+              metadata: Mapping[str, Any]) -> None:  # fmt: skip
+        """Forget blocks of which nothing is kept."""
+        if not kept:
+            shutil.rmtree(self.parts, ignore_errors=True)
+
+    def add(self, block: EmbeddingStore) -> None:
+        """Keep some utterances' embeddings until the file is written."""
+        number = 1 + max((int(path.stem) for path in self.parts.glob("*.safetensors")), default=0)
+        save(self.parts / f"{number:06d}.safetensors", block)
+
+    def finish(self, stored: EmbeddingStore) -> Path:
+        """Write the file."""
+        save(self.path, stored)
+        shutil.rmtree(self.parts, ignore_errors=True)
+        return self.path
+
+    def _blocks(self) -> list[EmbeddingStore]:
+        """The blocks of an interrupted run, of one model; those of another are of no use."""
+        blocks: list[EmbeddingStore] = []
+        for path in sorted(self.parts.glob("*.safetensors")):
+            try:
+                blocks.append(load(path))
+            except UserError:  # damaged: it is made again
+                path.unlink()
+        if blocks:
+            self.metadata_of_parts = blocks[-1].metadata
+        return blocks

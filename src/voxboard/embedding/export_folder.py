@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from voxboard.data.manifest import inside
-from voxboard.embedding.export_file import Rows, Stamp, Stored
+from voxboard.embedding.export_file import EmbeddingStore, Rows, Stamp
 from voxboard.errors import UserError
 from voxboard.files import read_json_object, write_atomically
 
@@ -49,7 +49,7 @@ class Index:
 
 
 def read_index(path: Path) -> Index:
-    """Raises `UserError` for a file that is no index."""
+    """Raise `UserError` for a file that is no index."""
     try:
         index = Index(**read_json_object(path))
         for name in index.files():
@@ -86,7 +86,7 @@ def safe(name: str) -> str:
 
 
 def tensors(folder: Path, rows: Mapping[str, Rows]) -> None:
-    """Writes rows [D] to their files as tensors [1, D], whole or not at all."""
+    """Write rows [D] to their files as tensors [1, D], whole or not at all."""
     import torch
 
     contents = {}
@@ -110,7 +110,7 @@ def read_row(path: Path) -> Rows | None:
     return np.asarray(found[0].float().numpy()) if isinstance(found, torch.Tensor) and found.ndim == 2 else None
 
 
-def load(folder: Path) -> Stored:
+def load(folder: Path) -> EmbeddingStore:
     """All embeddings of a folder's index. Raises `UserError` where it has none or several, or a file is missing."""
     found = sorted(folder.glob(f"*{INDEX}"))
     if len(found) != 1:
@@ -127,10 +127,10 @@ def load(folder: Path) -> Stored:
         stamps.append((entry["audio"][0], entry["audio"][1]))
     matrix = np.stack(rows) if rows else np.zeros((0, index.metadata["size"]), dtype=np.float32)
     speakers = tuple(entry["speaker"] for entry in index.utterances.values())
-    return Stored(tuple(index.utterances), speakers, matrix, index.metadata, tuple(stamps))
+    return EmbeddingStore(tuple(index.utterances), speakers, matrix, index.metadata, tuple(stamps))
 
 
-class Loose:
+class FolderWriter:
     """A folder that embeddings are written into, block by block; what is there already is kept."""
 
     def __init__(self, folder: Path, model: str, overwrite: bool) -> None:
@@ -156,7 +156,7 @@ class Loose:
 
     def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
               metadata: Mapping[str, Any]) -> None:  # fmt: skip
-        """Enters all files. Raises `UserError` where one of them would replace a file that is not voxboard's."""
+        """Enter all files. Raises `UserError` where one of them would replace a file that is not voxboard's."""
         by_speaker: dict[str, list[PurePosixPath]] = {}
         for name, place in places.items():
             by_speaker.setdefault(speakers[name], []).append(place)
@@ -176,16 +176,16 @@ class Loose:
             )
         self.index.write(self.path)
 
-    def add(self, block: Stored) -> None:
-        """Writes some utterances' files."""
+    def add(self, block: EmbeddingStore) -> None:
+        """Write some utterances' files."""
         files = {name: self.index.utterances[name]["file"] for name in block.ids}
         tensors(self.folder, {files[name]: row for name, row in zip(block.ids, block.matrix, strict=True)})
         for name, stamp in zip(block.ids, block.stamps, strict=True):
             self.index.utterances[name]["audio"] = list(stamp)
         self.index.write(self.path)
 
-    def finish(self, stored: Stored) -> Path:
-        """Writes the speakers' files, and drops from the index what could not be embedded."""
+    def finish(self, stored: EmbeddingStore) -> Path:
+        """Write the speakers' files, and drop from the index what could not be embedded."""
         names, means = stored.averages()
         tensors(self.folder, {self.index.speakers[name]: row for name, row in zip(names, means, strict=True)})
         there = set(stored.ids)

@@ -16,16 +16,17 @@ from typing import Any
 
 from voxboard import code_digest, systems, trust
 from voxboard.errors import UserError
+from voxboard.parts import Part
 from voxboard.registry import Origin
-from voxboard.systems import Part, System
+from voxboard.systems import System
 
 # What makes no number: faces, files, settings (which are in records and names of cells by their values), catalogues
 # (whose lines are taken in for the parts that are used).
 _NO_NUMBER = """
-    cli.* board.* plots.* grids.* comparison.* shown catalogue.* contracts.* imported.* tracking.* progress errors
-    files storage registry systems trust code_digest config_fields records.* settings devices
+    cli.* boards.* plots.* grids.* comparison.* api html shown catalogue.* contracts.* imported.* tracking.* progress
+    errors files storage registry systems trust code_digest config_fields records.* settings devices
     training.config training.run_folder evaluation.code embedding.cache embedding.cache_keys embedding.cache_entries
-    data.prepare data.catalogue data.download backbones poolers heads benchmarks
+    preparation data.prepare_options data.catalogue data.download backbones poolers heads benchmarks
 """
 ASIDE = (
     "voxboard",

@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from voxboard import model, parallel, progress, records
-from voxboard.backbones.base import BackboneSpec, weights_digest
+from voxboard.backbones.base import AudioSpec
 from voxboard.benchmarks.base import Benchmark, Items, Outputs
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.devices import device_of
 from voxboard.evaluation import code
 from voxboard.evaluation.encoder import Encoder
-from voxboard.evaluation.fields import fields_of
 from voxboard.model import Network
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.records import outputs as raw
 from voxboard.settings import Evaluation
 from voxboard.shown import shown
-from voxboard.systems import Part, System
+from voxboard.systems import System
+from voxboard.weights import weights_digest
 
 log = logging.getLogger("voxboard")
 
@@ -61,7 +62,7 @@ def informed(encoder: Encoder, valid: Items | None, setting: Setting) -> Encoder
 
 
 def evaluate(encoder: Encoder, test: Items, setting: Setting) -> Record:
-    """Runs the network over the test items, measures, and saves the record and the raw outputs."""
+    """Run the network over the test items, measures, and saves the record and the raw outputs."""
     network, evaluation, benchmark = encoder.network, setting.evaluation, setting.benchmark
     device = device_of(setting.device)
     network.to(device)
@@ -80,18 +81,19 @@ def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting,
         system=_system(encoder, network.encoder.backbone.spec),
         benchmark=benchmark_of(benchmark, benchmark.called(outputs), test.corpus, test.split),
         protocol=benchmark.protocol(outputs, evaluation, encoder.learned),
-        **fields_of(benchmark, measured),
+        **vars(measured),
+        metrics=tuple(metric.recorded() for metric in benchmark.metrics),
         cost=_cost(encoder, outputs),
         provenance=_provenance(encoder, outputs, setting, device, kept),
     )
     path = records.save(record, setting.records)
-    main = shown(benchmark.main_metric, record.values[benchmark.main_metric])
+    main = shown(record.metric(benchmark.main_metric), record.values[benchmark.main_metric])
     log.info("%s on %s: %s %s → %s", encoder.system.name, test.corpus.name, benchmark.main_metric, main, path.name)
     return record
 
 
 def _kept(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting) -> str:
-    """Keeps the raw outputs, in the run's folder too where there is one, and returns their digest."""
+    """Keep the raw outputs, in the run's folder too where there is one, and return their digest."""
     benchmark = setting.benchmark
     about: dict[str, Any] = {"fixed": encoder.fixed.to_dict() if encoder.fixed else None}
     if benchmark.clustered_by == "speaker":
@@ -101,7 +103,7 @@ def _kept(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting) -> 
     return raw.keep(partial(benchmark.save, outputs), stem, about, home, limit, encoder.run)
 
 
-def _system(encoder: Encoder, spec: BackboneSpec) -> records.System:
+def _system(encoder: Encoder, spec: AudioSpec) -> records.System:
     parts = {kind: records.Part(part.name, dict(part.options)) for kind, part in encoder.system.parts()}
     headed = encoder.network.head is not None
     named = ("backbone", "pooler", "head") if headed else ("backbone", "pooler")
@@ -142,6 +144,7 @@ def benchmark_of(benchmark: Benchmark, name: str, corpus: Corpus, split: str) ->
         synthetic=info.synthetic,
         licence=info.licence,
         source=info.source,
+        about=benchmark.about,
     )
 
 
@@ -189,7 +192,8 @@ def _code(encoder: Encoder, setting: Setting) -> dict[str, str]:
     """Digests of the code: of training as the run kept it, of measuring as it is now."""
     task = setting.task or Part(setting.benchmark.task)
     now = code.of(encoder.system, task, trained=encoder.network.head is not None)
-    return replace(now, training=encoder.training_code).digests()
+    digests = replace(now, training=encoder.training_code).digests()
+    return {**digests, "user_code": encoder.user_code} if encoder.user_code else digests
 
 
 def _skipped(encoder: Encoder, outputs: Outputs) -> dict[str, int]:

@@ -112,14 +112,6 @@ def to_dict(said: Said) -> Any:
     return vars(said) if isinstance(said, Ranked) else said
 
 
-def cuts_of(files: Sequence[Path]) -> list[Cut]:
-    """One utterance per audio file, called by its place in the list. Raises `BadAudio`."""
-    from voxboard.data.scan import Utterance, to_cuts
-
-    cuts, _ = to_cuts([Utterance(f"{place:06d}", file, speaker="unknown") for place, file in enumerate(files)])
-    return cuts
-
-
 def _texts(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> tuple[str, ...]:
     from voxboard import benchmarks
     from voxboard.benchmarks.utterances import Utterances

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voxboard.grids.identity import Named
 from voxboard.grids.plan import How
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.records import Record
 from voxboard.training import run_folder
 from voxboard.training.config import General
@@ -20,16 +20,16 @@ from voxboard.training.config import General
 ADOPTED = ".adopted"  # in a run folder whose numbers are not taken yet
 
 
-def measured(named: Named, place: Place, how: How, staging: str) -> Record | None:
+def measured(named: Named, workspace: Workspace, how: How, staging: str) -> Record | None:
     """Measure a cell from the run of an earlier one, and leave the record in staging; None where it must be trained."""
     from voxboard.training import run
 
-    home = place.runs / named.id
-    if not home.exists() and (earlier := _earlier(named, place)) is not None:
+    home = workspace.runs / named.id
+    if not home.exists() and (earlier := _earlier(named, workspace)) is not None:
         _adopt(earlier, home, named)
     if not (home / ADOPTED).exists():
         return None
-    general = General(device=how.device, records=place.staging / staging)
+    general = General(device=how.device, records=workspace.staging / staging)
     try:
         record = run.measure_again(home, general)
     except Exception:
@@ -42,22 +42,24 @@ def measured(named: Named, place: Place, how: How, staging: str) -> Record | Non
     return record
 
 
-def _earlier(named: Named, place: Place) -> Path | None:
+def _earlier(named: Named, workspace: Workspace) -> Path | None:
     """The newest run folder of the same cell that was trained to its end by the same training code."""
     if not named.cell.trained or named.cell.base is not None:
         return None
-    homes = [home for home in place.runs.glob(f"{named.key}-*") if home.name != named.id and _whole(home, place)]
+    homes = [
+        home for home in workspace.runs.glob(f"{named.key}-*") if home.name != named.id and _whole(home, workspace)
+    ]
     alike = [home for home in homes if run_folder.code_of(home).get("training") == named.training]
     return max(alike, key=lambda home: (home / run_folder.CODE).stat().st_mtime, default=None)
 
 
-def _whole(home: Path, place: Place) -> bool:
-    record = place.record(home.name)
+def _whole(home: Path, workspace: Workspace) -> bool:
+    record = workspace.record(home.name)
     return record is not None and record.status == "ok" and (home / "best.safetensors").is_file()
 
 
 def _adopt(earlier: Path, home: Path, named: Named) -> None:
-    """Gives a cell the run of an earlier one; weights, which are never changed in place, are there only once."""
+    """Give a cell the run of an earlier one; weights, which are never changed in place, are there only once."""
     temporary = home.with_name(f".{home.name}.adopted")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(earlier, temporary, copy_function=_linked)

@@ -57,7 +57,7 @@ def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[tuple[Entry, tuple[str, ...]]]) -> list[str]:
-    from voxboard.board.markdown import escape
+    from voxboard.boards.markdown import escape
 
     texts = [
         [*map(escape, (entry.benchmark, entry.system, entry.metric)), *(escape(text) for text in shown)]

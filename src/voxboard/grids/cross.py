@@ -8,9 +8,9 @@ from pathlib import Path
 
 from voxboard import benchmarks
 from voxboard.errors import UserError
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.settings import Eval, Evaluation, Weights
-from voxboard.systems import Part
 from voxboard.training import run, run_folder
 
 
@@ -25,22 +25,22 @@ class Crossed:
 
 
 def cross(names: Sequence[str], on: Sequence[str], options: Eval, evaluation: Evaluation) -> list[Crossed]:
-    """Evaluates every run on every test set, in their order. One that cannot be done stops none of the others.
+    """Evaluate every run on every test set, in their order. One that cannot be done stops none of the others.
 
     Raises `UserError` for a run that is not there.
     """
-    places = [run_folder.find(name, options.runs) for name in names]
-    return [_one(place, data, options, evaluation) for place in places for data in on]
+    folders = [run_folder.find(name, options.runs) for name in names]
+    return [_one(folder, data, options, evaluation) for folder in folders for data in on]
 
 
-def _one(place: Path, data: str, options: Eval, evaluation: Evaluation) -> Crossed:
+def _one(folder: Path, data: str, options: Eval, evaluation: Evaluation) -> Crossed:
     try:
         card = benchmarks.card(data)
         # A card says its own task; a corpus is measured by the run's.
         task = Part(card.task, dict(card.options)) if card.name in benchmarks.cards() else None
-        record = run.evaluate_run(data, task, str(place), options, evaluation, Weights())
+        record = run.evaluate_run(data, task, str(folder), options, evaluation, Weights())
     except UserError as error:
-        return Crossed(place.name, data, reason=error.problem)
+        return Crossed(folder.name, data, reason=error.problem)
     except Exception as error:
-        return Crossed(place.name, data, reason=f"{type(error).__name__}: {error}")
-    return Crossed(place.name, data, record)
+        return Crossed(folder.name, data, reason=f"{type(error).__name__}: {error}")
+    return Crossed(folder.name, data, record)

@@ -8,13 +8,12 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from voxboard.errors import UserError, unknown
+from voxboard.errors import UserError
 from voxboard.limits import Count, NotNegative
 
 if TYPE_CHECKING:
     from voxboard.grids.job import Result
-    from voxboard.grids.plan import How, Job
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.plan import Job
 
 ATTEMPTS = 3  # at a job whose process vanishes
 Say = Callable[[str], None]
@@ -38,7 +37,7 @@ class Resources:
     1440); what needs longer is queued again and goes on from its last checkpoint."""
 
     def check(self, device: str) -> None:
-        """Raises `UserError` for what no cluster can give."""
+        """Raise `UserError` for what no cluster can give."""
         if self.cluster and device.isdecimal():
             raise UserError(
                 f"--device {device} is a GPU of this machine.", "On a cluster say --device cuda with --gpus 1."
@@ -58,16 +57,16 @@ class Engine(Protocol):
     at_once: int  # jobs that it is given at a time; 0: all of them
 
     def submit(self, job: Job, attempt: int) -> Hashable:
-        """Hands a job over. Returns a ticket for it."""
+        """Hand a job over. Returns a ticket for it."""
 
     def ended(self, tickets: Sequence[Any]) -> Sequence[Any]:
-        """Waits a moment, and returns the tickets of the jobs that have ended."""
+        """Wait a moment, and return the tickets of the jobs that have ended."""
 
     def results(self, ticket: Any) -> list[Result]:
         """What became of the cells of a job that has ended. Raises `Vanished`."""
 
     def close(self) -> None:
-        """Ends what is still at work, and lets go of everything."""
+        """End what is still at work, and let go of everything."""
 
 
 @dataclass(frozen=True)
@@ -100,24 +99,6 @@ def work_off(engine: Engine, jobs: Sequence[Job]) -> Iterator[Done]:
                 if done.again:
                     waiting.append((job, attempt + 1))
             yield done
-
-
-def make(resources: Resources, place: Place, how: How, at_once: int, say: Say) -> Engine:
-    """The engine that `--cluster` names. Raises `UserError` for one that is unknown, not there, or lacks a package."""
-    word = resources.cluster
-    if not word:
-        from voxboard.grids.processes import Processes
-
-        return Processes(place, how, at_once)
-    if word in ("slurm", "slurm-local"):
-        from voxboard.grids.slurm import Slurm
-
-        return Slurm(resources, place, how, at_once)
-    if word in ("local", "auto") or ":" in word:
-        from voxboard.grids.ray import Ray
-
-        return Ray(resources, place, how, at_once, say)
-    raise unknown("cluster", word, ["local", "auto", "ray://HOST:PORT", "slurm", "slurm-local"])
 
 
 def package(name: str, extra: str) -> Any:

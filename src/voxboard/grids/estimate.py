@@ -1,4 +1,7 @@
-"""What a grid will take: hours, from records where cells like it were done, else from multiply-adds; and disk."""
+"""What a grid will take: hours, from records where cells like it were done, else from multiply-adds; disk; and memory.
+
+A job needs memory for weights, with what the optimizer keeps, and for the activations of a batch.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,26 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voxboard import benchmarks, catalogue, records, systems
-from voxboard.data.prepare import find_corpus
+from voxboard import benchmarks, catalogue, records
+from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named
-from voxboard.grids.memory_limits import SECONDS, WEIGHT, job_bytes
 from voxboard.grids.plan import Job
 from voxboard.grids.spec import Cell
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
+from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.training.config import Training, training_of
 
 BACKWARD = 3  # a training step of a network costs so many forwards
 EFFICIENCY = 0.3  # of what plain matrix products reach
+PROCESS = 0.6e9  # bytes of Python with PyTorch and a corpus
+WEIGHT = 4  # bytes
+TRAINED = 4  # times a weight that is trained is there: itself, its gradient, and Adam's two moments
+SECONDS = 3  # of audio that the catalogue's multiply-adds are of
+# Bytes of a crop's activations are c × multiply-adds ** power: measured on CPUs from X-vector to WavLM-large, within a
+# factor of two. Deep networks make more of every number that they keep.
+WITH_GRADIENT, WITHOUT = (12.0, 0.73), (2900.0, 0.44)
 PROBE = 1024  # rows of the matrices that the speed is measured on
 
 
@@ -33,8 +43,8 @@ class Estimate:
     from_records: int  # cells whose hours come from records of earlier ones
     unknown: int  # cells of backbones that nobody has measured: they count nothing
 
-    def check(self, max_hours: float, max_disk_gb: float, max_memory_gb: float, place: Place) -> None:
-        """Raises `UserError` above a limit (0: none), or for more than the disk holds."""
+    def check(self, max_hours: float, max_disk_gb: float, max_memory_gb: float, workspace: Workspace) -> None:
+        """Raise `UserError` above a limit (0: none), or for more than the disk holds."""
         if max_hours and self.hours > max_hours:
             raise UserError(
                 f"This takes about {self.hours:.2g} hours, more than --max_hours {max_hours:g}.",
@@ -50,7 +60,7 @@ class Estimate:
                 f"This takes about {self.memory_gb:.2g} GB of memory, more than --max_memory_gb {max_memory_gb:g}.",
                 "Raise the limit, run fewer --jobs at a time, or make batches smaller.",
             )
-        root = next(path for path in (place.root, *place.root.absolute().parents) if path.exists())
+        root = next(path for path in (workspace.root, *workspace.root.absolute().parents) if path.exists())
         free = shutil.disk_usage(root).free / 1e9
         if self.disk_gb > free:
             raise UserError(
@@ -91,7 +101,7 @@ def _remembered(cell: Cell, known: Sequence[Record]) -> float | None:
     return tested + cell.trainings * training.nb_total_step * sum(steps) / len(steps) if steps else None
 
 
-def _same(done: records.Part | None, asked: systems.Part) -> bool:
+def _same(done: records.Part | None, asked: Part) -> bool:
     return done is not None and (done.name, dict(done.options)) == (asked.name, dict(asked.options))
 
 
@@ -139,6 +149,29 @@ def _bytes(named: Named) -> float:
     return WEIGHT * cell.trainings * (whole + 2.0 * trained)
 
 
+def job_bytes(job: Job) -> float:
+    """Peak memory of a job, in bytes; what nobody has measured counts nothing."""
+    cell = job.cells[0].cell
+    sizes = catalogue.measured()
+    backbone = sizes["backbone"].get(cell.system.backbone.name, {})
+    learns = cell.trained and cell.base is None
+    poolers = sum(
+        sizes["pooler"].get(named.cell.system.pooler.name, {}).get("parameters", 0) * named.cell.trainings
+        for named in job.cells
+    )
+    copies = TRAINED if learns and not cell.frozen else 1
+    weights = WEIGHT * (copies * backbone.get("parameters", 0) + (TRAINED if learns else 1) * poolers)
+    training = cell.training
+    crops = training.batch_size * (training.train_max_sec or SECONDS) / SECONDS if training and learns else 1.0
+    return PROCESS + weights + crops * activations(backbone.get("multiply_adds", 0), learns and not cell.frozen)
+
+
+def activations(multiply_adds: float, gradient: bool) -> float:
+    """Bytes that a network of so many multiply-adds for 3 s of audio holds for a crop of 3 s."""
+    factor, power = WITH_GRADIENT if gradient else WITHOUT
+    return factor * multiply_adds**power
+
+
 def measured_speed(device: str) -> float:
     """Multiply-adds per second that networks can be expected to reach: a share of what matrix products do.
 
@@ -148,10 +181,10 @@ def measured_speed(device: str) -> float:
 
     from voxboard.devices import device_of
 
-    place, threads = device_of(device), torch.get_num_threads()
+    processor, threads = device_of(device), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        matrix = torch.ones(PROBE, PROBE, device=place)
+        matrix = torch.ones(PROBE, PROBE, device=processor)
         float((matrix @ matrix)[0, 0])
         started = time.perf_counter()
         float((matrix @ matrix @ matrix)[0, 0])

@@ -8,8 +8,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from voxboard import benchmarks
+from voxboard.data.catalogue import find_corpus
 from voxboard.data.corpus import Corpus
-from voxboard.data.prepare import find_corpus
 from voxboard.evaluation import code
 from voxboard.evaluation.code import Code
 from voxboard.grids.spec import Cell
@@ -41,7 +41,7 @@ class Names:
         self._codes: dict[str, Code] = {}
 
     def named(self, cell: Cell) -> Named:
-        """Raises `UserError` for a corpus that is not there."""
+        """Raise `UserError` for a corpus that is not there."""
         base = self.named(cell.base).id if cell.base else ""
         system, training = cell.system, cell.training
         content = {

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from voxboard import benchmarks, records, trust
-from voxboard.data.prepare import find_corpus
+from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids import again
 from voxboard.grids.identity import Named
 from voxboard.grids.plan import How, Job, candidates, config
 from voxboard.grids.spec import Cell
 from voxboard.grids.tuning import Tuned, reason_of, tune
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.records import Record
 from voxboard.records.codec import encode
 from voxboard.settings import words_for_paths
@@ -31,101 +31,101 @@ class Result:
     line: str
 
 
-def carry_out(job: Job, place: Place, how: How) -> list[Result]:
-    """Carries out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
+def carry_out(job: Job, workspace: Workspace, how: How) -> list[Result]:
+    """Carry out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
     _name_parts(job)
     try:
-        failed = _done(job, place, how)
+        failed = _done(job, workspace, how)
     except Exception as error:
         if not job.bank:
             failed = {job.cells[0].id: reason_of(error)}
         else:
-            done, left = _filed(job, place)
-            return done + [result for named in left for result in carry_out(Job((named,)), place, how)]
-    _file(job, place)
+            done, left = _filed(job, workspace)
+            return done + [result for named in left for result in carry_out(Job((named,)), workspace, how)]
+    _file(job, workspace)
     for named in job.cells:
         if named.id in failed:
-            record_failure(named, place, how, failed[named.id])
-    return [_result(named, place) for named in job.cells]
+            record_failure(named, workspace, how, failed[named.id])
+    return [_result(named, workspace) for named in job.cells]
 
 
-def go_on(job: Job, place: Place, how: How) -> list[Result]:
-    """Carries out what is left of a job: an earlier attempt at it may have finished some of its cells."""
+def go_on(job: Job, workspace: Workspace, how: How) -> list[Result]:
+    """Carry out what is left of a job: an earlier attempt at it may have finished some of its cells."""
     _name_parts(job)
     bases = {named.base for named in job.cells if named.base}
-    with place.at_hand([named.id for named in job.cells], bases):
-        done, left = _filed(job, place)
-        return done + (carry_out(Job(tuple(left)), place, how) if left else [])
+    with workspace.at_hand([named.id for named in job.cells], bases):
+        done, left = _filed(job, workspace)
+        return done + (carry_out(Job(tuple(left)), workspace, how) if left else [])
 
 
 def _name_parts(job: Job) -> None:
-    """Lets files run that the grid names: whoever started it has named them, here or on another machine."""
+    """Let files run that the grid names: whoever started it has named them, here or on another machine."""
     trust.name(*(str(part) for named in job.cells for _, part in named.cell.system.parts()))
 
 
-def _done(job: Job, place: Place, how: How) -> dict[str, str]:
-    """Leaves records in the job's staging folder; returns cell id → reason for those that have none."""
-    left = [each for each in job.cells if again.measured(each, place, how, job.staging) is None]
-    return _made(replace(job, cells=tuple(left)), place, how, job.staging) if left else {}
+def _done(job: Job, workspace: Workspace, how: How) -> dict[str, str]:
+    """Leave records in the job's staging folder; returns cell id → reason for those that have none."""
+    left = [each for each in job.cells if again.measured(each, workspace, how, job.staging) is None]
+    return _made(replace(job, cells=tuple(left)), workspace, how, job.staging) if left else {}
 
 
-def _made(job: Job, place: Place, how: How, staging: str) -> dict[str, str]:
+def _made(job: Job, workspace: Workspace, how: How, staging: str) -> dict[str, str]:
     """The same of cells that are trained, or that need no training."""
     from voxboard.training import run
 
     named, cell = job.cells[0], job.cells[0].cell
     if cell.trained and cell.base is None:
-        runs = [place.runs / each.id for each in job.cells]
+        runs = [workspace.runs / each.id for each in job.cells]
         if cell.rates:
-            tuned = zip(runs, (candidates(each, place, how, staging) for each in job.cells), strict=True)
+            tuned = zip(runs, (candidates(each, workspace, how, staging) for each in job.cells), strict=True)
             outcomes = tune([Tuned(home, configs) for home, configs in tuned])
         else:
-            outcomes = run.train_bank([config(each, place, how, staging) for each in job.cells], runs, False)
+            outcomes = run.train_bank([config(each, workspace, how, staging) for each in job.cells], runs, False)
         pairs = zip(job.cells, outcomes, strict=True)
         return {each.id: outcome.reason for each, outcome in pairs if outcome.reason}
-    _evaluate(named, place, how)
+    _evaluate(named, workspace, how)
     return {}
 
 
-def _evaluate(named: Named, place: Place, how: How) -> Record:
-    """Evaluates the run of another cell, or an untrained system."""
+def _evaluate(named: Named, workspace: Workspace, how: How) -> Record:
+    """Evaluate the run of another cell, or an untrained system."""
     from voxboard.settings import Eval, Weights
     from voxboard.training import run
 
     cell = named.cell
-    options = Eval(device=how.device, seed=cell.seed, records=place.staging / named.id, runs=place.runs)
+    options = Eval(device=how.device, seed=cell.seed, records=workspace.staging / named.id, runs=workspace.runs)
     if cell.base is None:
         return run.evaluate_untrained(cell.data, cell.benchmark, cell.system, options, cell.evaluation, False)
-    base = place.record(named.base)
+    base = workspace.record(named.base)
     if base is None or base.status == "failed":
         raise UserError(f"{cell.system.name} has no run for verification.", "Run the grid again.")
     return run.evaluate_run(cell.data, cell.benchmark, named.base, options, cell.evaluation, Weights())
 
 
-def _filed(job: Job, place: Place) -> tuple[list[Result], list[Named]]:
+def _filed(job: Job, workspace: Workspace) -> tuple[list[Result], list[Named]]:
     """Files what there is of a job. Returns what became of the cells that are done, and the others."""
-    _file(job, place)
-    left = [named for named in job.cells if not _ok(place, named)]
-    return [_result(named, place) for named in job.cells if named not in left], left
+    _file(job, workspace)
+    left = [named for named in job.cells if not _ok(workspace, named)]
+    return [_result(named, workspace) for named in job.cells if named not in left], left
 
 
-def _file(job: Job, place: Place) -> None:
-    """Moves a job's records to where they mean that cells are done."""
-    staged = place.staging / job.staging
+def _file(job: Job, workspace: Workspace) -> None:
+    """Move a job's records to where they mean that cells are done."""
+    staged = workspace.staging / job.staging
     for record in records.load(staged) if staged.is_dir() else ():
-        place.keep(record.provenance.run if job.bank else job.cells[0].id, record)
+        workspace.keep(record.provenance.run if job.bank else job.cells[0].id, record)
     shutil.rmtree(staged, ignore_errors=True)
 
 
-def record_failure(named: Named, place: Place, how: How, reason: str) -> None:
+def record_failure(named: Named, workspace: Workspace, how: How, reason: str) -> None:
     """Files a record that says why a cell has no number, unless there is one that says the same."""
-    before = place.record(named.id)
-    record = _failure(named, place, how, reason)
+    before = workspace.record(named.id)
+    record = _failure(named, workspace, how, reason)
     if before is None or (before.status == "failed" and before.reason != records.portable(reason)):
-        place.keep(named.id, record)
+        workspace.keep(named.id, record)
 
 
-def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
+def _failure(named: Named, workspace: Workspace, how: How, reason: str) -> Record:
     """Made without building the system, which may be what failed."""
     from voxboard.evaluation.evaluate import benchmark_of
 
@@ -150,7 +150,7 @@ def _failure(named: Named, place: Place, how: How, reason: str) -> Record:
         ),
         benchmark=benchmark_of(made, made.name, corpus, "test"),
         protocol=None,
-        provenance=records.collect(seed=cell.seed, arguments=_words(named, place, how)),
+        provenance=records.collect(seed=cell.seed, arguments=_words(named, workspace, how)),
         status="failed",
         reason=reason,
     )
@@ -164,31 +164,29 @@ def _tried(cell: Cell) -> dict[str, Any]:
     return dict(encode(records.Search(SETTING, cell.training.nb_total_step, tried), sparse=True))
 
 
-def _words(named: Named, place: Place, how: How) -> Sequence[str]:
+def _words(named: Named, workspace: Workspace, how: How) -> Sequence[str]:
     """The command that fails in the same way."""
     if named.cell.trained:
-        return config(named, place, how).command()
+        return config(named, workspace, how).command()
     return ["eval", named.cell.data, named.cell.system.name, "--seed", str(named.cell.seed)]
 
 
-def _ok(place: Place, named: Named) -> bool:
-    record = place.record(named.id)
+def _ok(workspace: Workspace, named: Named) -> bool:
+    record = workspace.record(named.id)
     return record is not None and record.status != "failed"
 
 
-def _result(named: Named, place: Place) -> Result:
+def _result(named: Named, workspace: Workspace) -> Result:
     """What the record of a cell says, as a line."""
-    from voxboard.board.names import label
-    from voxboard.shown import decimals, show
+    from voxboard.shown import show
 
-    record = place.record(named.id)
+    record = workspace.record(named.id)
     assert record is not None
     about = describe(named.cell, record)
     if record.status == "failed":
         return Result(named.id, False, f"{'failed':28}{about}: {record.reason}")
-    main = record.benchmark.main_metric
-    value = record.values[main]
-    return Result(named.id, True, f"{label(main)} {show(value, decimals(main, value.unit))}".ljust(28) + about)
+    metric = record.metric(record.benchmark.main_metric)
+    return Result(named.id, True, f"{metric.name} {show(record.values[metric.id], metric.digits)}".ljust(28) + about)
 
 
 def describe(cell: Cell, record: Record | None = None) -> str:

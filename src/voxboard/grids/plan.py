@@ -8,11 +8,11 @@ from functools import cache
 from typing import Literal
 
 from voxboard import benchmarks
-from voxboard.data.prepare import find_corpus
+from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids.identity import Named, Names
 from voxboard.grids.spec import Cell
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.records import Record
 from voxboard.records.provenance import package_versions
 from voxboard.training import search
@@ -86,7 +86,7 @@ def _installed() -> dict[str, str]:
     return package_versions()
 
 
-def make(cells: Sequence[Cell], place: Place) -> Plan:
+def make(cells: Sequence[Cell], workspace: Workspace) -> Plan:
     """Names all cells and looks up what is known of them. Equal cells are one.
 
     Raises `UserError` for candidates that no validation can choose among.
@@ -95,7 +95,7 @@ def make(cells: Sequence[Cell], place: Place) -> Plan:
         _check_choice(cell)
     names = Names()
     named = {found.id: found for found in map(names.named, cells)}
-    known = {cell: record for cell in named if (record := place.record(cell)) is not None}
+    known = {cell: record for cell in named if (record := workspace.record(cell)) is not None}
     return Plan(tuple(named.values()), known)
 
 
@@ -110,17 +110,17 @@ def _check_choice(cell: Cell) -> None:
         )
 
 
-def jobs(cells: Sequence[Named], place: Place, how: How) -> list[Job]:
+def jobs(cells: Sequence[Named], workspace: Workspace, how: How) -> list[Job]:
     """What can be trained together is one job, where its first cell stands."""
     groups: dict[str, list[Named]] = {}
     for named in cells:
         cell = named.cell
-        key = bank_key(config(named, place, how)) if cell.trained and cell.base is None else ""
+        key = bank_key(config(named, workspace, how)) if cell.trained and cell.base is None else ""
         groups.setdefault(f"{key} {bool(cell.rates)}" if key else named.id, []).append(named)
     return [Job(tuple(group)) for group in groups.values()]
 
 
-def config(named: Named, place: Place, how: How, staging: str = "") -> RunConfig:
+def config(named: Named, workspace: Workspace, how: How, staging: str = "") -> RunConfig:
     """The configuration of a cell's run."""
     cell = named.cell
     general = General(
@@ -128,15 +128,15 @@ def config(named: Named, place: Place, how: How, staging: str = "") -> RunConfig
         device=how.device,
         workers=how.workers,
         frz_pretrain=cell.frozen,
-        runs=place.runs,
-        records=place.staging / staging,
+        runs=workspace.runs,
+        records=workspace.staging / staging,
         description=f"{how.grid} grid",
     )
     training: Training = training_of(cell.system)
     return RunConfig(cell.data, cell.benchmark, cell.system, general, training, cell.evaluation)
 
 
-def candidates(named: Named, place: Place, how: How, staging: str = "") -> tuple[RunConfig, ...]:
+def candidates(named: Named, workspace: Workspace, how: How, staging: str = "") -> tuple[RunConfig, ...]:
     """The configurations of a cell's run with each of its learning rates."""
-    first = config(named, place, how, staging)
+    first = config(named, workspace, how, staging)
     return tuple(search.with_rate(first, rate) for rate in named.cell.rates)

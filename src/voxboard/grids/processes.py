@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from voxboard.grids.engine import Vanished
 from voxboard.grids.plan import How, Job
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -27,23 +27,23 @@ MOST_JOBS = 4  # a small cell needs less than a gigabyte
 class Processes:
     """A pool of processes, which is made anew when one of them was killed."""
 
-    def __init__(self, place: Place, how: How, at_once: int = 0) -> None:
+    def __init__(self, workspace: Workspace, how: How, at_once: int = 0) -> None:
         self.at_once = at_once or default_at_once(how.device)
         self.about = f"{self.at_once} at a time"
-        self._place, self._how = place, how
+        self._workspace, self._how = workspace, how
         self._pool = self._new()
         self._given: set[Ticket] = set()
 
     def _new(self) -> ProcessPoolExecutor:
         context = get_context("spawn")
-        return ProcessPoolExecutor(self.at_once, mp_context=context, initializer=_settle, initargs=(self._place,))
+        return ProcessPoolExecutor(self.at_once, mp_context=context, initializer=_settle, initargs=(self._workspace,))
 
     def submit(self, job: Job, attempt: int) -> Ticket:
         try:
-            ticket = self._pool.submit(_job, job, self._place, self._how)
+            ticket = self._pool.submit(_job, job, self._workspace, self._how)
         except BrokenProcessPool:
             self._pool = self._new()
-            ticket = self._pool.submit(_job, job, self._place, self._how)
+            ticket = self._pool.submit(_job, job, self._workspace, self._how)
         self._given.add(ticket)
         return ticket
 
@@ -74,18 +74,18 @@ def default_at_once(device: str) -> int:
     return max(1, min(torch.get_num_threads(), MOST_JOBS))
 
 
-def _job(job: Job, place: Place, how: How) -> list[Result]:
+def _job(job: Job, workspace: Workspace, how: How) -> list[Result]:
     from voxboard.grids.job import go_on
 
-    return go_on(job, place, how)
+    return go_on(job, workspace, how)
 
 
-def _settle(place: Place) -> None:
-    """Readies a worker: one thread, which gives the same bits on every machine, and an end when the start ends."""
+def _settle(workspace: Workspace) -> None:
+    """Ready a worker: one thread, which gives the same bits on every machine, and an end when the start ends."""
     import torch
 
     torch.set_num_threads(1)
-    place.join_workers()
+    workspace.join_workers()
     parent = parent_process()
     assert parent is not None
 

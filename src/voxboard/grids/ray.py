@@ -13,7 +13,7 @@ from voxboard.errors import UserError
 from voxboard.grids import worker
 from voxboard.grids.engine import Resources, Say, Vanished, package
 from voxboard.grids.plan import How, Job
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 
 if TYPE_CHECKING:
     from voxboard.grids.job import Result
@@ -24,14 +24,14 @@ STORE = 100 * 2**20  # bytes of a cluster of our own for objects: what a job ret
 class Ray:
     """A task per job, with the resources that it declares."""
 
-    def __init__(self, resources: Resources, place: Place, how: How, at_once: int, say: Say) -> None:
+    def __init__(self, resources: Resources, workspace: Workspace, how: How, at_once: int, say: Say) -> None:
         # Ray reads these as it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if resources.cluster.startswith("ray://") and _has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # what `ray start` asks for since 2.60
         self._ray = package("ray", "ray")
         self.at_once = at_once
-        self._place, self._how = place, how
+        self._workspace, self._how = workspace, how
         self._given: set[Any] = set()
         needed = _needed(resources)
         with ExitStack() as stack:
@@ -42,7 +42,7 @@ class Ray:
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
             self._check(resources, nodes, needed, say)
             self.about = f"on a Ray cluster of {len(nodes)} {'nodes' if len(nodes) > 1 else 'node'}"
-            self._orders = worker.Orders(place)
+            self._orders = worker.Orders(workspace)
             stack.callback(lambda: self._orders.close(not self._given))
             stack.callback(self._cancel)
             self._stack = stack.pop_all()
@@ -62,7 +62,7 @@ class Ray:
             ) from error
 
     def _check(self, resources: Resources, nodes: Sequence[dict[str, float]], needed: Any, say: Say) -> None:
-        """Raises `UserError` when no node can ever do a job; a cluster that may grow is waited for."""
+        """Raise `UserError` when no node can ever do a job; a cluster that may grow is waited for."""
         asked = {"CPU": needed["num_cpus"], "GPU": needed["num_gpus"], "memory": needed.get("memory", 0)}
         if any(all(node.get(key, 0) >= amount for key, amount in asked.items()) for node in nodes):
             return
@@ -72,7 +72,7 @@ class Ray:
         say(f"{problem} Waiting for one that has.")
 
     def submit(self, job: Job, attempt: int) -> Any:
-        ticket = self._task.remote(job, self._place, self._how, self._orders.order(job, attempt))
+        ticket = self._task.remote(job, self._workspace, self._how, self._orders.order(job, attempt))
         self._given.add(ticket)
         return ticket
 

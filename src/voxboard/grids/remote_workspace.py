@@ -1,4 +1,4 @@
-"""A place at a URL, on which machines without a common disk work: each has a copy in a scratch folder.
+"""A workspace at a URL, in which machines without a common disk work: each has a copy in a scratch folder.
 
 records/<cell id>/   that the record is here is all that says the cell is done; it comes after the run and the outputs
 runs/<cell id>/      a run that is done, but for what going on would need; of one under way, that too, now and then
@@ -23,9 +23,9 @@ from typing import Any
 
 from voxboard.errors import UserError
 from voxboard.grids import lease
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.records import Record, outputs
-from voxboard.storage import Store, keep_tags, scratch, tags
+from voxboard.storage import Store, is_url, keep_tags, scratch, tags
 from voxboard.training.search import CANDIDATES
 
 PUSH_SECONDS = 300.0  # between the checkpoints of a run under way that are sent, and nine times what sending one takes
@@ -34,19 +34,19 @@ _AHEAD = "last"  # the checkpoint to go on from: `last.safetensors`, and `last.j
 
 
 @dataclass(frozen=True)
-class Shared(Place):
+class RemoteWorkspace(Workspace):
     """The local copy of a grid at a URL. On another machine, where it is unpickled, the copy lies elsewhere."""
 
     url: str
 
     @classmethod
-    def of(cls, url: str) -> Shared:
-        """The place at a URL, with its copy below the cache folder."""
+    def of(cls, url: str) -> RemoteWorkspace:
+        """The workspace at a URL, with its copy below the cache folder."""
         url = Store(url).url
         return cls(scratch("grids", url), url)
 
     def __reduce__(self) -> Any:
-        return Shared.of, (self.url,)
+        return RemoteWorkspace.of, (self.url,)
 
     def __str__(self) -> str:
         return self.url
@@ -62,7 +62,7 @@ class Shared(Place):
             yield
 
     def pull(self) -> None:
-        """Makes the records here those of the store. No worker may be filing one on this machine."""
+        """Make the records here those of the store. No worker may be filing one on this machine."""
         self._pull("records/")
 
     def _pull(self, prefix: str) -> None:
@@ -107,22 +107,22 @@ class Shared(Place):
         self.store.fetch([name] if name in self.store.names(name) else [], self.root)
 
     def publish(self, *files: Path) -> None:
-        """Leaves alone what is the same already."""
+        """Leave alone what is the same already."""
         for file in files:
             name, data = file.relative_to(self.root).as_posix(), file.read_bytes()
             if self.store.read(name) != data:
                 self.store.write(name, data)
 
-    def tell(self, name: str, text: str) -> None:
+    def post(self, name: str, text: str) -> None:
         self.store.write(name, text.encode())
 
-    def told(self, name: str) -> str | None:
-        found = self.store.read(name)
-        return None if found is None else found.decode()
+    def posted(self, name: str) -> str | None:
+        text = self.store.read(name)
+        return None if text is None else text.decode()
 
     @contextmanager
     def at_hand(self, cells: Sequence[str], bases: Iterable[str] = ()) -> Iterator[None]:
-        """Sends the checkpoints of the cells' runs meanwhile, so that another machine can go on with them."""
+        """Send the checkpoints of the cells' runs meanwhile, so that another machine can go on with them."""
         bases = set(bases)
         for cell in (*cells, *bases):
             self._pull(f"records/{cell.partition('-')[0]}-")
@@ -158,7 +158,7 @@ class Shared(Place):
         return max((path.stat().st_mtime for path in (self.runs / cell).rglob(f"{_AHEAD}.*")), default=0.0)
 
     def _send_run(self, cell: str, done: bool) -> None:
-        """Sends a run folder as it is now; of one that is done, what nobody needs to go on from is left out."""
+        """Send a run folder as it is now; of one that is done, what nobody needs to go on from is left out."""
         below = f"runs/{cell}/"
         with TemporaryDirectory(prefix=".", dir=self.root) as name:
             still = Path(name)
@@ -186,6 +186,11 @@ class Shared(Place):
                 keep_tags(fresh / "runs" / cell, there)
                 shutil.rmtree(run, ignore_errors=True)
                 (fresh / "runs" / cell).rename(run)
+
+
+def workspace_at(word: str) -> Workspace:
+    """Return the workspace that a word names: a folder, or the URL of one that machines share."""
+    return RemoteWorkspace.of(word) if is_url(word) else Workspace(Path(word))
 
 
 def _is_ahead(file: PurePosixPath) -> bool:

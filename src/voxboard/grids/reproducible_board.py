@@ -1,4 +1,5 @@
-"""A board without what no two runs share: when records were made, how long it took, and how much memory it needed.
+"""A board without what no two runs share: when records were made, how long it took, how much memory it needed, which
+revision was checked out, and which cells an interruption has left to be embedded for together.
 
 What is left depends on nothing but the grid, its corpora and the machine's arithmetic: an interrupted grid that was
 gone on with gives the same bytes as one that was not.
@@ -9,18 +10,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
-from voxboard.board import arrange, render
+from voxboard.boards import arrange, render
 from voxboard.records import Filed, Record
 
 MEASURED = ("embeddings_per_second", "real_time_factor", "peak_memory_mib", "wall_seconds", "training_seconds")
+REVISION: dict[str, Any] = {"git_revision": "", "git_dirty": None, "lock_digest": ""}
 NEVER = "1970-01-01T00:00:00Z"
 
 
 def timeless(record: Record) -> Record:
-    """The record without its time, durations and memory."""
+    """Return the record without its time, durations, memory, revision of the source tree and sizes of batches.
+
+    The code is told by its digests. Of the batching stays whether padding could move a number: an embedding has the
+    same bits in a batch of its own, from the cache, and computed together with those of other systems.
+    """
     cost = replace(record.cost, **dict.fromkeys(MEASURED))
-    return replace(record, cost=cost, provenance=replace(record.provenance, created=NEVER))
+    batching = record.provenance.batching.partition(",")[0]
+    provenance = replace(record.provenance, created=NEVER, batching=batching, **REVISION)
+    return replace(record, cost=cost, provenance=provenance)
 
 
 def files(filed: Iterable[Filed]) -> dict[str, str]:

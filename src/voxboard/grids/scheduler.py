@@ -6,46 +6,62 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from voxboard.grids import engine
+from voxboard.errors import unknown
 from voxboard.grids import plan as planning
-from voxboard.grids.engine import Done, Resources, Say
+from voxboard.grids.engine import Done, Engine, Resources, Say, work_off
 from voxboard.grids.plan import How, Plan
+from voxboard.grids.processes import Processes
+from voxboard.grids.ray import Ray
+from voxboard.grids.slurm import Slurm
 from voxboard.grids.spec import Cell
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 from voxboard.progress import duration
 
 
 def run(
     cells: Sequence[Cell],
-    place: Place,
+    workspace: Workspace,
     how: How,
     at_once: int,
     say: Say,
     retry: bool = False,
     resources: Resources | None = None,
 ) -> Plan:
-    """Carries out what has no record yet, and with `retry` what failed. Returns what is known of the cells then.
+    """Carry out what has no record yet, and with `retry` what failed. Return what is known of the cells then.
 
-    `at_once` jobs at a time; 0: as many as this machine or the cluster has room for. The caller holds the place's lock.
+    `at_once` jobs at a time; 0: as many as this machine or the cluster has room for. The caller holds the lock of the
+    workspace.
     """
-    place.take_over()
-    plan = planning.make(cells, place)
+    workspace.take_over()
+    plan = planning.make(cells, workspace)
     todo = plan.having("missing", "failed") if retry else plan.having("missing")
     if not todo:
         say(f"0 of {len(plan.cells)} cells to do")
         return plan
     resources = resources or Resources()
     resources.check(how.device)
-    with closing(engine.make(resources, place, how, at_once, say)) as engine_:
-        say(f"{len(todo)} of {len(plan.cells)} cells to do, {engine_.about}")
+    with closing(engine_of(resources, workspace, how, at_once, say)) as engine:
+        say(f"{len(todo)} of {len(plan.cells)} cells to do, {engine.about}")
         tally = Tally(len(todo))
         # Some take weights from the runs of others.
         for part in ([c for c in todo if not c.base], [c for c in todo if c.base]):
-            for done in engine.work_off(engine_, planning.jobs(part, place, how)):
+            for done in work_off(engine, planning.jobs(part, workspace, how)):
                 _tell(done, tally, say)
-    place.take_over()  # outputs that others had filed already, and their folder
-    place.pull()
-    return planning.make(cells, place)
+    workspace.take_over()  # outputs that others had filed already, and their folder
+    workspace.pull()
+    return planning.make(cells, workspace)
+
+
+def engine_of(resources: Resources, workspace: Workspace, how: How, at_once: int, say: Say) -> Engine:
+    """Return the engine that `--cluster` names. Raises `UserError` for one unknown, absent or without its package."""
+    word = resources.cluster
+    if not word:
+        return Processes(workspace, how, at_once)
+    if word in ("slurm", "slurm-local"):
+        return Slurm(resources, workspace, how, at_once)
+    if word in ("local", "auto") or ":" in word:
+        return Ray(resources, workspace, how, at_once, say)
+    raise unknown("cluster", word, ["local", "auto", "ray://HOST:PORT", "slurm", "slurm-local"])
 
 
 class Tally:

@@ -14,7 +14,7 @@ from voxboard.errors import UserError
 from voxboard.grids import worker
 from voxboard.grids.engine import Resources, Vanished, package
 from voxboard.grids.plan import How, Job
-from voxboard.grids.workspace import Place
+from voxboard.grids.workspace import Workspace
 
 if TYPE_CHECKING:
     from voxboard.grids.job import Result
@@ -29,11 +29,11 @@ RULE = "-" * 22  # around the traceback in what submitit says
 class Slurm:
     """A Slurm job per job. The folder `slurm` beside the records holds its log until the next start."""
 
-    def __init__(self, resources: Resources, place: Place, how: How, at_once: int) -> None:
+    def __init__(self, resources: Resources, workspace: Workspace, how: How, at_once: int) -> None:
         submitit = package("submitit", "slurm")
         self.at_once, self.about = at_once, "as Slurm jobs"
         self._errors = submitit.core.utils
-        self._place, self._how = place, how
+        self._workspace, self._how = workspace, how
         self._given: set[Any] = set()
         options = _options(resources.slurm)
         local = resources.cluster == "slurm-local"
@@ -41,8 +41,8 @@ class Slurm:
             raise UserError("There is no sbatch on this machine.", "Start the grid on one that submits to Slurm.")
         if resources.gpus != int(resources.gpus):
             raise UserError("Slurm gives whole GPUs only.", "Say --gpus 1.")
-        self._orders = worker.Orders(place)
-        self._folder = place.root.absolute() / FOLDER
+        self._orders = worker.Orders(workspace)
+        self._folder = workspace.root.absolute() / FOLDER
         shutil.rmtree(self._folder, ignore_errors=True)
         # In a folder of this start: on one machine, what an earlier process has left may have the number of a new one.
         self._executor = submitit.AutoExecutor(
@@ -58,7 +58,7 @@ class Slurm:
         )
 
     def submit(self, job: Job, attempt: int) -> Any:
-        task = Task(job, self._place, self._how, self._orders.order(job, attempt))
+        task = Task(job, self._workspace, self._how, self._orders.order(job, attempt))
         try:
             ticket = self._executor.submit(task)
         except self._errors.FailedJobError as error:
@@ -103,13 +103,13 @@ class Task:
     """A job for submitit, which calls it, and asks it what to do instead when Slurm takes the machine away."""
 
     job: Job
-    place: Place
+    workspace: Workspace
     how: How
     order: worker.Order
     left: int = INTERRUPTIONS
 
     def __call__(self) -> list[Result]:
-        return worker.work(self.job, self.place, self.how, self.order)
+        return worker.work(self.job, self.workspace, self.how, self.order)
 
     def checkpoint(self) -> Any:
         """The same again: it goes on from its last checkpoint. Ends the process when that was often enough."""

@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args
 
 from voxboard import benchmarks, limits, systems, trust
 from voxboard.errors import UserError, unknown
+from voxboard.parts import Part
 from voxboard.settings import Evaluation
-from voxboard.systems import Part, System
+from voxboard.systems import System
 from voxboard.training.config import Training, training_of
 
 MOST_CELLS = 10_000  # of a grid: what one board can show
@@ -117,7 +118,7 @@ class Grid:
 
     @classmethod
     def load(cls, name: str) -> Grid:
-        """Reads a grid by name, or from a TOML file."""
+        """Read a grid by name, or from a TOML file."""
         content = _typed(cls, _read(name), name)
         for key in ("data", "max_lr"):
             if isinstance(content.get(key), str | int | float):
@@ -141,7 +142,7 @@ def _fitted(parts: tuple[str, ...], benchmark: Part) -> System:
     """The system of some words, with the benchmark's head where they name none, and the label that it trains."""
     backbone, pooler, head = parts
     default = benchmarks.create(benchmark.name, **benchmark.options).default_head
-    return systems.fitted(systems.check(systems.parse(f"{backbone}+{pooler}+{head or default}")), benchmark)
+    return benchmarks.fitted(systems.check(systems.parse(f"{backbone}+{pooler}+{head or default}")), benchmark)
 
 
 Weights = Literal["untrained", "trained", "verification"]
@@ -176,7 +177,7 @@ class Tasks:
 
     @classmethod
     def load(cls, name: str) -> Tasks:
-        """Reads a list by name, or from a TOML file. Raises `UserError` for a key or a word that it must not have."""
+        """Read a list by name, or from a TOML file. Raises `UserError` for a key or a word that it must not have."""
         content = _typed(cls, _read(name), name)
         entries = []
         for given in content.pop("entries", ()):

@@ -3,7 +3,7 @@
 What a job writes is whole or not there, and named by what it is, so a job that is done twice ends as one that is done
 once. Two that do it at the same time could still harm each other: one may test the best weights that the other, behind
 it, has just put in their place. A lock of the file system does not keep them apart, because it does not reach across
-machines everywhere. So the start says in the place which attempt at which job counts. A worker looks every other
+machines everywhere. So the start says in the workspace which attempt at which job counts. A worker looks every other
 second, and ends itself when it is not meant any more; whoever comes after it gives it time for that.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from voxboard.grids.identity import Names
     from voxboard.grids.job import Result
     from voxboard.grids.plan import How, Job
-    from voxboard.grids.workspace import Place
+    from voxboard.grids.workspace import Workspace
 
 NAME = ".start"
 LOOK = 2.0  # seconds between two looks
@@ -47,23 +47,23 @@ class Order:
     environment: tuple[tuple[str, str], ...]
     wait: float = 0.0  # seconds for the one before to end
 
-    def counts(self, place: Place) -> bool:
+    def counts(self, workspace: Workspace) -> bool:
         """Whether it is still meant."""
-        text = place.told(NAME)
+        text = workspace.posted(NAME)
         if text is None:
             return False
-        said = json.loads(text)
-        return bool(said["start"] == self.start and said["again"].get(self.job, 1) == self.attempt)
+        order = json.loads(text)
+        return bool(order["start"] == self.start and order["again"].get(self.job, 1) == self.attempt)
 
 
 class Orders:
     """Says which attempts count, for as long as the start is at work."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.start = secrets.token_hex(8)
-        self._place = place
+        self._workspace = workspace
         self._again: dict[str, int] = {}
-        before = place.told(NAME)
+        before = workspace.posted(NAME)
         # The workers of a start that was killed may be at work, or wait in a queue.
         self._free = time.monotonic() + (0.0 if before is None or _ended_well(before) else GRACE)
         self._say(self.start)
@@ -85,7 +85,7 @@ class Orders:
         self._say("", well)
 
     def _say(self, start: str, well: bool = False) -> None:
-        self._place.tell(NAME, json.dumps({"start": start, "again": self._again, "ended_well": well}))
+        self._workspace.post(NAME, json.dumps({"start": start, "again": self._again, "ended_well": well}))
 
 
 def _ended_well(text: str) -> bool:
@@ -95,14 +95,14 @@ def _ended_well(text: str) -> bool:
         return False
 
 
-def work(job: Job, place: Place, how: How, order: Order) -> list[Result]:
-    """Carries out what is left of a job. Raises `UserError` where this machine would make other numbers."""
+def work(job: Job, workspace: Workspace, how: How, order: Order) -> list[Result]:
+    """Carry out what is left of a job. Raises `UserError` where this machine would make other numbers."""
     os.environ.update(order.environment)
-    with suppress(FileNotFoundError):  # machines with a place at a URL need not have it
+    with suppress(FileNotFoundError):  # machines with a workspace at a URL need not have it
         os.chdir(order.folder)
-    if not order.counts(place):
+    if not order.counts(workspace):
         raise UserError(
-            f"{platform.node()} does not see {place}, or another start works there now.",
+            f"{platform.node()} does not see {workspace}, or another start works there now.",
             "Start the grid in a folder that all machines share, or give --out a URL.",
         )
     import torch
@@ -110,22 +110,22 @@ def work(job: Job, place: Place, how: How, order: Order) -> list[Result]:
     from voxboard.grids.job import go_on
 
     torch.set_num_threads(1)
-    with _while_it_counts(order, place):
+    with _while_it_counts(order, workspace):
         time.sleep(order.wait)
         _check(job)
-        return go_on(job, place, how)
+        return go_on(job, workspace, how)
 
 
 @contextmanager
-def _while_it_counts(order: Order, place: Place) -> Iterator[None]:
-    """Ends the process when another start or attempt has taken over."""
+def _while_it_counts(order: Order, workspace: Workspace) -> Iterator[None]:
+    """End the process when another start or attempt has taken over."""
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(LOOK):
             # What is out of reach or just being written says nothing.
             with suppress(OSError, ValueError, UserError):
-                if not order.counts(place):
+                if not order.counts(workspace):
                     os._exit(1)
 
     thread = threading.Thread(target=look, daemon=True)
@@ -138,7 +138,7 @@ def _while_it_counts(order: Order, place: Place) -> Iterator[None]:
 
 
 def _check(job: Job) -> None:
-    """Raises `UserError` where the code or the corpus is not that of the machine that named the cells."""
+    """Raise `UserError` where the code or the corpus is not that of the machine that named the cells."""
     if any(_names().named(named.cell).id != named.id for named in job.cells):
         raise UserError(
             f"{platform.node()} has other code or another corpus than the machine that started the grid.",

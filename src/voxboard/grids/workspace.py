@@ -31,23 +31,14 @@ PATIENCE = 60.0  # seconds that the workers of a killed start get to notice it
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a grid's records and runs are."""
+class Workspace:
+    """The folder of a grid's records and runs."""
 
     root: Path
 
     @classmethod
-    def at(cls, word: str) -> Place:
-        """The place that a word names: a folder, or the URL of one that machines share."""
-        if not is_url(word):
-            return cls(Path(word))
-        from voxboard.grids.remote_workspace import Shared
-
-        return Shared.of(word)
-
-    @classmethod
-    def seen(cls, word: str) -> Place:
-        """The same as it is now, only to be read: it needs no lock and does not follow what becomes of a URL."""
+    def seen(cls, word: str) -> Workspace:
+        """Return the workspace at a folder or URL as it is now, only to be read: without lock, and without news."""
         if not is_url(word):
             return cls(Path(word))
         return cls(copied(word, "records/", wanted=Json()))
@@ -111,7 +102,7 @@ class Place:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other starts out; the kernel lets go of a lock whose holder was killed. Raises `UserError`."""
+        """Keep other starts out; the kernel lets go of a lock whose holder was killed. Raises `UserError`."""
         import fcntl
 
         self.root.mkdir(parents=True, exist_ok=True)
@@ -143,21 +134,21 @@ class Place:
                     time.sleep(0.05)
 
     def pull(self) -> None:
-        """Learns which cells others have done. In a plain folder they are seen at once."""
+        """Learn which cells others have done. In a plain folder they are seen at once."""
 
     def fetch(self, file: Path) -> None:
-        """Gets a file of the place as others have left it."""
+        """Get a file of the workspace as others have left it."""
 
     def publish(self, *files: Path) -> None:
-        """Lets others have files of the place, in this order."""
+        """Let others have files of the workspace, in this order."""
 
-    def tell(self, name: str, text: str) -> None:
-        """Says something under a name to all who work in the place."""
+    def post(self, name: str, text: str) -> None:
+        """Leave a text under a name for all who work in the workspace."""
         # Over the file, not beside it: a network file system may show a file that was replaced for a minute.
         (self.root / name).write_text(text, encoding="utf-8")
 
-    def told(self, name: str) -> str | None:
-        """What was said last under a name; None for nothing."""
+    def posted(self, name: str) -> str | None:
+        """Return what was posted last under a name; None for nothing."""
         try:
             return (self.root / name).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -169,7 +160,7 @@ class Place:
         yield
 
     def join_workers(self) -> int:
-        """Says that this process is a worker, for as long as it lives. Returns the file handle that says so."""
+        """Say that this process is a worker, for as long as it lives. Returns the file handle that says so."""
         import fcntl
 
         self.root.mkdir(parents=True, exist_ok=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from voxboard.data import class_labels
+from voxboard.backbones.frames import Frames
+from voxboard.data import labels
 
-MISSING = class_labels.MISSING  # an utterance without this label trains nothing
+MISSING = labels.MISSING  # an utterance without this label trains nothing
 Kind = Literal["classes", "values", "tokens", "vectors", "texts"]
 
 
@@ -40,6 +41,11 @@ class Head(nn.Module):
 
     `trained` heads come with weights of their own: they are there without any training, built with `n_classes` None.
 
+    `heads` is into how many equal pieces an embedding is cut before it is normalized and compared.
+
+    What a head can do besides is told by the protocols below, which are checked like all else: `Writes`, `Decodes`,
+    `ScoresTokens`, `Answers`, `Projects`, `PredictsTasks`.
+
     `label` names the supervision ("speaker", "gender", …) where the `Config` has no `label` of its own. A head of
     several tasks says so in `needs`, its main one first; then `n_classes` and labels are mappings from task.
     """
@@ -50,6 +56,7 @@ class Head(nn.Module):
     batches: tuple[int, int] | None = None
     exports: tuple[str, ...] = ()
     trained: bool = False
+    heads: int = 1
 
     @classmethod
     def needs(cls, config: Any) -> Mapping[str, Kind]:
@@ -72,3 +79,51 @@ class Head(nn.Module):
     def predict(self, embeddings: Any) -> Tensor:
         """Class scores [B, C] without any margin, larger is likelier; or values [B, n]; or token scores [B, T, C]."""
         raise NotImplementedError
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A head that writes texts itself, with a vocabulary of its own."""
+
+    def texts(self, frames: Frames, language: str = "", beam: int = 1) -> list[str]:
+        """Return one text for each utterance of `frames` [B, 1, T, D]."""
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """A head that finds the tokens of the vocabulary it was trained with itself."""
+
+    def written(self, frames: Frames, prompt: Sequence[int] = ()) -> list[list[int]]:
+        """Return the tokens of each utterance of `frames` [B, 1, T, D], without those of the prompt."""
+
+
+@runtime_checkable
+class ScoresTokens(Protocol):
+    """A head whose scores a decoder makes texts of."""
+
+    def rows(self, frames: Frames) -> list[Tensor]:
+        """Return log-probabilities [at most T, C] for each utterance of `frames` [B, 1, T, D], on the CPU."""
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """A head that answers questions about a voice."""
+
+    def answer(self, embeddings: Frames, question: str = "", most: int = 32) -> list[str]:
+        """Return one answer of at most so many tokens for each utterance of `embeddings` [B, 1, T, D]."""
+
+
+@runtime_checkable
+class Projects(Protocol):
+    """A head in whose space, that of `predict`, embeddings and vectors of texts are compared."""
+
+    def project_texts(self, vectors: Tensor) -> Tensor:
+        """Return vectors of texts [B, D] in the common space [B, S], of unit length."""
+
+
+@runtime_checkable
+class PredictsTasks(Protocol):
+    """A head of several tasks, which it predicts at once."""
+
+    def predict_tasks(self, embeddings: Tensor) -> Mapping[str, Tensor]:
+        """Return the class scores [B, C] of every task that has classes; its main one's are those of `predict`."""

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from voxboard.errors import UserError
+from voxboard.errors import UserError, first_line
+from voxboard.weights import folder, hub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,6 @@ def size_of(name: str) -> int:
         return SIZES[name]
     import transformers
 
-    from voxboard.backbones.ssl_checkpoints import folder, hub
-
     _refuse_code(name)
     try:
         shape = transformers.AutoConfig.from_pretrained(folder(name), trust_remote_code=False, **hub())
@@ -46,8 +45,6 @@ def size_of(name: str) -> int:
 def load(name: str) -> ChatModel:
     """The model of a local folder or a hub id, in float32. Raises `UserError` when it is not there."""
     import transformers
-
-    from voxboard.backbones.ssl_checkpoints import folder, hub
 
     _refuse_code(name)
     try:
@@ -63,7 +60,6 @@ def load(name: str) -> ChatModel:
 def _refuse_code(name: str) -> None:
     """Raise `UserError` for a folder or hub id that wants code of its own to be run, or has an adapter beside it."""
     from voxboard.backbones import hf_files
-    from voxboard.backbones.ssl_checkpoints import folder, hub
 
     where, options = folder(name), hub()
     try:
@@ -151,8 +147,6 @@ class ChatModel:
 
 
 def _unusable(name: str, error: Exception) -> UserError:
-    from voxboard.backbones.ssl_checkpoints import first_line
-
     if name.startswith(("/", ".", "~")) and not Path(name).expanduser().is_dir():
         return UserError(f"There is no folder {name}.", "Pass --lm with a hub id or a folder of a chat model.")
     return UserError(

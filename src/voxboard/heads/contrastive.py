@@ -66,7 +66,7 @@ class Contrastive(Head):
         """Embeddings [B, E] → the common space [B, S], of unit length."""
         return F.normalize(self.audio(embeddings), dim=-1)
 
-    def project(self, vectors: Tensor) -> Tensor:
+    def project_texts(self, vectors: Tensor) -> Tensor:
         """Vectors of texts [B, D] → the common space [B, S], of unit length."""
         return F.normalize(self.text(vectors), dim=-1)
 
@@ -78,7 +78,7 @@ class Contrastive(Head):
             return 0.0 * sum((p.sum() for p in self.parameters()), embeddings.sum())
         labels, known = labels[usable], known[usable]
         vectors, matches = _chosen(labels, known, self.training)
-        audio, text = self.predict(embeddings[usable]), self.project(vectors)
+        audio, text = self.predict(embeddings[usable]), self.project_texts(vectors)
         similarities = self.log_scale.exp().clamp(max=LARGEST_SCALE) * (audio.float() @ text.float().T)
         if self.bias is not None:
             signs = torch.where(matches, 1.0, -1.0)

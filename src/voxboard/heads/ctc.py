@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Frames, valid
-from voxboard.data.tokens import BLANK
+from voxboard.backbones.frames import Frames, valid
+from voxboard.data.vocabulary import BLANK
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING, Head
 from voxboard.limits import DepthOrZero, Dropout, Size, SizeOrZero

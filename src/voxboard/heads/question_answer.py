@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.errors import UserError
 from voxboard.heads import chat_model
 from voxboard.heads.base import MISSING, Head

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from voxboard import weights
 from voxboard.backbones import ssl_checkpoints
-from voxboard.backbones.base import Frames
-from voxboard.errors import UserError
+from voxboard.backbones.frames import Frames
+from voxboard.errors import UserError, first_line
 from voxboard.heads.base import Head
 from voxboard.limits import SizeOrZero
 
@@ -95,7 +96,7 @@ class WhisperTexts(Head):
                 **longest,
             )
         except ValueError as error:
-            reason = ssl_checkpoints.first_line(error)
+            reason = first_line(error)
             raise UserError(f"{self.config.cfg} cannot transcribe so: {reason}", "Change --language.") from error
         return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
@@ -109,9 +110,9 @@ def _tokenizer(cfg: str, start: int) -> Any:
 
     kind: Any = transformers.WhisperTokenizer
     try:
-        found = kind.from_pretrained(ssl_checkpoints.folder(cfg), trust_remote_code=False, **ssl_checkpoints.hub())
+        found = kind.from_pretrained(weights.folder(cfg), trust_remote_code=False, **weights.hub())
     except Exception as error:  # tokenizers has no other, transformers many
-        raise ssl_checkpoints.unreachable(cfg, "tokenizer") from error
+        raise weights.unreachable(cfg, "tokenizer") from error
     # transformers makes an empty one where the files are not there.
     if found.convert_ids_to_tokens(start) != START:
         raise UserError(f"{cfg} has no tokenizer of Whisper's.", "Fetch its tokenizer.json (or vocab.json) too.")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from voxboard.backbones import ssl_checkpoints
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
 from voxboard.limits import DepthOrZero, Size, SizeOrZero

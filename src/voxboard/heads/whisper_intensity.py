@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING, Head, Kind
 from voxboard.heads.regression import masked_error

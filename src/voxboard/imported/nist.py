@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from voxboard.errors import UserError
-from voxboard.imported.text_columns import Row
-from voxboard.imported.text_formats import Source, seconds
+from voxboard.imported.text_formats import seconds
+from voxboard.imported.text_source import Row, Source
 
 _ID = re.compile(r"\(([^\s()]+)\)\s*$")
 _LABEL = re.compile(r"<[^ >]*>")

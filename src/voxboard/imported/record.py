@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from voxboard import records
 from voxboard.errors import UserError
 from voxboard.evaluation import code
-from voxboard.evaluation.fields import fields_of
 from voxboard.text_files import is_hidden
 
 if TYPE_CHECKING:
-    from voxboard.benchmarks.base import Benchmark, Measured
+    from voxboard.benchmarks.base import Benchmark
 
 WHO = {
     "speaker": "",
@@ -42,6 +41,8 @@ class Source:
     replicates: int = 1000
     arguments: Sequence[str] | None = None  # of the command that makes the record again
     formats: Mapping[str, str] = field(default_factory=dict)  # how files were read, by the names of `files`
+    outputs: str = ""  # digest of outputs that were computed here and lie in no file
+    user_code: str = ""  # digest of the user's code that computed them
     runs: Path | None = None  # where a folder with the outputs, as our own runs leave them, is made; None = nowhere
 
     @property
@@ -58,15 +59,14 @@ class Source:
         if self.runs is None:
             return ""
         content = "".join(f"{name}\t{digest(path)}\n" for name, path in self.files.items())
-        return f"imported-{hashlib.sha256((content + protocol).encode()).hexdigest()[:12]}"
+        return f"imported-{hashlib.sha256((content + self.outputs + protocol).encode()).hexdigest()[:12]}"
 
 
 def record_of(
     source: Source,
     benchmark: Benchmark,
-    measured: Measured,
+    measured: records.Measured,
     protocol: records.Protocol,
-    cluster_by: str,
     save: Callable[[Path, str], None],
 ) -> records.Record:
     """The record, marked as imported; its protocol says so too, as nobody here knows how the outputs were made.
@@ -98,20 +98,22 @@ def record_of(
                 **{name: digest(path) for name, path in source.files.items()},
                 "items": protocol.items.digest,
                 "measuring_code": code.importing(),
+                **({"user_code": source.user_code} if source.user_code else {}),
             },
         ),
-        **fields_of(benchmark, measured, cluster_by),
+        **vars(measured),
+        metrics=tuple(metric.recorded() for metric in benchmark.metrics),
         status="imported",
-        reason="; ".join(part for part in (f"imported from {where}", WHO[cluster_by]) if part),
+        reason="; ".join(part for part in (f"imported from {where}", WHO[benchmark.clustered_by]) if part),
     )
 
 
-def checked(found: Measured) -> Measured:
-    """Raises `UserError` where a number is infinite or none, which no record can hold."""
-    for metric, interval in found.values.items():
-        if not math.isfinite(interval.value):
+def checked(measured: records.Measured) -> records.Measured:
+    """Raise `UserError` where a number is infinite or none, which no record can hold."""
+    for metric, value in measured.values.items():
+        if value.value is not None and not math.isfinite(value.value):
             raise UserError(f"{metric} has no finite value on these items.", "Check the reference.")
-    return found
+    return measured
 
 
 def digest(path: Path) -> str:

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from voxboard import records
-from voxboard.benchmarks.base import Measured
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError, printable
+from voxboard.evaluation import code
 from voxboard.imported import scores, speakers, texts
 from voxboard.imported.record import Source, checked, record_of
 from voxboard.imported.speakers import Speakers
 from voxboard.metrics import bootstrap
 from voxboard.metrics.nist_text import Rules
+from voxboard.parts import Part
 from voxboard.settings import Evaluation
 from voxboard.trials import Trials
 
@@ -56,9 +57,10 @@ def verification(
     named = scores.linked(trials).astype(str) if owners is None else speakers.of_each(trials.utterances, owners)
     items = TrialSet(_corpus(source), source.split, _cuts(trials.utterances, named), trials.digest(), trials)
     benchmark = Verification(Verification.Config())
+    benchmark.clustered_by = "speaker" if owners else "linked utterances"
     outputs = Scored(items, Spent(), values)
     measured = benchmark.measure(outputs, None, **source.resampling)
-    if measured.values[benchmark.main_metric].value > 0.5:
+    if (measured.values[benchmark.main_metric].value or 0.0) > 0.5:
         log.warning(
             "The EER of %s is above 50 %%: are these distances? Higher scores must mean the same speaker.", path
         )
@@ -66,8 +68,7 @@ def verification(
     if owners is None:
         protocol = replace(protocol, items=replace(protocol.items, speakers=None))
     protocol = replace(protocol, crop=records.Crop("unknown"), scoring=None, options=UNKNOWN)
-    clusters = "speaker" if owners else "linked utterances"
-    return record_of(source, benchmark, measured, protocol, clusters, partial(benchmark.save, outputs))
+    return record_of(source, benchmark, measured, protocol, partial(benchmark.save, outputs))
 
 
 def transcription(
@@ -100,15 +101,15 @@ def transcription(
     items = Utterances(_corpus(source), source.split, _cuts(names, named), items_digest, labels)
     config, rules = Transcription.Config(normalizer=normalizer), replace(rules or Rules(), markup=pair.markup)
     benchmark = ImportedTranscription(config, rules)
+    benchmark.clustered_by = "speaker" if owners else "utterance"
     outputs = Transcribed(items, Spent(), tuple(found[name] for name in names))
     measured = checked(benchmark.measure(outputs, None, **source.resampling))
     protocol = benchmark.protocol(outputs, Evaluation(), None)
     if owners is None:
         protocol = replace(protocol, items=replace(protocol.items, speakers=None))
     protocol = replace(protocol, crop=records.Crop("unknown"), options={**protocol.options, **UNKNOWN})
-    clusters = "speaker" if owners else "utterance"
     source = replace(source, formats=dict(zip(("references", "hypotheses"), pair.formats, strict=True)))
-    return record_of(source, benchmark, measured, protocol, clusters, partial(benchmark.save, outputs))
+    return record_of(source, benchmark, measured, protocol, partial(benchmark.save, outputs))
 
 
 def diarization(
@@ -129,7 +130,7 @@ def diarization(
     """
     from voxboard.benchmarks.conversations import ERRORS, Scores
     from voxboard.benchmarks.diarization import DiarizationTask
-    from voxboard.data import rttm
+    from voxboard.metrics import rttm
     from voxboard.metrics.diarization import score
 
     marked, found = rttm.read_reference(reference), rttm.read_reference(hypothesis).turns
@@ -155,6 +156,7 @@ def diarization(
         metric: bootstrap.ratio(*both.columns(rate), clusters=np.array(names), **source.resampling)
         for rate, metric in benchmark.ids.items()
     }
+    measured = records.Measured(benchmark.values(values))
     content = "".join(f"{name}\t{true.get(name)}\t{(regions or {}).get(name)}\n" for name in sorted(names))
     content += f"{marked.unevaluated}{marked.unscored}" if marked.unevaluated or marked.unscored else ""
     items_digest = hashlib.sha256(content.encode()).hexdigest()
@@ -163,7 +165,7 @@ def diarization(
         items=records.Items(items_digest, len(names), "recordings", speakers=len(heard)),
         metrics={
             metric: dict(parameters) | ({} if metric.startswith("jer") else kinds) | cut
-            for metric, parameters in benchmark.metrics.items()
+            for metric, parameters in benchmark.parameters.items()
         },
         crop=records.Crop("unknown"),
         options=UNKNOWN,
@@ -172,7 +174,32 @@ def diarization(
     def save(folder: Path, stem: str) -> None:
         both.write(folder / f"recordings-{stem}.csv", ERRORS)
 
-    return record_of(source, benchmark, checked(Measured(values)), protocol, "recording", save)
+    return record_of(source, benchmark, checked(measured), protocol, save)
+
+
+def diarizer(source: Source, part: Part, collar: float = 0.25, skip_overlap: bool = False) -> records.Record:
+    """The record of a diarizer with a pipeline of its own on the recordings of a prepared corpus.
+
+    Raises `UserError` for a corpus without recordings and for turns that are none.
+    """
+    from voxboard.benchmarks.diarization import DiarizationTask, Diarized
+    from voxboard.data.catalogue import find_corpus
+    from voxboard.diarization import external
+
+    benchmark = DiarizationTask(DiarizationTask.Config(collar=collar, skip_overlap=skip_overlap))
+    items = benchmark.items(find_corpus(source.corpus), source.split)
+    turns = external.diarized(external.REGISTRY.create(part.name, **part.options), items.conversations)
+    outputs = Diarized(items, Spent(), turns, {})
+    measured = checked(benchmark.measure(outputs, None, **source.resampling))
+    protocol = benchmark.protocol(outputs, Evaluation(), None)
+    protocol = replace(protocol, crop=records.Crop("unknown"), options=UNKNOWN)
+    own = code.user_digests([(part.name, part.options)])
+    source = replace(
+        source,
+        outputs=hashlib.sha256(repr(sorted(turns.items())).encode()).hexdigest(),
+        user_code=code.user_code(own) if own else "",
+    )
+    return record_of(source, benchmark, measured, protocol, partial(benchmark.save, outputs))
 
 
 def _regions(

@@ -18,54 +18,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
 from voxboard.errors import UserError
+from voxboard.imported import text_json, text_tables
+from voxboard.imported.text_source import Reading, Source
 
-Role = Literal["reference", "hypothesis"]
 FORMATS = ("trn", "kaldi", "stm", "ctm", "csv", "ljspeech", "nemo", "jsonl", "json")
 NIST = ("trn", "stm", "ctm")  # whose texts may hold alternations
 TIMED = ("stm", "ctm")
 _BRACKETED = re.compile(r"(?:^|.*\s)\(([^\s()]+)\)\s*$")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A transcript as text: its name for messages, its suffix as a hint, and the lines that say something."""
-
-    name: str
-    text: str
-    role: Role = "reference"
-    lines: Sequence[tuple[int, str]] = field(default=())  # number, line
-
-    @classmethod
-    def of(cls, text: str, name: str, role: Role = "reference") -> Source:
-        numbered = enumerate(text.split("\n"), start=1)
-        return cls(name, text, role, tuple((number, line) for number, line in numbered if line.strip()))
-
-    @property
-    def suffix(self) -> str:
-        """The last suffix in lower case, gzip's aside, without its dot."""
-        name = self.name.lower().removesuffix(".gz")
-        return name.rpartition(".")[2] if "." in name else ""
-
-    def uncommented(self) -> list[tuple[int, str]]:
-        """The lines without NIST's comments."""
-        return [(number, line) for number, line in self.lines if not line.lstrip().startswith(";;")]
-
-    def bad(self, number: int, what: str, advice: str = "") -> UserError:
-        return UserError(f"{self.name}, line {number}: {what}.", advice)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One way to read a transcript: its utterances in order, and why it was taken."""
-
-    format: str
-    ids: tuple[str, ...]
-    first: str  # what line 1 is in this reading
-    reason: str
 
 
 def candidates(source: Source) -> list[Reading]:
@@ -73,11 +35,9 @@ def candidates(source: Source) -> list[Reading]:
 
     Raises `UserError` for JSON and tables that are none after all, and where nothing fits.
     """
-    from voxboard.imported import text_json, text_tables
-
     if not source.lines:
         raise UserError(f"{source.name} holds no texts.", "A line is an id, a space, and the text.")
-    for reader in (text_json.recognise, text_tables.recognise):
+    for reader in (text_json.recognize, text_tables.recognize):
         if reading := reader(source):
             return [reading]
     readers = (trn, text_tables.bars_after_words, _stm, _ctm, _kaldi)

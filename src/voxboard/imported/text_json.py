@@ -10,14 +10,13 @@ from typing import Any
 
 from voxboard.errors import UserError
 from voxboard.files import parse_json
-from voxboard.imported.text_columns import Row, columns, id_column, text_column
-from voxboard.imported.text_formats import Reading, Source
+from voxboard.imported.text_source import Reading, Row, Source, columns, id_column, text_column
 from voxboard.text_files import stem_of
 
 _ADVICE = 'A line is {"id": …, "text": …}.'
 
 
-def recognise(source: Source) -> Reading | None:
+def recognize(source: Source) -> Reading | None:
     """The reading of a text in JSON; None for any other. Raises `UserError` for JSON without ids and texts."""
     start = source.lines[0][1].lstrip()[:1]
     named = source.suffix in ("json", "jsonl", "ndjson")

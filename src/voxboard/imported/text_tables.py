@@ -7,14 +7,13 @@ import io
 from typing import Any
 
 from voxboard.errors import UserError
-from voxboard.imported.text_columns import Row, columns, id_column, text_column
-from voxboard.imported.text_formats import Reading, Source
+from voxboard.imported.text_source import Reading, Row, Source, columns, id_column, text_column
 
 _SEPARATORS = ("\t", ",", ";", "|")
 _NAMED = ("csv", "tsv")
 
 
-def recognise(source: Source) -> Reading | None:
+def recognize(source: Source) -> Reading | None:
     """The reading of a table; None for any other text. Raises `UserError` for one whose header lacks id or text."""
     if separator := _header(source):
         ids = tuple(name for _, name, _ in _rows(source, separator))

@@ -11,8 +11,8 @@ from pathlib import Path
 from voxboard import text_files
 from voxboard.errors import UserError, printable, unknown
 from voxboard.imported import nist, text_json, text_tables
-from voxboard.imported.text_columns import Row
-from voxboard.imported.text_formats import FORMATS, NIST, TIMED, Reading, Role, Source, ambiguous, decide, narrowed
+from voxboard.imported.text_formats import FORMATS, NIST, TIMED, ambiguous, decide, narrowed
+from voxboard.imported.text_source import Reading, Role, Row, Source
 
 log = logging.getLogger("voxboard")
 

@@ -8,9 +8,10 @@
     classification   accuracy, balanced accuracy, macro F1
     regression       RMSE, MAE, Pearson's r, concordance
     text             WER and CER of a corpus, split by utterance and kind of error
-    normalisers      named, versioned text normalisers
+    normalizers      named, versioned text normalizers
     retrieval        recall and mean average precision among the k most similar items
     diarization      DER with its components, JER, per file and over a corpus
+    rttm             who spoke when and what of it is scored, as RTTM and UEM files
     reference        EER and minDCF as UniPool-SV, SpeechBrain and Double-MHA compute them
 
 A module is imported when its name is first used.
@@ -28,10 +29,11 @@ _MODULES = (
     "detection",
     "diarization",
     "exact",
-    "normalisers",
+    "normalizers",
     "reference",
     "regression",
     "retrieval",
+    "rttm",
     "subgroups",
     "text",
 )

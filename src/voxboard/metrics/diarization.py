@@ -34,8 +34,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from voxboard.metrics.rttm import Reference, Region
 from voxboard.metrics.tape import Intervals, Tape, lay, sums
-from voxboard.metrics.turns import TICKS, Given, Ints, Reference, Region, Scored, Span, Speech, Turn, gather
+from voxboard.metrics.turns import TICKS, Given, Ints, Scored, Span, Speech, Turn, gather
 
 Mapper = Literal["scored", "all"]
 Floats = NDArray[np.float64]

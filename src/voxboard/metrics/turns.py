@@ -9,16 +9,18 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voxboard.metrics import rttm
+from voxboard.metrics.rttm import Reference, Region
+
 Ints = NDArray[np.int64]
 Turn = tuple[Hashable, float, float]  # speaker, start, end in seconds
-Region = tuple[float, float]
 
 Span = Literal["both", "reference"]
 
@@ -26,19 +28,6 @@ TICKS = 10_000_000_000  # a second
 _LATEST = 4e8  # seconds; the distance between twice that must fit into 64 bits
 
 UNNAMED = ""  # the only file, when nothing names it
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Turns of a reference, and what its annotators took out of scoring, per file.
-
-    `unevaluated` time (NIST's NOSCORE) is as if a UEM left it out: speakers are mapped without it. `unscored` time
-    (noises of speakers, NIST's NON-LEX) is not counted, as a collar is not; the mapping of `all` time uses it.
-    """
-
-    turns: Mapping[str, Sequence[tuple[str, float, float]]]
-    unevaluated: Mapping[str, Sequence[Region]] = field(default_factory=dict)
-    unscored: Mapping[str, Sequence[Region]] = field(default_factory=dict)
 
 
 class Annotated(Protocol):
@@ -120,8 +109,6 @@ def _marked(reference: Speech) -> Speech:
     """A reference from files with what they take out of scoring; any other as it is."""
     if not isinstance(reference, (str, Path)):
         return reference
-    from voxboard.data import rttm
-
     return rttm.read_reference(reference)
 
 
@@ -135,8 +122,6 @@ def _stretches(regions: Mapping[Any, Iterable[Any]], files: Sequence[str], what:
 
 def _by_file(given: Any, what: str) -> _ByFile:
     if isinstance(given, (str, Path)):
-        from voxboard.data import rttm
-
         read: Mapping[Any, Any] = rttm.read_uem(given) if what == "uem" else rttm.read_reference(given).turns
         return dict(read)
     if isinstance(given, Mapping):

@@ -6,10 +6,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from voxboard.board.forest import ends, shown_unit
-from voxboard.board.groups import Division, Group, divisions
-from voxboard.board.names import label
-from voxboard.board.numbers import plain, show, show_interval
+from voxboard.boards.forest import ends, shown_unit
+from voxboard.boards.groups import Division, GroupLine, divisions
+from voxboard.boards.numbers import plain, show, show_interval
 from voxboard.plots.style import COLOURS, INK, LINE, SOFT, heading, panels, plain_axes, styled
 from voxboard.records import Record, Value
 
@@ -103,7 +102,7 @@ def _panel(axes: Axes, parts: tuple[Division, ...], whole: Sequence[Value], kind
     axes.spines["left"].set_visible(False)
 
 
-def _group(axes: Axes, height: float, group: Group, digits: int) -> None:
+def _group(axes: Axes, height: float, group: GroupLine, digits: int) -> None:
     if group.value is None:
         _words(axes, height, group.reason)
     else:
@@ -130,4 +129,4 @@ def _words(axes: Axes, height: float, text: str) -> int:
 
 def _unit(part: Division, value: Value) -> str:
     unit = plain(shown_unit(value.unit))
-    return f"{label(part.metric)} ({unit})" if unit else label(part.metric)
+    return f"{part.metric.name} ({unit})" if unit else part.metric.name

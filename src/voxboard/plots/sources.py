@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from voxboard.board.arrange import rows_of
-from voxboard.board.model import Row
-from voxboard.board.numbers import plain
-from voxboard.board.titles import tell_apart, title
+from voxboard.boards.arrange import rows_of
+from voxboard.boards.model import Row
+from voxboard.boards.numbers import plain
+from voxboard.boards.titles import tell_apart, title
 from voxboard.errors import UserError, unknown
 from voxboard.plots.operating import Point
 from voxboard.plots.style import Source
@@ -99,7 +99,7 @@ def collect(
 
 
 def same_protocol(subjects: Sequence[Subject]) -> None:
-    """Raises `UserError` unless all systems were scored under one protocol, or on one list where only that is known."""
+    """Raise `UserError` unless all systems were scored under one protocol, or on one list where only that is known."""
     first, digests = subjects[0], {subject.digest for subject in subjects}
     protocols = {subject.record.protocol_id for subject in subjects if subject.record}
     if len(protocols) > 1 or len(digests) > 1:

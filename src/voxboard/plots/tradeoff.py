@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from voxboard.board.titles import folded
+from voxboard.boards.titles import folded
 from voxboard.errors import printable
 from voxboard.plots.labels import along
 from voxboard.plots.operating import (
@@ -23,6 +23,7 @@ from voxboard.plots.operating import (
 )
 from voxboard.plots.style import SOFT, Source, as_curves, in_key, plain_axes, stroke, styled
 from voxboard.records import Curves
+from voxboard.records.standard_metrics import standard
 from voxboard.shown import as_text
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def det(
 
 def _title(name: str, curves: Curves) -> str:
     equal, name = equal_error(curves), printable(name)
-    return name if equal is None else f"{name}  {as_text('eer', equal)}"
+    return name if equal is None else f"{name}  {as_text(standard('eer'), equal)}"
 
 
 def _frame(axes: Axes, axis: Axis, title: str, systems: Sequence[Curves]) -> None:

@@ -1,11 +1,12 @@
 """Records: one schema-versioned JSON file per evaluated cell, the only source of every board."""
 
 from voxboard.records.benchmark import Benchmark, Crop, Items, Protocol, Scoring
+from voxboard.records.metric import Metric
 from voxboard.records.migrations import SCHEMA
 from voxboard.records.portable import portable
 from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
-from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
+from voxboard.records.result import Confusion, Cost, Curves, Gap, Group, Measured, Value
 from voxboard.records.store import Filed, Survey, Unread, load, read, save, scan, slug, survey, validate
 from voxboard.records.system import Candidate, Part, Search, System, Training, Weights
 
@@ -19,14 +20,16 @@ __all__ = [
     "Curves",
     "Filed",
     "Gap",
+    "Group",
     "Items",
+    "Measured",
+    "Metric",
     "Part",
     "Protocol",
     "Provenance",
     "Record",
     "Scoring",
     "Search",
-    "Stratum",
     "Survey",
     "System",
     "Training",

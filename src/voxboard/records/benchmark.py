@@ -23,6 +23,7 @@ class Benchmark:
     synthetic: bool = False  # true = synthesised speech, no evidence about real speech
     licence: str = ""  # of the test corpus; empty = unknown
     source: str = ""  # where it comes from: a URL or a citation
+    about: str = ""  # what the task asks, in one sentence; empty for voxboard's own
     note: str = ""  # intended use or a warning, shown beside the numbers
 
     def validate(self) -> None:

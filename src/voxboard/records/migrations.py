@@ -22,7 +22,7 @@ STEPS: dict[int, Step] = {
     2: dict,  # 3 added confusion: optional
     3: dict,  # 4 added how a system's weights came to be: `System.start` tells it of older ones
     4: dict,  # 5 added false alarms at a minDCF's optimum, and intervals that are bounds
-    5: dict,  # 6 added a condition (optional), and protocol ids without the metrics, which have column ids: derived
+    5: dict,  # 6 added metrics and a condition (optional), column ids and a protocol id without metrics (derived)
 }
 
 

@@ -29,8 +29,8 @@ PACKAGES = (
         "lightning-fabric",
         "safetensors",
     ),
-    *("lhotse", "soundfile", "espeakng-loader", "numpy", "scipy", "scikit-learn", "pandas", "numba"),
-    *("pyannote.metrics", "jiwer", "pyloudnorm"),
+    *("lhotse", "soundfile", "espeakng-loader", "numpy", "scipy", "scikit-learn", "pandas"),
+    *("pyannote.metrics", "rapidfuzz", "pyloudnorm"),
 )
 _CODE = ("src", "backbones", "poolers", "benchmarks", "trials", "pyproject.toml", "uv.lock")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from voxboard import html, shown
 from voxboard.errors import UserError, unknown
 from voxboard.records.benchmark import Benchmark, Protocol
 from voxboard.records.codec import decode, encode, short_digest
+from voxboard.records.metric import Metric
 from voxboard.records.migrations import SCHEMA, WHOLE_IDS, migrate
 from voxboard.records.provenance import Provenance
-from voxboard.records.result import Confusion, Cost, Curves, Gap, Stratum, Value
+from voxboard.records.result import Confusion, Cost, Curves, Gap, Group, Value
+from voxboard.records.standard_metrics import standard
 from voxboard.records.system import System
 
 
@@ -25,13 +28,14 @@ class Record:
     protocol: Protocol | None  # None only for a cell that failed before its protocol was known
     provenance: Provenance
     values: Mapping[str, Value] = field(default_factory=dict)  # metric id → value
-    strata: tuple[Stratum, ...] = ()  # by what a pair shares, and by who the speakers are
+    strata: tuple[Group, ...] = ()  # by what a pair shares, and by who the speakers are
     gaps: tuple[Gap, ...] = ()
     curves: Curves | None = None
     confusion: Confusion | None = None
     cost: Cost = field(default_factory=Cost)
     status: Literal["ok", "failed", "imported"] = "ok"  # imported = scores that voxboard did not compute
     reason: str = ""  # why it failed, or where it was imported from
+    metrics: tuple[Metric, ...] = ()  # how to read the values, in their order; empty in records of schema 5 and older
 
     @property
     def protocol_id(self) -> str:
@@ -52,6 +56,21 @@ class Record:
         return self.benchmark.name == other.benchmark.name and self.column(metric) == other.column(metric)
 
     @cached_property
+    def _described(self) -> Mapping[str, Metric]:
+        return {metric.id: metric for metric in self.metrics}
+
+    def metric(self, id: str) -> Metric:  # noqa: A002
+        """Return how a metric is called and shown: as the record says, else as voxboard has it, in the value's unit."""
+        if described := self._described.get(id):
+            return described
+        metric, value = standard(id), self.values.get(id)
+        values = [value] if value else [group.values[id] for group in self.strata if id in group.values]
+        if not values or (values[0].unit, values[0].better) == (metric.unit, metric.better):
+            return metric
+        bounds = metric.bounds if values[0].unit == metric.unit else ()
+        return replace(metric, unit=values[0].unit, better=values[0].better, bounds=bounds)
+
+    @cached_property
     def row(self) -> str:
         """Digest of system and seed: records with equal rows and columns are repetitions of one cell."""
         return short_digest({"system": self.system.identity(), "seed": self.provenance.seed})
@@ -69,6 +88,7 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """JSON values, with the schema version and the ids of protocol and columns for whoever reads the file."""
         content = encode(self)
+        content["metrics"] = encode(self.metrics, sparse=True)
         if self.protocol:
             content["protocol"] = {**_ids(self.protocol), **content["protocol"]}
         return {"schema": SCHEMA, **content}
@@ -93,6 +113,13 @@ class Record:
         if record.protocol:
             _check_ids(stored, record.protocol, data["schema"])
         return record
+
+    def _repr_html_(self) -> str:
+        rows = [(metric, shown.shown(self.metric(metric), value)) for metric, value in self.values.items()]
+        title = f"{self.system.name} on {self.benchmark.name}, seed {self.provenance.seed}"
+        notes = ["Synthetic speech: no evidence about real speech."] if self.benchmark.synthetic else []
+        notes += [f"failed: {self.reason}"] if self.status == "failed" else []
+        return html.table(title, ("metric", "value [95 % interval]"), rows, notes)
 
     def validate(self) -> None:
         """Raises `UserError` for a record that a board could not place or that would mislead."""
@@ -121,12 +148,17 @@ class Record:
                 raise UserError(f"{where} is {count}.", "It counts something: write 0 or more.")
 
     def _check_values(self, protocol: Protocol) -> None:
+        for described in self.metrics:
+            if described.id not in protocol.metrics:
+                raise unknown("metric in metrics (protocol.metrics lacks it)", described.id, protocol.metrics)
+            described.validate()
         named = [("values", self.values), *((f"strata[{s.name}].values", s.values) for s in self.strata)]
         for where, values in named:
             for metric, value in values.items():
                 if metric not in protocol.metrics:
                     raise unknown(f"metric in {where} (protocol.metrics lacks it)", metric, protocol.metrics)
                 value.validate(f"{where}.{metric}")
+                value.validate_bounds(f"{where}.{metric}", self.metric(metric))
         for gap in self.gaps:
             if gap.metric not in protocol.metrics:
                 raise unknown("metric in gaps (protocol.metrics lacks it)", gap.metric, protocol.metrics)

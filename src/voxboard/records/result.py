@@ -8,9 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from voxboard.errors import UserError
-
-# Metrics that cannot leave [0, 1]: a value beyond is a percentage that lost its unit.
-_BOUNDED = ("eer", "far", "frr", "hter", "accuracy", "balanced_accuracy", "macro_f1", "recall", "map")
+from voxboard.records.metric import Better, Metric
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class Value:
     """One measured number with its interval, in the metric's own unit."""
 
     value: float | None  # None = there is no number, and `reason` says why
-    better: Literal["lower", "higher"] = "lower"
+    better: Better = "lower"
     unit: str = "fraction"  # "fraction" is shown as percent; "cost", "correlation", "dB", "seconds" as they are
     low: float | None = None  # interval, both ends or neither
     high: float | None = None
@@ -34,7 +32,7 @@ class Value:
     false_alarms: int | None = None  # of a minDCF: non-targets that its threshold accepts; few do not tell it
 
     def validate(self, where: str) -> None:
-        """Raises `UserError` for half an interval, one upside down, or percent in place of a fraction."""
+        """Raises `UserError` for half an interval, or one upside down."""
         if self.value is None and not self.reason.strip():
             raise UserError(f"{where} has no value and no reason.", "Say in `reason` why there is none.")
         if (self.low is None) != (self.high is None):
@@ -43,21 +41,24 @@ class Value:
             raise UserError(f"{where} has an interval from {self.low} down to {self.high}.")
         if not 0 < self.level < 1:
             raise UserError(f"{where}.level is {self.level}.", "A level lies between 0 and 1, such as 0.95.")
-        metric = where.rpartition("values.")[2].partition("@")[0]
-        if self.value is not None and metric in _BOUNDED and self.unit == "fraction" and not 0 <= self.value <= 1:
-            raise UserError(f"{where}.value is {self.value}.", "Values are fractions: 6.4 % is 0.064.")
+
+    def validate_bounds(self, where: str, metric: Metric) -> None:
+        """Raises `UserError` for a value that its metric cannot have, such as percent in place of a fraction."""
+        if self.value is not None and not metric.admits(self.value):
+            advice = "Values are fractions: 6.4 % is 0.064." if self.unit == "fraction" else ""
+            raise UserError(f"{where}.value is {self.value}.", advice or f"{metric.name} lies within {metric.bounds}.")
 
 
 @dataclass(frozen=True)
-class Stratum:
-    """A part of the trials or utterances: the same-gender trials, or those between the women."""
+class Group:
+    """Speakers, utterances or trials with numbers of their own: the women, or the same-gender trials."""
 
     name: str  # "GENDER_MATCH=1", "gender=female"
-    count: int  # trials, or utterances
+    count: int  # trials, utterances, or turns of a recording
     targets: int | None = None  # trials with label 1
     values: Mapping[str, Value] = field(default_factory=dict)
-    reason: str = ""  # why a stratum has no numbers, e.g. "no target trials"
-    label: str = ""  # what divides the speakers or utterances into groups: "gender"; empty for a match stratum
+    reason: str = ""  # why a group has no numbers, e.g. "no target trials"
+    label: str = ""  # what divides the speakers or utterances into groups: "gender"; empty = what a trial's sides share
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Gap:
 
     label: str  # "gender"
     metric: str  # a metric id
-    worst: str  # names of strata
+    worst: str  # names of groups
     best: str
     value: Value  # worst minus best, with the interval of the difference on the same resamples
 
@@ -113,6 +114,17 @@ class Confusion:
         size = len(self.classes)
         if len(self.counts) != size or any(len(row) != size for row in self.counts):
             raise UserError(f"confusion is not a table of {size} × {size} classes.")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The numbers of some outputs: of all items, per group, and between groups. `Record` has fields of these names."""
+
+    values: Mapping[str, Value]  # metric id → value
+    strata: tuple[Group, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    curves: Curves | None = None
+    confusion: Confusion | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
 from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Seed, Share, Within
 from voxboard.metrics.normalizers import NAMES
+from voxboard.parts import Part
 from voxboard.settings import Evaluation, flags
-from voxboard.systems import Part, System
+from voxboard.systems import System
 
 OptimizerName = Literal["adam", "adamw", "sgd", "rmsprop", "scaled-adam"]
 ScheduleName = Literal["constant", "one-cycle", "cyclic", "tri-stage", "eden", "plateau"]

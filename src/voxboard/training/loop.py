@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from voxboard import parallel, progress
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.benchmarks.base import Items
 from voxboard.data.augment import Augmenter
 from voxboard.data.batches import Batch, Crops, Plan, batches, by_speaker, mixed
@@ -82,7 +83,7 @@ class Loop:
         return by_speaker(labels, *head.batches, config.general.seed)
 
     def fit(self, valid: Items | None, show_progress: bool = True) -> dict[Trainee, str]:
-        """Trains to the last step. Returns the trainees that had to be retired, and why: their loss is no number.
+        """Train to the last step. Returns the trainees that had to be retired, and why: their loss is no number.
 
         Raises `UserError` for that of a trainee that is alone.
         """
@@ -151,7 +152,7 @@ class Loop:
                 self._retire(trainee, error)
             trainee.seconds += time.perf_counter() - started + shared
 
-    def _shared(self, some: Sequence[Batch], takers: Sequence[Trainee]) -> Iterator[Frames | None]:
+    def _shared(self, some: Sequence[Batch], takers: Sequence[Trainee]) -> Iterator[Frames | Tensor | None]:
         """The frames of every batch, once for all; None where a trainee is alone, whose backbone may learn."""
         if not self.bank or not takers:
             yield from [None] * len(some)
@@ -190,7 +191,7 @@ class Loop:
                 self._retire(trainee, error)
 
     def _retire(self, trainee: Trainee, error: Diverged) -> None:
-        """Goes on without a trainee whose training has failed. Raises for one that is alone."""
+        """Go on without a trainee whose training has failed. Raises for one that is alone."""
         if not self.bank:
             raise error
         log.warning("%s is retired: %s", trainee.run.name, error)

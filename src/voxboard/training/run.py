@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard import benchmarks, heads, parallel, systems, tracking
-from voxboard.data import prepare, splits, targets, tokens
+from voxboard.data import catalogue, splits, targets, tokens
 from voxboard.data.corpus import speaker_of
 from voxboard.data.targets import Targets
 from voxboard.devices import device_of
 from voxboard.errors import UserError
 from voxboard.evaluation import evaluate
-from voxboard.evaluation.encoder import untrained
+from voxboard.evaluation.encoder import Encoder, untrained
 from voxboard.evaluation.evaluate import Setting
+from voxboard.parts import Part
 from voxboard.settings import Evaluation, Weights, flags
-from voxboard.systems import Part, System
+from voxboard.systems import System
 from voxboard.training import run_folder
 from voxboard.training.config import General, RunConfig, part_flags, task_flags
 from voxboard.training.start import Outcome, bank_key, carry_out, created, refuse_seen
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.data.corpus import Corpus
-    from voxboard.data.tokens import Vocabulary
+    from voxboard.data.vocabulary import Vocabulary
     from voxboard.records import Record
     from voxboard.settings import Eval
 
 
 def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record | None]:
-    """Trains a system into a new run folder and tests it. Returns the folder and the record of the test."""
+    """Train a system into a new run folder and test it. Returns the folder and the record of the test."""
     (outcome,) = train_bank([config], show_progress=show_progress)
     return outcome.run, outcome.record
 
@@ -42,7 +43,7 @@ def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record |
 def train_bank(
     configs: Sequence[RunConfig], runs: Sequence[Path] | None = None, show_progress: bool = True
 ) -> list[Outcome]:
-    """Trains systems together, on one frozen backbone, and tests each; a single one may train its backbone.
+    """Train systems together, on one frozen backbone, and test each; a single one may train its backbone.
 
     `runs` are their folders, gone on with where they were begun; default: new ones. Raises `UserError` for systems
     that cannot share a backbone's frames.
@@ -71,7 +72,7 @@ def train_bank(
 
 
 def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
-    """Goes on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
+    """Go on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
     run = run_folder.find(name)
     config = run_folder.config_of(run)
     corpus = _corpus(config.corpus, config.general)
@@ -82,7 +83,7 @@ def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
 def _corpus(name: str, options: General | Eval) -> Corpus:
     """A corpus, which the first process prepares where that is to be done."""
     device_of(options.device)  # where there are several, they find each other
-    return parallel.in_turn(lambda: prepare.find_corpus(name, options.audio_root))
+    return parallel.in_turn(lambda: catalogue.find_corpus(name, options.audio_root))
 
 
 def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
@@ -98,9 +99,18 @@ def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
 
 
 def evaluate_run(
-    data: str, task: Part | None, run_name: str, options: Eval, settings: Evaluation, weights: Weights
+    data: str,
+    task: Part | None,
+    run_name: str,
+    options: Eval,
+    settings: Evaluation,
+    weights: Weights,
+    words: Sequence[str] | None = None,
 ) -> Record:
-    """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for."""
+    """Evaluate a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for.
+
+    `words` are the command that makes its record again (default: what was typed).
+    """
     run = run_folder.find(run_name, options.runs)
     config = run_folder.config_of(run)
     home = _corpus(config.corpus, replace(config.general, device=options.device))
@@ -112,7 +122,7 @@ def evaluate_run(
     # Another preparation of the same audio has the same speakers, whatever it is called.
     if options.split != "train" and (corpus.name == home.name or corpus.audio_root == home.audio_root):
         refuse_seen(test, run_folder.speakers_of(run), benchmark)
-    setting = Setting(benchmark, settings, options.records, options.device, task=chosen)
+    setting = Setting(benchmark, settings, options.records, options.device, words, task=chosen)
     encoder = trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
         encoder = encoder.forgetful()
@@ -123,7 +133,7 @@ def evaluate_run(
 
 
 def measure_again(run: Path, general: General) -> Record | None:
-    """Takes the numbers of a run anew, those that validation fixes too, by its own task on its own corpus.
+    """Take the numbers of a run anew, those that validation fixes too, by its own task on its own corpus.
 
     None where the validation error is not the one that chose the weights: training would end with others now.
     """
@@ -159,14 +169,27 @@ def _for_corpus(own: Part, task: Part | None, same: bool) -> Part:
 def evaluate_untrained(
     data: str, task: Part, system: System, options: Eval, settings: Evaluation, show_progress: bool = True
 ) -> Record:
-    """Evaluates a system with the weights that it starts from."""
+    """Evaluate a system with the weights that it starts from."""
     systems.check(system)
+    words = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
+    return evaluate_encoder(untrained(system, options.seed), data, task, options, settings, words, show_progress)
+
+
+def evaluate_encoder(
+    encoder: Encoder,
+    data: str,
+    task: Part,
+    options: Eval,
+    settings: Evaluation,
+    words: Sequence[str],
+    show_progress: bool = True,
+) -> Record:
+    """Evaluate an encoder that was not trained here; `words` begin the command that makes its record again."""
     benchmark = created(task)
     corpus = _corpus(benchmarks.card(data).corpus, options)
     test = benchmark.items(corpus, options.split)
     valid = benchmark.items(corpus, "valid") if benchmark.has_validation(corpus) else None
-    command = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
-    command += flags(asdict(settings), asdict(Evaluation())) + flags({"split": options.split}, {"split": "test"})
+    command = [*words, *flags(asdict(settings), asdict(Evaluation()))]
+    command += flags({"split": options.split}, {"split": "test"})
     setting = Setting(benchmark, settings, options.records, options.device, command, show_progress, task)
-    encoder = evaluate.informed(untrained(system, options.seed, corpus), valid, setting)
-    return evaluate.evaluate(encoder, test, setting)
+    return evaluate.evaluate(evaluate.informed(replace(encoder, home=corpus), valid, setting), test, setting)

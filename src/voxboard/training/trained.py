@@ -14,8 +14,8 @@ from voxboard.data.targets import Targets
 from voxboard.errors import UserError
 from voxboard.evaluation.encoder import Encoder
 from voxboard.model import Network
+from voxboard.parts import Part
 from voxboard.settings import Weights, words_for_paths
-from voxboard.systems import Part
 from voxboard.training import averaging, checkpoint, run_folder, search
 from voxboard.training.config import RunConfig
 
@@ -63,6 +63,13 @@ def trained(
         skipped=len(meta["skipped"]),
         cost=cost,
     )
+
+
+def opened(run: Path) -> Encoder:
+    """A run with its best weights, for embedding: nothing of its corpus is read."""
+    config = run_folder.config_of(run)
+    network, _ = network_of(config, run, Weights())
+    return Encoder(network, config.system, config.general.seed, frozen=config.general.frz_pretrain, run=run)
 
 
 def network_of(

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from voxboard import parallel, progress
-from voxboard.backbones.base import Frames
+from voxboard.backbones.frames import Frames
 from voxboard.benchmarks.base import Benchmark, Fixed, Items
 from voxboard.data.batches import Batch, padded
-from voxboard.data.class_labels import MISSING
+from voxboard.data.labels import MISSING
 from voxboard.embedding.cache import Shared
 from voxboard.errors import Diverged, UserError
 from voxboard.model import Network, parameters
@@ -59,11 +59,11 @@ class Step(nn.Module):
         self._read = network.read
 
     def forward(
-        self, waveforms: Tensor, lengths: Tensor, labels: Mapping[str, Tensor], frames: Frames | None = None
+        self, waveforms: Tensor, lengths: Tensor, labels: Mapping[str, Tensor], frames: Frames | Tensor | None = None
     ) -> Tensor:
         """The loss of a batch; `frames` are the backbone's, where they are known already."""
         if frames is None:
-            frames = self.encoder.frames(waveforms, lengths)
+            frames = self.encoder.heard(waveforms, lengths)
         outputs = self._read(frames)
         if self.head.reads == "embedding":
             # All of a batch that several processes share: GE2E compares them, and a mean leaves out missing labels.
@@ -107,7 +107,7 @@ class Trainee:
         self.valid_digest, self.standing = "", ""
 
     def begin(self, valid: Items | None) -> None:
-        """Opens the history. Raises `UserError` where the schedule needs a validation and there is none."""
+        """Open the history. Raises `UserError` where the schedule needs a validation and there is none."""
         if valid is None and self.config.training.schedule == "plateau":
             raise UserError(
                 "The plateau schedule follows the validation error, and there is nothing to validate on.",
@@ -146,7 +146,7 @@ class Trainee:
         waited = (self.step - self.best.step) // training.nb_steps_eval
         return bool(training.early_stop) and self.best.error is not None and waited >= training.early_stop
 
-    def take(self, some: Sequence[Batch], frames: Sequence[Frames | None]) -> None:
+    def take(self, some: Sequence[Batch], frames: Sequence[Frames | Tensor | None]) -> None:
         """One optimiser step over batches on the device. All randomness inside it is a function of the seed and step.
 
         `frames` are the frozen backbone's for every batch, or None where this network computes its own.
@@ -177,7 +177,7 @@ class Trainee:
             self._log_loss()
 
     def _freeze(self) -> None:
-        """Freezes the backbone in the first `frozen_share` of the steps, and for good where the run says so."""
+        """Freeze the backbone in the first `frozen_share` of the steps, and for good where the run says so."""
         general, training = self.config.general, self.config.training
         until = training.frozen_share * training.nb_total_step
         self.network.encoder.frozen = general.frz_pretrain or self.step < until
@@ -215,7 +215,7 @@ class Trainee:
         kept: Store | None = None,
         measuring: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """Validates and saves; `kept` has embeddings that were computed for several trainees at once.
+        """Validate and saves; `kept` has embeddings that were computed for several trainees at once.
 
         What takes long is done inside `measuring`: nothing of the trainee changes there.
         """
@@ -241,9 +241,8 @@ class Trainee:
 
     def _error(self, error: float) -> str:
         """A validation error as the main metric is shown, in its unit."""
-        metric = self.benchmark.main_metric
-        unit, better = self.benchmark.unit(metric)
-        return shown(metric, Value(error, better, unit, reason="-"))
+        metric = self.benchmark.metric(self.benchmark.main_metric)
+        return shown(metric, Value(error, metric.better, metric.unit, reason="-"))
 
     def _found(self, valid: Items, show_progress: bool, kept: Store | None) -> Fixed:
         """What a validation fixes. Nothing that scores are normalised with is known yet."""
@@ -254,7 +253,7 @@ class Trainee:
         return self.benchmark.fix(self.benchmark.run(self.network, valid, evaluation, show_progress=show_progress))
 
     def _keep(self) -> None:
-        """Keeps these weights beside those of the latest validations, where the run asks for it."""
+        """Keep these weights beside those of the latest validations, where the run asks for it."""
         wanted = self.config.training.keep_checkpoints
         if not wanted:
             return

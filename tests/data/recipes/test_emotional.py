@@ -11,8 +11,9 @@ from voxboard import benchmarks
 from voxboard.data.catalogue import CORPORA
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
-from voxboard.data.prepare import Options, prepare
+from voxboard.data.prepare_options import Options
 from voxboard.errors import UserError
+from voxboard.preparation import prepare
 
 
 def labels(corpus: Corpus) -> dict[str, tuple[object, ...]]:

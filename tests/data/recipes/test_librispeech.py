@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from voxboard.data.prepare import Options
+from voxboard.data.prepare_options import Options
 from voxboard.data.recipes import librispeech
 from voxboard.errors import UserError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from voxboard.data.prepare import Options
+from voxboard.data.prepare_options import Options
 from voxboard.data.recipes import metadata_table
 from voxboard.errors import UserError
 

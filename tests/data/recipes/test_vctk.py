@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from voxboard.data import splits
-from voxboard.data.prepare import Options
+from voxboard.data.prepare_options import Options
 from voxboard.data.recipes import vctk
 from voxboard.errors import UserError
 

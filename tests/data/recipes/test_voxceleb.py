@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from voxboard.data.prepare import Options
+from voxboard.data.prepare_options import Options
 from voxboard.data.recipes import voxceleb
 from voxboard.errors import UserError
 

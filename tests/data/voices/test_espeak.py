@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from voxboard.data.voices import espeak
+from voxboard.data.voices.corpus import make_voices
 from voxboard.data.voices.espeak import SAMPLE_RATE, Voice, speak
 from voxboard.errors import UserError
 
@@ -102,3 +103,11 @@ def test_a_data_path_too_long_for_espeak_is_an_error_not_the_end_of_the_process(
 
 def test_the_version_is_a_version() -> None:
     assert espeak.version().split(".")[0] == "1"
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    with pytest.raises(UserError, match=r"eSpeak NG, which is not installed") as raised:
+        make_voices(tmp_path / "Voices")
+    assert "pip install 'voxboard[voices]'" in str(raised.value)
+    assert not (tmp_path / "Voices").exists()

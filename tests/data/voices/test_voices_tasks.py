@@ -12,14 +12,15 @@ import pytest
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus, attributes_of, speaker_of
 from voxboard.data.labels import ORDERS, label_of, texts_of
-from voxboard.data.prepare import Options, prepare
-from voxboard.data.rttm import read_rttm
+from voxboard.data.prepare_options import Options
 from voxboard.data.voices.corpus import make_voices
 from voxboard.data.voices.labels import AGE_GROUPS, labels
 from voxboard.data.voices.meetings import SAMPLE_RATE, audible, make_meetings
 from voxboard.data.voices.sessions import make_sessions
 from voxboard.data.voices.speakers import ACCENTS, Speaker, draw_speakers
 from voxboard.errors import UserError
+from voxboard.metrics.rttm import read_rttm
+from voxboard.preparation import prepare
 
 SPEAKER = Speaker("v001", "train", "female", "adult", "f1", "en-gb-scotland", 0.0, 1.0, 30.0, 160.0)
 

@@ -16,7 +16,7 @@ from voxboard.data.scan import Scan, Utterance, gender
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 SPLITS = {"train": "train", "dev": "valid", "test": "test"}
 WHOLE = "validated"

@@ -17,7 +17,7 @@ from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, pref
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 CREMA_D = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)")
 CREMA_D_EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}

@@ -18,7 +18,7 @@ from voxboard.data.scan import Scan, Utterance, find_audio
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 TURN = re.compile(r"Ses(0[1-5])([FM])_(\w+)_([FM])(X?X?\d+)")
 RATED = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+([a-z]{3})\s+\[([\d.]+), ([\d.]+), ([\d.]+)\]")

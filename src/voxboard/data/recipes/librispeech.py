@@ -17,7 +17,7 @@ from voxboard.data.table_file import text_of
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 
 @dataclass(frozen=True)

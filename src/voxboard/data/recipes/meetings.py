@@ -11,7 +11,7 @@ from voxboard.errors import UserError
 from voxboard.text_files import holds
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 SPLITS = {"train": "train", "dev": "valid", "test": "test"}  # theirs → ours
 AMI_PLACES = ("only_words", "AMI-diarization-setup/only_words", "*/only_words", "ref", "")

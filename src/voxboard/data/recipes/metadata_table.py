@@ -14,7 +14,7 @@ from voxboard.data.scan import Scan, Utterance, find_audio, gender
 from voxboard.errors import UserError, printable, unknown
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "file": (
@@ -62,7 +62,7 @@ def scan(folder: Path, options: Options) -> Scan:
         )
     labelled = is_labelled(table)
     rows, header = read_labels(table, options.columns) if labelled else read_table(table)
-    columns = recognise(header, {} if labelled else options.columns, table)
+    columns = recognize(header, {} if labelled else options.columns, table)
     if options.split is not None:  # everything goes into that one, whatever the table says
         columns.pop("split", None)
     files = _Files(folder, table)
@@ -127,7 +127,7 @@ def read_table(table: Path) -> tuple[list[dict[str, str]], list[str]]:
     return content.dicts(), [name for name in content.header if name]
 
 
-def recognise(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> dict[str, str]:
+def recognize(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> dict[str, str]:
     """Our name → the table's, as mapped and else by the usual names. Raises `UserError` for what is not there."""
     for ours, theirs in mapped.items():
         if ours not in COLUMNS:
@@ -151,7 +151,7 @@ def recognise(header: Sequence[str], mapped: Mapping[str, str], table: Path) -> 
 
 
 class _Files:
-    """Finds the files that a table names: relative to the folder or to the table, else by the end of their path."""
+    """Find the files that a table names: relative to the folder or to the table, else by the end of their path."""
 
     def __init__(self, folder: Path, table: Path) -> None:
         self.folder = folder.absolute()

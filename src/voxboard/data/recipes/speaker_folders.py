@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from voxboard.data.prepare import Options
+from voxboard.data.prepare_options import Options
 from voxboard.data.recipes import metadata_table as tables
 from voxboard.data.recipes.librispeech import SUBSETS
 from voxboard.data.scan import Scan, Utterance, beside, find_audio, preferred
@@ -46,7 +46,7 @@ def scan(root: Path) -> Scan:
 def _usable(table: Path) -> bool:
     _, header = tables.read_table(table)
     try:
-        tables.recognise(header, {}, table)
+        tables.recognize(header, {}, table)
     except UserError:
         return False
     return True

@@ -18,7 +18,7 @@ from voxboard.data.table_file import text_of
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 LAYOUTS = {"wav48_silence_trimmed": "0.92", "wav48": "0.80", "wav16": "0.80"}
 PLACES = ("VCTK-Corpus-0.92", "VCTK-Corpus", "VCTK", "VCTK-Corpus/preprocess", "preprocess")

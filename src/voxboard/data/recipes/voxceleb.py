@@ -19,7 +19,7 @@ from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, pref
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare import Options
+    from voxboard.data.prepare_options import Options
 
 PAGE = "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/"
 IDENTITY = re.compile(r"id(\d{5})")

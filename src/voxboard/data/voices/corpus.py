@@ -20,11 +20,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import DESCRIPTION, SPLITS, Corpus, CorpusInfo
+from voxboard.data.prepare_options import Options
+from voxboard.data.voices import espeak
 from voxboard.data.voices.labels import labels
 from voxboard.data.voices.render import SAMPLE_RATE
 from voxboard.data.voices.speakers import Speaker, draw_speakers
@@ -49,7 +50,7 @@ class Recipe:
     utterances: int = UTTERANCES  # per speaker
     seed: int = SEED
     version: str = VERSION
-    wheel: str = field(default_factory=lambda: metadata.version("espeakng-loader"))
+    wheel: str = field(default_factory=espeak.wheel_version)
 
 
 def voices_folder(seed: int = SEED, speakers: int = SPEAKERS, utterances: int = UTTERANCES) -> Path:
@@ -69,6 +70,12 @@ def find_or_make() -> Corpus:
         return make_voices(corpora_root() / "Voices", progress=True)
 
 
+def make(folder: Path, options: Options) -> Corpus:
+    """Make Voices with the numbers that the user gives."""
+    given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
+    return make_voices(folder, progress=True, **{key: value for key, value in given.items() if value is not None})
+
+
 def make_voices(
     folder: Path,
     *,
@@ -78,7 +85,7 @@ def make_voices(
     workers: int = 2,
     progress: bool = False,
 ) -> Corpus:
-    """Makes the corpus, or opens it where the folder holds it already; a broken-off one is made anew.
+    """Make the corpus, or open it where the folder holds it already; a broken-off one is made anew.
 
     Another Voices in the folder is replaced. Raises `UserError` for too few speakers or utterances, and for a folder
     that holds something else.
@@ -140,8 +147,6 @@ def _cut(folder: Path, speaker: Speaker, utterance: Utterance) -> MonoCut:
 
 
 def _info() -> CorpusInfo:
-    from voxboard.data.voices import espeak
-
     return CorpusInfo(
         name="Voices",
         version=VERSION,
@@ -162,7 +167,7 @@ def _whole(folder: Path, recipe: Recipe) -> bool:
 
 
 def _claim(folder: Path) -> None:
-    """Marks the folder as ours by its lock file. Raises `UserError` where someone else's files lie."""
+    """Mark the folder as ours by its lock file. Raises `UserError` where someone else's files lie."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / _LOCK).exists() and any(folder.iterdir()):
         raise UserError(f"{folder} holds something other than Voices.", "Name a new or an empty folder.")

@@ -1,7 +1,8 @@
 """eSpeak NG in this process: text → 16-bit samples at 22,050 Hz, the same samples for the same request, always.
 
-The library comes with the wheel `espeakng_loader` and is driven through ctypes. eSpeak NG is GPL-3.0: voxboard neither
-contains nor links it; it is loaded at run time, and only to synthesise the corpus `Voices`.
+The library comes with the wheel `espeakng_loader`, which the extra `voices` installs, and is driven through ctypes.
+eSpeak NG is GPL-3.0: voxboard neither contains, links nor requires it; it is loaded at run time, and only to synthesise
+the corpus `Voices`.
 
 The library keeps state between utterances (flutter and wave phases, echo and breath buffers, two random number
 generators), so that an utterance would depend on those before it. Terminating and initialising again clears only a
@@ -17,8 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from threading import Lock
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +57,11 @@ def variants() -> frozenset[str]:
     return frozenset(file.name for file in (_data() / "voices" / "!v").iterdir())
 
 
+def wheel_version() -> str:
+    """Return the version of the package that brings the library."""
+    return metadata.version(_loader().__name__)
+
+
 @cache
 def version() -> str:
     """The version of the library, e.g. `1.52.0`."""
@@ -66,7 +74,7 @@ def version() -> str:
 
 
 def speak(text: str, voice: Voice) -> npt.NDArray[np.int16]:
-    """Synthesises a text: samples [N] at `SAMPLE_RATE`, with eSpeak's silence around them.
+    """Synthesize a text: samples [N] at `SAMPLE_RATE`, with eSpeak's silence around them.
 
     Raises `UserError` for a variant or a language that eSpeak does not have.
     """
@@ -134,12 +142,19 @@ def _held(path: str) -> bool:
 
 
 def _library() -> str:
-    import espeakng_loader
-
-    return str(espeakng_loader.get_library_path())
+    return str(_loader().get_library_path())
 
 
 def _data() -> Path:
-    import espeakng_loader
+    return Path(_loader().get_data_path())
 
-    return Path(espeakng_loader.get_data_path())
+
+def _loader() -> ModuleType:
+    """Return the package that brings the library. Raises `UserError` where the extra `voices` is not installed."""
+    try:
+        import espeakng_loader
+    except ImportError as error:
+        raise UserError(
+            "Voices is spoken by eSpeak NG, which is not installed.", "Run: pip install 'voxboard[voices]'."
+        ) from error
+    return espeakng_loader

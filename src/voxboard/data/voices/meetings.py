@@ -20,16 +20,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from voxboard.data import rttm
 from voxboard.data.corpus import DESCRIPTION, Corpus, CorpusInfo, attributes_of, speaker_of
+from voxboard.data.prepare_options import Options
 from voxboard.data.voices.corpus import find_or_make
 from voxboard.errors import UserError
 from voxboard.files import write_text
+from voxboard.metrics import rttm
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.data.rttm import Turn
+    from voxboard.metrics.rttm import Turn
 
 VERSION = "1"  # raised whenever the same Voices gives other bytes
 SAMPLE_RATE = 16000
@@ -55,8 +56,13 @@ class Meeting:
     turns: list[Turn]
 
 
+def make(folder: Path, options: Options) -> Corpus:
+    """Make Voices-meetings with the seed that the user gives."""
+    return make_meetings(folder, seed=options.seed or 0)
+
+
 def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> Corpus:
-    """Mixes meetings out of a prepared Voices, which is made first where it is not there.
+    """Mix meetings out of a prepared Voices, which is made first where it is not there.
 
     Raises `UserError` for a folder that holds something else, and for a corpus that is not Voices.
     """
@@ -84,13 +90,11 @@ def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> 
     root = folder.absolute()
     found = recordings.Recordings(root, recordings.by_name(root / "audio"), parts, voices.info.notes, VERSION)
     info = CorpusInfo("Voices-meetings", licence=voices.info.licence, source=voices.info.source, synthetic=True)
-    from voxboard.data.prepare import Options
-
     return recordings.write(found, info, folder, Options())
 
 
 def _meetings(voices: Corpus, split: str, rng: np.random.Generator) -> Iterator[tuple[str, Meeting]]:
-    """Deals the speakers of a split to meetings, one session of each."""
+    """Deal the speakers of a split to meetings, one session of each."""
     sessions: dict[str, dict[str, list[Cut]]] = {}
     for cut in sorted(voices.cuts(split), key=lambda cut: cut.id):
         own = sessions.setdefault(speaker_of(cut), {})
@@ -114,7 +118,7 @@ def _dealt(names: Sequence[str], rng: np.random.Generator) -> Iterator[Sequence[
 
 
 def mix(said: dict[str, list[Cut]], rng: np.random.Generator) -> Meeting:
-    """Places all utterances [by speaker] on one line, in turns of one or two sentences."""
+    """Place all utterances [by speaker] on one line, in turns of one or two sentences."""
     from voxboard.data import audio
 
     left = {name: list(cuts) for name, cuts in said.items()}

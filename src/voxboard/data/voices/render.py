@@ -48,7 +48,7 @@ class Rendered:
 
 
 def draw_session(name: str, rng: np.random.Generator) -> Session:
-    """Draws the circumstances of a session: light enough to leave the speaker, heavy enough to be heard."""
+    """Draw the circumstances of a session: light enough to leave the speaker, heavy enough to be heard."""
     return Session(
         id=name,
         level=rng.uniform(-36.0, -20.0),
@@ -63,7 +63,7 @@ def draw_session(name: str, rng: np.random.Generator) -> Session:
 
 
 def render(text: str, speaker: Speaker, session: Session, rng: np.random.Generator) -> Rendered:
-    """Speaks a text as this speaker in this session; `rng` gives the small differences between utterances."""
+    """Speak a text as this speaker in this session; `rng` gives the small differences between utterances."""
     semitones = speaker.semitones + session.semitones + rng.normal(0.0, 0.4)
     rate = speaker.rate * session.rate * rng.uniform(0.96, 1.04)
     down = _smooth(round(_DOWN * speaker.formants))
@@ -92,7 +92,7 @@ def _spoken(text: str, speaker: Speaker, semitones: float, rate: float, formants
 
 
 def _heard(samples: Samples, down: int, session: Session, rng: np.random.Generator) -> Samples:
-    """Resamples by `_UP / down` and adds the session's colour and noise, all on one spectrum (zero phase)."""
+    """Resample by `_UP / down` and add the session's colour and noise, all on one spectrum (zero phase)."""
     blocks = _smooth(-(-len(samples) // down))
     size = blocks * _UP
     speech = np.fft.rfft(samples, blocks * down)[: size // 2 + 1]
@@ -116,7 +116,7 @@ def _gain(decibel: Any) -> Any:
 
 
 def _levelled(samples: Samples, level: float) -> Rendered:
-    """Scales to a level in dBFS, lower where the peak would clip."""
+    """Scale to a level in dBFS, lower where the peak would clip."""
     gain = min(_gain(level) / _rms(samples), 0.98 / float(np.abs(samples).max()))
     whole = np.round(samples * gain * 32767.0).astype(np.int16)
     return Rendered(whole, round(20.0 * float(np.log10(_rms(whole / 32768.0))), 2))

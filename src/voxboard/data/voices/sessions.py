@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo, attributes_of, speaker_of
+from voxboard.data.prepare_options import Options
 from voxboard.data.voices.corpus import find_or_make
 
 if TYPE_CHECKING:
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 VERSION = "1"
 
 
+def make(folder: Path, _: Options) -> Corpus:
+    """Make Voices-sessions, which has no options."""
+    return make_sessions(folder)
+
+
 def make_sessions(folder: Path, voices: Corpus | None = None) -> Corpus:
-    """Writes the manifests of the closed set; Voices is made first where it is not there."""
+    """Write the manifests of the closed set; Voices is made first where it is not there."""
     voices = voices or find_or_make()
     splits: dict[str, list[Cut]] = {split: [] for split in SPLITS}
     later: dict[str, int] = {}

@@ -54,7 +54,7 @@ _FORMS = tuple(
 
 
 def sentence(rng: np.random.Generator) -> str:
-    """Draws a sentence of five to ten words; eSpeak says most in 1.5 to 4 seconds."""
+    """Draw a sentence of five to ten words; eSpeak says most in 1.5 to 4 seconds."""
     form = _FORMS[rng.integers(len(_FORMS))]
     return " ".join(_pick(word, rng) for word in form)
 

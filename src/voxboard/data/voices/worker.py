@@ -1,4 +1,4 @@
-"""Speaks a share of the corpus Voices, in this process or as one of its own: JSON on stdin → a JSON line per speaker.
+"""Speak a share of the corpus Voices, in this process or as one of its own: JSON on stdin → a JSON line per speaker.
 
 Not multiprocessing: its fresh processes import the caller's script again, which fails for scripts on stdin and for
 those without a main guard, and its idle workers outlive a parent that was killed. A worker here ends at its next line,
@@ -58,7 +58,7 @@ class Work:
 
 
 def spoken(work: Work, workers: int, lock: int) -> Iterator[list[Utterance]]:
-    """Does the work, split between processes, and yields each speaker's utterances in the order of the speakers.
+    """Do the work, split between processes, and yield each speaker's utterances in the order of the speakers.
 
     `lock` is the descriptor of the locked file that says that the folder is being written.
     """
@@ -82,7 +82,7 @@ def spoken(work: Work, workers: int, lock: int) -> Iterator[list[Utterance]]:
 
 
 def speak(work: Work, speaker: Speaker) -> list[Utterance]:
-    """Speaks and writes all utterances of one speaker, which depend on no other speaker's."""
+    """Speak and write all utterances of one speaker, which depend on no other speaker's."""
     import soundfile
 
     target = work.folder / speaker.id

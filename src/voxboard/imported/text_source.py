@@ -1,0 +1,90 @@
+"""A transcript as text, a way to read it, and which columns or keys of a table of them are the id and the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from voxboard.errors import UserError
+
+Role = Literal["reference", "hypothesis"]
+Row = tuple[int, str, str]  # line, id, text
+
+_IDS = (
+    "id", "utt_id", "uttid", "utt", "utterance_id", "utterance", "segment_id", "key", "audio_filepath", "file_name",
+    "filename", "path", "file", "wav", "audio",
+)  # fmt: skip
+_TRUE = (
+    "reference", "ref", "text", "transcript", "transcription", "sentence", "normalized_text",
+    "normalized_transcription", "words", "wrd",
+)  # fmt: skip
+_WRITTEN = ("pred_text", "hypothesis", "hyp", "prediction", "predicted", "pred", "asr")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A transcript as text: its name for messages, its suffix as a hint, and the lines that say something."""
+
+    name: str
+    text: str
+    role: Role = "reference"
+    lines: Sequence[tuple[int, str]] = field(default=())  # number, line
+
+    @classmethod
+    def of(cls, text: str, name: str, role: Role = "reference") -> Source:
+        numbered = enumerate(text.split("\n"), start=1)
+        return cls(name, text, role, tuple((number, line) for number, line in numbered if line.strip()))
+
+    @property
+    def suffix(self) -> str:
+        """The last suffix in lower case, gzip's aside, without its dot."""
+        name = self.name.lower().removesuffix(".gz")
+        return name.rpartition(".")[2] if "." in name else ""
+
+    def uncommented(self) -> list[tuple[int, str]]:
+        """The lines without NIST's comments."""
+        return [(number, line) for number, line in self.lines if not line.lstrip().startswith(";;")]
+
+    def bad(self, number: int, what: str, advice: str = "") -> UserError:
+        return UserError(f"{self.name}, line {number}: {what}.", advice)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a transcript: its utterances in order, and why it was taken."""
+
+    format: str
+    ids: tuple[str, ...]
+    first: str  # what line 1 is in this reading
+    reason: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of a header that are ids, and those that are texts, each in the order in which they are preferred."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    written: tuple[str, ...] = ()  # of the texts, those that a system wrote
+
+
+def columns(header: Sequence[str]) -> Columns:
+    """The columns of a header, in any case and with blanks around."""
+    names = {name.strip().lower(): name for name in header}
+    found = [tuple(names[key] for key in keys if key in names) for keys in (_IDS, _TRUE, _WRITTEN)]
+    return Columns(found[0], (*found[1], *found[2]), found[2])
+
+
+def id_column(known: Columns, source: Source) -> str:
+    """The column of ids. Raises `UserError` where there is none."""
+    if not known.ids:
+        raise UserError(f"{source.name} has no columns id and text.", f"Known names: {', '.join(_IDS)}.")
+    return known.ids[0]
+
+
+def text_column(known: Columns, source: Source) -> str:
+    """The column of texts: a reference's own first, what a system wrote first in a hypothesis."""
+    if not known.texts:
+        raise UserError(f"{source.name} has no columns id and text.", f"Known names: {', '.join(_TRUE)}.")
+    return known.written[0] if source.role == "hypothesis" and known.written else known.texts[0]

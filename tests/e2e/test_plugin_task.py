@@ -1,0 +1,94 @@
+"""A task of another package, from its evaluation to a labelled, paired row on a board."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from voxboard import boards, records
+from voxboard.boards.tasks import sections
+from voxboard.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = ROOT / "examples" / "plugin"
+RATE = PLUGIN / "voxboard_example_parts" / "speaking_rate.py"
+pytestmark = pytest.mark.skipif(not PLUGIN.is_dir(), reason="runs in the source tree only")
+SYSTEMS = ("fbank+statistics", "fbank+mean")
+LABELS = ["Rate distance", "Near"]
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder where the plugin is installed, for `PYTHONPATH`."""
+    shutil.copytree(PLUGIN, tmp_path / "plugin")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--target", str(tmp_path / "installed"), str(tmp_path / "plugin")], check=True)
+    return tmp_path / "installed"
+
+
+def _outside(installed: Path, here: Path, *lines: str) -> list[str]:
+    """What commands print, one after another in a fresh process that has the plugin."""
+    code = "import sys; from voxboard.cli import main\n"
+    code += "for line in sys.argv[1:]:\n    assert main(line.split()) == 0, line\n    print('===')"
+    environment = os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *lines], capture_output=True, text=True, check=False, env=environment, cwd=here
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.split("===\n")[:-1]
+
+
+def _panel(folder: Path) -> boards.model.Panel:
+    """The only panel of a folder's board, made without the plugin."""
+    board = boards.arrange(records.survey(folder).filed)
+    (panel,) = board.panels
+    return panel
+
+
+def test_an_installed_task_is_listed_evaluated_labelled_and_paired(installed: Path, here: Path) -> None:
+    rated = [f"eval Voices {name} --task speaking-rate --replicates 100" for name in SYSTEMS]
+    *_, listed, shown = _outside(installed, here, *rated, "list benchmarks --json", "show speaking-rate")
+    first, second = sorted(path.relative_to(here) for path in here.glob("results/records/**/*.json"))
+    (compared,) = _outside(installed, here, f"compare {first} {second} --replicates 100 --json")
+    line = json.loads(listed)["benchmarks"]["speaking-rate"]
+    assert (line["shown"], line["summary"]) == ("Rate distance", "How fast does somebody speak?")
+    assert all(word in shown for word in ("octaves", "near@0.2", "Strength of the probe's regularisation."))
+    rows = json.loads(compared)["rows"]
+    assert [(row["metric"], row["unit"], row["better"]) for row in rows] == [
+        ("rate_distance", "octaves", "lower"),
+        ("near@0.2", "fraction", "higher"),
+    ]
+    assert all(row["paired"] for row in rows)
+
+
+def test_a_board_without_the_package_shows_its_task_as_the_package_does(installed: Path, here: Path) -> None:
+    _outside(installed, here, *(f"eval Voices {name} --task speaking-rate --replicates 50" for name in SYSTEMS))
+    panel = _panel(here / "results" / "records")
+    assert [column.label for column in panel.columns] == LABELS
+    assert [(column.better, column.digits) for column in panel.columns] == [("lower", 3), ("higher", 1)]
+    assert len(panel.rows) == 2
+    for row in panel.rows:
+        cell = panel.cell(row, panel.main)
+        assert cell.text.endswith(" octaves")
+        assert cell.interval
+        assert cell.rank
+    boards.build(here / "results" / "records", here / "board")
+    page = (here / "board" / "index.html").read_text(encoding="utf-8")
+    assert "How far the rate is off, in doublings of the true one." in page
+    (section,) = sections(boards.read(here / "results" / "records"))
+    assert section.about == "How fast does somebody speak?"
+
+
+def test_a_task_in_a_file_is_labelled_like_an_installed_one(here: Path) -> None:
+    shutil.copy(RATE, here / "rate.py")
+    for name in SYSTEMS:
+        assert main(["eval", "Voices", name, "--task", "rate.py:SpeakingRate", "--replicates", "50"]) == 0
+    panel = _panel(here / "results" / "records")
+    assert [column.label for column in panel.columns] == LABELS
+    assert len(panel.rows) == 2
