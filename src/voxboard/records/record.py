@@ -182,7 +182,7 @@ def _check_ids(stored: Mapping[str, Any], protocol: Protocol, schema: int) -> No
     for key, expected in ids.items():
         if stored.get(key) not in (None, expected):
             raise UserError(
-                f"protocol.{key} is {stored[key]}, but this protocol's {'is' if key == 'id' else 'are'} {expected}.",
+                f"protocol.{key} is {stored[key]}, but of this protocol it is {expected}.",
                 "The protocol was changed after the evaluation: evaluate again.",
             )
 
