@@ -220,7 +220,7 @@ def test_without_a_uem_the_evaluated_time_may_be_the_references() -> None:
     words = ("--rttm", "hyp.rttm", "--reference", "ref.rttm", "--collar", "0", "--corpus", "toy")
     both, own = score(*words), score(*words, "--span", "reference")
     assert [record.values["der@collar=0"].value for record in (both, own)] == pytest.approx([0.1875, 0.0625])
-    assert both.protocol_id != own.protocol_id
+    assert both.panel != own.panel
 
 
 @pytest.mark.usefixtures("place")

@@ -111,7 +111,9 @@ def _visible(item: object) -> object:
     return "".join(character for character in item if character in "\n\t" or printable(character) == character)
 
 
+@cache
 def _read(name: str) -> str:
+    """A template, style or script, read once: pages of one process are made of the same files."""
     return (files("voxboard.boards") / name).read_text(encoding="utf-8")
 
 

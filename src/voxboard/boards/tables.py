@@ -157,10 +157,11 @@ def _system(row: Row) -> dict[str, Any]:
 def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
     cell = panel.cell(row, column)
     value, record = cell.value, cell.filed.record if cell.filed else None
-    gap = _widest(record, column.metric) if record else None
+    gap = _widest(record, column.metric) if record and record.column(column.metric) == column.id else None
     return {
         "metric": plain(column.metric),
         "label": column.label,
+        "column": column.id,
         "rank": cell.rank,
         "places": cell.places if cell.span else "",
         "rank_best": cell.span[0] if cell.span else None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SUMMARY = "Build the leaderboard (Markdown, CSV, JSON, HTML) from the records."
 DESCRIPTION = f"""{SUMMARY}
 
-The same records give the same files, byte by byte. Only numbers with the same protocol share a column. A file that is
+The same records give the same files, byte by byte. Only numbers with the same protocol share a table. A file that is
 no valid record, or a folder that cannot be read, is left out: the board names it, so does stderr, and the exit code
 is 3."""
 PARTIAL = 3  # of a board that lacks records

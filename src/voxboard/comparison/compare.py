@@ -144,8 +144,9 @@ def _records(before: Side, after: Side, found: _Found) -> None:
             if value.value is None or not found.wanted(metric, metric == main):
                 continue
             other = second.values.get(metric)
-            if other is None or other.value is None:
-                reason = other.reason if other else "not measured any more"
+            if other is None or other.value is None or not first.shares(metric, second):
+                reason = "measured with other parameters" if other and other.value is not None else ""
+                reason = reason or (other.reason if other else "not measured any more")
                 found.vanished.append(Vanished(cell, metric, reason))
                 continue
             difference, clusters, reason = _difference(metric, value, other, outputs_of, settings)
@@ -190,6 +191,8 @@ def _why(first: Record, second: Record | None, after: Side) -> str:
     if failures:
         return f"failed: {failures[0]}"
     if alike:
+        if alike[0].protocol_id == first.protocol_id:
+            return "its main metric has other parameters now"
         return f"measured under protocol {alike[0].protocol_id} now, {first.protocol_id} before"
     return "no record"
 
@@ -200,7 +203,7 @@ def _same_protocol(first: Record, second: Record) -> None:
             raise UserError(
                 f"{_cell(record, title(record.system))} has no numbers: {record.reason}.", "Evaluate again."
             )
-    if (first.benchmark.name, first.protocol_id) != (second.benchmark.name, second.protocol_id):
+    if first.panel[:2] != second.panel[:2]:
         raise UserError(
             f"{_cell(first, title(first.system))} has protocol {first.protocol_id}, "
             f"{_cell(second, title(second.system))} has {second.protocol_id}.",

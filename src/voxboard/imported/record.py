@@ -51,7 +51,7 @@ class Source:
         return self.files[name].name + (f" ({format_})" if format_ not in ("", *PLAIN) else "")
 
     def run(self, protocol: str) -> str:
-        """The name of the folder of outputs, the same for the same files and protocol id; empty where none is made."""
+        """The name of the folder of outputs, the same for the same files and protocol; empty where none is made."""
         if self.runs is None:
             return ""
         content = "".join(f"{name}\t{digest(path)}\n" for name, path in self.files.items())
@@ -69,7 +69,7 @@ def record_of(
 
     `save(folder, stem)` writes the outputs, where comparisons look for those of a run.
     """
-    run = source.run(protocol.id)
+    run = source.run(protocol.digest)
     if source.runs is not None:
         (source.runs / run).mkdir(parents=True, exist_ok=True)
         save(source.runs / run, f"{records.slug(source.corpus)}-{protocol.items.digest[:8]}")
