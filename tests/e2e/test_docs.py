@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 import json
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from tests.diarization.test_pipeline import TEST
 from voxboard.cli import COMMANDS, main
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
+from voxboard.data.prepare_options import Options
+from voxboard.preparation import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -130,3 +134,34 @@ def test_every_command_on_a_page_exists(page: str) -> None:
                 assert words[1] in COMMANDS, line
             elif words[:2] == ["python", "src/main.py"]:
                 assert words[2] in COMMANDS, line
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus of the notebook's session."""
+    folder = tmp_path_factory.mktemp("notebook")
+    prepare("Voices", None, folder / "data" / "Voices", Options(speakers=60, utterances=8))
+    return folder
+
+
+def test_the_session_of_the_notebook_page_shows_what_it_says(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(notebook)
+    monkeypatch.delenv("VOXBOARD_CORPORA", raising=False)
+    (session,) = _blocks("docs/notebook.md", "pycon")
+    test = doctest.DocTestParser().get_doctest(session, {}, "docs/notebook.md", None, 0)
+    assert len(test.examples) == 10
+    report: list[str] = []
+    assert doctest.DocTestRunner().run(test, out=report.append).failed == 0, "".join(report)
+
+
+def test_the_module_of_the_notebook_page_is_evaluated(here: Path) -> None:
+    (code,) = _blocks("docs/notebook.md", "python")
+    (here / "levels.py").write_text(code)
+    runpy.run_path(str(here / "levels.py"))
+
+
+def test_the_executed_notebook_has_shown_tables() -> None:
+    cells = json.loads((ROOT / "examples" / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert sum("<table" in "".join(output.get("data", {}).get("text/html", "")) for output in outputs) >= 3
