@@ -191,7 +191,7 @@ def _examined(
         spent: list[Cost] = []
         _refuse(subject)
         first = subject.finding(Check("build", "it is built and runs", build))
-        rest = list(subject.findings(checks(kind))) if first.passed else []
+        rest = list(subject.findings(checks(kind, name))) if first.passed else []
         yield subject, spent[0] if spent else None, [first, *rest]
 
 
