@@ -234,7 +234,7 @@ def test_an_encoder_of_utterances_is_checked_as_one(broken: Path, capsys: pytest
     assert "equal-length" in checks["batch mates"]["measured"]
     code, checks = doctor(capsys, "backbone", "own.py:Boastful")
     assert code == 1
-    assert [check for check, found in checks.items() if found["passed"] is False] == ["batch mates"]
+    assert [check for check, finding in checks.items() if finding["passed"] is False] == ["batch mates"]
 
 
 def test_the_table_shows_what_a_part_costs_and_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -351,7 +351,7 @@ def test_the_doctor_of_the_extending_page_finds_nothing(tmp_path: Path, monkeypa
     (tmp_path / "loudness.py").write_text(code)
     first, *_ = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     assert main(shlex.split(first)[1:]) == 0
-    (snippet,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    snippet, *_ = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
     exec(compile(snippet, "docs/extending.md", "exec"), {})
 
 
