@@ -125,7 +125,7 @@ def build(config: SpeechBrainEncoder.Config) -> nn.Module:
         raise UserError(f"{config.encoder} cannot be built: {_reason(error)}.", "Check its options.") from error
     for module in network.modules():
         if hasattr(module, "_get_gauss_noise"):  # of its statistics pooling: an embedding is a function of its input
-            module._get_gauss_noise = torch.zeros
+            vars(module)["_get_gauss_noise"] = torch.zeros
     return network
 
 

@@ -144,23 +144,23 @@ class Attributes(UtteranceBenchmark[Utterances, Probe, Predicted]):
         value = classification.balanced_accuracy(outputs.truth, outputs.predictions)
         return Validated(1.0 - value, outputs.items.digest)
 
-    def measure(self, outputs: Predicted, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Predicted, fixed: Validated | None, replicates: int) -> Measured:
         truth = outputs.truth
         everyone = np.ones(len(truth), dtype=bool)
         return Measured(
-            self._values(outputs, everyone, seed, replicates),
-            groups(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates), self.label),
+            self._values(outputs, everyone, replicates),
+            groups(outputs.items, lambda inside: self._values(outputs, inside, replicates), self.label),
             confusion=confusion(truth, outputs.predictions, outputs.classes),
         )
 
-    def _values(self, outputs: Predicted, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Value]:
+    def _values(self, outputs: Predicted, inside: np.ndarray, replicates: int) -> dict[str, Value]:
         """All metrics of some of the utterances, with intervals over their speakers."""
         truth = outputs.truth[inside]
         guess, speakers = outputs.predictions[inside], outputs.items.speakers[inside]
         classes = np.unique(np.concatenate([truth, guess]))
         true, predicted = truth[:, None] == classes, guess[:, None] == classes
         hit = true & predicted
-        options: dict[str, Any] = {"clusters": speakers, "seed": seed, "replicates": replicates}
+        options: dict[str, Any] = {"clusters": speakers, "replicates": replicates}
         share = clusters_of_mean(true, speakers)
         return self.values(
             {

@@ -183,7 +183,7 @@ class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
         """Whether what a run's own validations fixed holds for these settings."""
         return True
 
-    def measure(self, outputs: OutputsT, fixed: FixedT | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: OutputsT, fixed: FixedT | None, replicates: int) -> Measured:
         """All numbers, with intervals where the items allow them. `fixed` is None without validation."""
         raise NotImplementedError
 

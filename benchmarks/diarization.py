@@ -200,12 +200,12 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
     def fixed_from(self, content: Mapping[str, Any]) -> Tuning:
         return Tuning(**content)
 
-    def measure(self, outputs: Diarized, fixed: Tuning | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Diarized, fixed: Tuning | None, replicates: int) -> Measured:
         if fixed is not None and fixed.recordings is not None and fixed.recordings < SPEAKERS:
             some = many(fixed.recordings, "validation recording")
             log.warning("Threshold and centring were tuned on %s: another %d may give others.", some, fixed.recordings)
         scores = self._scores(outputs)
-        options: dict[str, Any] = {"clusters": np.array(list(scores.system.files)), "seed": seed}
+        options: dict[str, Any] = {"clusters": np.array(list(scores.system.files)), "scale": "log"}
         values = {
             metric: bootstrap.ratio(*scores.columns(rate), **options, replicates=replicates)
             for rate, metric in self.ids.items()

@@ -26,7 +26,7 @@ from voxboard.embedding.head_values import values as predicted_values
 from voxboard.errors import UserError
 from voxboard.limits import Count, NotNegative
 from voxboard.metrics import bootstrap, regression
-from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.bootstrap import Interval, Scale
 from voxboard.records import Measured, Value
 from voxboard.records.standard_metrics import metrics
 from voxboard.scoring.probe import ValueProbe
@@ -51,6 +51,7 @@ STATISTICS = {
     "pearson": regression.pearson,
     "ccc": regression.ccc,
 }
+SCALES: Mapping[str, Scale] = {MAIN_METRIC: "log", "mae": "log"}
 
 
 @dataclass(frozen=True)
@@ -173,25 +174,26 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
     def fix(self, outputs: Told) -> Validated:
         return Validated(regression.rmse(outputs.truth, outputs.values), outputs.items.digest)
 
-    def measure(self, outputs: Told, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Told, fixed: Validated | None, replicates: int) -> Measured:
         everyone = np.ones(len(outputs.values), dtype=bool)
         return Measured(
-            self._values(outputs, everyone, seed, replicates),
-            groups(outputs.items, lambda inside: self._values(outputs, inside, seed, replicates)),
+            self._values(outputs, everyone, replicates),
+            groups(outputs.items, lambda inside: self._values(outputs, inside, replicates)),
         )
 
-    def _values(self, outputs: Told, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Value]:
+    def _values(self, outputs: Told, inside: np.ndarray, replicates: int) -> dict[str, Value]:
         """All metrics of some of the utterances, with intervals over their speakers."""
         truth, told, speakers = outputs.truth[inside], outputs.values[inside], outputs.items.speakers[inside]
-        options: dict[str, Any] = {"clusters": speakers, "seed": seed, "replicates": replicates}
+        options: dict[str, Any] = {"clusters": speakers, "replicates": replicates}
         varies = min(np.ptp(truth), np.ptp(told)) > 0.0
         found = {
-            name: bootstrap.interval(statistic, truth, told, **options)
+            name: bootstrap.interval(statistic, truth, told, **options, scale=SCALES.get(name, ""))
             for name, statistic in STATISTICS.items()
             if varies or name not in ("pearson", "ccc")  # nothing correlates with a constant
         }
         if outputs.baseline is not None:
-            found["rmse@ridge"] = bootstrap.interval(regression.rmse, truth, outputs.baseline[inside], **options)
+            ridge = outputs.baseline[inside]
+            found["rmse@ridge"] = bootstrap.interval(regression.rmse, truth, ridge, **options, scale="log")
         # By definition: the truth is what the function gives.
         found["rmse@measured"] = Interval(
             *(0.0, math.nan, math.nan), clusters=len(set(speakers.tolist())), reason="zero by definition"

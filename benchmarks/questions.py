@@ -174,13 +174,13 @@ class Questions(UtteranceBenchmark[Utterances, None, Answered]):
     def fix(self, outputs: Answered) -> Validated:
         return Validated(1.0 - float(outputs.right.mean()), outputs.items.digest)
 
-    def measure(self, outputs: Answered, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Answered, fixed: Validated | None, replicates: int) -> Measured:
         truth, right, speakers = outputs.truth, outputs.right, outputs.items.speakers
         classes = ordered(truth.tolist())
 
         def values(inside: np.ndarray) -> dict[str, Value]:
             true = truth[inside, None] == np.array(classes)
-            options: dict[str, Any] = {"clusters": speakers[inside], "seed": seed, "replicates": replicates}
+            options: dict[str, Any] = {"clusters": speakers[inside], "replicates": replicates}
             share = clusters_of_mean(true, speakers[inside])
             hit = true & right[inside, None]
             return self.values(

@@ -154,11 +154,11 @@ class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
         right = [np.flatnonzero(row) for row in outputs.matches.T]
         return Validated(1.0 - retrieval.map_at_k(outputs.similarities.T, right, 10), outputs.items.digest)
 
-    def measure(self, outputs: Matched, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Matched, fixed: Validated | None, replicates: int) -> Measured:
         everyone = np.ones(len(outputs.items), dtype=bool)
 
         def values(inside: np.ndarray) -> dict[str, Value]:
-            return self.values(_estimates(outputs, inside, seed, replicates))
+            return self.values(_estimates(outputs, inside, replicates))
 
         return Measured(values(everyone), groups(outputs.items, values))
 
@@ -224,7 +224,7 @@ def _captions(cuts: Sequence[Cut], label: str) -> tuple[tuple[str, ...], np.ndar
     return captions, matches
 
 
-def _estimates(outputs: Matched, inside: np.ndarray, seed: int, replicates: int) -> dict[str, Interval]:
+def _estimates(outputs: Matched, inside: np.ndarray, replicates: int) -> dict[str, Interval]:
     """All metrics of some of the utterances and their captions, all others among the items that are searched.
 
     A caption of m of them is m queries of weight 1/m, so that speakers can be resampled and captions count alike.
@@ -239,14 +239,14 @@ def _estimates(outputs: Matched, inside: np.ndarray, seed: int, replicates: int)
         *_ranks(outputs.similarities.T[chosen], outputs.matches.T[chosen]),
         queries,
         1.0 / owners[columns],
-        {"clusters": speakers[rows], "seed": seed, "replicates": replicates},
+        {"clusters": speakers[rows], "replicates": replicates},
     )
     return found | _metrics(
         DIRECTIONS[1],
         *_ranks(outputs.similarities[audio], outputs.matches[audio]),
         np.arange(len(audio)),
         np.ones(len(audio)),
-        {"clusters": speakers[audio], "seed": seed, "replicates": replicates},
+        {"clusters": speakers[audio], "replicates": replicates},
     )
 
 
@@ -270,7 +270,7 @@ def _metrics(
     found = {f"map@10,{direction}": bootstrap.ratio(weights * precision, weights, **options)}
     for k in RECALLS:
         found[f"recall@{k},{direction}"] = bootstrap.ratio(weights * (rank <= k), weights, **options)
-    found[f"median_rank@{direction}"] = bootstrap.interval(weighted_median, rank, weights, **options)
+    found[f"median_rank@{direction}"] = bootstrap.interval(weighted_median, rank, weights, **options, smooth=False)
     return found
 
 

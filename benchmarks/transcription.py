@@ -166,7 +166,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         value = text.wer(outputs.references, outputs.hypotheses, self.config.normalizer)
         return Validated(value, outputs.items.digest)
 
-    def measure(self, outputs: Transcribed, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Transcribed, fixed: Validated | None, replicates: int) -> Measured:
         """Raises `UserError` where no reference holds a word."""
         self._warn(outputs)
         words, letters = self._report(outputs, "word"), self._report(outputs, "character")
@@ -175,7 +175,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         speakers = outputs.items.speakers
 
         def values(inside: np.ndarray) -> dict[str, Value]:
-            options: dict[str, Any] = {"clusters": speakers[inside], "seed": seed, "replicates": replicates}
+            options: dict[str, Any] = {"clusters": speakers[inside], "replicates": replicates, "scale": "log"}
             if not words.words[inside].any():
                 return {}
             parts = {kind: getattr(words, kind) for kind in ("substitutions", "insertions", "deletions")}

@@ -6,8 +6,8 @@ import math
 
 from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import many, plural
-from voxboard.metrics.estimates import LEAST
-from voxboard.records import Metric, Value
+from voxboard.metrics.paired import LEAST
+from voxboard.records import Metric, PackedEvidence, Value
 from voxboard.shown import number, scale, suffix
 
 
@@ -28,7 +28,16 @@ def value_of(metric: Metric, interval: Interval, clustered_by: str, threshold: f
         threshold=threshold,
         reason=_bound(metric, interval, clustered_by) if bounded else _no_interval(interval, clustered_by),
         false_alarms=interval.false_alarms,
+        evidence=_packed(interval),
     )
+
+
+def _packed(interval: Interval) -> PackedEvidence | None:
+    """What pairs a value with those of other systems on the same list."""
+    given = interval.evidence
+    if given is None or interval.clusters < LEAST:
+        return None
+    return PackedEvidence.of(given.digest, given.influences, given.replicates)
 
 
 def _bound(metric: Metric, interval: Interval, clusters: str) -> str:

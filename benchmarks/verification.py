@@ -221,7 +221,7 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
     def fixed_from(self, content: Mapping[str, Any]) -> Reference:
         return Reference(**{**content, "calibration": Calibration.from_dict(content["calibration"])})
 
-    def measure(self, outputs: Scored, fixed: Reference | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Scored, fixed: Reference | None, replicates: int) -> Measured:
         """EER, minDCF and, by what is `fixed`, FAR*, FRR*, EER*, actual DCF and Cllr, with intervals.
 
         The latter are left out where too few speakers fixed it.
@@ -233,9 +233,10 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
             fixed, absent = None, dict.fromkeys(BY_VALIDATION, lacking)
         threshold, calibrated = (fixed.threshold, fixed.calibration.apply(scores)) if fixed else (None, None)
         options: dict[str, Any] = {"p_targets": P_TARGETS, "threshold": threshold, "calibrated": calibrated}
-        options |= {"replicates": replicates, "seed": seed}
+        options |= {"replicates": replicates}
         # Numbers instead of names: four bytes a trial, however long the names are.
-        speakers = np.unique(outputs.items.speakers, return_inverse=True)[1].astype(np.int32)
+        options["names"], numbers = np.unique(outputs.items.speakers, return_inverse=True)
+        speakers = numbers.astype(np.int32)
         data = (scores, trials.labels, speakers[trials.enrol], speakers[trials.test])
         groups: list[Group] = []
         gaps: list[Gap] = []

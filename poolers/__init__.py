@@ -129,7 +129,7 @@ REGISTRY = Registry(
 
 
 def create(name: str, sizes: FramesSpec | tuple[int, int], **options: Any) -> Pooler:
-    """Builds a pooler by name for the frames of a backbone: its `spec.frames`, or plain `(layers, size)`."""
+    """Build a pooler by name for the frames of a backbone: its `spec.frames`, or plain `(layers, size)`."""
     from voxboard.backbones.frames import FramesSpec
 
     return REGISTRY.create(name, FramesSpec.of(sizes), **options)

@@ -69,7 +69,7 @@ class SingleLayer(Pooler):
         return frames.states[:, self.layer].masked_fill(~frames.mask[..., None], 0.0)
 
     def end_with(self, size: int, project: int) -> None:
-        """Sets `project`, a linear map from `size` values to so many (none for 0), and with it the embedding size."""
+        """Set `project`, a linear map from `size` values to so many (none for 0), and with it the embedding size."""
         self.project: nn.Module = nn.Linear(size, project) if project else nn.Identity()
         self.embedding_size = project or size
 

@@ -19,7 +19,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], not
 
 
 def _row(tag: str, cells: Sequence[str]) -> str:
-    sides = ["left", *["right"] * (len(cells) - 1)]
+    sides = ["left", *["right"] * (len(cells) - 1)][: len(cells)]
     inner = (
         f'<{tag} style="{_CELL.format(side=side)}">{_text(cell)}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)

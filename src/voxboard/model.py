@@ -133,7 +133,7 @@ class Network:
         return self.head.heads if self.head is not None else 1
 
     def to(self, device: torch.device) -> None:
-        """Moves all weights."""
+        """Move all weights."""
         self.encoder.to(device)
         if self.head is not None:
             self.head.to(device)
@@ -164,7 +164,7 @@ def build(
     frozen: bool = False,
     beside: Network | None = None,
 ) -> Network:
-    """Builds a system with weights drawn from `seed`; `classes` (per task, for a head of several tasks) sizes the head.
+    """Build a system with weights drawn from `seed`; `classes` (per task, for a head of several tasks) sizes the head.
 
     `classes` None leaves the head out (evaluation only), unless it needs no training. `beside` is a network of the same
     backbone, seed and freezing, which is shared instead of built once more: the other weights are the same.

@@ -93,7 +93,7 @@ def total(mine: Any) -> Any:
 
 
 def leave() -> None:
-    """Ends the talk between the processes, if there is any."""
+    """End the talk between the processes, if there is any."""
     dist = sys.modules.get("torch.distributed")
     if launched() and dist is not None and dist.is_initialized():
         dist.destroy_process_group()

@@ -172,7 +172,7 @@ WRAPPERS = ("model_state", "model_state_dict", "state_dict", "model")
 
 
 def load_reference(layout: str, weights: Mapping[str, Any], **parts: nn.Module | None) -> None:
-    """Loads a reference's weights into `backbone=`, `pooler=` and `head=`; a part that is not given is left out.
+    """Load a reference's weights into `backbone=`, `pooler=` and `head=`; a part that is not given is left out.
 
     `weights` maps the reference's key names to tensors or arrays. Strict: raises `UserError` that lists the keys which
     are missing, unexpected or of another shape; then nothing has been changed. What only training uses may be absent.

@@ -143,7 +143,7 @@ class Registry:
         return frozenset(f.name for f in fields(self.resolve(name)[0].Config))
 
     def check(self, name: str, options: Mapping[str, Any]) -> None:
-        """Raises `UserError` for a part or an option that does not exist, as far as can be told without its code."""
+        """Raise `UserError` for a part or an option that does not exist, as far as can be told without its code."""
         if not (trust.is_inert() and trust.MARK in name):
             self.config(name, **options)
 
@@ -159,7 +159,7 @@ class Registry:
         return cls.Config(**{**fixed, **options})
 
     def create(self, name: str, *args: Any, **options: Any) -> Any:
-        """Builds a part: `args` are what its kind needs (sizes, number of classes), `options` fill its `Config`."""
+        """Build a part: `args` are what its kind needs (sizes, number of classes), `options` fill its `Config`."""
         cls, _ = self.resolve(name)
         return cls(*args, self.config(name, **options))
 

@@ -141,7 +141,7 @@ class Store:
                 return None
 
     def write(self, name: str, data: bytes, only_new: bool = False) -> bool:
-        """Writes a file. Returns whether it did: with `only_new`, one that is there stays, whoever was quicker."""
+        """Write a file. Returns whether it did: with `only_new`, one that is there stays, whoever was quicker."""
         with self._plainly(), suppress(FileExistsError):
             path = self._path(name)
             if self.scheme != "file":
@@ -158,7 +158,7 @@ class Store:
         return False
 
     def send(self, file: Path, name: str) -> None:
-        """Writes a file as large as may be."""
+        """Write a file as large as may be."""
         with self._plainly():
             path = self._path(name)
             if self.scheme != "file":
@@ -190,7 +190,7 @@ class Store:
                     temporary.unlink(missing_ok=True)
 
     def remove(self, names: Iterable[str]) -> None:
-        """Removes files."""
+        """Remove files."""
         for name in names:
             with self._plainly(), suppress(FileNotFoundError):
                 self._fs.rm_file(self._path(name))
@@ -262,7 +262,7 @@ def tags(root: Path) -> dict[str, str]:
 
 
 def keep_tags(root: Path, found: Mapping[str, str]) -> None:
-    """Writes down what the store has now that a local folder is equal to it."""
+    """Write down what the store has now that a local folder is equal to it."""
     write_atomically({root / TAGS: json.dumps(dict(found), indent=1).encode()})
 
 

@@ -120,7 +120,7 @@ def is_whole(name: str) -> bool:
 
 
 def pieces(model: str) -> list[str]:
-    """Splits at the plus signs outside brackets and quotation marks."""
+    """Split at the plus signs outside brackets and quotation marks."""
     try:
         return [piece for piece in part_text.split(model, "+") if piece.strip()] or [model]
     except ValueError as error:
@@ -146,7 +146,7 @@ def _explain(name: str) -> None:
 
 
 def check(system: System) -> System:
-    """Raises `UserError` when a part or one of its options does not exist."""
+    """Raise `UserError` when a part or one of its options does not exist."""
     for kind, part in system.parts():
         registry(kind).check(part.name, part.options)
     return system

@@ -52,7 +52,7 @@ def predicted(count: int = 400, seed: int = 0) -> Predicted:
 def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
     outputs = predicted()
     benchmark = Attributes(Attributes.Config(label="emotion"))
-    measured = benchmark.measure(outputs, None, seed=0, replicates=100)
+    measured = benchmark.measure(outputs, None, replicates=100)
     truth, guess = outputs.truth, outputs.predictions
     expected = {
         attributes.MAIN_METRIC: classification.balanced_accuracy(truth, guess),
@@ -75,19 +75,17 @@ def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
 def test_a_class_that_nothing_predicts_counts_as_missed() -> None:
     outputs = predicted()
     known = Predicted(outputs.items, Spent(), EMOTIONS[:2], outputs.scores[:, :2], "head")
-    measured = GENDER.measure(known, None, seed=0, replicates=20)
+    measured = GENDER.measure(known, None, replicates=20)
     assert measured.confusion is not None
     assert measured.confusion.classes == EMOTIONS
     assert measured.confusion.counts[2][2] == 0
 
 
 def test_small_groups_say_so() -> None:
-    groups = GENDER.measure(predicted(40), None, 0, 20).strata
+    groups = GENDER.measure(predicted(40), None, 20).strata
     assert not groups  # gender is what is predicted
     benchmark = Attributes(Attributes.Config(label="emotion"))
-    assert {group.reason for group in benchmark.measure(predicted(40), None, 0, 20).strata} == {
-        "fewer than 30 utterances"
-    }
+    assert {group.reason for group in benchmark.measure(predicted(40), None, 20).strata} == {"fewer than 30 utterances"}
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_meetings_are_tuned_on_dev_and_scored_beside_one_speaker(meetings: Corpu
     assert fixed == task().fixed_from(fixed.to_dict())
     assert fixed.error < 0.06
     assert outputs.prepared == {}
-    measured = task().measure(outputs, fixed, seed=0, replicates=50)
+    measured = task().measure(outputs, fixed, replicates=50)
     values = {name: interval.value for name, interval in measured.values.items()}
     assert set(values) == set(task().parameters)
     assert values[DER] < 0.05
@@ -95,7 +95,7 @@ def test_meetings_are_tuned_on_dev_and_scored_beside_one_speaker(meetings: Corpu
 
 def test_every_recording_has_its_row_in_the_table_and_on_disk(meetings: Corpus, tmp_path: Path) -> None:
     outputs, fixed = evaluated(meetings, task())
-    groups = task().measure(outputs, fixed, seed=0, replicates=20).strata
+    groups = task().measure(outputs, fixed, replicates=20).strata
     assert [(one.name, one.label, one.count) for one in groups] == [
         ("recording=also", "recording", 3),
         ("recording=talk", "recording", 5),
@@ -142,7 +142,7 @@ def test_real_meetings_stay_within_one_speaker_where_tuning_finds_nothing_better
     given = Options(rttm=Path("rttm"), uem=Path("uem"), valid_recordings=("dev*",))
     corpus = prepare(str(folder), out=tmp_path / "ami", options=given)
     outputs, fixed = evaluated(corpus, task())
-    values = task().measure(outputs, fixed, seed=0, replicates=20).values
+    values = task().measure(outputs, fixed, replicates=20).values
     assert len(outputs.turns) == 7
     assert "MÉO069" in outputs.items.speakers
     assert values[ONE].value == pytest.approx(0.2013, abs=1e-4)
@@ -157,12 +157,12 @@ def test_silence_and_recordings_without_turns_have_no_rates_of_their_own(tmp_pat
     corpus = corpus_of(tmp_path, test=[recording(tmp_path / "talk.wav", TEST), silent])
     outputs, fixed = evaluated(corpus, task(vad="energy"))
     assert (fixed, outputs.turns["silent"]) == (None, [])
-    first, _ = task().measure(outputs, None, seed=0, replicates=20).strata
+    first, _ = task().measure(outputs, None, replicates=20).strata
     assert (first.values, first.reason) == ({}, "no speech of the reference is scored")
     with pytest.raises(UserError, match="No speech of the test recordings of meetings is scored"):
         outputs.items.without({"talk"}).score({}, 0.25, False)
     said = corpus_of(tmp_path, test=[recording(tmp_path / "silent.wav", [("ann", 0.0, 1.0)])])
-    alone = task().measure(evaluated(said, task())[0], None, seed=0, replicates=20).values[DER]
+    alone = task().measure(evaluated(said, task())[0], None, replicates=20).values[DER]
     assert (alone.value, alone.low) == (0.0, None)
 
 

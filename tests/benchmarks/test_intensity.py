@@ -89,7 +89,7 @@ def test_a_probe_answers_where_no_head_was_trained(corpus: Corpus) -> None:
     assert learned is not None
     outputs = task.run(system, task.items(corpus, "test"), QUICK, learned, show_progress=False)
     assert outputs.by == "probe"
-    values = task.measure(outputs, None, 0, 50).values
+    values = task.measure(outputs, None, 50).values
     assert set(values) == set(task.parameters)
     assert values["rmse"].value == regression.rmse(outputs.truth, outputs.values)
     assert values["ccc"].value == regression.ccc(outputs.truth, outputs.values)
@@ -110,7 +110,7 @@ def test_the_head_answers_where_it_was_trained(corpus: Corpus) -> None:
     # A batch of unlike lengths tells what every utterance alone is told.
     alone = [task.run(system, items.only([row]), QUICK, None, show_progress=False) for row in range(4)]
     assert np.concatenate([one.values for one in alone]) == pytest.approx(outputs.values, abs=1e-4)
-    assert "rmse@ridge" not in task.measure(alone[0], None, 0, 50).values
+    assert "rmse@ridge" not in task.measure(alone[0], None, 50).values
     forced = benchmark(predictor="probe").learn(system, corpus, QUICK, 0, show_progress=False)
     assert forced is not None
     assert forced.probe is not None
@@ -165,7 +165,7 @@ def test_nothing_correlates_with_a_constant(corpus: Corpus, tmp_path: Path) -> N
     task = benchmark()
     items = task.items(corpus, "test")
     outputs = Told(items, Spent(), np.full(4, -20.0), np.zeros(4), "head", 0)
-    assert set(task.measure(outputs, None, 0, 50).values) == {"rmse", "mae", "rmse@ridge", "rmse@measured"}
+    assert set(task.measure(outputs, None, 50).values) == {"rmse", "mae", "rmse@ridge", "rmse@measured"}
     assert task.fixed_from(task.fix(outputs).to_dict()).error == regression.rmse(outputs.truth, outputs.values)
     task.save(outputs, tmp_path, "x")
     rows = [json.loads(line) for line in (tmp_path / "predictions-x.jsonl").read_text().splitlines()]

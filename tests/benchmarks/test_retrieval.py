@@ -51,7 +51,7 @@ def matched(count: int = 200, captions: int = 40, seed: int = 0) -> Matched:
 
 def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
     outputs, benchmark = matched(), Retrieval(Retrieval.Config())
-    values = benchmark.measure(outputs, None, seed=0, replicates=50).values
+    values = benchmark.measure(outputs, None, replicates=50).values
     assert set(values) == set(METRICS)
     for direction, scores, matches in (
         ("audio-to-text", outputs.similarities, outputs.matches),
@@ -69,7 +69,7 @@ def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
 
 def test_groups_search_among_all_items() -> None:
     outputs = matched()
-    groups = Retrieval(Retrieval.Config()).measure(outputs, None, seed=0, replicates=20).strata
+    groups = Retrieval(Retrieval.Config()).measure(outputs, None, replicates=20).strata
     women = np.array([cut.supervisions[0].gender == "female" for cut in outputs.items.cuts])
     right = [np.flatnonzero(row) for row in outputs.matches[women]]
     found = {group.name: group.values for group in groups}

@@ -105,7 +105,7 @@ def _run(network: Network, corpus: Corpus, told: Evaluation = TOLD, **options: A
 def test_errors_are_counted_by_kind_over_the_corpus(network: Network, corpus: Corpus) -> None:
     benchmark, outputs = _run(network, corpus)
     assert list(outputs.texts) == [said for said, _ in SAID.values()]
-    values = benchmark.measure(outputs, None, 0, 50).values
+    values = benchmark.measure(outputs, None, 50).values
     found = {metric: value.value for metric, value in values.items()}
     words = 2 + 2 + 2 + 0 + 2 + 1
     assert found == {
@@ -177,7 +177,7 @@ def test_groups_of_enough_speakers_get_numbers(corpus: Corpus) -> None:
     items = Utterances(corpus, "test", tuple(cuts), "0", ("a b",) * 70)
     texts = tuple("a b" if number % 2 else "a c" for number in range(70))
     benchmark = Transcription(Transcription.Config())
-    measured = benchmark.measure(Transcribed(items, None, texts), None, 0, 50)  # type: ignore[arg-type]
+    measured = benchmark.measure(Transcribed(items, None, texts), None, 50)  # type: ignore[arg-type]
     found = {group.name: group.values["wer@basic"].value for group in measured.strata}
     assert found == {"gender=f": 0.5, "gender=m": 0.0}
 
@@ -186,7 +186,7 @@ def test_references_without_a_word_give_no_rate(corpus: Corpus) -> None:
     items = utterances(corpus, "test", "text").only([3])
     benchmark = Transcription(Transcription.Config())
     with pytest.raises(UserError, match="No reference holds a word"):
-        benchmark.measure(Transcribed(items, None, ("dog",)), None, 0, 50)  # type: ignore[arg-type]
+        benchmark.measure(Transcribed(items, None, ("dog",)), None, 50)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("spec", ["fbank+frames+ctc", "fbank+statistics+softmax"])

@@ -64,7 +64,7 @@ def _known(threshold: float) -> Reference:
 
 
 def test_numbers_carry_their_ids_and_their_speakers() -> None:
-    values = PLAIN.measure(_scored(), _known(0.5), seed=0, replicates=100).values
+    values = PLAIN.measure(_scored(), _known(0.5), replicates=100).values
     assert set(values) == set(verification.METRICS)
     assert all(interval.clusters == 20 for interval in values.values())
     assert all(interval.low <= interval.value <= interval.high for interval in values.values())
@@ -73,14 +73,14 @@ def test_numbers_carry_their_ids_and_their_speakers() -> None:
 
 
 def test_without_a_validation_list_there_are_no_starred_numbers() -> None:
-    measured = PLAIN.measure(_scored(), None, seed=0, replicates=20)
+    measured = PLAIN.measure(_scored(), None, replicates=20)
     assert not [name for name in measured.values if "valid" in name]
     assert not measured.curves.actual
 
 
 def test_strata_follow_the_match_columns_and_skip_continuous_ones() -> None:
     scored = _scored()
-    measured = PLAIN.measure(scored, None, seed=0, replicates=20)
+    measured = PLAIN.measure(scored, None, replicates=20)
     crossed, same = [group for group in measured.strata if not group.label]
     assert crossed.name == "GENDER_MATCH=0, against all targets"
     assert crossed.targets == 0
@@ -95,7 +95,7 @@ def test_strata_follow_the_match_columns_and_skip_continuous_ones() -> None:
 
 def test_groups_of_speakers_have_numbers_and_a_gap() -> None:
     scored = _scored(4000)
-    measured = PLAIN.measure(scored, None, seed=0, replicates=20)
+    measured = PLAIN.measure(scored, None, replicates=20)
     groups = {part.name: part for part in measured.strata if part.label == "gender"}
     assert set(groups) == {"gender=female", "gender=male"}
     gap = next(gap for gap in measured.gaps if (gap.label, gap.metric) == ("gender", verification.MAIN_METRIC))
@@ -104,7 +104,7 @@ def test_groups_of_speakers_have_numbers_and_a_gap() -> None:
 
 
 def test_a_stratum_that_is_too_small_says_so() -> None:
-    measured = PLAIN.measure(_scored(count=60), None, seed=0, replicates=20)
+    measured = PLAIN.measure(_scored(count=60), None, replicates=20)
     assert all("fewer than 30" in part.reason and not part.values for part in measured.strata)
     assert not measured.gaps
 
@@ -148,10 +148,10 @@ def test_a_threshold_and_a_calibration_of_too_few_speakers_are_not_used(caplog: 
     fixed = PLAIN.fix(scored)
     assert fixed.speakers == 20
     assert PLAIN.fixed_from(fixed.to_dict()) == fixed
-    enough = PLAIN.measure(scored, replace(fixed, speakers=SPEAKERS), seed=0, replicates=20)
+    enough = PLAIN.measure(scored, replace(fixed, speakers=SPEAKERS), replicates=20)
     assert all(value.value is not None for value in enough.values.values())
     assert not caplog.text
-    measured = PLAIN.measure(scored, replace(fixed, speakers=SPEAKERS - 1), seed=0, replicates=20)
+    measured = PLAIN.measure(scored, replace(fixed, speakers=SPEAKERS - 1), replicates=20)
     left_out = {"far", "frr", "hter", "act_dcf", "cllr"}
     absent = {name for name, value in measured.values.items() if value.value is None}
     assert {name.partition("@")[0] for name in absent} == left_out
@@ -163,7 +163,7 @@ def test_a_threshold_and_a_calibration_of_too_few_speakers_are_not_used(caplog: 
 def test_a_list_without_errors_leaves_a_bound_in_the_record() -> None:
     scored = _scored()
     perfect = replace(scored, scores=scored.items.trials.labels * 2.0)
-    values = PLAIN.measure(perfect, _known(1.0), seed=0, replicates=20).values
+    values = PLAIN.measure(perfect, _known(1.0), replicates=20).values
     for name, value in values.items():
         value.validate(f"values.{name}")
         assert value.interval == "bound" or value.low is None or value.low < value.high
@@ -175,7 +175,7 @@ def test_a_list_without_errors_leaves_a_bound_in_the_record() -> None:
 
 def test_a_cost_says_how_many_false_alarms_its_optimum_has() -> None:
     scored = _scored()
-    values = PLAIN.measure(scored, None, seed=0, replicates=20).values
+    values = PLAIN.measure(scored, None, replicates=20).values
     labels = scored.items.trials.labels
     for p in (0.01, 0.05):
         threshold = detection.min_dcf(scored.scores, labels, p)[1]
@@ -189,7 +189,7 @@ def test_a_cost_says_how_many_false_alarms_its_optimum_has() -> None:
 def test_no_record_has_an_interval_without_width(seed: int, shift: float, decimals: int, threshold: float) -> None:
     scored = _scored(160, seed)
     scores = (scored.scores + shift * scored.items.trials.labels).round(decimals)
-    measured = PLAIN.measure(replace(scored, scores=scores), _known(threshold), seed=0, replicates=15)
+    measured = PLAIN.measure(replace(scored, scores=scores), _known(threshold), replicates=15)
     parts = [measured.values, *(group.values for group in measured.strata)]
     values = [value for part in parts for value in part.values()] + [gap.value for gap in measured.gaps]
     for value in values:

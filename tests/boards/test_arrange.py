@@ -71,7 +71,7 @@ def test_two_protocols_never_share_a_column_and_say_how_they_differ() -> None:
     board = board_of(make_record("a", 0.1), _other_protocol(make_record("b", 0.05)))
     assert len(board.panels) == 2
     assert len({panel.protocol_id for panel in board.panels}) == 2
-    assert {panel.differs for panel in board.panels} == {("crop.max_seconds=none",), ("crop.max_seconds=5.0",)}
+    assert {panel.differs for panel in board.panels} == {("whole utterance",), ("whole utterance, at most 5.00 s",)}
     for panel in board.panels:
         assert len(panel.rows) == len(panel.absent) == 1
         assert panel.cell(panel.absent[0], panel.main).reason == "not run"

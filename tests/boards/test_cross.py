@@ -143,7 +143,7 @@ def test_another_way_of_measuring_is_another_matrix() -> None:
     cut = [replace(r, protocol=replace(r.protocol, crop=Crop("whole", 5.0))) for r in records if r.protocol]
     found = crosses(board_of(*records, *cut))
     differs = {cross.family.differs for cross in found}
-    assert differs == {("crop.max_seconds=none",), ("crop.max_seconds=5.0",)}
+    assert differs == {("whole utterance",), ("whole utterance, at most 5.00 s",)}
     assert crosses(board_of(records[0], cut[1])) == ()
 
 

@@ -8,9 +8,9 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxboard.boards.places import rank_ranges
 from voxboard.comparison import between
 from voxboard.comparison import rank_ranges as by_comparison
+from voxboard.ranking import rank_ranges
 from voxboard.records import Value
 
 

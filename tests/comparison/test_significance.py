@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from voxboard.comparison import Difference, between, holm, p_value
-from voxboard.comparison.significance import significant
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
 from voxboard.records import Value
+from voxboard.verdicts import significant
 
 SPEAKERS, EACH = 30, 8
 
@@ -117,16 +117,15 @@ def test_false_alarms_of_equals_are_as_rare_as_they_should_be() -> None:
     """200 pairs of equally good systems: paired on the same utterances, and unpaired on other speakers."""
     rng = np.random.default_rng(1)
     paired = unpaired = 0
-    for seed in range(200):
+    for _ in range(200):
         rates = rng.beta(4, 36, size=(2, SPEAKERS))  # of speakers, who differ far more than systems
         owners, words = np.repeat(np.arange(SPEAKERS), EACH), rng.integers(5, 30, SPEAKERS * EACH)
         first, second, other = (rng.binomial(words, np.repeat(rates[side], EACH)) for side in (0, 0, 1))
-        options = {"clusters": owners, "seed": seed, "replicates": 400}
-        same = bootstrap.ratio(second, words, against=(first, words), **options)
-        p = p_value(same.value, same.low, same.high, same.clusters)
+        options = {"clusters": owners, "replicates": 400}
+        sides = [bootstrap.ratio(errors, words, **options) for errors in (first, second, other)]
+        p = bootstrap.between(sides[0], sides[1]).p
         paired += p is not None and p < 0.05
-        separate = [_of(bootstrap.ratio(errors, words, **options)) for errors in (first, other)]
-        p = between(*separate).p
+        p = between(_of(sides[0]), _of(sides[2])).p
         unpaired += p is not None and p < 0.05
     assert paired / 200 <= 0.07
     assert unpaired / 200 <= 0.07
@@ -137,11 +136,10 @@ def test_a_planted_regression_is_found() -> None:
     rates = rng.beta(4, 36, SPEAKERS)
     owners, words = np.repeat(np.arange(SPEAKERS), EACH), rng.integers(5, 30, SPEAKERS * EACH)
     before, after = (rng.binomial(words, np.repeat(scale * rates, EACH)) for scale in (1.0, 1.3))
-    found = bootstrap.ratio(after, words, against=(before, words), clusters=owners)
-    p = p_value(found.value, found.low, found.high, found.clusters)
+    found = bootstrap.between(*(bootstrap.ratio(side, words, clusters=owners) for side in (before, after)))
     assert found.value > 0
-    assert p is not None
-    assert p < 0.001
+    assert found.p is not None
+    assert found.p < 0.001
 
 
 def _value(value: float, low: float | None, high: float | None) -> Value:

@@ -108,7 +108,9 @@ def test_scores_become_a_record_with_the_intervals_that_the_speakers_allow() -> 
     assert named.protocol.options == {"outputs": "imported"}
     alone = score("--trials", "trials", "--scores", "scores", "--corpus", "toy")
     other = alone.values["eer@interpolated"]
-    assert (other.low, other.high) == (eer.low, eer.high), "complete target trials tell the speakers"
+    assert other.clusters == eer.clusters, "complete target trials tell the speakers"
+    # Speakers without names have other resamples, which move the ends a little.
+    assert (other.low, other.high) == pytest.approx((eer.low, eer.high), abs=0.02)
     assert other.cluster_by == "linked utterances"
     assert "speakers are not told" in alone.reason
 
@@ -218,7 +220,7 @@ def test_without_a_uem_the_evaluated_time_may_be_the_references() -> None:
     words = ("--rttm", "hyp.rttm", "--reference", "ref.rttm", "--collar", "0", "--corpus", "toy")
     both, own = score(*words), score(*words, "--span", "reference")
     assert [record.values["der@collar=0"].value for record in (both, own)] == pytest.approx([0.1875, 0.0625])
-    assert both.protocol_id != own.protocol_id
+    assert both.panel != own.panel
 
 
 @pytest.mark.usefixtures("place")

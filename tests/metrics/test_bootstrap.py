@@ -31,12 +31,12 @@ def trials(seed: int, size: int, speakers: int, decimals: int = 9, shift: float 
     return np.round(scores, decimals), labels, first, second
 
 
-def naive(data: Trials, metric: str, threshold: float, replicates: int, seed: int) -> np.ndarray:
+def naive(data: Trials, metric: str, threshold: float, replicates: int) -> np.ndarray:
     """Every trial repeated by its weight, the metric computed anew."""
     scores, labels, first, second = data
     clusters = Clusters.of(scores.size, first, second)
     found = []
-    for counts in clusters.draws(replicates, seed):
+    for counts in clusters.draws(replicates):
         for column in counts.T:
             rows = np.repeat(np.arange(scores.size), clusters.weights(column))
             try:
@@ -66,13 +66,11 @@ def assert_ends(interval: bootstrap.Interval, resampled: np.ndarray) -> None:
 @given(st.integers(0, 10**6), st.integers(40, 400), st.integers(3, 30), st.sampled_from([0, 1, 9]))
 def test_equal_to_repeating_every_trial(seed: int, size: int, speakers: int, decimals: int) -> None:
     data = trials(seed, size, speakers, decimals)
-    intervals = bootstrap.detection(
-        *data, p_targets=(0.01, 0.3), threshold=0.5, replicates=20, seed=seed, method="percentile"
-    )
+    intervals = bootstrap.detection(*data, p_targets=(0.01, 0.3), threshold=0.5, replicates=20, method="percentile")
     for metric, interval in intervals.items():
         if metric == "half_total":
             continue
-        expected = naive(data, metric, 0.5, 20, seed)
+        expected = naive(data, metric, 0.5, 20)
         kept = expected[~np.isnan(expected)]
         assert interval.replicates == kept.size
         if kept.size > 10:
@@ -85,16 +83,16 @@ def test_equal_to_repeating_every_trial_of_a_long_list(shift: float, decimals: i
     data = trials(5, 20_000, 50, decimals, shift)
     intervals = bootstrap.detection(*data, p_targets=(0.01, 0.3), threshold=1.0, replicates=12, method="percentile")
     for metric in ("eer", "min_dcf_0.01", "min_dcf_0.3", "far", "frr"):
-        assert_ends(intervals[metric], naive(data, metric, 1.0, 12, 0))
+        assert_ends(intervals[metric], naive(data, metric, 1.0, 12))
 
 
 def test_values_are_those_of_the_metrics_and_of_the_generic_interval() -> None:
     data = trials(1, 3000, 30)
     scores, labels, first, second = data
-    found = bootstrap.detection(*data, threshold=1.0, replicates=50, seed=4, method="percentile")
+    found = bootstrap.detection(*data, threshold=1.0, replicates=50, method="percentile")
     assert found["eer"].value == detection.eer(scores, labels)[0]
     assert found["half_total"].value == sum(detection.far_frr(scores, labels, 1.0)) / 2
-    kwargs = {"clusters": first, "partners": second, "replicates": 50, "seed": 4, "method": "percentile"}
+    kwargs = {"clusters": first, "partners": second, "replicates": 50, "method": "percentile"}
     assert bootstrap.interval(lambda s, y: detection.eer(s, y)[0], scores, labels, **kwargs) == found["eer"]
 
 
@@ -102,18 +100,18 @@ def test_order_of_trials_and_names_of_speakers_do_not_matter() -> None:
     scores, labels, first, second = trials(2, 2000, 20)
     order = np.random.default_rng(0).permutation(scores.size)
     names = np.array([f"speaker-{k:02d}" for k in range(20)], object)
-    plain = bootstrap.detection(scores, labels, first, second, replicates=40)
+    plain = bootstrap.detection(scores, labels, names[first], names[second], replicates=40)
+    assert plain == bootstrap.detection(scores, labels, first, second, names=names.tolist(), replicates=40)
     assert plain == bootstrap.detection(
         scores[order], labels[order], names[first[order]], names[second[order]], replicates=40
     )
-    assert plain != bootstrap.detection(scores, labels, first, second, replicates=40, seed=1)
 
 
 def test_draws_are_the_same_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     clusters = Clusters.of(6, list("abcdef"))
-    whole = np.concatenate(list(clusters.draws(50, 7)), axis=1)
+    whole = np.concatenate(list(clusters.draws(50)), axis=1)
     monkeypatch.setattr("voxboard.metrics.clusters.CHUNK_BYTES", 6 * 4)
-    chunks = list(clusters.draws(50, 7))
+    chunks = list(clusters.draws(50))
     assert len(chunks) == 13
     assert np.array_equal(np.concatenate(chunks, axis=1), whole)
     assert np.array_equal(whole.sum(axis=0), np.full(50, 6))
@@ -147,11 +145,11 @@ def test_differences_of_a_system_with_itself_vanish_and_of_two_are_narrower_than
     scores, labels, first, second = trials(8, 4000, 25)
     better = scores + 0.4 * labels
     same = bootstrap.difference(scores, scores, labels, first, second, replicates=60)["eer"]
-    assert same.value == 0.0
-    assert np.isnan([same.low, same.high]).all()
-    assert same.reason
+    assert (same.value, same.low, same.high, same.p) == (0.0, None, None, 1.0)
     apart = bootstrap.difference(scores, better, labels, first, second, replicates=200)["eer"]
     alone = bootstrap.detection(scores, labels, first, second, replicates=200)["eer"]
+    assert apart.low is not None
+    assert apart.high is not None
     assert apart.low > 0
     assert apart.high - apart.low < (alone.high - alone.low) / 2
 
@@ -174,12 +172,12 @@ def test_bca_is_scipys() -> None:
     values = np.random.default_rng(2).gamma(2, size=50)
     ours = bootstrap.ratio(values, clusters=np.arange(50), replicates=20_000, method="bca")
     theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, rng=np.random.default_rng(1), method="BCa")
-    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), rel=0.005)
+    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), rel=0.01)  # on other draws
 
 
 def test_bca_t_of_normal_means_has_students_width() -> None:
     values = np.random.default_rng(4).normal(size=12)
-    found = bootstrap.ratio(values, clusters=np.arange(12), replicates=20_000)
+    found = bootstrap.ratio(values, clusters=np.arange(12), replicates=20_000, method="bca_t")
     exact = stats.t.interval(0.95, 11, values.mean(), stats.sem(values))
     assert found.high - found.low == pytest.approx(exact[1] - exact[0], rel=0.15)
     percentile = bootstrap.ratio(values, clusters=np.arange(12), replicates=20_000, method="percentile")
@@ -198,7 +196,7 @@ def test_the_chance_of_single_pairs_counts_twice_not_thrice() -> None:
     first, second = np.triu_indices(60, 1)
     values = np.random.default_rng(0).normal(size=first.size)
     clusters = Clusters.of(first.size, first, second)
-    resampled = [np.average(values, weights=clusters.weights(c)) for c in next(clusters.draws(4000, 0)).T]
+    resampled = [np.average(values, weights=clusters.weights(c)) for c in next(clusters.draws(4000)).T]
     moves = csr_array(((values - values.mean()) / values.size, (first, second)), shape=(60, 60))
     estimate = Estimate(values.mean(), np.array(resampled), Influence(moves))
     alone = values.std() / values.size**0.5
@@ -251,7 +249,6 @@ def utterances(seed: int, size: int = 600, speakers: int = 25) -> tuple[np.ndarr
 @pytest.mark.parametrize("method", ["percentile", "bca", "bca_t"])
 def test_ratios_are_what_repeating_rows_gives(method: bootstrap.Method) -> None:
     errors, words, who = utterances(1)
-    better = np.maximum(errors - 1, 0)
     kwargs = {"clusters": who, "replicates": 100, "method": method}
 
     def rate(above: np.ndarray, below: np.ndarray) -> float:
@@ -262,10 +259,22 @@ def test_ratios_are_what_repeating_rows_gives(method: bootstrap.Method) -> None:
         return np.allclose((one.value, one.low, one.high), (other.value, other.low, other.high), rtol=1e-12, atol=0)
 
     assert same(bootstrap.ratio(errors, words, **kwargs), bootstrap.interval(rate, errors, words, **kwargs))
-    pair = bootstrap.ratio(errors, words, against=(better, words), **kwargs)
-    assert same(pair, bootstrap.interval(rate, errors, words, against=(better, words), **kwargs))
-    assert pair.low > 0
     assert same(bootstrap.ratio(errors > 0, **kwargs), bootstrap.interval(np.mean, errors > 0, **kwargs))
+
+
+def test_differences_are_what_repeating_rows_gives() -> None:
+    errors, words, who = utterances(1)
+    better = np.maximum(errors - 1, 0)
+
+    def rate(above: np.ndarray, below: np.ndarray) -> float:
+        return above.sum() / below.sum()
+
+    quick = [bootstrap.ratio(side, words, clusters=who, replicates=100) for side in (better, errors)]
+    slow = [bootstrap.interval(rate, side, words, clusters=who, replicates=100) for side in (better, errors)]
+    pair, other = (bootstrap.between(*sides) for sides in (quick, slow))
+    assert (pair.value, pair.low, pair.high, pair.p) == pytest.approx((other.value, other.low, other.high, other.p))
+    assert pair.low is not None
+    assert pair.low > 0
 
 
 def test_sums_give_any_function_of_counts() -> None:
@@ -277,7 +286,7 @@ def test_sums_give_any_function_of_counts() -> None:
     def macro_f1(hit: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         return (2 * hit / (true + predicted)).mean(axis=1)
 
-    kwargs = {"clusters": who, "replicates": 60, "seed": 2}
+    kwargs = {"clusters": who, "replicates": 60, "method": "bca_t"}
     quick = bootstrap.sums(macro_f1, true * predicted, true, predicted, **kwargs)
     slow = bootstrap.interval(classification.macro_f1, truth, guess, **kwargs)
     assert (quick.value, quick.low, quick.high) == pytest.approx((slow.value, slow.low, slow.high), rel=1e-12)
@@ -305,9 +314,9 @@ def test_bad_columns_are_named(columns: tuple[object, ...], problem: str) -> Non
 
 def test_data_of_another_length_is_named() -> None:
     with pytest.raises(ValueError, match="data of 3 and of 2 rows"):
-        bootstrap.interval(np.mean, [1, 2, 3], clusters=list("abc"), against=[[1, 2]])
+        bootstrap.interval(np.mean, [1, 2, 3], [1, 2], clusters=list("abc"))
     with pytest.raises(ValueError, match="columns of 3 and of 2 rows"):
-        bootstrap.ratio([1, 2, 3], clusters=list("abc"), against=[[1, 2]])
+        bootstrap.ratio([1, 2, 3], [1, 2], clusters=list("abc"))
 
 
 def _draw(rng: np.random.Generator, speakers: int) -> Trials:

@@ -1,47 +1,73 @@
-"""What the default intervals promise is what the last simulation found; the simulation itself runs."""
+"""What intervals and comparisons promise is what the last simulation found; the simulation itself runs."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tests.perf.coverage import DESIGNS, METHODS, RESULT, table, utterances
+from tests.perf.coverage import CASES, LENGTHS, RESULT, SIZES, System, Trials, simulate, summary, table
 
-FOUND = json.loads(RESULT.read_text(encoding="utf-8"))
-HARD = "goats"  # a handful of its speakers decide every number: the page says that no method covers enough
-
-
-@pytest.mark.parametrize("design", [name for name in FOUND if name != HARD])
-def test_default_intervals_cover_93_to_97_percent(design: str) -> None:
-    lists, metrics = FOUND[design]["lists"], FOUND[design]["metrics"]
-    assert lists >= 400
-    doubt = 2 * (0.95 * 0.05 / lists) ** 0.5
-    for metric, row in metrics.items():
-        assert row["bca_t"]["coverage"] >= 0.93 - doubt, metric
-        if metric != "far":  # covered too often: `bootstrap` says why
-            assert row["bca_t"]["coverage"] <= 0.97 + doubt, metric
+RESULTS = json.loads(RESULT.read_text(encoding="utf-8"))
+LISTS = RESULTS["lists"]
+EQUAL = ("EER 5 %", "EER 1 %")
+CELLS = [(case, length, size) for case in CASES for length in LENGTHS for size in SIZES]
 
 
-def test_every_design_was_simulated_and_is_shown() -> None:
-    assert list(FOUND) == [*DESIGNS, "utterances"]
-    assert all(f"| {name} |" in table(FOUND) for name in FOUND)
+def cell(case: str, length: str, size: int) -> dict[str, dict[str, float]]:
+    return dict(RESULTS[f"{case}, {length}, {size}"])
 
 
-def test_designs_give_lists_that_differ_by_seed_only() -> None:
-    design = DESIGNS["additive, unequal"]
-    trials = [design.trials(np.random.default_rng(seed)) for seed in (0, 0, 1)]
-    scores = [design.score(np.random.default_rng(5), one) for one in trials]
-    assert np.array_equal(scores[0], scores[1])
-    assert not np.array_equal(scores[0][:100], scores[2][:100])
-    own = trials[0].first == trials[0].second
-    assert scores[0][own].mean() > scores[0][~own].mean() + 3
-    assert (trials[0].sessions[0] != trials[0].sessions[1])[own].all()
+def doubt(share: float, lists: int = LISTS) -> float:
+    """Two standard errors of a share of lists."""
+    return 2 * float((share * (1 - share) / lists) ** 0.5)
 
 
-def test_utterance_metrics_get_every_method() -> None:
-    truth, found = next(utterances(1, 0))
-    assert set(found) == set(truth) == {"accuracy", "wer", "mse"}
-    assert all(set(intervals) == set(METHODS) for intervals in found.values())
-    assert found["wer"]["bca_t"].low < truth["wer"] * 2
+@pytest.mark.parametrize("case", EQUAL)
+def test_intervals_of_eer_and_frr_hold_92_percent(case: str) -> None:
+    for length in LENGTHS:
+        for size in SIZES:
+            rows = cell(case, length, size)
+            assert min(rows["eer"]["t holds"], rows["frr"]["t holds"]) >= 0.92 - doubt(0.92), (length, size)
+            assert max(rows["eer"]["t below"], rows["frr"]["t below"]) <= 0.06 + doubt(0.06), (length, size)
+
+
+@pytest.mark.parametrize("case", EQUAL)
+def test_equal_systems_are_seldom_called_different(case: str) -> None:
+    for length in LENGTHS:
+        for size in SIZES:
+            rows = cell(case, length, size)
+            assert max(rows[metric]["p < .05"] for metric in ("eer", "frr", "min_dcf_0.01")) <= 0.065, (length, size)
+            assert max(row["p < .001"] for row in rows.values()) <= 0.003, (length, size)
+
+
+def test_a_difference_that_is_there_is_found() -> None:
+    for length in LENGTHS:
+        assert cell("EER 10 and 5 %", length, 20)["eer"]["p < .05"] >= 0.58
+        assert cell("EER 10 and 5 %", length, 40)["eer"]["p < .05"] >= 0.88
+
+
+def test_every_case_was_simulated_and_is_shown() -> None:
+    assert set(RESULTS) == {"lists", *(f"{case}, {length}, {size}" for case, length, size in CELLS)}
+    assert LISTS >= 300
+    assert all(f"**{case}**" in table(RESULTS) for case in CASES)
+
+
+def test_the_model_has_the_error_rates_that_it_says() -> None:
+    system = System(0.05)
+    system = replace(system, target=0.0, other=0.0, pair=0.0, session=0.0)  # all trials are independent
+    rng = np.random.default_rng(0)
+    trials = Trials.drawn(rng, 50, 400, 400)
+    (scores, _) = trials.scores(rng, [system, system], 50)
+    same = trials.first == trials.second
+    truth = system.truth()
+    assert np.mean(scores[same] < system.threshold) == pytest.approx(truth["frr"], abs=0.005)
+    assert np.mean(scores[~same] >= system.threshold) == pytest.approx(truth["far"], abs=0.005)
+
+
+def test_a_cell_is_the_same_again() -> None:
+    first, second = (summary(CASES["EER 5 %"], list(simulate(CASES["EER 5 %"], 6, "short", 3, 0))) for _ in range(2))
+    assert first == second
+    assert set(first) == {"eer", "far", "frr", "min_dcf_0.01"}

@@ -25,8 +25,8 @@ def _named(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 def test_resamples_equal_repeating_every_trial(seed: int, size: int, speakers: int) -> None:
     scores, labels, first, second = trials(seed, size, speakers, 3)
     clusters = Clusters.of(size, first, second)
-    estimates = TrialEstimates(scores, labels == 1, clusters, [0.01, 0.3], None, scores).estimates(5, seed)
-    columns = [column for counts in clusters.draws(5, seed) for column in counts.T]
+    estimates = TrialEstimates(scores, labels == 1, clusters, [0.01, 0.3], None, scores).estimates(5)
+    columns = [column for counts in clusters.draws(5) for column in counts.T]
     for name, value in _named(scores, labels).items():
         assert estimates[name].value == pytest.approx(value, rel=1e-12)
         for column, resampled in zip(columns, estimates[name].resampled, strict=True):
@@ -40,7 +40,7 @@ def test_resamples_equal_repeating_every_trial(seed: int, size: int, speakers: i
 def test_influence_is_how_the_metric_moves_when_a_speaker_is_left_out() -> None:
     scores, labels, first, second = trials(3, 20_000, 60)
     clusters = Clusters.of(scores.size, first, second)
-    estimate = TrialEstimates(scores, labels == 1, clusters, [0.01], None, scores).estimates(3, 0)["cllr"]
+    estimate = TrialEstimates(scores, labels == 1, clusters, [0.01], None, scores).estimates(3)["cllr"]
     assert estimate.influence is not None
     moves = estimate.influence.pairs + estimate.influence.pairs.T
     moved = moves.sum(axis=0) - estimate.influence.pairs.diagonal()

@@ -26,8 +26,8 @@ def grouped(seed: int = 1) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray
 
 def test_a_group_of_everything_is_the_whole_list() -> None:
     data, groups = grouped()
-    found = subgroups.detection(*data, groups, threshold=1.0, replicates=50, seed=3)
-    assert found.groups["all"].values == bootstrap.detection(*data, threshold=1.0, replicates=50, seed=3)
+    found = subgroups.detection(*data, groups, threshold=1.0, replicates=50)
+    assert found.groups["all"].values == bootstrap.detection(*data, threshold=1.0, replicates=50)
     assert list(found.groups) == ["low", "high", "all"]
 
 
@@ -52,7 +52,7 @@ def test_gaps_are_differences_on_shared_resamples() -> None:
     scores, labels, first, second = data
     clusters = Clusters.of(scores.size, first, second)
     naive = []
-    for column in next(clusters.draws(40, 0)).T:
+    for column in next(clusters.draws(40)).T:
         weights = clusters.weights(column)
         high, low = (np.repeat(np.flatnonzero(groups[name]), weights[groups[name]]) for name in ("high", "low"))
         naive.append(eer(scores[high], labels[high])[0] - eer(scores[low], labels[low])[0])

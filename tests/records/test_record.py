@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.records.record_samples import DCF, EER, any_record, failed, make_record
 from voxboard.errors import UserError
-from voxboard.records import Benchmark, Crop, Protocol, Record, Training, Value, protocol_id, validate
+from voxboard.records import Benchmark, Crop, Protocol, Record, Training, Value, validate
 from voxboard.records.codec import canonical, decode, encode
 from voxboard.records.migrations import migrate
 
@@ -105,15 +105,17 @@ def _protocol(**changes: Any) -> Protocol:
     return replace(protocol, **changes)
 
 
-def test_the_protocol_id_is_pinned() -> None:
+def test_the_ids_are_pinned() -> None:
     """A change here breaks every record that exists: it needs a new schema and a migration."""
-    assert protocol_id(_protocol()) == PINNED
+    protocol = _protocol()
+    assert (protocol.id, *protocol.columns.values()) == PINNED
+    assert protocol.digest == "e9ce296012ea", "the protocol id until schema 5"
 
 
-PINNED = "e9ce296012ea"
+PINNED = ("1d85cb45e88d", "588b375fa332", "360a1e472225", "1455b18ea0b9")
 
 
-def test_what_fixes_the_meaning_changes_the_id() -> None:
+def test_what_fixes_the_meaning_changes_all_ids() -> None:
     base = _protocol()
     others = [
         _protocol(items=replace(base.items, digest="cd" * 32)),
@@ -121,13 +123,26 @@ def test_what_fixes_the_meaning_changes_the_id() -> None:
         _protocol(crop=Crop("whole", 20.0)),
         _protocol(scoring=replace(base.scoring, clamp=True)),
         _protocol(scoring=replace(base.scoring, normalisation="as-norm", cohort="aa")),
-        _protocol(metrics={**base.metrics, DCF: {"c_miss": 10, "c_fa": 1}}),
-        _protocol(metrics={EER: base.metrics[EER], DCF: base.metrics[DCF]}),
         _protocol(options={"layers": []}),
         _protocol(options={"layers": None}),
         _protocol(options={"collar": 0.25}),
+        _protocol(condition={"noise": "babble", "snr": 5}),
     ]
-    assert len({protocol_id(p) for p in [base, *others]}) == len(others) + 1
+    assert len({p.id for p in [base, *others]}) == len(others) + 1
+    assert len({p.columns[EER] for p in [base, *others]}) == len(others) + 1
+
+
+def test_a_metric_changes_its_own_column_alone() -> None:
+    base = _protocol()
+    dearer = _protocol(metrics={**base.metrics, DCF: {"c_miss": 10, "c_fa": 1}})
+    fewer = _protocol(metrics={EER: base.metrics[EER], DCF: base.metrics[DCF]})
+    assert {p.id for p in (base, dearer, fewer)} == {base.id}
+    assert len({p.digest for p in (base, dearer, fewer)}) == 3
+    assert [metric for metric, id_ in dearer.columns.items() if id_ != base.columns[metric]] == [DCF]
+    assert fewer.columns.items() < base.columns.items()
+    assert len(set(base.columns.values())) == 3
+    named_alike = _protocol(metrics={metric: {} for metric in base.metrics})
+    assert len(set(named_alike.columns.values())) == 3, "without parameters it is the metric that differs"
 
 
 def test_what_does_not_fix_the_meaning_keeps_the_id() -> None:
@@ -137,7 +152,9 @@ def test_what_does_not_fix_the_meaning_keeps_the_id() -> None:
         _protocol(crop=Crop("whole", 20.0), metrics=dict(reversed(base.metrics.items()))),
         _protocol(crop=Crop("whole", 20.0, beyond="")),
     ]
-    assert {protocol_id(p) for p in same} == {protocol_id(base)}
+    for ids in ({p.id for p in same}, {p.digest for p in same}, {p.columns[DCF] for p in same}):
+        assert len(ids) == 1
+    assert same[0].id == base.id
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=3), max_size=5))

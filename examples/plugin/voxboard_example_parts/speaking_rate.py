@@ -140,10 +140,10 @@ class SpeakingRate(UtteranceBenchmark[Utterances, ValueProbe, Rates]):
     def fix(self, outputs: Rates) -> Validated:
         return Validated(octaves(outputs.truth, outputs.values), outputs.items.digest)
 
-    def measure(self, outputs: Rates, fixed: Validated | None, seed: int, replicates: int) -> Measured:
+    def measure(self, outputs: Rates, fixed: Validated | None, replicates: int) -> Measured:
         def values(inside: np.ndarray) -> dict[str, records.Value]:
             columns = (outputs.truth[inside], outputs.values[inside])
-            options: dict[str, Any] = {"clusters": outputs.items.speakers[inside], "seed": seed}
+            options: dict[str, Any] = {"clusters": outputs.items.speakers[inside]}
             return self.values(
                 {
                     name: bootstrap.interval(statistic.of, *columns, **options, replicates=replicates)

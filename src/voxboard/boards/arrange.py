@@ -9,17 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 from voxboard.boards import differences as protocols
-from voxboard.boards.differences import differences
+from voxboard.boards.differences import differences, labels_apart
 from voxboard.boards.doubts import doubts
 from voxboard.boards.model import Board, Cell, Column, Panel, Row
 from voxboard.boards.numbers import plain, show, show_interval
-from voxboard.boards.places import Places, rank_ranges
 from voxboard.boards.tasks import QUESTIONS
 from voxboard.boards.titles import tell_apart
+from voxboard.ranking import Places, rank_ranges
 from voxboard.records import Filed, Metric, Record, Unread, Value
 from voxboard.records.standard_metrics import place as standard_place
 
-Key = tuple[str, str]  # benchmark name, protocol id
+Key = tuple[str, str, str]  # benchmark name, protocol id, id of the main column
 
 
 def arrange(filed: Iterable[Filed], left_out: Sequence[Unread] = ()) -> Board:
@@ -29,7 +29,7 @@ def arrange(filed: Iterable[Filed], left_out: Sequence[Unread] = ()) -> Board:
     rows = rows_of(item.record for item in everything)
     groups: dict[Key, dict[str, Filed]] = defaultdict(dict)
     for item in chosen:
-        groups[item.record.benchmark.name, item.record.protocol_id][item.record.row] = item
+        groups[item.record.panel][item.record.row] = item
     _spread_failures(groups)
     panels = [_panel(key, members, rows) for key, members in groups.items()]
     panels = protocols.tell_apart(sorted(panels, key=_panel_order))
@@ -80,36 +80,35 @@ def _differences(twins: Sequence[Row]) -> list[list[str]]:
 
 
 def _spread_failures(groups: dict[Key, dict[str, Filed]]) -> None:
-    """A cell that failed before its protocol was known is missing under every protocol of its benchmark."""
-    for name in [name for name, protocol in groups if not protocol]:
-        others = [members for (other, protocol), members in groups.items() if other == name and protocol]
+    """A cell that failed before its protocol was known is missing in every panel of its benchmark."""
+    for lost in [key for key in groups if not key[1]]:
+        others = [members for key, members in groups.items() if key[0] == lost[0] and key[1]]
         if others:
-            failures = groups.pop((name, ""))
+            failures = groups.pop(lost)
             for members in others:
                 for row, item in failures.items():
                     members.setdefault(row, item)
 
 
 def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> Panel:
-    name, protocol_id = key
     records = [item.record for item in members.values()]
     newest = max(members.values(), key=lambda item: (bool(item.record.protocol), *_age(item))).record
     columns = _columns(newest, records)
     cells: dict[tuple[str, str], Cell] = {}
     for column in columns:
         for row, cell in _cells(column, members).items():
-            cells[row, column.metric] = cell
-    measured = [(column.metric, column.label, _numbers(records, column.metric)) for column in columns]
+            cells[row, column.id] = cell
+    measured = [(column.metric, column.label, _numbers(records, column)) for column in columns]
     warnings = tuple(doubts(columns[0].metric, measured))
     present = [rows[row] for row in members]
     absent = [row for row in rows.values() if row.id not in members]
     return Panel(
-        id="b-" + hashlib.sha256(f"{name}\0{protocol_id}".encode()).hexdigest()[:12],
+        id="b-" + hashlib.sha256("\0".join(key).encode()).hexdigest()[:12],
         benchmark=newest.benchmark,
         protocol=newest.protocol,
-        protocol_id=protocol_id,
+        protocol_id=key[1],
         columns=columns,
-        rows=tuple(sorted(present, key=lambda row: (_place(cells[row.id, columns[0].metric]), *_reading(row)))),
+        rows=tuple(sorted(present, key=lambda row: (_place(cells[row.id, columns[0].id]), *_reading(row)))),
         absent=tuple(sorted(absent, key=_reading)),
         cells=cells,
         filed=members,
@@ -119,17 +118,28 @@ def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> P
 
 
 def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
+    """One column per metric and its parameters that any of the records has, the main one first."""
     main = newest.benchmark.main_metric
-    metrics = list(newest.protocol.metrics) if newest.protocol else [main]
-    source = next((record for record in (newest, *records) if record.metrics), newest)
-    columns = []
-    for metric in sorted(metrics, key=lambda metric: column_order(metric, main, source.metrics)):
-        values = [record.values[metric] for record in records if metric in record.values]
-        numbers = [value for value in values if value.value is not None] or values or [Value(None, reason="-")]
-        kind = replace(source.metric(metric), unit=numbers[0].unit, better=numbers[0].better)
-        shown = (plain(kind.name), kind.better, kind.unit, kind.digits)
-        columns.append(Column(metric, *shown, metric == main, plain(kind.meaning)))
-    return tuple(columns)
+    given: dict[tuple[str, str], list[Record]] = defaultdict(list)  # metric and column id → records that have it
+    for record in [newest, *(record for record in records if record is not newest)]:
+        for metric in record.protocol.metrics if record.protocol else () if newest.protocol else (main,):
+            given[metric, record.column(metric)].append(record)
+    declared = list({metric.id: metric for record in (newest, *records) for metric in record.metrics}.values())
+    keys = sorted(given, key=lambda key: (column_order(key[0], main, declared), key[1]))
+    columns = [_column(*key, given[key], key[0] == main) for key in keys]
+    labels = labels_apart([(column.label, column.parameters) for column in columns])
+    return tuple(replace(column, label=shown) for column, shown in zip(columns, labels, strict=True))
+
+
+def _column(metric: str, id_: str, records: Sequence[Record], main: bool) -> Column:
+    """A column as the first of its records describes it, in the unit of its values."""
+    values = [record.values[metric] for record in records if metric in record.values]
+    numbers = [value for value in values if value.value is not None] or values or [Value(None, reason="-")]
+    source = next((record for record in records if record.metrics), records[0])
+    kind = replace(source.metric(metric), unit=numbers[0].unit, better=numbers[0].better)
+    parameters = records[0].protocol.metrics[metric] if records[0].protocol else {}
+    shown = (plain(kind.name), kind.better, kind.unit, kind.digits)
+    return Column(id_, metric, *shown, main, plain(kind.meaning), parameters)
 
 
 def column_order(metric: str, main: str, declared: Sequence[Metric] = ()) -> tuple[bool, int, int, str]:
@@ -148,7 +158,7 @@ def column_order(metric: str, main: str, declared: Sequence[Metric] = ()) -> tup
 
 
 def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
-    values = [item.record.values.get(column.metric) for item in members.values()]
+    values = [column.of(item.record) for item in members.values()]
     rank = _ranks(values, column.better)
     compared = sum(value is not None and value.value is not None for value in values) > 1
     cells = {}
@@ -194,9 +204,9 @@ def _notes(newest: Record, records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _numbers(records: Sequence[Record], metric: str) -> list[Value]:
-    """What the rows have of a metric."""
-    values = (record.values.get(metric) for record in records)
+def _numbers(records: Sequence[Record], column: Column) -> list[Value]:
+    """What the rows have in a column."""
+    values = (column.of(record) for record in records)
     return [value for value in values if value is not None and value.value is not None]
 
 
@@ -211,7 +221,7 @@ def _reading(row: Row) -> tuple[Any, ...]:
 def _panel_order(panel: Panel) -> tuple[Any, ...]:
     task, known = panel.benchmark.task, list(QUESTIONS)
     place = known.index(task) if task in known else len(known)
-    return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id
+    return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id, panel.id
 
 
 def _row_order(row: Row, panels: Sequence[Panel]) -> tuple[Any, ...]:

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from voxboard.boards.model import Column
 from voxboard.boards.numbers import count, duration, known, plain, quantity, size
 from voxboard.records import Cost, Part, Protocol, Provenance, System, Training, Value
 from voxboard.records.standard_metrics import standard
 
 Facts = list[tuple[str, str]]
 
-_METHODS = {"": "", "bca": "BCa ", "bca_t": "BCa-t ", "percentile": "percentile "}
+_METHODS = {
+    "": "",
+    "bca": "BCa bootstrap",
+    "bca_t": "BCa-t bootstrap",
+    "percentile": "percentile bootstrap",
+    "logit_t": "Student's t on the logit",
+    "log_t": "Student's t on the logarithm",
+}
+_RESAMPLED = ("bca", "bca_t", "percentile")
 
 
-def protocol_facts(protocol: Protocol, metrics: Mapping[str, str]) -> Facts:
-    """What was scored and how; `metrics`: id → label."""
+def protocol_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
+    """What was scored and how: in words what is common to all columns, then the metrics, then the digests.
+
+    Of `columns` those that the protocol has are called as they are on their board.
+    """
+    names = {column.id: column.label for column in columns}
+    metrics = [
+        (names.get(protocol.columns[metric]) or standard(metric).name, metric + options(given))
+        for metric, given in protocol.metrics.items()
+    ]
+    return _clean([*common_facts(protocol), *metrics, *digest_facts(protocol)])
+
+
+def panel_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
+    """As `protocol_facts`, with all metrics of a panel, those of older records too."""
+    metrics = [(column.label, column.metric + options(column.parameters)) for column in columns]
+    return _clean([*common_facts(protocol), *metrics, *digest_facts(protocol)])
+
+
+def common_facts(protocol: Protocol) -> Facts:
+    """What is common to all columns of a panel, in words."""
     items, crop, scoring = protocol.items, protocol.crop, protocol.scoring
     counts = [f"{count(items.count)} {items.kind}"]
     counts += [f"{count(items.targets)} targets"] if items.targets is not None else []
@@ -23,22 +51,24 @@ def protocol_facts(protocol: Protocol, metrics: Mapping[str, str]) -> Facts:
     limit = f", at most {quantity(crop.max_seconds)} s" if crop.max_seconds else ""
     beyond = f" (longer: {crop.beyond})" if crop.beyond else ""
     facts = [
-        ("Protocol id", protocol.id),
         (items.kind.capitalize(), ", ".join([items.name, *counts] if items.name else counts)),
-        ("List digest", items.digest),
         ("Crop", {"whole": "whole utterance"}.get(crop.policy, crop.policy) + limit + beyond),
     ]
     if scoring:
         clamp = ", clamped to [0, 1]" if scoring.clamp else ", unclamped" if scoring.function == "cosine" else ""
-        facts.append(("Score", scoring.function + clamp + _options(scoring.options)))
-        cohort = f", cohort {scoring.cohort[:12]}" if scoring.cohort else ""
-        facts.append(("Score normalisation", scoring.normalisation + cohort))
+        facts.append(("Score", scoring.function + clamp + options(scoring.options)))
+        facts.append(("Score normalisation", scoring.normalisation))
+    facts.append(("Condition", options(protocol.condition).strip(" ()")))
     facts += [(key, _plain_json(value)) for key, value in sorted(protocol.options.items())]
-    facts += [
-        (metrics.get(metric) or standard(metric).name, metric + _options(given))
-        for metric, given in protocol.metrics.items()
-    ]
     return _clean(facts)
+
+
+def digest_facts(protocol: Protocol) -> Facts:
+    """The small print of a protocol: what decides where words could be the same."""
+    cohort = protocol.scoring.cohort if protocol.scoring else ""
+    return _clean(
+        [("List digest", protocol.items.digest), ("Cohort digest", cohort[:12]), ("Protocol id", protocol.id)]
+    )
 
 
 def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
@@ -46,7 +76,7 @@ def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
     facts: Facts = [("Spec", system.spec)]
     for kind in ("backbone", "pooler", "head"):
         part: Part | None = getattr(system, kind)
-        facts += [(kind.capitalize(), part.name + _options(part.options))] if part else []
+        facts += [(kind.capitalize(), part.name + options(part.options))] if part else []
     facts.append(("Backbone starts from", _start(system) + (", frozen" if system.frozen else "")))
     if system.training:
         facts.append(("Trained on", system.training.corpus))
@@ -76,7 +106,7 @@ def _search(training: Training) -> str:
     """`max_lr 0.003 by validation error, of 0.001 (0.21), 0.003 (0.19); 2,000 steps each`."""
     tried = training.tried
     if tried is None:
-        return _options(training.search).strip()
+        return options(training.search).strip()
     found = {one.value: one.reason or quantity(one.error) for one in tried.candidates}
     among = ", ".join(f"{value:g}" + (f" ({text})" if text else "") for value, text in found.items())
     chosen = "none" if tried.chosen is None else f"{tried.chosen:g}"
@@ -128,10 +158,11 @@ def interval_note(values: Iterable[Value]) -> str:
     made = [value for value in values if value.low is not None and value.interval not in ("", "bound")]
     if not made:
         return ""
-    methods = " or ".join(sorted({_METHODS[value.interval].strip() for value in made}))
+    methods = " or ".join(sorted({_METHODS[value.interval] for value in made}))
     over = clusters(made)
-    times = " or ".join(count(n) for n in sorted({value.replicates for value in made if value.replicates}))
-    return f"{methods} bootstrap over {over}" + (f", {times} replicates" if times else "")
+    resampled = [value for value in made if value.interval in _RESAMPLED]
+    times = " or ".join(count(n) for n in sorted({value.replicates for value in resampled if value.replicates}))
+    return f"{methods} over {over}" + (f", {times} replicates" if times else "")
 
 
 def clusters(values: Iterable[Value]) -> str:
@@ -148,8 +179,12 @@ def value_note(value: Value, brief: bool = False) -> str:
     notes = []
     if value.low is not None and value.interval != "bound" and not brief:
         over = f" over {count(value.clusters)} {value.cluster_by}s" if value.clusters else ""
-        times = f", {count(value.replicates)} replicates" if value.replicates else ""
-        notes.append(f"{value.level * 100:g} % {_METHODS[value.interval]}interval{over}{times}")
+        resampled = value.replicates and value.interval in (*_RESAMPLED, "")
+        times = f", {count(value.replicates)} replicates" if resampled else ""
+        method = _METHODS[value.interval].removesuffix(" bootstrap")
+        made = f" by {method}" if method and value.interval not in _RESAMPLED else ""
+        named = f"{method} " if value.interval in _RESAMPLED else ""
+        notes.append(f"{value.level * 100:g} % {named}interval{made}{over}{times}")
     if value.threshold is not None:
         notes.append(f"threshold {value.threshold:.4f}")
     if value.false_alarms is not None:
@@ -159,13 +194,14 @@ def value_note(value: Value, brief: bool = False) -> str:
     return "; ".join(notes)
 
 
-def _options(options: Mapping[str, Any]) -> str:
+def options(options: Mapping[str, Any]) -> str:
+    """` (c_miss=1, c_fa=1)`, empty where there are none."""
     return f" ({', '.join(f'{k}={_plain_json(v)}' for k, v in options.items())})" if options else ""
 
 
 def _plain_json(value: Any) -> str:
     if isinstance(value, Mapping):
-        return _options(value).strip(" ()") or "none"
+        return options(value).strip(" ()") or "none"
     if isinstance(value, list | tuple):
         return ", ".join(_plain_json(item) for item in value) or "none"
     return {None: "none", True: "yes", False: "no"}.get(value) or str(value) if _is_word(value) else str(value)

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from voxboard.boards.cross import ABOUT, Cross, Field, crosses
 from voxboard.boards.cross import NOTE as MORE
 from voxboard.boards.doubts import CHOSEN
-from voxboard.boards.facts import interval_note, protocol_facts
+from voxboard.boards.facts import interval_note, panel_facts
 from voxboard.boards.groups import Division, gaps
 from voxboard.boards.model import SYNTHETIC, Board, Cell, Panel, Row
 from voxboard.boards.numbers import known, plain, quantity, size
-from voxboard.boards.places import NOTE
+from voxboard.ranking import NOTE
 
 
 def markdown(board: Board) -> str:
@@ -77,7 +77,8 @@ def _section(panel: Panel) -> list[str]:
         lines += ["Not run: " + ", ".join(_full_name(row) for row in panel.absent) + ".", ""]
     if panel.protocol:
         lines += ["<details><summary>Protocol</summary>", ""]
-        lines += [f"- {escape(term)}: {escape(text)}" for term, text in protocol_facts(panel.protocol, panel.labels)]
+        facts = panel_facts(panel.protocol, panel.columns)
+        lines += [f"- {escape(term)}: {escape(text)}" for term, text in facts]
         lines += ["", "</details>", ""]
     lines += ["<details><summary>Commands that reproduce these rows</summary>", ""]
     lines += [*_fence([plain(panel.filed[row.id].record.provenance.command) for row in panel.rows]), ""]
@@ -118,14 +119,14 @@ def _line(panel: Panel, row: Row) -> list[str]:
 def _about(panel: Panel) -> str:
     """One line that tells a panel from every other."""
     benchmark = panel.benchmark
-    parts = [benchmark.task, f"{benchmark.corpus} {benchmark.split}", f"protocol {panel.protocol_id or 'unknown'}"]
-    parts += [", ".join(panel.differs)] if panel.differs else []
-    return " · ".join([*map(plain, parts), f"data licence {known(benchmark.licence)}"])
+    parts = [benchmark.task, f"{benchmark.corpus} {benchmark.split}", *([panel.hint] if panel.differs else [])]
+    parts += [f"data licence {known(benchmark.licence)}", f"protocol {panel.protocol_id or 'unknown'}"]
+    return " · ".join(map(plain, parts))
 
 
 def _panel_name(panel: Panel) -> str:
     mark = " (synthetic)" if panel.benchmark.synthetic else ""
-    protocol = f", protocol {panel.protocol_id}" if panel.differs else ""
+    protocol = f" ({escape(panel.hint)})" if panel.differs else ""
     return f"{escape(panel.title)}{mark}: {escape(panel.main.label)}{protocol}"
 
 

@@ -1,16 +1,16 @@
-"""What a board shows, before it is text: panels (benchmark × protocol), rows (systems), cells."""
+"""What a board shows, before it is text: panels (benchmark × protocol), columns (metrics), rows (systems), cells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voxboard import html
 from voxboard.boards.numbers import plain
-from voxboard.boards.places import Places, shown
 from voxboard.boards.titles import spec, tell_apart, title
-from voxboard.records import Benchmark, Filed, Protocol, System, Unread, Value
+from voxboard.ranking import Places, shown
+from voxboard.records import Benchmark, Filed, Protocol, Record, System, Unread, Value
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -50,15 +50,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of a panel."""
+    """One metric with its parameters: only numbers that may be compared."""
 
+    id: str  # of what is common to the panel and this metric, as records tell it
     metric: str
-    label: str
+    label: str  # no other column of the panel has it
     better: str  # "lower" or "higher"
     unit: str
     digits: int  # decimals shown
     main: bool  # the rows are ranked by it
-    meaning: str = ""  # one sentence; empty where nobody tells it
+    meaning: str  # one sentence; empty where nobody tells it
+    parameters: Mapping[str, Any]
+
+    def of(self, record: Record, values: Mapping[str, Value] | None = None) -> Value | None:
+        """A record's value, or that of a part of it among `values`; None where it has none of this very column."""
+        if record.column(self.metric) != self.id:
+            return None
+        return (record.values if values is None else values).get(self.metric)
 
 
 @dataclass(frozen=True)
@@ -87,18 +95,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Panel:
-    """One benchmark under one protocol: only numbers that may be compared."""
+    """One benchmark under one protocol, ranked by one metric: columns whose common part is equal."""
 
     id: str
     benchmark: Benchmark
-    protocol: Protocol | None
+    protocol: Protocol | None  # of the newest record; others may have other metrics beside the main one
     protocol_id: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]  # with a record, best first
     absent: tuple[Row, ...]  # not run
-    cells: Mapping[tuple[str, str], Cell]  # (row id, metric)
+    cells: Mapping[tuple[str, str], Cell]  # (row id, column id)
     filed: Mapping[str, Filed]  # row id → its record
-    differs: tuple[str, ...] = ()  # how this protocol differs from others of the same benchmark
+    differs: tuple[str, ...] = ()  # in words, from other panels of the same benchmark
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()  # what it cannot show; also among the notes
 
@@ -107,17 +115,17 @@ class Panel:
         return plain(self.benchmark.name)
 
     @property
+    def hint(self) -> str:
+        """What must stand beside the title to tell it from others, in words; empty where nothing must."""
+        return ", ".join(self.differs)
+
+    @property
     def main(self) -> Column:
         return self.columns[0]
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """Metric id → what its column is called."""
-        return {column.metric: column.label for column in self.columns}
-
     def cell(self, row: Row, column: Column) -> Cell:
         """A row without a record here has not been run."""
-        return self.cells.get((row.id, column.metric), Cell(reason="not run"))
+        return self.cells.get((row.id, column.id), Cell(reason="not run"))
 
 
 @dataclass(frozen=True)

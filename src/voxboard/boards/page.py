@@ -20,10 +20,10 @@ from voxboard.boards.group_forest import group_forests
 from voxboard.boards.groups import gaps
 from voxboard.boards.model import SYNTHETIC, Board
 from voxboard.boards.numbers import count, known, plain, quantity, show, show_interval, size
-from voxboard.boards.places import NOTE as PLACES_NOTE
 from voxboard.boards.scores import bayes_error, histogram
 from voxboard.boards.tasks import sections
 from voxboard.errors import printable
+from voxboard.ranking import NOTE as PLACES_NOTE
 from voxboard.records import Filed
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ def _visible(item: object) -> object:
     return "".join(character for character in item if character in "\n\t" or printable(character) == character)
 
 
+@cache
 def _read(name: str) -> str:
+    """A template, style or script, read once: pages of one process are made of the same files."""
     return (files("voxboard.boards") / name).read_text(encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from voxboard.boards.confusion import Matrix, matrix
 from voxboard.boards.groups import counted, divisions
 from voxboard.boards.model import Cell, Panel, Row
 from voxboard.boards.numbers import known, plain, show, show_interval
-from voxboard.records import Filed, Group, Value
+from voxboard.records import Filed, Group, Record, Value
 
 __all__ = ["best_matrix", "crowds", "glossary", "runs", "strata", "tied", "words"]
 
@@ -45,7 +45,7 @@ def strata(panel: Panel, filed: Filed, groups: bool = False) -> dict[str, Any]:
     """
     large = {part.label for part in divisions(filed.record, panel.main.metric) if part.many}
     strata = [s for s in filed.record.strata if bool(s.label) == groups and plain(s.label) not in large]
-    return _table_of(panel, strata)
+    return _table_of(panel, filed.record, strata)
 
 
 def crowds(panel: Panel, filed: Filed) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def crowds(panel: Panel, filed: Filed) -> list[dict[str, Any]]:
         if part.many:
             strata = [stratum for stratum in filed.record.strata if plain(stratum.label) == part.label]
             strata.sort(key=lambda stratum: _badness(stratum, panel))
-            table = _table_of(panel, strata[:_ROWS])
+            table = _table_of(panel, filed.record, strata[:_ROWS])
             more = {"label": part.label, "spread": part.spread, "left_out": len(strata) - _ROWS}
             found.append(table | more)
     return found
@@ -82,15 +82,15 @@ def _badness(stratum: Group, panel: Panel) -> tuple[bool, float, str]:
     return False, value.value if panel.main.better == "higher" else -value.value, stratum.name
 
 
-def _table_of(panel: Panel, strata: Sequence[Group]) -> dict[str, Any]:
-    columns = [c for c in panel.columns if any(c.metric in stratum.values for stratum in strata)]
+def _table_of(panel: Panel, record: Record, strata: Sequence[Group]) -> dict[str, Any]:
+    columns = [c for c in panel.columns if any(c.of(record, stratum.values) for stratum in strata)]
     rows = [
         {
             "name": plain(stratum.name),
             "count": stratum.count,
             "targets": stratum.targets,
             "reason": plain(stratum.reason),
-            "texts": [_pair(stratum.values.get(c.metric), c.digits) for c in columns],
+            "texts": [_pair(c.of(record, stratum.values), c.digits) for c in columns],
         }
         for stratum in strata
     ]

@@ -15,8 +15,8 @@ from voxboard.boards.cross_tables import EMPTY, beside, entry
 from voxboard.boards.facts import interval_note
 from voxboard.boards.model import Board, Column, Panel, Row
 from voxboard.boards.numbers import known, plain
-from voxboard.boards.places import NOTE
 from voxboard.errors import printable
+from voxboard.ranking import NOTE
 from voxboard.records import Gap, Record, Value
 from voxboard.records.codec import encode
 from voxboard.screen import dumps
@@ -157,10 +157,11 @@ def _system(row: Row) -> dict[str, Any]:
 def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
     cell = panel.cell(row, column)
     value, record = cell.value, cell.filed.record if cell.filed else None
-    gap = _widest(record, column.metric) if record else None
+    gap = _widest(record, column.metric) if record and record.column(column.metric) == column.id else None
     return {
         "metric": plain(column.metric),
         "label": column.label,
+        "column": column.id,
         "rank": cell.rank,
         "places": cell.places if cell.span else "",
         "rank_best": cell.span[0] if cell.span else None,

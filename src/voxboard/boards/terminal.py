@@ -130,7 +130,7 @@ def _left_out(count: int) -> str:
 
 def _heading(panel: Panel) -> str:
     mark = " (synthetic)" if panel.benchmark.synthetic else ""
-    protocol = f"\nprotocol {panel.protocol_id}" if panel.differs else ""
+    protocol = f"\n{panel.hint}" if panel.differs else ""
     return f"{panel.title}{mark}{protocol}"
 
 

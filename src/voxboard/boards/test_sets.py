@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from voxboard.boards.differences import differences
+from voxboard.boards.differences import DIGESTS, ITEMS, panel_words
 from voxboard.boards.model import Panel
-from voxboard.boards.numbers import plain
-from voxboard.records import System
+from voxboard.boards.numbers import count, plain
+from voxboard.records import Items, System
 from voxboard.records.codec import encode
 
 OF_DATA = ("left out", "learned from", "without a level", "captions")  # protocol options that tell of the corpus
@@ -40,7 +40,7 @@ class Family:
 
     id: str
     title: str  # "verification", "gender"
-    differs: tuple[str, ...]  # from a family of the same title and metric
+    differs: tuple[str, ...]  # in words, from a family of the same title
     sets: tuple[TestSet, ...]  # real speech first, then by corpus
 
     @property
@@ -58,8 +58,11 @@ def families(panels: Iterable[Panel]) -> tuple[Family, ...]:
             key = hashlib.sha256(json.dumps(kind, sort_keys=True).encode()).hexdigest()[:12]
             members[key].append(panel)
             kinds[key] = kind
-    told = _told_apart(kinds)
-    return tuple(Family(f"x-{key}", kinds[key]["title"], told[key], _sets(members[key])) for key in members)
+    apart = _apart([(kinds[key]["title"], panels[0]) for key, panels in members.items()])
+    return tuple(
+        Family(f"x-{key}", kinds[key]["title"], differs, _sets(panels))
+        for (key, panels), differs in zip(members.items(), apart, strict=True)
+    )
 
 
 def _kind(panel: Panel) -> dict[str, Any]:
@@ -72,10 +75,11 @@ def _kind(panel: Panel) -> dict[str, Any]:
         "task": benchmark.task,
         "split": benchmark.split,
         "metric": benchmark.main_metric,
-        "parameters": encode(protocol)["metrics"][benchmark.main_metric],
+        "parameters": encode(panel.main.parameters),
         "items": protocol.items.kind,
         "crop": encode(protocol.crop),
         "scoring": {key: item for key, item in scoring.items() if key != "cohort"},
+        "condition": encode(protocol)["condition"],
         "options": {key: item for key, item in encode(protocol)["options"].items() if key not in OF_DATA},
     }
 
@@ -87,27 +91,43 @@ def _title(panel: Panel) -> str:
     return name if name != panel.title else plain(panel.benchmark.task)
 
 
-def _told_apart(kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    twins: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for key, kind in kinds.items():
-        twins[kind["title"], kind["metric"]].append(key)
-    told: dict[str, tuple[str, ...]] = {}
-    for keys in twins.values():
-        found = differences([kinds[key] for key in keys], limit=4)
-        told |= {key: tuple(differs) for key, differs in zip(keys, found, strict=True)}
-    return told
+def _apart(firsts: Sequence[tuple[str, Panel]]) -> list[tuple[str, ...]]:
+    """For the title and the first panel of each family what tells it from others of its title, in words."""
+    twins: dict[str, list[int]] = defaultdict(list)
+    for place, (title, _) in enumerate(firsts):
+        twins[title].append(place)
+    apart: list[tuple[str, ...]] = [()] * len(firsts)
+    for places in twins.values():
+        panels = [firsts[place][1] for place in places]
+        for place, words in zip(places, panel_words(panels, but=(*ITEMS, *DIGESTS, *OF_DATA)), strict=True):
+            apart[place] = tuple(words)
+    return apart
 
 
 def _sets(panels: Sequence[Panel]) -> tuple[TestSet, ...]:
-    found: dict[tuple[bool, str, str], list[Panel]] = defaultdict(list)
+    sets: dict[tuple[bool, str, str], list[Panel]] = defaultdict(list)
+    lists: dict[str, dict[str, Items]] = defaultdict(dict)  # corpus → digest → items
     for panel in panels:
         assert panel.protocol is not None
-        found[panel.benchmark.synthetic, plain(panel.benchmark.corpus), panel.protocol.items.digest].append(panel)
-    corpora = [corpus for _, corpus, _ in found]
+        corpus, items = plain(panel.benchmark.corpus), panel.protocol.items
+        sets[panel.benchmark.synthetic, corpus, items.digest].append(panel)
+        lists[corpus].setdefault(items.digest, items)
+    hints = {corpus: _hints(own) for corpus, own in lists.items()}
     return tuple(
-        TestSet(corpus, f"({digest[:6]})" if corpora.count(corpus) > 1 else "", synthetic, tuple(members))
-        for (synthetic, corpus, digest), members in sorted(found.items(), key=lambda item: item[0])
+        TestSet(corpus, hints[corpus][digest], synthetic, tuple(members))
+        for (synthetic, corpus, digest), members in sorted(sets.items(), key=lambda item: item[0])
     )
+
+
+def _hints(lists: Mapping[str, Items]) -> dict[str, str]:
+    """What tells several lists of one corpus apart: their names, else how long they are, else their digests."""
+    if len(lists) == 1:
+        return dict.fromkeys(lists, "")
+    for text in (lambda one: plain(one.name), lambda one: f"{count(one.count)} {one.kind}", lambda one: one.digest[:6]):
+        hints = {digest: text(one) for digest, one in lists.items()}
+        if all(hints.values()) and len(set(hints.values())) == len(lists):
+            break
+    return {digest: f"({hint})" for digest, hint in hints.items()}
 
 
 def homes(system: System) -> set[str]:

@@ -20,7 +20,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def main() -> int:
-    """Writes both; returns 2 outside the source tree."""
+    """Write both; returns 2 outside the source tree."""
     if not DOCS.is_dir():
         print(f"There is no folder {DOCS}. Run it in the source tree.", file=sys.stderr)
         return 2
@@ -41,7 +41,7 @@ def _measured(names: Sequence[str]) -> dict[str, Any]:
 
 
 def write_pages() -> int:
-    """Writes `docs/parts` from `parts.json`, removes pages of what is gone, and returns how many pages there are."""
+    """Write `docs/parts` from `parts.json`, remove pages of what is gone, and return how many pages there are."""
     written = {DOCS / "parts" / path: text for path, text in pages().items()}
     for old in (DOCS / "parts").rglob("*.md"):
         if old not in written:

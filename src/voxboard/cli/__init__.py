@@ -100,7 +100,7 @@ def usage() -> str:
 
 
 def _quiet_libraries() -> None:
-    """Keeps the libraries' own start-up chatter off stderr; ours is the only progress shown."""
+    """Keep the libraries' own start-up chatter off stderr; ours is the only progress shown."""
     for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(name, "false" if name.startswith("TOK") else "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

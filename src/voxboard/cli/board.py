@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SUMMARY = "Build the leaderboard (Markdown, CSV, JSON, HTML) from the records."
 DESCRIPTION = f"""{SUMMARY}
 
-The same records give the same files, byte by byte. Only numbers with the same protocol share a column. A file that is
+The same records give the same files, byte by byte. Only numbers with the same protocol share a table. A file that is
 no valid record, or a folder that cannot be read, is left out: the board names it, so does stderr, and the exit code
 is 3."""
 PARTIAL = 3  # of a board that lacks records
@@ -39,12 +39,12 @@ class BoardArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Builds the board that the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
+    """Build the board that the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
     return run(parse(BoardArgs, argv, prog="board", description=DESCRIPTION))
 
 
 def run(args: BoardArgs) -> int:
-    """Builds the board, prints it to stdout, and names the written files on stderr. Returns as `main` does."""
+    """Build the board, print it to stdout, and names the written files on stderr. Returns as `main` does."""
     from voxboard import api
     from voxboard.boards import FILES, table
     from voxboard.boards.tables import json_text

@@ -6,13 +6,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from voxboard.cli.parse import parse
-from voxboard.limits import Limit, Seed, Within
+from voxboard.limits import Limit, Within
 from voxboard.screen import dumps, print
+
+if TYPE_CHECKING:
+    from voxboard.comparison import Comparison
+    from voxboard.comparison.sides import Side
 
 REGRESSION = 4
 DESCRIPTION = """Compare B with A: the difference of every metric, its interval, and p corrected for all of them (Holm),
@@ -23,9 +27,9 @@ half of the correction for the metrics that rank.
   voxboard compare results/runs/RUN1 results/runs/RUN2            raw outputs: scores, predictions, texts, recordings
   voxboard compare a/scores.txt b/scores.txt                      two score files of one list
 
-Differences are paired (both systems on the same resampled speakers) where the raw outputs of both records are there:
-evaluations keep them in the folder `outputs` beside the records. Else they follow from the two stored intervals, as if
-the items were different ones, which finds less.
+Differences are paired (both systems on the same resampled speakers) by what the records themselves hold; those that are
+too old for it by their raw outputs, which evaluations keep in the folder `outputs` beside the records. Else they follow
+from the two stored intervals, as if the items were different ones, which finds less.
 
 Exit code 4 with --fail_on_regression: a metric is significantly worse in B, or a cell or a number of A is gone. A file
 that is no valid record ends it with exit code 2: what decides must not rest on a part of the records."""
@@ -57,21 +61,18 @@ class CompareArgs:
     level: Within = 0.95
     """Of intervals; p below one minus this is significant."""
     replicates: Annotated[int, Limit(100, 1_000_000)] = 1_000
-    """Bootstrap replicates of paired differences."""
-    seed: Seed = 0
-    """Seed of the resamples."""
+    """Bootstrap replicates where raw outputs are paired. Records hold their own."""
     json: bool = False
     """Print JSON instead of a table."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Compares and prints. Returns 0, or 4 for a regression where that is asked for."""
+    """Compare and print. Returns 0, or 4 for a regression where that is asked for."""
     return run(parse(CompareArgs, argv, prog="compare", description=DESCRIPTION))
 
 
 def run(args: CompareArgs) -> int:
     """As `main`, from parsed arguments."""
-    from voxboard.cli.compare_report import show
     from voxboard.comparison.compare import Settings, compare
     from voxboard.comparison.sides import side
     from voxboard.remote_results import local
@@ -84,7 +85,6 @@ def run(args: CompareArgs) -> int:
         args.main_only,
         args.level,
         args.replicates,
-        args.seed,
     )
     a, b = (replace(side(local(word), args.records), name=word) for word in (args.a, args.b))
     found = compare(a, b, settings)
@@ -92,7 +92,19 @@ def run(args: CompareArgs) -> int:
         content = {**asdict(found), "failed": found.failed}
         print(dumps(content))
     else:
-        show(found, a, b)
+        _show(found, a, b)
     for note in found.notes:
         print(f"voxboard: {note}", file=sys.stderr)
     return REGRESSION if args.fail_on_regression and found.failed else 0
+
+
+def _show(comparison: Comparison, before: Side, after: Side) -> None:
+    """Print a comparison of two sides."""
+    from rich.text import Text
+
+    from voxboard.console import Console
+
+    console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=200, soft_wrap=True)
+    console.print(Text(f"A: {before.described}\nB: {after.described}"))
+    for line, style in comparison.lines():
+        console.print(Text(line, style))

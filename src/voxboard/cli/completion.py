@@ -71,7 +71,7 @@ class Completion:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints the script. Returns 0."""
+    """Print the script. Returns 0."""
     args = parse(Completion, argv, prog="completion", description=DESCRIPTION)
     sys.stdout.write({"bash": bash, "zsh": zsh, "fish": fish}[args.shell]())
     return 0

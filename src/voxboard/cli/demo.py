@@ -51,7 +51,7 @@ class Demo:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the demo and prints its board. Returns 0, or 3 when something failed."""
+    """Run the demo and print its board. Returns 0, or 3 when something failed."""
     args = parse(Demo, argv, prog="demo", description=DESCRIPTION)
     from voxboard.cli import board
     from voxboard.cli.demo_work import corpora, of_tasks
@@ -95,7 +95,7 @@ def _say(text: str) -> None:
 
 
 def _prepare(names: Sequence[str]) -> None:
-    """Makes corpora unless they are there."""
+    """Make corpora unless they are there."""
     from voxboard.data.catalogue import find_corpus
     from voxboard.preparation import prepare
 

@@ -79,7 +79,7 @@ class All:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints what the checks found. Returns 0 when all pass, 1 when one fails."""
+    """Print what the checks found. Returns 0 when all pass, 1 when one fails."""
     words = list(argv)
     asks = [word in ("-h", "--help") for word in words[:2]]
     if asks[:1] == [True] or (asks[1:] == [True] and words[0].rstrip("s") in KINDS):
@@ -209,7 +209,7 @@ def _examined(
 
 
 def _refuse(subject: Subject[Any]) -> None:
-    """Raises the `UserError` of options that a part refuses; its other errors are findings."""
+    """Raise the `UserError` of options that a part refuses; its other errors are findings."""
     try:
         subject.build(0)
     except UserError:

@@ -31,7 +31,7 @@ class _Lacking(Exception):
 
 
 def findings() -> Iterator[Finding]:
-    """Looks at Python, torch, devices, audio, eSpeak, ffmpeg and the plugins."""
+    """Look at Python, torch, devices, audio, eSpeak, ffmpeg and the plugins."""
     try:
         from voxboard.contracts import Finding
     except ImportError as error:

@@ -81,14 +81,14 @@ class Embed:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and embeds. Returns 0."""
+    """Parse and embed. Returns 0."""
     args = parse(Embed, argv, prog="embed", description=DESCRIPTION)
     with own_advice(Embed):
         return run(args)
 
 
 def run(args: Embed) -> int:
-    """Embeds and draws; notes go to stderr, what was written to stdout. Returns 0."""
+    """Embed and draw; notes go to stderr, what was written to stdout. Returns 0."""
     _check(args)
     from voxboard.devices import device_of
     from voxboard.embedding.export import How, make
@@ -111,7 +111,7 @@ def run(args: Embed) -> int:
 
 
 def _check(args: Embed) -> None:
-    """Raises `UserError` for flags that contradict each other, before anything is read."""
+    """Raise `UserError` for flags that contradict each other, before anything is read."""
     if bool(args.system) == bool(args.eval_path):
         raise UserError("Embedding needs one model.", "Name --system MODEL or --eval_path RUN.")
     if args.beside and (args.format != "files" or args.out):

@@ -31,7 +31,7 @@ POSITIONALS = (
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses, evaluates and prints. Returns 0."""
+    """Parse, evaluate and print. Returns 0."""
     task = _benchmark(argv)
     config = benchmarks.REGISTRY.config(task.name, **task.options)
     flat: dict[str, Any] = {

@@ -114,7 +114,7 @@ class Cross:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one of the commands. Returns 0, or 3 when some cells have no number."""
+    """Run one of the commands. Returns 0, or 3 when some cells have no number."""
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE)
         return 0
@@ -129,7 +129,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: Run) -> int:
-    """Carries a grid out and prints its board. Returns 0, or 3 when some cells have no number."""
+    """Carry a grid out and print its board. Returns 0, or 3 when some cells have no number."""
     from voxboard.boards import FILES
     from voxboard.cli import board
     from voxboard.grids import Grid, reproducible_board, scheduler
@@ -189,7 +189,7 @@ def _check(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> t
 
 
 def _planned(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> int:
-    """Says what a grid would do. Raises `UserError` above a limit."""
+    """Say what a grid would do. Raises `UserError` above a limit."""
     from voxboard.grids.job import describe
 
     plan, jobs, found = _check(args, workspace, how, cells)
@@ -275,7 +275,7 @@ def _cross(args: Cross) -> int:
 
 
 def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
-    """Prints the records as a board shows them: train × test, or a plain table where no system met two corpora."""
+    """Print the records as a board shows them: train × test, or a plain table where no system met two corpora."""
     from voxboard.boards import arrange, terminal
     from voxboard.boards.cross import crosses
     from voxboard.boards.cross_tables import entry

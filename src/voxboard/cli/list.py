@@ -28,7 +28,7 @@ class List:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints a table per kind: names, what they are, sizes, costs and parity; imports no network code."""
+    """Print a table per kind: names, what they are, sizes, costs and parity; imports no network code."""
     # `voxboard list backbones` reads better than --kind.
     words = ["--kind", *argv] if argv and not argv[0].startswith("-") else argv
     args = parse(

@@ -19,7 +19,7 @@ class _Stderr(logging.Handler):
 
 
 def to_stderr() -> None:
-    """Shows the log of voxboard, once; of several processes the first one's."""
+    """Show the log of voxboard, once; of several processes the first one's."""
     log = logging.getLogger("voxboard")
     log.setLevel(logging.INFO)
     if parallel.first() and not any(isinstance(handler, _Stderr) for handler in log.handlers):

@@ -30,7 +30,7 @@ class Nightly(grids.Run):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Refreshes a grid. Returns 0, or 3 when some cells have no number."""
+    """Refresh a grid. Returns 0, or 3 when some cells have no number."""
     args = parse(Nightly, argv, prog="nightly", description=DESCRIPTION)
     from voxboard.grids import Grid
     from voxboard.grids.remote_workspace import workspace_at
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def compare(workspace: Workspace) -> bool:
-    """Writes changes.md where the board is another than last night's; returns whether it is."""
+    """Write changes.md where the board is another than last night's; returns whether it is."""
     from voxboard.files import write_atomically
     from voxboard.grids.changes import changes
 

@@ -175,7 +175,7 @@ def _showing(settings: Any, first: Collection[str]) -> Any:
 
 
 def qualify(argv: Sequence[str], flat: Mapping[str, Any], parts: Mapping[str, Any]) -> list[str]:
-    """Writes out the flags of parts: `--conv_dim 64` or `--pooler_conv_dim 64` become `--pooler.conv_dim 64`.
+    """Write out the flags of parts: `--conv_dim 64` or `--pooler_conv_dim 64` become `--pooler.conv_dim 64`.
 
     A flag whose name two parts share needs the part's name in front.
     """

@@ -76,12 +76,12 @@ class PlotArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Draws what the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
+    """Draw what the flags ask for. Returns 0, or 3 when a file among the records could not be read."""
     return run(parse(PlotArgs, argv, prog="plot", description=DESCRIPTION))
 
 
 def run(args: PlotArgs) -> int:
-    """Draws, writes, and names the written file on stdout. Returns as `main` does."""
+    """Draw, write, and names the written file on stdout. Returns as `main` does."""
     from voxboard.errors import UserError
     from voxboard.plots import save
     from voxboard.plots.sources import collect

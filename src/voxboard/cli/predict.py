@@ -57,14 +57,14 @@ class Predict:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and predicts. Returns 0."""
+    """Parse and predicts. Returns 0."""
     args = parse(Predict, argv, prog="predict", description=DESCRIPTION)
     with own_advice(Predict):
         return run(args)
 
 
 def run(args: Predict) -> int:
-    """Prints what the network says, a line per file and task; warnings go to stderr. Returns 0."""
+    """Print what the network says, a line per file and task; warnings go to stderr. Returns 0."""
     if not args.files:
         raise UserError("There is no file to predict.", "Write: voxboard predict FILE… --eval_path RUN")
     if bool(args.eval_path) == bool(args.checkpoint):

@@ -47,12 +47,12 @@ class Prepare(Options):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and prepares. Returns 0."""
+    """Parse and prepare. Returns 0."""
     return run(parse(Prepare, argv, prog="prepare", description=DESCRIPTION))
 
 
 def run(args: Prepare) -> int:
-    """Prepares the corpus; notes go to stderr, the counts to stdout. Returns 0."""
+    """Prepare the corpus; notes go to stderr, the counts to stdout. Returns 0."""
     from voxboard.preparation import prepare
 
     options = Options(**{f.name: getattr(args, f.name) for f in fields(Options)})

@@ -33,7 +33,7 @@ class Show:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Prints everything that is known under a name."""
+    """Print everything that is known under a name."""
     args = parse(Show, argv, prog="show", description="Show one part, system, task, card, corpus or run in detail.")
     known = list(_known(args.name))
     run = args.runs / args.name / "config.json"

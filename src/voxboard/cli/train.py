@@ -50,7 +50,7 @@ class Resume:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses and runs. Returns 0."""
+    """Parse and run. Returns 0."""
     resumed = _resumed(argv)
     config = None if resumed else read(argv)
     from voxboard.training import run

@@ -140,7 +140,7 @@ class Convert:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs one of the four. Returns 0; 1 for a list that `check` finds unusable."""
+    """Run one of the four. Returns 0; 1 for a list that `check` finds unusable."""
     if not argv or argv[0] in ("-h", "--help"):
         print(USAGE)
         return 0

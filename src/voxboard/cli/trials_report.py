@@ -79,7 +79,7 @@ def strata_table(strata: Mapping[str, Mapping[str, int]]) -> Table:
 
 
 def leaks_table(findings: Mapping[str, Any]) -> Table:
-    """Counts of what should not be, or should be known; what is not known is left out."""
+    """Count of what should not be, or should be known; what is not known is left out."""
     table = Table("check", box=box.SIMPLE_HEAD)
     table.add_column("targets", justify="right")
     table.add_column("non-targets", justify="right")

@@ -49,7 +49,7 @@ class VerifyArgs:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Makes the record again. Returns 0 where it holds, else 4."""
+    """Make the record again. Returns 0 where it holds, else 4."""
     return run(parse(VerifyArgs, argv, prog="verify", description=DESCRIPTION))
 
 

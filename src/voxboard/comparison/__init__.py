@@ -1,8 +1,10 @@
-"""Which of two is better, and how sure is that: differences of records, paired where the raw outputs are there."""
+"""Which of two is better, and how sure is that: differences of records, paired by the evidence in them."""
 
-from voxboard.comparison.compare import Comparison, Vanished, compare
-from voxboard.comparison.ranks import rank_ranges, shown
-from voxboard.comparison.significance import Difference, between, holm, p_value
+from voxboard.comparison.compare import compare
+from voxboard.comparison.result import Comparison, Vanished
+from voxboard.metrics.paired import Difference
+from voxboard.ranking import rank_ranges, shown
+from voxboard.verdicts import between, holm, p_value
 
 __all__ = [
     "Comparison",

@@ -2,88 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal
 
 from voxboard.boards.arrange import rows_of
 from voxboard.boards.model import full_names
 from voxboard.boards.numbers import plain
 from voxboard.boards.titles import title
 from voxboard.comparison import outputs
-from voxboard.comparison.pairing import pairs
-from voxboard.comparison.raw import Options, Paired
+from voxboard.comparison.pairing import Pairs, pairs
+from voxboard.comparison.raw import Options
+from voxboard.comparison.result import Comparison, Row, Vanished, Verdict
 from voxboard.comparison.sides import Side
-from voxboard.comparison.significance import Difference, between, holm, p_value, significant
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
 from voxboard.metrics.enough import shows_nothing
-from voxboard.metrics.estimates import FLAT
-from voxboard.records import Record
+from voxboard.metrics.paired import Difference
+from voxboard.records import Record, Value
 from voxboard.records.standard_metrics import standard
-
-Verdict = Literal["better", "worse", "same", "untested"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One metric of one cell on both sides."""
-
-    cell: str  # "UniPool on Voices verification, seed 42"
-    metric: str
-    before: float
-    after: float
-    difference: Difference
-    better: str
-    paired: bool
-    unit: str = ""
-    digits: int = 2  # decimals shown
-    main: bool = False
-    clusters: int | None = None  # how many were resampled
-    cluster_by: str = "cluster"  # what was: "speaker", "recording"
-    unpaired: str = ""  # why it is not paired
-    corrected: float | None = None  # p, corrected for all rows
-    verdict: Verdict = "untested"
-
-
-@dataclass(frozen=True)
-class Vanished:
-    """What the first side has and the second has not."""
-
-    cell: str
-    metric: str  # empty for a whole cell
-    reason: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All that two sides share, what vanished, what is new, and what else is to be said."""
-
-    before: str
-    after: str
-    rows: tuple[Row, ...]
-    vanished: tuple[Vanished, ...]
-    new: tuple[str, ...]
-    notes: tuple[str, ...]
-    level: float
-    warning: str = ""  # that nothing can come of it: too few speakers for so many comparisons
-
-    @property
-    def regressions(self) -> list[Row]:
-        """The metrics that are significantly worse."""
-        return [row for row in self.rows if row.verdict == "worse"]
-
-    @property
-    def tested(self) -> int:
-        """How many comparisons have a p, all of which it is corrected for."""
-        return sum(row.corrected is not None for row in self.rows)
-
-    @property
-    def failed(self) -> bool:
-        """Whether a gate should stop: something is significantly worse, or vanished."""
-        return bool(self.regressions or self.vanished)
+from voxboard.verdicts import between, holm, significant, unpaired, why_unpaired
 
 
 @dataclass(frozen=True)
@@ -96,8 +35,7 @@ class Settings:
     metrics: tuple[str, ...] = ()  # only these; empty = all
     main_only: bool = False
     level: float = 0.95
-    replicates: int = 1000
-    seed: int = 0
+    replicates: int = 1000  # of raw outputs; records hold their own
     records: Path = Path("results/records")  # folder of records inside a git revision
 
 
@@ -151,7 +89,7 @@ class _Found:
     def options(self) -> Options:
         settings = self.settings
         speakers = known_speakers.known(settings.speakers) if settings.speakers else None
-        resampling = (settings.replicates, settings.seed, settings.level)
+        resampling = (settings.replicates, settings.level)
         return Options(speakers, not settings.speakers, (None, None), *resampling)
 
 
@@ -201,23 +139,22 @@ def _records(before: Side, after: Side, found: _Found) -> None:
     homes = (*settings.outputs, *before.homes, *after.homes)
     for cell, first, second in _matched(before, after, found):
         main = first.benchmark.main_metric
-        paired = pairs(first, second, homes, settings.runs, options)
+        outputs_of = cache(partial(pairs, first, second, homes, settings.runs, options))
         for metric, value in first.values.items():
             if value.value is None or not found.wanted(metric, metric == main):
                 continue
             other = second.values.get(metric)
-            if other is None or other.value is None:
-                reason = other.reason if other else "not measured any more"
+            if other is None or other.value is None or not first.shares(metric, second):
+                reason = "measured with other parameters" if other and other.value is not None else ""
+                reason = reason or (other.reason if other else "not measured any more")
                 found.vanished.append(Vanished(cell, metric, reason))
                 continue
-            pair = paired.of(metric)
-            difference = between(value, other) if pair is None else _tested(pair)
-            clusters = pair.difference.clusters if pair else value.clusters
+            difference, clusters, reason = _difference(metric, value, other, outputs_of, settings)
             digits = first.metric(metric).digits
             found.rows.append(
                 Row(
-                    *(cell, metric, value.value, other.value, difference, value.better, pair is not None),
-                    *(value.unit, digits, metric == main, clusters, value.cluster_by, paired.why(metric)),
+                    *(cell, metric, value.value, other.value, difference, value.better, not reason),
+                    *(value.unit, digits, metric == main, clusters, value.cluster_by, reason),
                 )
             )
 
@@ -254,6 +191,8 @@ def _why(first: Record, second: Record | None, after: Side) -> str:
     if failures:
         return f"failed: {failures[0]}"
     if alike:
+        if alike[0].protocol_id == first.protocol_id:
+            return "its main metric has other parameters now"
         return f"measured under protocol {alike[0].protocol_id} now, {first.protocol_id} before"
     return "no record"
 
@@ -264,7 +203,7 @@ def _same_protocol(first: Record, second: Record) -> None:
             raise UserError(
                 f"{_cell(record, title(record.system))} has no numbers: {record.reason}.", "Evaluate again."
             )
-    if (first.benchmark.name, first.protocol_id) != (second.benchmark.name, second.protocol_id):
+    if first.panel[:2] != second.panel[:2]:
         raise UserError(
             f"{_cell(first, title(first.system))} has protocol {first.protocol_id}, "
             f"{_cell(second, title(second.system))} has {second.protocol_id}.",
@@ -285,20 +224,29 @@ def _files(before: Side, after: Side, found: _Found) -> None:
         for metric, one in given.items():
             main = metric == next(iter(given))
             if found.wanted(metric, main):
-                values = (metric.rstrip("@"), one.before, one.after, _tested(one), one.better, True)
+                values = (metric.rstrip("@"), one.before, one.after, one.difference, one.better, True)
                 digits = replace(standard(metric), unit=one.unit).digits
-                found.rows.append(Row(second, *values, one.unit, digits, main, one.difference.clusters))
+                found.rows.append(Row(second, *values, one.unit, digits, main, one.clusters))
     found.new += [] if before.single else [name for name in after.files if name not in before.files]
 
 
-def _tested(paired: Paired) -> Difference:
-    found = paired.difference
-    if found.reason == FLAT:  # in all speakers alike, however often they are drawn
-        p = p_value(found.value, found.value, found.value, found.clusters, found.level)
-        return Difference(found.value, p=p, flat=True)
-    p = p_value(found.value, found.low, found.high, found.clusters, found.level)
-    bounded = math.isfinite(found.low)
-    return Difference(found.value, found.low if bounded else None, found.high if bounded else None, p)
+def _difference(
+    metric: str, before: Value, after: Value, outputs_of: Callable[[], Pairs], settings: Settings
+) -> tuple[Difference, int | None, str]:
+    """A metric's difference, how many clusters it rests on, and why it is not paired.
+
+    Records pair by themselves. Raw outputs are asked where a record is too old for that, and where other speakers than
+    the record's are wanted.
+    """
+    reason = why_unpaired(before, after)
+    if reason or settings.speakers:
+        pair = outputs_of().of(metric)
+        if pair is not None:
+            return pair.difference, pair.clusters, ""
+        if before.evidence is None or after.evidence is None or settings.speakers:
+            reason = outputs_of().why(metric)
+    difference = unpaired(before, after) if reason else between(before, after, settings.level)
+    return difference, before.clusters, reason
 
 
 def _cell(record: Record, name: str) -> str:

@@ -42,14 +42,16 @@ def readers() -> dict[str, Reader]:
 
 
 def _reader(pairing: Pairing, metrics: Mapping[str, Metric]) -> Reader:
-    def read(before: Path, after: Path, options: Options) -> dict[str, Paired]:
-        first, second, owners = utterances(before, after, options, *pairing.same)
+    def read(former: Path, latter: Path, options: Options) -> dict[str, Paired]:
+        first, second, owners = utterances(former, latter, options, *pairing.same)
         differences: dict[str, Paired] = {}
         for metric, statistic in pairing.statistics.items():
             one, other = (_columns(side, statistic.columns) for side in (first, second))
-            difference = bootstrap.interval(statistic.of, *other, clusters=owners, against=one, **options.resampling())
-            values = (float(statistic.of(*one)), float(statistic.of(*other)))
-            differences[metric] = Paired(*values, difference, metrics[metric].better, metrics[metric].unit)
+            before, after = (
+                bootstrap.interval(statistic.of, *side, clusters=owners, **options.resampling())
+                for side in (one, other)
+            )
+            differences[metric] = Paired.of(before, after, options, metrics[metric].better, metrics[metric].unit)
         return differences
 
     return read

@@ -7,7 +7,6 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,20 +38,21 @@ def scores(before: Path, after: Path, options: Options) -> dict[str, Paired]:
     trials = (first if first.labels is not None else second).trials()
     known = owners_of((before, after), options)
     if known is None or (options.assumed and not known.keys() >= set(trials.utterances)):
-        owners: NDArray[Any] = files.linked(trials)
+        names, owners = np.unique(files.linked(trials), return_inverse=True)
     else:
-        owners = np.unique(known_speakers.of_each(trials.utterances, known), return_inverse=True)[1]
-    clusters = Clusters.of(len(trials), owners[trials.enrol], owners[trials.test])
+        names, owners = np.unique(known_speakers.of_each(trials.utterances, known), return_inverse=True)
+    clusters = Clusters.of(len(trials), owners[trials.enrol], owners[trials.test], names.astype(str).tolist())
     found = []
     for side, (threshold, calibrate) in zip((first, second), _fixed((before, after), options), strict=True):
         values, targets = checked(side.of(trials), trials.labels)
         calibrated = None if calibrate is None else calibrate(values)
         estimates = TrialEstimates(values, targets, clusters, P_TARGETS, threshold, calibrated)
-        found.append(estimates.estimates(options.replicates, options.seed))
+        found.append(estimates.estimates(options.replicates))
     return {
-        metric: Paired(
-            *(found[0][name].value, found[1][name].value),
-            (found[1][name] - found[0][name]).interval(clusters.size, options.level),
+        metric: Paired.of(
+            found[0][name].interval(clusters.size, options.level),
+            found[1][name].interval(clusters.size, options.level),
+            options,
             unit="cost" if "dcf" in name or name == "cllr" else "fraction",
         )
         for name, metric in _DETECTION.items()
@@ -91,11 +91,12 @@ def predictions(before: Path, after: Path, options: Options) -> dict[str, Paired
         one, other = (np.array([row[column] for row in side], np.float64) for side in (first, second))
         if correlation and not all(np.ptp(values) for values in (truth, one, other)):
             continue  # nothing correlates with a constant
-        difference = bootstrap.interval(
-            statistic, truth, other, clusters=owners, against=(truth, one), **options.resampling()
+        before_value, after_value = (
+            bootstrap.interval(statistic, truth, values, clusters=owners, **options.resampling())
+            for values in (one, other)
         )
         kind = ("higher", "correlation") if correlation else ("lower", "dB")
-        found[name] = Paired(statistic(truth, one), statistic(truth, other), difference, *kind)
+        found[name] = Paired.of(before_value, after_value, options, *kind)
     return found
 
 
@@ -167,12 +168,11 @@ def ranks(before: Path, after: Path, options: Options) -> dict[str, Paired]:
         for name, columns in shares.items():
             pairs = [(weight * column, weight) for column in columns]
             found[name] = sums(quotient, pairs, clusters, options, "higher")
-        one, other = rank
-        difference = bootstrap.interval(
-            weighted_median, other, weight, clusters=clusters, against=(one, weight), **options.resampling()
+        one, other = (
+            bootstrap.interval(weighted_median, side, weight, clusters=clusters, smooth=False, **options.resampling())
+            for side in rank
         )
-        middle = [weighted_median(side, weight) for side in rank]
-        found[f"median_rank@{direction}"] = Paired(middle[0], middle[1], difference, "lower", "rank")
+        found[f"median_rank@{direction}"] = Paired.of(one, other, options, "lower", "rank")
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
-from voxboard.metrics import bootstrap
+from voxboard.metrics import bootstrap, paired
 from voxboard.metrics.bootstrap import Interval
+from voxboard.metrics.paired import Difference, Evidence
+from voxboard.records import PackedEvidence
 
 Thresholds = tuple[float | None, float | None]
 Row = Mapping[str, Any]
@@ -26,9 +28,22 @@ class Paired:
 
     before: float
     after: float
-    difference: Interval
+    difference: Difference
+    clusters: int
     better: str = "lower"
     unit: str = "fraction"
+
+    @classmethod
+    def of(
+        cls, before: Interval, after: Interval, options: Options, better: str = "lower", unit: str = "fraction"
+    ) -> Paired:
+        """Pair both sides' values, to the precision of records: their difference is the same from either."""
+        first, second = _packed(before), _packed(after)
+        if first is None or second is None:
+            difference = Difference(after.value - before.value, p=1.0 if before.value == after.value else None)
+        else:
+            difference = paired.difference(first, second, options.level)
+        return cls(before.value, after.value, difference, after.clusters, better, unit)
 
 
 @dataclass(frozen=True)
@@ -39,11 +54,19 @@ class Options:
     assumed: bool = False  # they are of the corpus that a record names: a list may call its utterances otherwise
     thresholds: Thresholds = (None, None)  # each side's operating point, for files that have none beside them
     replicates: int = 1000
-    seed: int = 0
     level: float = 0.95
 
     def resampling(self) -> dict[str, Any]:
-        return {"replicates": self.replicates, "seed": self.seed, "level": self.level}
+        return {"replicates": self.replicates, "level": self.level}
+
+
+def _packed(interval: Interval) -> Evidence | None:
+    """The evidence of a value, as a record would keep it."""
+    given = interval.evidence
+    if given is None:
+        return None
+    moves, replicates = PackedEvidence.of(given.digest, given.influences, given.replicates).arrays()
+    return replace(given, influences=moves, replicates=replicates)
 
 
 def about(path: Path) -> Mapping[str, Any]:
@@ -114,11 +137,7 @@ def sums(
     better: str = "lower",
 ) -> Paired:
     """A metric that follows from sums of columns; `sides` holds those of both."""
-    first, second = sides
-    difference = bootstrap.sums(statistic, *second, clusters=owners, against=first, share=True, **options.resampling())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        before, after = (
-            float(statistic(*(column.sum(axis=0, keepdims=True, dtype=np.float64) for column in side))[0])
-            for side in sides
-        )
-    return Paired(before, after, difference, better)
+    before, after = (
+        bootstrap.sums(statistic, *side, clusters=owners, share=True, **options.resampling()) for side in sides
+    )
+    return Paired.of(before, after, options, better)

@@ -93,8 +93,8 @@ def _same_code(first: Provenance, second: Provenance) -> bool:
 
 
 def _checks(before: Record, after: Record, tolerance: float) -> list[Check]:
-    """Every number of the first record beside that of the second."""
-    new = _numbers(after)
+    """Every number of the first record beside that of the second, where both are of one column."""
+    new = _numbers(after, before) if before.protocol_id == after.protocol_id else _numbers(after)
     found = []
     for name, value in _numbers(before).items():
         other = new.get(name)
@@ -105,10 +105,12 @@ def _checks(before: Record, after: Record, tolerance: float) -> list[Check]:
     return found
 
 
-def _numbers(record: Record) -> dict[str, float | None]:
+def _numbers(record: Record, other: Record | None = None) -> dict[str, float | None]:
+    """The numbers of a record, of those metrics that are the same column in the other one."""
     strata = [(f"{stratum.name} ", stratum.values) for stratum in record.strata]
     return {
         f"{where}{metric}": value.value
         for where, values in [("", record.values), *strata]
         for metric, value in values.items()
+        if other is None or record.column(metric) == other.column(metric)
     }

@@ -70,7 +70,7 @@ class NGram:
         return (*context, word)[-(self.order - 1) :] if self.order > 1 else ()
 
     def add(self, words: list[str], log10: float, backoff: float) -> None:
-        """Takes in an n-gram. Raises `KeyError` for a word that was no unigram before, `ValueError` without a word."""
+        """Take in an n-gram. Raises `KeyError` for a word that was no unigram before, `ValueError` without a word."""
         if not words or math.isnan(log10) or math.isnan(backoff):
             raise ValueError("An n-gram is words and numbers.")
         node = 0

@@ -44,7 +44,7 @@ class Tree:
 
 
 def tree(embeddings: Floats) -> Tree:
-    """Merges normalised rows [W, E] until one is left. Ties go to the earlier row."""
+    """Merge normalised rows [W, E] until one is left. Ties go to the earlier row."""
     means = np.array(embeddings, np.float32)  # [active clusters, E], always without gaps
     active = len(means)
     sizes, leaf = np.ones(active), np.arange(active)
@@ -65,7 +65,7 @@ def tree(embeddings: Floats) -> Tree:
 
 
 def _grow(chain: list[int], means: Floats) -> float:
-    """Walks to ever nearer neighbours until the last two are each other's nearest; returns their cosine."""
+    """Walk to ever nearer neighbours until the last two are each other's nearest; returns their cosine."""
     if not chain:
         chain.append(0)
     while True:

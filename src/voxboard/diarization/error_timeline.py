@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from voxboard.metrics.rttm import Region, Turn
 
@@ -88,9 +88,10 @@ def error_timeline(
     scored = Timeline([Segment(*region) for region in (uem if uem is not None else [span])]).support()
     # pyannote's collar is the whole width. Labels of both sides are kept apart: equal names mean nothing.
     true, guess = _annotation(reference, "r"), _annotation(hypothesis, "h")
-    settings = {"collar": 2 * collar, "skip_overlap": skip_overlap}
+    settings: dict[str, Any] = {"collar": 2 * collar, "skip_overlap": skip_overlap}
     metric = DiarizationErrorRate(**settings)
-    cut_true, cut_guess, left = metric.uemify(true, guess, uem=scored, returns_uem=True, **settings)
+    uemified: Any = metric.uemify(true, guess, uem=scored, returns_uem=True, **settings)
+    cut_true, cut_guess, left = uemified
     mapped = guess.rename_labels(mapping=metric.optimal_mapping(cut_true, cut_guess))
     errors = IdentificationErrorAnalysis(**settings).difference(true, mapped, uem=scored)
     return ErrorTimeline(

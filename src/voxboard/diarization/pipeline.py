@@ -78,7 +78,7 @@ def prepare(
     *,
     heads: int = 1,
 ) -> Prepared:
-    """Finds speech and embeds its windows, reading each window by itself: memory does not hold the recording.
+    """Find speech and embed its windows, reading each window by itself: memory does not hold the recording.
 
     `heads` is `Network.score_heads`. Raises as `vad.detect` and `scoring.embed.embed`.
     """

@@ -121,7 +121,7 @@ class Cache:
         log.warning("Nothing more is kept in the cache %s: %s", self.folder, error)
 
     def _room(self, size: int, spare: bool) -> bool:
-        """Deletes the entries that were not used for the longest time, as far as this one needs it."""
+        """Delete the entries that were not used for the longest time, as far as this one needs it."""
         found: list[tuple[float, int, str]] = []
         with os.scandir(self.folder) as files:
             for file in files:
@@ -146,7 +146,7 @@ class Cache:
 
 
 def warm(store: Store, encoders: Sequence[Encoder], cuts: Sequence[Cut], **options: Any) -> Spent:
-    """Embeds for several encoders with one forward of the backbone that they share; `embed` finds it in the store.
+    """Embed for several encoders with one forward of the backbone that they share; `embed` finds it in the store.
 
     Bit for bit what `embed` gives without a store. `options` are those of `compute`, the same as `embed` will get.
     Raises as `compute`, and `ValueError` when the backbones differ.

@@ -41,7 +41,7 @@ class Store(Protocol):
         ...
 
     def write(self, key: str, tensors: Tensors, spare: bool = False) -> None:
-        """Keeps an entry if it can; a `spare` one takes no room from what was used since the store was opened."""
+        """Keep an entry if it can; a `spare` one takes no room from what was used since the store was opened."""
         ...
 
 
@@ -135,7 +135,7 @@ class Lookup:
         return {cut.id: by_id[cut.id] for cut in self.cuts if cut.id in by_id}
 
     def keep(self, made: Mapping[str, Tensor]) -> None:
-        """Writes rows [n, E] of every readable utterance, unless a file has changed since they were looked for."""
+        """Write rows [n, E] of every readable utterance, unless a file has changed since they were looked for."""
         if self.audio and self.audio == self._listen():
             self.store.write(self._key(self.audio), Pieces.of(made, self.order).tensors())
 

@@ -87,7 +87,7 @@ def compute(
     show_progress: bool = True,
     doing: str = "embedding",
 ) -> Computed[Made]:
-    """Makes something of every utterance once, under inference mode, while the next ones are read.
+    """Make something of every utterance once, under inference mode, while the next ones are read.
 
     `batch` takes waveforms [B, N] and lengths [B] on the encoder's device and gives one piece per row. An utterance
     longer than `max_seconds` is cut into equal chunks, a piece each; `join` makes the result of an utterance's pieces,
@@ -145,7 +145,7 @@ def embed(
     cache: Store | None = None,
     **options: Any,
 ) -> Embeddings:
-    """Embeds whole utterances, one that is longer than `max_seconds` in equal chunks, whose embeddings are averaged.
+    """Embed whole utterances, one that is longer than `max_seconds` in equal chunks, whose embeddings are averaged.
 
     `cache` is looked into first; what it gives is, bit for bit, what would be computed. `options` are those of
     `compute`, which also says what is raised; `Diverged` is where an embedding is not finite.
@@ -255,7 +255,7 @@ def grouped(
 def _read_ahead(
     groups: Sequence[list[Cut]], sample_rate: int
 ) -> Iterator[tuple[list[Cut], list[np.ndarray | BadAudio]]]:
-    """Reads the audio of the next batches in a thread while the network works on this one."""
+    """Read the audio of the next batches in a thread while the network works on this one."""
 
     def read(group: list[Cut]) -> list[np.ndarray | BadAudio]:
         return [_load(cut, sample_rate) for cut in group]

@@ -64,7 +64,7 @@ class Made:
 def make(
     network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], root: Path, writer: Writer, how: How
 ) -> Made:
-    """Embeds the cuts whose audio lies below `root`; `system` says in the metadata which network it is.
+    """Embed the cuts whose audio lies below `root`; `system` says in the metadata which network it is.
 
     An utterance is kept where the store has it from the same model and from audio of the same size and time of change.
     Raises `UserError` where the store is of another model, unless `how.overwrite`.

@@ -64,7 +64,7 @@ def averages(matrix: Rows, speakers: Sequence[str], renormalised: bool = False) 
 
 
 def save(path: Path, stored: EmbeddingStore) -> None:
-    """Writes embeddings to one file by its suffix, whole or not at all. Raises `UserError` for another suffix."""
+    """Write embeddings to one file by its suffix, whole or not at all. Raises `UserError` for another suffix."""
     writers = {".safetensors": _safetensors, ".parquet": _parquet}
     write_atomically({path: writers[_suffix(path)](stored)})
 
@@ -85,7 +85,7 @@ def load(path: str | Path) -> EmbeddingStore:
 
 
 def check_format(path: Path) -> None:
-    """Raises `UserError` where a store cannot be written under this name, before anything is computed."""
+    """Raise `UserError` where a store cannot be written under this name, before anything is computed."""
     if _suffix(path) == ".parquet":
         _pyarrow()
 
@@ -209,17 +209,17 @@ class FileWriter:
 
     def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
               metadata: Mapping[str, Any]) -> None:  # fmt: skip
-        """Forgets blocks of which nothing is kept."""
+        """Forget blocks of which nothing is kept."""
         if not kept:
             shutil.rmtree(self.parts, ignore_errors=True)
 
     def add(self, block: EmbeddingStore) -> None:
-        """Keeps some utterances' embeddings until the file is written."""
+        """Keep some utterances' embeddings until the file is written."""
         number = 1 + max((int(path.stem) for path in self.parts.glob("*.safetensors")), default=0)
         save(self.parts / f"{number:06d}.safetensors", block)
 
     def finish(self, stored: EmbeddingStore) -> Path:
-        """Writes the file."""
+        """Write the file."""
         save(self.path, stored)
         shutil.rmtree(self.parts, ignore_errors=True)
         return self.path

@@ -49,7 +49,7 @@ class Index:
 
 
 def read_index(path: Path) -> Index:
-    """Raises `UserError` for a file that is no index."""
+    """Raise `UserError` for a file that is no index."""
     try:
         index = Index(**read_json_object(path))
         for name in index.files():
@@ -86,7 +86,7 @@ def safe(name: str) -> str:
 
 
 def tensors(folder: Path, rows: Mapping[str, Rows]) -> None:
-    """Writes rows [D] to their files as tensors [1, D], whole or not at all."""
+    """Write rows [D] to their files as tensors [1, D], whole or not at all."""
     import torch
 
     contents = {}
@@ -156,7 +156,7 @@ class FolderWriter:
 
     def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
               metadata: Mapping[str, Any]) -> None:  # fmt: skip
-        """Enters all files. Raises `UserError` where one of them would replace a file that is not voxboard's."""
+        """Enter all files. Raises `UserError` where one of them would replace a file that is not voxboard's."""
         by_speaker: dict[str, list[PurePosixPath]] = {}
         for name, place in places.items():
             by_speaker.setdefault(speakers[name], []).append(place)
@@ -177,7 +177,7 @@ class FolderWriter:
         self.index.write(self.path)
 
     def add(self, block: EmbeddingStore) -> None:
-        """Writes some utterances' files."""
+        """Write some utterances' files."""
         files = {name: self.index.utterances[name]["file"] for name in block.ids}
         tensors(self.folder, {files[name]: row for name, row in zip(block.ids, block.matrix, strict=True)})
         for name, stamp in zip(block.ids, block.stamps, strict=True):
@@ -185,7 +185,7 @@ class FolderWriter:
         self.index.write(self.path)
 
     def finish(self, stored: EmbeddingStore) -> Path:
-        """Writes the speakers' files, and drops from the index what could not be embedded."""
+        """Write the speakers' files, and drop from the index what could not be embedded."""
         names, means = stored.averages()
         tensors(self.folder, {self.index.speakers[name]: row for name, row in zip(names, means, strict=True)})
         there = set(stored.ids)

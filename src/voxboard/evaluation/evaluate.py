@@ -62,7 +62,7 @@ def informed(encoder: Encoder, valid: Items | None, setting: Setting) -> Encoder
 
 
 def evaluate(encoder: Encoder, test: Items, setting: Setting) -> Record:
-    """Runs the network over the test items, measures, and saves the record and the raw outputs."""
+    """Run the network over the test items, measures, and saves the record and the raw outputs."""
     network, evaluation, benchmark = encoder.network, setting.evaluation, setting.benchmark
     device = device_of(setting.device)
     network.to(device)
@@ -75,7 +75,7 @@ def evaluate(encoder: Encoder, test: Items, setting: Setting) -> Record:
 def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting, device: str) -> Record:
     """The numbers of some outputs as a record that is saved."""
     network, evaluation, benchmark = encoder.network, setting.evaluation, setting.benchmark
-    measured = benchmark.measure(outputs, encoder.fixed, encoder.seed, evaluation.replicates)
+    measured = benchmark.measure(outputs, encoder.fixed, evaluation.replicates)
     kept = _kept(encoder, outputs, test, setting)
     record = Record(
         system=_system(encoder, network.encoder.backbone.spec),
@@ -93,7 +93,7 @@ def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting,
 
 
 def _kept(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting) -> str:
-    """Keeps the raw outputs, in the run's folder too where there is one, and returns their digest."""
+    """Keep the raw outputs, in the run's folder too where there is one, and return their digest."""
     benchmark = setting.benchmark
     about: dict[str, Any] = {"fixed": encoder.fixed.to_dict() if encoder.fixed else None}
     if benchmark.clustered_by == "speaker":

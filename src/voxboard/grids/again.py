@@ -59,7 +59,7 @@ def _whole(home: Path, workspace: Workspace) -> bool:
 
 
 def _adopt(earlier: Path, home: Path, named: Named) -> None:
-    """Gives a cell the run of an earlier one; weights, which are never changed in place, are there only once."""
+    """Give a cell the run of an earlier one; weights, which are never changed in place, are there only once."""
     temporary = home.with_name(f".{home.name}.adopted")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(earlier, temporary, copy_function=_linked)

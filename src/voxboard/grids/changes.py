@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Key = tuple[str, str, str, str]  # benchmark, protocol, id of the system, metric
+Key = tuple[str, str, str, str]  # benchmark, protocol, id of the system, column
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def entries(board: Mapping[str, Any]) -> dict[Key, Entry]:
     for cell in board["cells"]:
         if cell["status"] == "not run":
             continue
-        key = cell["benchmark"], cell["protocol"], cell["system"], cell["metric"]
+        key = cell["benchmark"], cell["protocol"], cell["system"], cell.get("column", cell["metric"])
         numbers = (cell["value"], cell["low"], cell["high"])
         name = names[cell["system"]]
         found[key] = Entry(cell["benchmark"], name, cell["label"], cell["text"], numbers, cell["reason"])

@@ -25,7 +25,7 @@ class Crossed:
 
 
 def cross(names: Sequence[str], on: Sequence[str], options: Eval, evaluation: Evaluation) -> list[Crossed]:
-    """Evaluates every run on every test set, in their order. One that cannot be done stops none of the others.
+    """Evaluate every run on every test set, in their order. One that cannot be done stops none of the others.
 
     Raises `UserError` for a run that is not there.
     """

@@ -37,7 +37,7 @@ class Resources:
     1440); what needs longer is queued again and goes on from its last checkpoint."""
 
     def check(self, device: str) -> None:
-        """Raises `UserError` for what no cluster can give."""
+        """Raise `UserError` for what no cluster can give."""
         if self.cluster and device.isdecimal():
             raise UserError(
                 f"--device {device} is a GPU of this machine.", "On a cluster say --device cuda with --gpus 1."
@@ -57,16 +57,16 @@ class Engine(Protocol):
     at_once: int  # jobs that it is given at a time; 0: all of them
 
     def submit(self, job: Job, attempt: int) -> Hashable:
-        """Hands a job over. Returns a ticket for it."""
+        """Hand a job over. Returns a ticket for it."""
 
     def ended(self, tickets: Sequence[Any]) -> Sequence[Any]:
-        """Waits a moment, and returns the tickets of the jobs that have ended."""
+        """Wait a moment, and return the tickets of the jobs that have ended."""
 
     def results(self, ticket: Any) -> list[Result]:
         """What became of the cells of a job that has ended. Raises `Vanished`."""
 
     def close(self) -> None:
-        """Ends what is still at work, and lets go of everything."""
+        """End what is still at work, and let go of everything."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Estimate:
     unknown: int  # cells of backbones that nobody has measured: they count nothing
 
     def check(self, max_hours: float, max_disk_gb: float, max_memory_gb: float, workspace: Workspace) -> None:
-        """Raises `UserError` above a limit (0: none), or for more than the disk holds."""
+        """Raise `UserError` above a limit (0: none), or for more than the disk holds."""
         if max_hours and self.hours > max_hours:
             raise UserError(
                 f"This takes about {self.hours:.2g} hours, more than --max_hours {max_hours:g}.",

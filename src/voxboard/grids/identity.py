@@ -41,7 +41,7 @@ class Names:
         self._codes: dict[str, Code] = {}
 
     def named(self, cell: Cell) -> Named:
-        """Raises `UserError` for a corpus that is not there."""
+        """Raise `UserError` for a corpus that is not there."""
         base = self.named(cell.base).id if cell.base else ""
         system, training = cell.system, cell.training
         content = {

@@ -32,7 +32,7 @@ class Result:
 
 
 def carry_out(job: Job, workspace: Workspace, how: How) -> list[Result]:
-    """Carries out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
+    """Carry out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
     _name_parts(job)
     try:
         failed = _done(job, workspace, how)
@@ -50,7 +50,7 @@ def carry_out(job: Job, workspace: Workspace, how: How) -> list[Result]:
 
 
 def go_on(job: Job, workspace: Workspace, how: How) -> list[Result]:
-    """Carries out what is left of a job: an earlier attempt at it may have finished some of its cells."""
+    """Carry out what is left of a job: an earlier attempt at it may have finished some of its cells."""
     _name_parts(job)
     bases = {named.base for named in job.cells if named.base}
     with workspace.at_hand([named.id for named in job.cells], bases):
@@ -59,12 +59,12 @@ def go_on(job: Job, workspace: Workspace, how: How) -> list[Result]:
 
 
 def _name_parts(job: Job) -> None:
-    """Lets files run that the grid names: whoever started it has named them, here or on another machine."""
+    """Let files run that the grid names: whoever started it has named them, here or on another machine."""
     trust.name(*(str(part) for named in job.cells for _, part in named.cell.system.parts()))
 
 
 def _done(job: Job, workspace: Workspace, how: How) -> dict[str, str]:
-    """Leaves records in the job's staging folder; returns cell id → reason for those that have none."""
+    """Leave records in the job's staging folder; returns cell id → reason for those that have none."""
     left = [each for each in job.cells if again.measured(each, workspace, how, job.staging) is None]
     return _made(replace(job, cells=tuple(left)), workspace, how, job.staging) if left else {}
 
@@ -88,7 +88,7 @@ def _made(job: Job, workspace: Workspace, how: How, staging: str) -> dict[str, s
 
 
 def _evaluate(named: Named, workspace: Workspace, how: How) -> Record:
-    """Evaluates the run of another cell, or an untrained system."""
+    """Evaluate the run of another cell, or an untrained system."""
     from voxboard.settings import Eval, Weights
     from voxboard.training import run
 
@@ -110,7 +110,7 @@ def _filed(job: Job, workspace: Workspace) -> tuple[list[Result], list[Named]]:
 
 
 def _file(job: Job, workspace: Workspace) -> None:
-    """Moves a job's records to where they mean that cells are done."""
+    """Move a job's records to where they mean that cells are done."""
     staged = workspace.staging / job.staging
     for record in records.load(staged) if staged.is_dir() else ():
         workspace.keep(record.provenance.run if job.bank else job.cells[0].id, record)

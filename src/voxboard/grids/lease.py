@@ -42,7 +42,7 @@ class Lease:
 
 @contextmanager
 def held(store: Store) -> Iterator[None]:
-    """Keeps other starts out of a store. Raises `UserError` where one is at work, and when this lease was lost."""
+    """Keep other starts out of a store. Raises `UserError` where one is at work, and when this lease was lost."""
     seconds = SECONDS
     holder = f"{socket.gethostname()}, process {os.getpid()}, {secrets.token_hex(4)}"
     number = _take(store, Lease(holder, time.time() + seconds))
@@ -104,7 +104,7 @@ def _interruptible() -> Iterator[Callable[[], None]]:
 
 
 def _take(store: Store, lease: Lease) -> int:
-    """Takes the next lease and returns its number."""
+    """Take the next lease and return its number."""
     last = _highest(store)
     before = _read(store, last)
     if before is not None and before.until > time.time():

@@ -81,7 +81,7 @@ def _job(job: Job, workspace: Workspace, how: How) -> list[Result]:
 
 
 def _settle(workspace: Workspace) -> None:
-    """Readies a worker: one thread, which gives the same bits on every machine, and an end when the start ends."""
+    """Ready a worker: one thread, which gives the same bits on every machine, and an end when the start ends."""
     import torch
 
     torch.set_num_threads(1)

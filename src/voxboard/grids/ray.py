@@ -62,7 +62,7 @@ class Ray:
             ) from error
 
     def _check(self, resources: Resources, nodes: Sequence[dict[str, float]], needed: Any, say: Say) -> None:
-        """Raises `UserError` when no node can ever do a job; a cluster that may grow is waited for."""
+        """Raise `UserError` when no node can ever do a job; a cluster that may grow is waited for."""
         asked = {"CPU": needed["num_cpus"], "GPU": needed["num_gpus"], "memory": needed.get("memory", 0)}
         if any(all(node.get(key, 0) >= amount for key, amount in asked.items()) for node in nodes):
             return

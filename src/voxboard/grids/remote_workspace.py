@@ -62,7 +62,7 @@ class RemoteWorkspace(Workspace):
             yield
 
     def pull(self) -> None:
-        """Makes the records here those of the store. No worker may be filing one on this machine."""
+        """Make the records here those of the store. No worker may be filing one on this machine."""
         self._pull("records/")
 
     def _pull(self, prefix: str) -> None:
@@ -107,7 +107,7 @@ class RemoteWorkspace(Workspace):
         self.store.fetch([name] if name in self.store.names(name) else [], self.root)
 
     def publish(self, *files: Path) -> None:
-        """Leaves alone what is the same already."""
+        """Leave alone what is the same already."""
         for file in files:
             name, data = file.relative_to(self.root).as_posix(), file.read_bytes()
             if self.store.read(name) != data:
@@ -122,7 +122,7 @@ class RemoteWorkspace(Workspace):
 
     @contextmanager
     def at_hand(self, cells: Sequence[str], bases: Iterable[str] = ()) -> Iterator[None]:
-        """Sends the checkpoints of the cells' runs meanwhile, so that another machine can go on with them."""
+        """Send the checkpoints of the cells' runs meanwhile, so that another machine can go on with them."""
         bases = set(bases)
         for cell in (*cells, *bases):
             self._pull(f"records/{cell.partition('-')[0]}-")
@@ -158,7 +158,7 @@ class RemoteWorkspace(Workspace):
         return max((path.stat().st_mtime for path in (self.runs / cell).rglob(f"{_AHEAD}.*")), default=0.0)
 
     def _send_run(self, cell: str, done: bool) -> None:
-        """Sends a run folder as it is now; of one that is done, what nobody needs to go on from is left out."""
+        """Send a run folder as it is now; of one that is done, what nobody needs to go on from is left out."""
         below = f"runs/{cell}/"
         with TemporaryDirectory(prefix=".", dir=self.root) as name:
             still = Path(name)

@@ -118,7 +118,7 @@ class Grid:
 
     @classmethod
     def load(cls, name: str) -> Grid:
-        """Reads a grid by name, or from a TOML file."""
+        """Read a grid by name, or from a TOML file."""
         content = _typed(cls, _read(name), name)
         for key in ("data", "max_lr"):
             if isinstance(content.get(key), str | int | float):
@@ -177,7 +177,7 @@ class Tasks:
 
     @classmethod
     def load(cls, name: str) -> Tasks:
-        """Reads a list by name, or from a TOML file. Raises `UserError` for a key or a word that it must not have."""
+        """Read a list by name, or from a TOML file. Raises `UserError` for a key or a word that it must not have."""
         content = _typed(cls, _read(name), name)
         entries = []
         for given in content.pop("entries", ()):

@@ -29,7 +29,7 @@ class Tuned:
 
 
 def tune(tuned: Sequence[Tuned]) -> list[Outcome]:
-    """Trains what is not trained yet, chooses, and tests the chosen runs. Several must have one bank key.
+    """Train what is not trained yet, choose, and test the chosen runs. Several must have one bank key.
 
     A candidate that fails is retired; a run fails when none of its candidates is left.
     """
@@ -49,7 +49,7 @@ def tune(tuned: Sequence[Tuned]) -> list[Outcome]:
 
 
 def _trained(tuned: Sequence[Tuned]) -> dict[Path, str]:
-    """Trains all candidates, those on a frozen backbone together. Returns folder → why it was retired, or nothing."""
+    """Train all candidates, those on a frozen backbone together. Returns folder → why it was retired, or nothing."""
     configs = {search.place(one.run, config.training.max_lr): config for one in tuned for config in one.configs}
     configs = {run: replace(c, general=replace(c.general, skiptest=True)) for run, c in configs.items()}
     if bank_key(tuned[0].configs[0]):
@@ -67,7 +67,7 @@ def reason_of(error: Exception) -> str:
 
 
 def _alone(config: RunConfig, run: Path) -> str:
-    """Trains one candidate. Returns why it is retired, or nothing. Raises what is the machine's fault."""
+    """Train one candidate. Returns why it is retired, or nothing. Raises what is the machine's fault."""
     import torch
 
     try:

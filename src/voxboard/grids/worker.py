@@ -96,7 +96,7 @@ def _ended_well(text: str) -> bool:
 
 
 def work(job: Job, workspace: Workspace, how: How, order: Order) -> list[Result]:
-    """Carries out what is left of a job. Raises `UserError` where this machine would make other numbers."""
+    """Carry out what is left of a job. Raises `UserError` where this machine would make other numbers."""
     os.environ.update(order.environment)
     with suppress(FileNotFoundError):  # machines with a workspace at a URL need not have it
         os.chdir(order.folder)
@@ -118,7 +118,7 @@ def work(job: Job, workspace: Workspace, how: How, order: Order) -> list[Result]
 
 @contextmanager
 def _while_it_counts(order: Order, workspace: Workspace) -> Iterator[None]:
-    """Ends the process when another start or attempt has taken over."""
+    """End the process when another start or attempt has taken over."""
     over = threading.Event()
 
     def look() -> None:
@@ -138,7 +138,7 @@ def _while_it_counts(order: Order, workspace: Workspace) -> Iterator[None]:
 
 
 def _check(job: Job) -> None:
-    """Raises `UserError` where the code or the corpus is not that of the machine that named the cells."""
+    """Raise `UserError` where the code or the corpus is not that of the machine that named the cells."""
     if any(_names().named(named.cell).id != named.id for named in job.cells):
         raise UserError(
             f"{platform.node()} has other code or another corpus than the machine that started the grid.",

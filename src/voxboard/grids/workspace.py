@@ -102,7 +102,7 @@ class Workspace:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other starts out; the kernel lets go of a lock whose holder was killed. Raises `UserError`."""
+        """Keep other starts out; the kernel lets go of a lock whose holder was killed. Raises `UserError`."""
         import fcntl
 
         self.root.mkdir(parents=True, exist_ok=True)
@@ -134,13 +134,13 @@ class Workspace:
                     time.sleep(0.05)
 
     def pull(self) -> None:
-        """Learns which cells others have done. In a plain folder they are seen at once."""
+        """Learn which cells others have done. In a plain folder they are seen at once."""
 
     def fetch(self, file: Path) -> None:
-        """Gets a file of the workspace as others have left it."""
+        """Get a file of the workspace as others have left it."""
 
     def publish(self, *files: Path) -> None:
-        """Lets others have files of the workspace, in this order."""
+        """Let others have files of the workspace, in this order."""
 
     def post(self, name: str, text: str) -> None:
         """Leave a text under a name for all who work in the workspace."""
@@ -160,7 +160,7 @@ class Workspace:
         yield
 
     def join_workers(self) -> int:
-        """Says that this process is a worker, for as long as it lives. Returns the file handle that says so."""
+        """Say that this process is a worker, for as long as it lives. Returns the file handle that says so."""
         import fcntl
 
         self.root.mkdir(parents=True, exist_ok=True)

@@ -103,7 +103,7 @@ REGISTRY = Registry(
 
 
 def create(name: str, embedding_size: int, n_classes: int | Mapping[str, int] | None, **options: Any) -> Head:
-    """Builds a head by name for embeddings of a size and a number of classes (one per task, for several tasks)."""
+    """Build a head by name for embeddings of a size and a number of classes (one per task, for several tasks)."""
     return REGISTRY.create(name, embedding_size, n_classes, **options)
 
 

@@ -37,7 +37,7 @@ class Source:
     split: str = "test"
     trained_on: str = "unknown"  # the corpus that it was trained on
     origin: str = ""  # where it comes from: a URL, a paper
-    seed: int = 0  # of the intervals
+    seed: int = 0  # that a board files it under
     replicates: int = 1000
     arguments: Sequence[str] | None = None  # of the command that makes the record again
     formats: Mapping[str, str] = field(default_factory=dict)  # how files were read, by the names of `files`
@@ -45,17 +45,13 @@ class Source:
     user_code: str = ""  # digest of the user's code that computed them
     runs: Path | None = None  # where a folder with the outputs, as our own runs leave them, is made; None = nowhere
 
-    @property
-    def resampling(self) -> dict[str, Any]:
-        return {"seed": self.seed, "replicates": self.replicates}
-
     def described(self, name: str) -> str:
         """A file's name, and how it was read where that is not a voxboard's own way."""
         format_ = self.formats.get(name, "")
         return self.files[name].name + (f" ({format_})" if format_ not in ("", *PLAIN) else "")
 
     def run(self, protocol: str) -> str:
-        """The name of the folder of outputs, the same for the same files and protocol id; empty where none is made."""
+        """The name of the folder of outputs, the same for the same files and protocol; empty where none is made."""
         if self.runs is None:
             return ""
         content = "".join(f"{name}\t{digest(path)}\n" for name, path in self.files.items())
@@ -73,7 +69,7 @@ def record_of(
 
     `save(folder, stem)` writes the outputs, where comparisons look for those of a run.
     """
-    run = source.run(protocol.id)
+    run = source.run(protocol.digest)
     if source.runs is not None:
         (source.runs / run).mkdir(parents=True, exist_ok=True)
         save(source.runs / run, f"{records.slug(source.corpus)}-{protocol.items.digest[:8]}")

@@ -78,7 +78,7 @@ class Score:
     replicates: Replicates = 1_000
     """Bootstrap replicates behind the 95 % intervals."""
     seed: Seed = 0
-    """Seed of the intervals."""
+    """Seed of the system that made the outputs: its row on a board. Intervals do not depend on it."""
     records: Path = Path("results/records")
     """Where the record is written."""
     runs: Path = Path("results/runs")

@@ -59,7 +59,7 @@ def verification(
     benchmark = Verification(Verification.Config())
     benchmark.clustered_by = "speaker" if owners else "linked utterances"
     outputs = Scored(items, Spent(), values)
-    measured = benchmark.measure(outputs, None, **source.resampling)
+    measured = benchmark.measure(outputs, None, source.replicates)
     if (measured.values[benchmark.main_metric].value or 0.0) > 0.5:
         log.warning(
             "The EER of %s is above 50 %%: are these distances? Higher scores must mean the same speaker.", path
@@ -103,7 +103,7 @@ def transcription(
     benchmark = ImportedTranscription(config, rules)
     benchmark.clustered_by = "speaker" if owners else "utterance"
     outputs = Transcribed(items, Spent(), tuple(found[name] for name in names))
-    measured = checked(benchmark.measure(outputs, None, **source.resampling))
+    measured = checked(benchmark.measure(outputs, None, source.replicates))
     protocol = benchmark.protocol(outputs, Evaluation(), None)
     if owners is None:
         protocol = replace(protocol, items=replace(protocol.items, speakers=None))
@@ -152,8 +152,9 @@ def diarization(
     both = Scores(*reports)
     benchmark = DiarizationTask(DiarizationTask.Config(collar=collar, skip_overlap=skip_overlap))
     names = list(reports[0].files)
+    resampling: dict[str, Any] = {"replicates": source.replicates, "scale": "log"}
     values = {
-        metric: bootstrap.ratio(*both.columns(rate), clusters=np.array(names), **source.resampling)
+        metric: bootstrap.ratio(*both.columns(rate), clusters=np.array(names), **resampling)
         for rate, metric in benchmark.ids.items()
     }
     measured = records.Measured(benchmark.values(values))
@@ -190,7 +191,7 @@ def diarizer(source: Source, part: Part, collar: float = 0.25, skip_overlap: boo
     items = benchmark.items(find_corpus(source.corpus), source.split)
     turns = external.diarized(external.REGISTRY.create(part.name, **part.options), items.conversations)
     outputs = Diarized(items, Spent(), turns, {})
-    measured = checked(benchmark.measure(outputs, None, **source.resampling))
+    measured = checked(benchmark.measure(outputs, None, source.replicates))
     protocol = benchmark.protocol(outputs, Evaluation(), None)
     protocol = replace(protocol, crop=records.Crop("unknown"), options=UNKNOWN)
     own = code.user_digests([(part.name, part.options)])

@@ -73,10 +73,10 @@ def detection(
     p_targets: Sequence[float] = (0.01, 0.05),
     threshold: float | None = None,
     calibrated: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
     replicates: int = 1000,
     level: float = 0.95,
-    seed: int = 0,
-    method: Method = "bca_t",
+    method: Method = "t",
     least: int = LEAST,
 ) -> Subgroups:
     """The metrics of `bootstrap.detection` in every group (a mask [n]), with intervals and gaps.
@@ -87,12 +87,12 @@ def detection(
     check_method(method)
     values, targets = checked(scores, labels)
     ratios = None if calibrated is None else checked(calibrated, labels)[0].astype(np.float64)
-    clusters = Clusters.of(values.size, speakers_a, speakers_b)
+    clusters = Clusters.of(values.size, speakers_a, speakers_b, names)
     found: dict[str, Group] = {}
     measured: dict[str, _Measured] = {}
     for name, mask in groups.items():
         rows = np.flatnonzero(_mask(name, mask, values.size))
-        inside = Clusters(clusters.size, clusters.first[rows], clusters.second[rows])
+        inside = clusters.among(rows)
         speakers = np.union1d(inside.first, inside.second)
         counts = rows.size, int(np.count_nonzero(targets[rows])), speakers.size
         reason = _too_small(*counts, least)
@@ -101,7 +101,7 @@ def detection(
             continue
         given = None if ratios is None else ratios[rows]
         trials = TrialEstimates(values[rows], targets[rows], inside, p_targets, threshold, given)
-        estimates = trials.estimates(replicates, seed, method != "percentile")
+        estimates = trials.estimates(replicates, method != "percentile")
         measured[name] = _Measured(speakers, estimates)
         intervals = {metric: estimate.interval(speakers.size, level, method) for metric, estimate in estimates.items()}
         found[name] = Group(*counts, values=intervals)

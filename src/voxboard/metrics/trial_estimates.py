@@ -13,7 +13,7 @@ from voxboard.metrics import bounds, losses
 from voxboard.metrics.bounds import Bounds
 from voxboard.metrics.clusters import Clusters, totals
 from voxboard.metrics.detection import eer, far_frr, min_dcf, roc_convex_hull, weights
-from voxboard.metrics.estimates import Estimate, Influence
+from voxboard.metrics.estimates import Estimate, Influence, Scale
 from voxboard.metrics.losses import Loss, at_threshold
 from voxboard.metrics.ranked import Floats, Ranked, rank
 from voxboard.metrics.resampled import Resampled
@@ -56,13 +56,17 @@ class TrialEstimates:
         """Of every loss its sums over pairs of clusters: resamples and influences both follow from them."""
         return {name: self._sums(loss) for name, loss in self.losses.items()}
 
-    def estimates(self, replicates: int, seed: int, influence: bool = True) -> dict[str, Estimate]:
+    def estimates(self, replicates: int, influence: bool = True) -> dict[str, Estimate]:
         """Every metric with its resamples and, unless only percentiles are wanted, its influence."""
-        resampled = self.resamples(self.clusters.draws(replicates, seed))
+        resampled = self.resamples(self.clusters.draws(replicates))
         influences = self.influences() if influence else {}
         limits, alarms = self.bounds(), self.false_alarms()
+        digest = self.clusters.digest(replicates)
         return {
-            name: Estimate(value, resampled[name], influences.get(name), limits.get(name), alarms.get(name))
+            name: Estimate(
+                *(value, resampled[name], influences.get(name), limits.get(name), alarms.get(name)),
+                *(_scale(name), _scale(name) == "logit", not _chosen(name), digest),
+            )
             for name, value in self.values().items()
         }
 
@@ -152,6 +156,18 @@ class TrialEstimates:
             size = trials.sum()
             moves.append(weight / size * (costs - costs.sum() / size * trials))
         return Influence(moves[0] + moves[1])
+
+
+def _chosen(name: str) -> bool:
+    """Whether the metric's threshold is chosen on the list itself."""
+    return name == "eer" or name.startswith("min_dcf_")
+
+
+def _scale(name: str) -> Scale:
+    """On which scale a metric's errors are nearly normal: costs at the best threshold have none."""
+    if name.startswith("min_dcf_"):
+        return ""
+    return "log" if name == "cllr" or name.startswith("act_dcf_") else "logit"
 
 
 def _slope(ranked: Ranked) -> tuple[float, float]:

@@ -96,7 +96,7 @@ def _groups(speakers: Sequence[str], genders: Mapping[str, str]) -> tuple[list[s
 
 
 def _points(axes: Axes, points: Floats, groups: Sequence[str]) -> list[Line2D]:
-    """Draws the points [U, 2] by group; what a key needs to name the groups."""
+    """Draw the points [U, 2] by group; what a key needs to name the groups."""
     from matplotlib.lines import Line2D
 
     key = []

@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 
 def along(axes: Axes, lines: Sequence[Line2D], texts: Sequence[str], size: float = 7.5) -> bool:
-    """Writes each text along its line. False, and nothing is written, where there is no room for one of them."""
+    """Write each text along its line. False, and nothing is written, where there is no room for one of them."""
     import numpy as np
 
     figure = axes.get_figure(root=True)

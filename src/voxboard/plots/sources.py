@@ -99,7 +99,7 @@ def collect(
 
 
 def same_protocol(subjects: Sequence[Subject]) -> None:
-    """Raises `UserError` unless all systems were scored under one protocol, or on one list where only that is known."""
+    """Raise `UserError` unless all systems were scored under one protocol, or on one list where only that is known."""
     first, digests = subjects[0], {subject.digest for subject in subjects}
     protocols = {subject.record.protocol_id for subject in subjects if subject.record}
     if len(protocols) > 1 or len(digests) > 1:

@@ -129,7 +129,7 @@ def _make_printable(figure: Figure) -> None:
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Writes a figure as PNG or SVG, by the suffix, whole or not at all; text in SVG is outlines.
+    """Write a figure as PNG or SVG, by the suffix, whole or not at all; text in SVG is outlines.
 
     Raises `UserError` for another suffix, or where it cannot be written.
     """

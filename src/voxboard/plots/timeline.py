@@ -30,8 +30,8 @@ def timeline(errors: ErrorTimeline, title: str = "") -> Figure:
     from matplotlib.figure import Figure
 
     speakers = sorted({speaker for speaker, _, _ in errors.reference})
-    rows = (speakers, [*speakers, *errors.unmapped], list(_WRONG))
-    bars = (
+    rows: tuple[list[str], ...] = (speakers, [*speakers, *errors.unmapped], list(_WRONG))
+    bars: tuple[list[Bar], ...] = (
         [*_gray(errors.reference), *_colored(errors, "speaker")],
         [*_gray(errors.hypothesis), *_colored(errors, "taken_for")],
         [(one.start, one.end, one.kind, _SHADES[one.kind]) for one in errors.stretches if one.kind in _WRONG],

@@ -1,6 +1,7 @@
 """Records: one schema-versioned JSON file per evaluated cell, the only source of every board."""
 
-from voxboard.records.benchmark import Benchmark, Crop, Items, Protocol, Scoring, protocol_id
+from voxboard.records.benchmark import Benchmark, Crop, Items, Protocol, Scoring
+from voxboard.records.evidence import PackedEvidence
 from voxboard.records.metric import Metric
 from voxboard.records.migrations import SCHEMA
 from voxboard.records.portable import portable
@@ -24,6 +25,7 @@ __all__ = [
     "Items",
     "Measured",
     "Metric",
+    "PackedEvidence",
     "Part",
     "Protocol",
     "Provenance",
@@ -39,7 +41,6 @@ __all__ = [
     "collect",
     "load",
     "portable",
-    "protocol_id",
     "read",
     "save",
     "scan",

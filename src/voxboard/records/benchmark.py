@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from voxboard.errors import UserError, unknown
@@ -66,17 +67,38 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that fixes the meaning of a number; batching and device, which must not, are provenance."""
+    """Everything that fixes the meaning of numbers; batching and device, which must not, are provenance.
+
+    All of it but the metrics is common to the columns of a panel. A column is that and one metric with its parameters,
+    so that a metric which a task gains changes no column that there is.
+    """
 
     items: Items
     metrics: Mapping[str, Mapping[str, Any]]  # metric id → its parameters; all of the card's, measured or not
     crop: Crop = field(default_factory=Crop)
     scoring: Scoring | None = None  # None for tasks without pairs
     options: Mapping[str, Any] = field(default_factory=dict)  # of other tasks: collar, text normaliser, VAD …
+    condition: Mapping[str, Any] = field(default_factory=dict)  # what was done to the audio; empty = nothing
 
-    @property
+    @cached_property
     def id(self) -> str:
-        return protocol_id(self)
+        """12 hexadecimal digits for all but the metrics. A renamed copy of a list keeps its id."""
+        return short_digest(self._content(metrics=False))
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """Metric id → column id, 12 hexadecimal digits; equal ids mean comparable numbers."""
+        return {metric: short_digest([self.id, metric, given]) for metric, given in self.metrics.items()}
+
+    @cached_property
+    def digest(self) -> str:
+        """12 hexadecimal digits for all of it, every metric too; the protocol id of records before schema 6."""
+        return short_digest(self._content(metrics=True))
+
+    def _content(self, metrics: bool) -> dict[str, Any]:
+        content: dict[str, Any] = encode(self, sparse=True)
+        content["items"].pop("name", None)
+        return content if metrics else {key: item for key, item in content.items() if key != "metrics"}
 
     def validate(self, main_metric: str) -> None:
         """Raises `UserError` for a list without digest, impossible counts, or an unknown main metric."""
@@ -90,10 +112,3 @@ class Protocol:
             )
         if main_metric not in self.metrics:
             raise unknown("metric in benchmark.main_metric", main_metric, self.metrics)
-
-
-def protocol_id(protocol: Protocol) -> str:
-    """12 hexadecimal digits; equal ids mean comparable numbers. A renamed copy of a list keeps its id."""
-    content = encode(protocol, sparse=True)
-    content["items"].pop("name", None)
-    return short_digest(content)

@@ -11,7 +11,8 @@ from typing import Any
 
 from voxboard.errors import UserError
 
-SCHEMA = 5
+SCHEMA = 6
+WHOLE_IDS = 5  # the last schema whose protocol ids digest the metrics too
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -21,6 +22,9 @@ STEPS: dict[int, Step] = {
     2: dict,  # 3 added confusion: optional
     3: dict,  # 4 added how a system's weights came to be: `System.start` tells it of older ones
     4: dict,  # 5 added false alarms at a minDCF's optimum, and intervals that are bounds
+    # 6 added evidence, intervals on the scale of a metric, metrics and a condition (all optional), column ids and a
+    # protocol id without metrics (derived)
+    5: dict,
 }
 
 

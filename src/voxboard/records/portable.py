@@ -34,9 +34,9 @@ def portable(text: str) -> str:
 
 
 def portable_values(data: Any) -> Any:
-    """`portable` on every text of a JSON value, keys included."""
+    """`portable` on every text of a JSON value, keys included; not on evidence, which is numbers in base64."""
     if isinstance(data, dict):
-        return {portable(key): portable_values(item) for key, item in data.items()}
+        return {portable(key): item if key == "evidence" else portable_values(item) for key, item in data.items()}
     if isinstance(data, list):
         return [portable_values(item) for item in data]
     return portable(data) if isinstance(data, str) else data

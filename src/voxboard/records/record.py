@@ -12,7 +12,7 @@ from voxboard.errors import UserError, unknown
 from voxboard.records.benchmark import Benchmark, Protocol
 from voxboard.records.codec import decode, encode, short_digest
 from voxboard.records.metric import Metric
-from voxboard.records.migrations import SCHEMA, migrate
+from voxboard.records.migrations import SCHEMA, WHOLE_IDS, migrate
 from voxboard.records.provenance import Provenance
 from voxboard.records.result import Confusion, Cost, Curves, Gap, Group, Value
 from voxboard.records.standard_metrics import standard
@@ -39,8 +39,21 @@ class Record:
 
     @property
     def protocol_id(self) -> str:
-        """The protocol's id, empty where there is no protocol."""
+        """The id of what is common to the record's columns, empty where there is no protocol."""
         return self.protocol.id if self.protocol else ""
+
+    def column(self, metric: str) -> str:
+        """The id of a metric's column, empty for one that the protocol does not name."""
+        return self.protocol.columns.get(metric, "") if self.protocol else ""
+
+    @property
+    def panel(self) -> tuple[str, str, str]:
+        """Benchmark, what is common to its columns, and the column that ranks: records that share them are ranked."""
+        return self.benchmark.name, self.protocol_id, self.column(self.benchmark.main_metric)
+
+    def shares(self, metric: str, other: Record) -> bool:
+        """Whether a metric is the same column in both records, so that its numbers may be compared."""
+        return self.benchmark.name == other.benchmark.name and self.column(metric) == other.column(metric)
 
     @cached_property
     def _described(self) -> Mapping[str, Metric]:
@@ -64,8 +77,8 @@ class Record:
 
     @cached_property
     def cell(self) -> str:
-        """Digest of system, seed, benchmark and protocol: what a grid asks for before it runs anything."""
-        return short_digest([self.row, self.benchmark.name, self.protocol_id])
+        """Digest of row and panel: of records with equal ones the newest counts, whichever metrics they have."""
+        return short_digest([self.row, *self.panel])
 
     @cached_property
     def id(self) -> str:
@@ -73,11 +86,11 @@ class Record:
         return short_digest(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values, with the schema version and the protocol's id for whoever reads the file."""
+        """JSON values, with the schema version and the ids of protocol and columns for whoever reads the file."""
         content = encode(self)
         content["metrics"] = encode(self.metrics, sparse=True)
         if self.protocol:
-            content["protocol"] = {"id": self.protocol_id, **content["protocol"]}
+            content["protocol"] = {**_ids(self.protocol), **content["protocol"]}
         return {"schema": SCHEMA, **content}
 
     @classmethod
@@ -87,27 +100,35 @@ class Record:
             raise UserError("It is not a JSON object.", 'A record is one object with "schema": 1.')
         content = migrate(data)
         content.pop("schema")
-        stored = None
+        stored: dict[str, Any] = {}
         if isinstance(content.get("protocol"), dict):
             content["protocol"] = dict(content["protocol"])
-            stored = content["protocol"].pop("id", None)
+            stored = {key: content["protocol"].pop(key) for key in ("id", "columns") if key in content["protocol"]}
         try:
             record = decode(cls, content)
         except RecursionError as error:
             raise UserError("It is nested too deeply.", "A record holds a few levels of objects.") from error
         record.validate()
         record.validate_counts()
-        # A migration may add to the protocol; only a file of this schema must agree with its own id.
-        if data.get("schema") == SCHEMA and stored not in (None, record.protocol_id):
-            raise UserError(
-                f"protocol.id is {stored}, but this protocol's id is {record.protocol_id}.",
-                "The protocol was changed after the evaluation: evaluate again.",
-            )
+        if record.protocol:
+            _check_ids(stored, record.protocol, data["schema"])
         return record
 
+    def __str__(self) -> str:
+        lines = [f"  {name}: {value}" for name, value in self._shown()]
+        return "\n".join([self._title, *lines, *([f"  failed: {self.reason}"] if self.status == "failed" else [])])
+
+    @property
+    def _title(self) -> str:
+        return f"{self.system.name} on {self.benchmark.name}, seed {self.provenance.seed}"
+
+    def _shown(self) -> list[tuple[str, str]]:
+        """Labels of the metrics, and their values with intervals; those without a value tell why."""
+        metrics = ((self.metric(name), value) for name, value in self.values.items())
+        return [(metric.label, shown.shown(metric, value)) for metric, value in metrics]
+
     def _repr_html_(self) -> str:
-        rows = [(metric, shown.shown(self.metric(metric), value)) for metric, value in self.values.items()]
-        title = f"{self.system.name} on {self.benchmark.name}, seed {self.provenance.seed}"
+        rows, title = self._shown(), self._title
         notes = ["Synthetic speech: no evidence about real speech."] if self.benchmark.synthetic else []
         notes += [f"failed: {self.reason}"] if self.status == "failed" else []
         return html.table(title, ("metric", "value [95 % interval]"), rows, notes)
@@ -160,6 +181,22 @@ class Record:
         for stratum in self.strata:
             if not stratum.name.strip() or stratum.count < 0:
                 raise UserError(f"strata has a part named {stratum.name!r} with {stratum.count} items.")
+
+
+def _ids(protocol: Protocol) -> dict[str, Any]:
+    """The ids that a record's file holds beside what they digest."""
+    return {"id": protocol.id, "columns": dict(protocol.columns)}
+
+
+def _check_ids(stored: Mapping[str, Any], protocol: Protocol, schema: int) -> None:
+    """Raises `UserError` where a file disagrees with its own ids, as far as migrations left them."""
+    ids = _ids(protocol) if schema == SCHEMA else {"id": protocol.digest} if schema == WHOLE_IDS else {}
+    for key, expected in ids.items():
+        if stored.get(key) not in (None, expected):
+            raise UserError(
+                f"protocol.{key} is {stored[key]}, but of this protocol it is {expected}.",
+                "The protocol was changed after the evaluation: evaluate again.",
+            )
 
 
 def _counts(part: Any, where: str) -> Iterator[tuple[str, int]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Literal
 
 from voxboard.errors import UserError
+from voxboard.records.evidence import PackedEvidence
 from voxboard.records.metric import Better, Metric
 
 
@@ -26,10 +27,11 @@ class Value:
     replicates: int | None = None  # bootstrap replicates
     # How the interval was made; empty = unknown or none. "bound" = no error was seen, or nothing but errors: low and
     # high are a one-sided bound, and `reason` says what it rests on.
-    interval: Literal["", "percentile", "bca", "bca_t", "bound"] = ""
+    interval: Literal["", "percentile", "bca", "bca_t", "logit_t", "log_t", "bound"] = ""
     threshold: float | None = None  # score at which the value was taken; equal scores are accepted
     reason: str = ""  # why there is no value or no interval, or what a bound rests on
     false_alarms: int | None = None  # of a minDCF: non-targets that its threshold accepts; few do not tell it
+    evidence: PackedEvidence | None = None  # what pairs it with other records of the same list
 
     def validate(self, where: str) -> None:
         """Raises `UserError` for half an interval, or one upside down."""
@@ -41,6 +43,8 @@ class Value:
             raise UserError(f"{where} has an interval from {self.low} down to {self.high}.")
         if not 0 < self.level < 1:
             raise UserError(f"{where}.level is {self.level}.", "A level lies between 0 and 1, such as 0.95.")
+        if self.evidence is not None:
+            self.evidence.validate(where)
 
     def validate_bounds(self, where: str, metric: Metric) -> None:
         """Raises `UserError` for a value that its metric cannot have, such as percent in place of a fraction."""
@@ -59,6 +63,11 @@ class Group:
     values: Mapping[str, Value] = field(default_factory=dict)
     reason: str = ""  # why a group has no numbers, e.g. "no target trials"
     label: str = ""  # what divides the speakers or utterances into groups: "gender"; empty = what a trial's sides share
+
+    def __post_init__(self) -> None:
+        """Drop what would pair a group with others: only whole lists are paired."""
+        lean = {metric: replace(value, evidence=None) for metric, value in self.values.items()}
+        object.__setattr__(self, "values", lean)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Models:
 def enrol(
     embeddings: ArrayLike, models: Mapping[str, Sequence[str]], rows: Mapping[str, int], heads: int = 1
 ) -> Models:
-    """Normalises every utterance's row, takes the mean over each model's utterances, and normalises that.
+    """Normalise every utterance's row, take the mean over each model's utterances, and normalise that.
 
     `embeddings` [U, E], normalised or not, have the row number of an utterance in `rows`; `models` lists utterances,
     an utterance that is listed twice counts twice. Raises `ValueError` for an unknown utterance or an empty model.

@@ -23,7 +23,7 @@ class Fusion(Kept):
 
 
 def fit(columns: ArrayLike, labels: ArrayLike, p_target: float = 0.5) -> Fusion:
-    """Fuses K systems' scores [n, K] by the logistic regression that also calibrates one (FoCal, see `calibration`).
+    """Fuse K systems' scores [n, K] by the logistic regression that also calibrates one (FoCal, see `calibration`).
 
     Systems that say the same share the weight. Raises `ValueError` like `calibration.fit`.
     """

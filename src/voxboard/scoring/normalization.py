@@ -175,7 +175,7 @@ class _Task:
         return out
 
     def _refuse(self, rows: Places, given: Floats, deviation: Float64) -> None:
-        """Raises where scores are not finite, or so close to one another that only rounding tells them apart."""
+        """Raise where scores are not finite, or so close to one another that only rounding tells them apart."""
         rounding = 4 * np.finfo(given.dtype).eps * np.linalg.norm(given, axis=1) * self.longest
         bad = ~(deviation > rounding)  # NaN is no more than anything
         if bad.any():

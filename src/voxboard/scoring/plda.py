@@ -69,7 +69,7 @@ class Plda:
         return scores
 
     def save(self, path: str | Path) -> None:
-        """Writes the arrays as safetensors."""
+        """Write the arrays as safetensors."""
         from safetensors.numpy import save_file
 
         save_file({f.name: np.ascontiguousarray(getattr(self, f.name)) for f in fields(self)}, path)
@@ -94,7 +94,7 @@ def fit(
     iterations: int = 50,
     tolerance: float = 1e-4,
 ) -> Plda:
-    """Fits the model to embeddings [n, E] of `speakers` [n] (names or numbers).
+    """Fit the model to embeddings [n, E] of `speakers` [n] (names or numbers).
 
     `lda` reduces to that many dimensions first. EM stops when the log likelihood per utterance rises by less than
     `tolerance`, or after `iterations` steps. Raises `ValueError` for NaN, for fewer than two speakers, or where there

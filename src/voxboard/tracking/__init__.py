@@ -20,14 +20,14 @@ REGISTRY = Registry(
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raises `UserError` for a name that no tracker has; `path/to/file.py:Class` is one of the user's own."""
+    """Raise `UserError` for a name that no tracker has; `path/to/file.py:Class` is one of the user's own."""
     for name in names:
         if ".py:" not in name and name not in REGISTRY.names():
             raise unknown("tracker", name, REGISTRY.names())
 
 
 def check_packages(names: Iterable[str]) -> None:
-    """Raises `UserError` when the client of a tracker is not installed."""
+    """Raise `UserError` when the client of a tracker is not installed."""
     for name in names:
         tracker, _ = REGISTRY.resolve(name)
         package = getattr(tracker, "package", "voxboard")

@@ -11,16 +11,16 @@ class Tracker(Protocol):
     """Something that keeps the numbers of one run."""
 
     def start(self, name: str, config: Mapping[str, Any]) -> None:
-        """Opens the run; `config` is the resolved configuration, nested as in config.json."""
+        """Open the run; `config` is the resolved configuration, nested as in config.json."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keeps values of a step; one step may come twice, with other keys."""
+        """Keep values of a step; one step may come twice, with other keys."""
 
     def summary(self, values: Mapping[str, float]) -> None:
-        """Keeps values of the whole run, such as those of its test."""
+        """Keep values of the whole run, such as those of its test."""
 
     def close(self) -> None:
-        """Writes what is not written yet."""
+        """Write what is not written yet."""
 
 
 def flat(config: Mapping[str, Any], separator: str = ".", prefix: str = "") -> dict[str, str | int | float | bool]:

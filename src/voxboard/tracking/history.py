@@ -36,18 +36,18 @@ class History:
         return history
 
     def add(self, step: int, **values: float) -> None:
-        """Keeps values of a step; keys such as `loss` or `valid_eer`."""
+        """Keep values of a step; keys such as `loss` or `valid_eer`."""
         for tracker in self.trackers:
             tracker.log(step, values)
 
     def summary(self, values: Mapping[str, float]) -> None:
-        """Keeps values of the whole run."""
+        """Keep values of the whole run."""
         for tracker in self.trackers:
             tracker.summary(values)
 
 
 def close(histories: Iterable[History]) -> None:
-    """Closes the trackers of all at the same time, so that many slow ones take no longer than one."""
+    """Close the trackers of all at the same time, so that many slow ones take no longer than one."""
     trackers = [tracker for history in histories for tracker in history.trackers]
     with ThreadPoolExecutor(max(len(trackers), 1)) as pool:
         for closed in [pool.submit(tracker.close) for tracker in trackers]:

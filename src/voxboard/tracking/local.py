@@ -19,7 +19,7 @@ class JsonLines:
         self.file = self.path.open("a", encoding="utf-8")
 
     def _forget_after(self, step: int) -> None:
-        """Drops lines that an interrupted run wrote after its last checkpoint."""
+        """Drop lines that an interrupted run wrote after its last checkpoint."""
         if self.path.exists():
             lines = self.path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]

@@ -48,7 +48,7 @@ class Outside:
         self._lost, self._late = threading.Event(), threading.Event()
 
     def start(self, name: str, config: Mapping[str, Any]) -> None:
-        """Starts the process without waiting for it."""
+        """Start the process without waiting for it."""
         paths = os.pathsep.join(path for path in sys.path if path)
         command = [sys.executable, "-P", "-m", _MODULE, self.name, str(self.folder.resolve()), str(self.resumed_at)]
         try:
@@ -84,7 +84,7 @@ class Outside:
         self._insist(("summary", (dict(values),)))
 
     def close(self) -> None:
-        """Waits for the tracker as long as it may take, then ends its process."""
+        """Wait for the tracker as long as it may take, then end its process."""
         if self._thread is None:
             return
         end = time.monotonic() + self.close_seconds
@@ -140,7 +140,7 @@ class Outside:
         log.warning("The tracker %s failed, and the run goes on without it: %s", self.name, problem)
 
     def _reap(self, seconds: float) -> None:
-        """Leaves no process behind, whatever hooks the client has for its end."""
+        """Leave no process behind, whatever hooks the client has for its end."""
         assert self._process is not None
         try:
             self._process.wait(seconds)
@@ -153,7 +153,7 @@ class Outside:
                     pipe.close()
 
     def _kill(self) -> None:
-        """Ends the process and those that it has started."""
+        """End the process and those that it has started."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -24,7 +24,7 @@ _LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def main() -> None:
-    """Serves until the run closes the tracker, the tracker fails, or the run is gone."""
+    """Serve until the run closes the tracker, the tracker fails, or the run is gone."""
     name, folder, resumed_at = sys.argv[1:]
     requests, answers = _own_pipes()
     os.nice(10)  # the cores are the run's
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def serve(make: Callable[[], Tracker], requests: TextIO, answers: TextIO) -> None:
-    """Makes the tracker and does what the lines ask for, then closes it, within a limit."""
+    """Make the tracker and does what the lines ask for, then close it, within a limit."""
     tracker, problem = None, ""
     try:
         tracker = make()

@@ -31,7 +31,7 @@ class RunningAverage:
         self._mean = {key: _wide(value) for key, value in initial.items()}
 
     def update(self, state: State, step: int) -> None:
-        """Takes in the weights after a step, if it is one of those that count."""
+        """Take in the weights after a step, if it is one of those that count."""
         if step % self.period:
             return
         share = self.period / step
@@ -44,7 +44,7 @@ class RunningAverage:
         return dict(self._mean)
 
     def restore(self, mean: State) -> None:
-        """Goes on with what `exact` gave."""
+        """Go on with what `exact` gave."""
         self._mean = dict(mean)
 
     def state(self) -> dict[str, Tensor]:

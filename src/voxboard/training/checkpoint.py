@@ -21,7 +21,7 @@ _META = "voxboard"
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Writes tensors and JSON-able `meta`; a copy of `meta` goes to `<name>.json` for people to read.
+    """Write tensors and JSON-able `meta`; a copy of `meta` goes to `<name>.json` for people to read.
 
     Of several processes the first writes, and the others wait for it. Raises `UserError` when the disk does not take
     it; the file that was there stays.
@@ -45,7 +45,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) ->
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Reads what `save` wrote. Raises `UserError` when the file is not such a checkpoint."""
+    """Read what `save` wrote. Raises `UserError` when the file is not such a checkpoint."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -83,7 +83,7 @@ class Loop:
         return by_speaker(labels, *head.batches, config.general.seed)
 
     def fit(self, valid: Items | None, show_progress: bool = True) -> dict[Trainee, str]:
-        """Trains to the last step. Returns the trainees that had to be retired, and why: their loss is no number.
+        """Train to the last step. Returns the trainees that had to be retired, and why: their loss is no number.
 
         Raises `UserError` for that of a trainee that is alone.
         """
@@ -191,7 +191,7 @@ class Loop:
                 self._retire(trainee, error)
 
     def _retire(self, trainee: Trainee, error: Diverged) -> None:
-        """Goes on without a trainee whose training has failed. Raises for one that is alone."""
+        """Go on without a trainee whose training has failed. Raises for one that is alone."""
         if not self.bank:
             raise error
         log.warning("%s is retired: %s", trainee.run.name, error)

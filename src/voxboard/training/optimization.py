@@ -55,7 +55,7 @@ class Schedule:
         self.scheduler = scheduler
 
     def after_step(self) -> None:
-        """Sets the learning rate of the next step."""
+        """Set the learning rate of the next step."""
         self.scheduler.step()
 
     def after_validation(self, error: float) -> None:
@@ -66,7 +66,7 @@ class Schedule:
         return {}
 
     def restore(self, step: int, state: Mapping[str, Any]) -> None:
-        """Goes on after `step` steps, with what `state` gave then."""
+        """Go on after `step` steps, with what `state` gave then."""
         self.scheduler.last_epoch = step
 
 
@@ -91,7 +91,7 @@ class Plateau(Schedule):
         """Nothing: the rate stays until the next validation."""
 
     def after_validation(self, error: float) -> None:
-        """Lowers the rate after `plateau_patience` validations without a lower error."""
+        """Lower the rate after `plateau_patience` validations without a lower error."""
         self.plateau.step(error)
 
     def state(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Plateau(Schedule):
         return {name: getattr(self.plateau, name) for name in self.kept}
 
     def restore(self, step: int, state: Mapping[str, Any]) -> None:
-        """Goes on with the best error and the counters that `state` gave."""
+        """Go on with the best error and the counters that `state` gave."""
         for name in self.kept:
             setattr(self.plateau, name, state[name])
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record | None]:
-    """Trains a system into a new run folder and tests it. Returns the folder and the record of the test."""
+    """Train a system into a new run folder and test it. Returns the folder and the record of the test."""
     (outcome,) = train_bank([config], show_progress=show_progress)
     return outcome.run, outcome.record
 
@@ -43,7 +43,7 @@ def train(config: RunConfig, show_progress: bool = True) -> tuple[Path, Record |
 def train_bank(
     configs: Sequence[RunConfig], runs: Sequence[Path] | None = None, show_progress: bool = True
 ) -> list[Outcome]:
-    """Trains systems together, on one frozen backbone, and tests each; a single one may train its backbone.
+    """Train systems together, on one frozen backbone, and test each; a single one may train its backbone.
 
     `runs` are their folders, gone on with where they were begun; default: new ones. Raises `UserError` for systems
     that cannot share a backbone's frames.
@@ -72,7 +72,7 @@ def train_bank(
 
 
 def resume(name: str, show_progress: bool = True) -> tuple[Path, Record | None]:
-    """Goes on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
+    """Go on with a run where its last checkpoint is; the result equals an uninterrupted run's."""
     run = run_folder.find(name)
     config = run_folder.config_of(run)
     corpus = _corpus(config.corpus, config.general)
@@ -107,7 +107,7 @@ def evaluate_run(
     weights: Weights,
     words: Sequence[str] | None = None,
 ) -> Record:
-    """Evaluates a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for.
+    """Evaluate a run on a corpus; `_` is the corpus it was trained on, no `task` the one it was trained for.
 
     `words` are the command that makes its record again (default: what was typed).
     """
@@ -133,7 +133,7 @@ def evaluate_run(
 
 
 def measure_again(run: Path, general: General) -> Record | None:
-    """Takes the numbers of a run anew, those that validation fixes too, by its own task on its own corpus.
+    """Take the numbers of a run anew, those that validation fixes too, by its own task on its own corpus.
 
     None where the validation error is not the one that chose the weights: training would end with others now.
     """
@@ -169,7 +169,7 @@ def _for_corpus(own: Part, task: Part | None, same: bool) -> Part:
 def evaluate_untrained(
     data: str, task: Part, system: System, options: Eval, settings: Evaluation, show_progress: bool = True
 ) -> Record:
-    """Evaluates a system with the weights that it starts from."""
+    """Evaluate a system with the weights that it starts from."""
     systems.check(system)
     words = ["eval", data, system.name, "--seed", str(options.seed), *task_flags(data, task), *part_flags(system)]
     return evaluate_encoder(untrained(system, options.seed), data, task, options, settings, words, show_progress)
@@ -184,7 +184,7 @@ def evaluate_encoder(
     words: Sequence[str],
     show_progress: bool = True,
 ) -> Record:
-    """Evaluates an encoder that was not trained here; `words` begin the command that makes its record again."""
+    """Evaluate an encoder that was not trained here; `words` begin the command that makes its record again."""
     benchmark = created(task)
     corpus = _corpus(benchmarks.card(data).corpus, options)
     test = benchmark.items(corpus, options.split)

@@ -36,7 +36,7 @@ _META: Mapping[str, Callable[[Any], Any]] = {"step": int, "seconds": float, "ski
 
 
 def create(runs: Path, config: RunConfig, place: Path | None = None) -> Path:
-    """Makes a run's folder and writes the configuration into it: `place`, which may be there from an earlier attempt.
+    """Make a run's folder and write the configuration into it: `place`, which may be there from an earlier attempt.
 
     By default `local-YYYYMMDD-HHmmss[-n]` below `runs`, which never collides.
     """
@@ -65,7 +65,7 @@ def code_of(folder: Path) -> dict[str, Any]:
 
 
 def note_measuring(folder: Path, digest: str) -> None:
-    """Writes down that a run's numbers were taken again, by other code than when it was trained."""
+    """Write down that a run's numbers were taken again, by other code than when it was trained."""
     write_text(folder / CODE, json.dumps({**code_of(folder), "measuring": digest}, indent=2) + "\n")
 
 
@@ -112,7 +112,7 @@ def config_of(folder: Path) -> RunConfig:
 
 
 def log_to(folder: Path) -> logging.Handler:
-    """Copies the log into the run folder until the handler is removed; of several processes the first one's."""
+    """Copy the log into the run folder until the handler is removed; of several processes the first one's."""
     if not parallel.first():
         return logging.NullHandler()
     handler = logging.FileHandler(folder / "training.log", encoding="utf-8")
@@ -123,7 +123,7 @@ def log_to(folder: Path) -> logging.Handler:
 
 
 def keep_targets(folder: Path, targets: Targets, speakers: Sequence[str]) -> None:
-    """Writes what the training utterances teach, and whose they are, unless the folder has it already."""
+    """Write what the training utterances teach, and whose they are, unless the folder has it already."""
 
     def kept() -> None:
         if (folder / "labels.json").is_file():
@@ -165,7 +165,7 @@ def as_written(path: Path) -> Iterator[None]:
 
 
 def check_backbone(folder: Path, network: Network, meta: Mapping[str, Any]) -> None:
-    """Raises `UserError` where a run's frozen backbone is not the one that it was trained on."""
+    """Raise `UserError` where a run's frozen backbone is not the one that it was trained on."""
     known = meta.get("backbone", "")
     if known and network.built_on != known:
         raise UserError(

@@ -113,7 +113,7 @@ def _fresh(weight: Tensor, group: dict[str, Any]) -> dict[str, Any]:
 
 
 def _move(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    """Moves a tensor: its scale every `size_update_period` steps, its values every step."""
+    """Move a tensor: its scale every `size_update_period` steps, its values every step."""
     (beta1, beta2), period, step = group["betas"], group["size_update_period"], state["step"]
     delta: Tensor = state["delta"]
     delta.mul_(beta1)
@@ -144,7 +144,7 @@ def _scale_step(state: dict[str, Any], group: dict[str, Any]) -> Tensor:
 
 
 def _move_scalar(weight: Tensor, gradient: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-    """Moves a single number by plain Adam at a smaller rate, within ± `scalar_max`."""
+    """Move a single number by plain Adam at a smaller rate, within ± `scalar_max`."""
     beta1, beta2 = group["betas"]
     mean_square = _mean_square(gradient, state, beta2) / (1 - beta2 ** (state["step"] + 1))
     step = gradient / (mean_square.sqrt() + group["eps"])

@@ -47,7 +47,7 @@ def recorded(run: Path) -> dict[str, Any]:
 
 
 def choose(run: Path, configs: Sequence[RunConfig], reasons: Mapping[Path, str]) -> str:
-    """Chooses the rate with the lowest validation error, of equal ones the first, and writes it down.
+    """Choose the rate with the lowest validation error, of equal ones the first, and write it down.
 
     `configs` are those of the candidates in their order, `reasons` says of their folders why they were retired.
     Returns why none is left, or nothing.
@@ -80,7 +80,7 @@ def _none_left(tried: Sequence[Candidate]) -> str:
 
 
 def settle(run: Path) -> None:
-    """Moves the files of the chosen candidate into the run; what an interruption has left, the next call moves."""
+    """Move the files of the chosen candidate into the run; what an interruption has left, the next call moves."""
     search = of(run)
     assert search is not None
     assert search.chosen is not None

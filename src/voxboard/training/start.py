@@ -74,7 +74,7 @@ def bank_key(config: RunConfig) -> str:
 def carry_out(
     configs: Sequence[RunConfig], runs: Sequence[Path], corpus: Corpus, cuts: Sequence[Cut], show_progress: bool
 ) -> list[Outcome]:
-    """Trains and tests runs in their folders, from where their last checkpoints are. Several must have one bank key.
+    """Train and test runs in their folders, from where their last checkpoints are. Several must have one bank key.
 
     Raises `UserError` for a run that is alone and fails; of several, the others go on.
     """
@@ -151,7 +151,7 @@ def created(part: Part) -> Benchmark:
 
 @contextmanager
 def logged(runs: Sequence[Path]) -> Iterator[None]:
-    """Copies the log into the run folders. An interruption says how to go on, where a checkpoint is."""
+    """Copy the log into the run folders. An interruption says how to go on, where a checkpoint is."""
     handlers = [run_folder.log_to(run) for run in runs]
     try:
         yield
@@ -175,7 +175,7 @@ def _some(items: Items, config: RunConfig) -> Items:
 
 
 def refuse_seen(items: Items | None, training_speakers: Sequence[str], benchmark: Benchmark) -> None:
-    """Raises `UserError` when a speaker of the items was trained on, unless the benchmark is a closed set."""
+    """Raise `UserError` when a speaker of the items was trained on, unless the benchmark is a closed set."""
     if items is None or not benchmark.disjoint:
         return
     seen = sorted(set(items.speakers.tolist()) & set(training_speakers))

@@ -30,7 +30,7 @@ class SyncedBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """Moves the running statistics, as PyTorch does: with the unbiased variance."""
+        """Move the running statistics, as PyTorch does: with the unbiased variance."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
@@ -40,7 +40,7 @@ class SyncedBatchNorm(_BatchNorm):
 
 
 def synced(module: nn.Module) -> None:
-    """Puts `SyncedBatchNorm` in the place of all batch normalisations in a module, on the same weights and buffers."""
+    """Put `SyncedBatchNorm` in the place of all batch normalisations in a module, on the same weights and buffers."""
     for name, child in list(module.named_children()):
         if isinstance(child, _BatchNorm) and not isinstance(child, SyncedBatchNorm):
             setattr(module, name, _converted(child))

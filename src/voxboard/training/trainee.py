@@ -107,7 +107,7 @@ class Trainee:
         self.valid_digest, self.standing = "", ""
 
     def begin(self, valid: Items | None) -> None:
-        """Opens the history. Raises `UserError` where the schedule needs a validation and there is none."""
+        """Open the history. Raises `UserError` where the schedule needs a validation and there is none."""
         if valid is None and self.config.training.schedule == "plateau":
             raise UserError(
                 "The plateau schedule follows the validation error, and there is nothing to validate on.",
@@ -177,7 +177,7 @@ class Trainee:
             self._log_loss()
 
     def _freeze(self) -> None:
-        """Freezes the backbone in the first `frozen_share` of the steps, and for good where the run says so."""
+        """Freeze the backbone in the first `frozen_share` of the steps, and for good where the run says so."""
         general, training = self.config.general, self.config.training
         until = training.frozen_share * training.nb_total_step
         self.network.encoder.frozen = general.frz_pretrain or self.step < until
@@ -215,7 +215,7 @@ class Trainee:
         kept: Store | None = None,
         measuring: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """Validates and saves; `kept` has embeddings that were computed for several trainees at once.
+        """Validate and saves; `kept` has embeddings that were computed for several trainees at once.
 
         What takes long is done inside `measuring`: nothing of the trainee changes there.
         """
@@ -253,7 +253,7 @@ class Trainee:
         return self.benchmark.fix(self.benchmark.run(self.network, valid, evaluation, show_progress=show_progress))
 
     def _keep(self) -> None:
-        """Keeps these weights beside those of the latest validations, where the run asks for it."""
+        """Keep these weights beside those of the latest validations, where the run asks for it."""
         wanted = self.config.training.keep_checkpoints
         if not wanted:
             return

@@ -150,7 +150,7 @@ def _sizes(count: int) -> dict[str, int]:
 
 
 def _divide(families: tuple[tuple[str, ...], ...], rng: np.random.Generator) -> dict[str, list[str]]:
-    """Splits timbres; within a split, first one variant of each, then the second ones, and so on."""
+    """Split timbres; within a split, first one variant of each, then the second ones, and so on."""
     order = [families[index] for index in rng.permutation(len(families))]
     valid, test = (max(1, round(share * len(order))) for share in _SHARE.values())
     parts = {"valid": order[:valid], "test": order[valid : valid + test], "train": order[valid + test :]}

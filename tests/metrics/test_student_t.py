@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.special import stdtr, stdtrit
 
-from voxboard.boards.student_t import quantile, two_sided
+from voxboard.metrics.student_t import quantile, two_sided
 
 DEGREES = (1, 2, 3, 7, 23, 39, 500, 9_999, 1_000_000)
 
