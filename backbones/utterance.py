@@ -35,6 +35,8 @@ class UtteranceEncoder(WaveformModel):
         up to it. Raises `UserError` for what is no such matrix.
         """
         embeddings = self.embed(*pad_short(waveforms, lengths, self.spec.min_samples))
+        if torch.compiler.is_exporting():  # a program cannot branch on sizes
+            return embeddings
         size = (len(lengths), self.spec.embedding_size)
         if not isinstance(embeddings, Tensor) or tuple(embeddings.shape) != size:
             made = tuple(embeddings.shape) if isinstance(embeddings, Tensor) else type(embeddings).__name__

@@ -140,6 +140,39 @@ class Typo(Unit):
         return self.outptu(embeddings).sum()
 '''
 
+ENCODER = """
+from dataclasses import dataclass
+from voxboard.backbones.utterance import UtteranceEncoder, UtteranceSpec
+
+
+class Levels(UtteranceEncoder):
+    '''The levels of the first frames, and the mean of all.'''
+
+    batching = "equal-length"
+
+    @dataclass(frozen=True)
+    class Config:
+        size: int = 8
+        '''Numbers of an embedding.'''
+
+    def __init__(self, config):
+        super().__init__()
+        self.size = config.size
+        self.spec = UtteranceSpec(
+            embedding_size=config.size, min_samples=1600, batching=self.batching, weights="none"
+        )
+
+    def embed(self, waveforms, lengths):
+        levels = waveforms.unfold(1, 400, 160).square().mean(-1)
+        return (levels[:, : self.size] + levels.mean(1, keepdim=True) + 1e-6).log()
+
+
+class Boastful(Levels):
+    '''The same, as if padding did not count.'''
+
+    batching = "exact"
+"""
+
 
 def doctor(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """The exit code and what every check found, the worst of the variants."""
@@ -191,6 +224,17 @@ def test_an_option_can_mend_a_part(broken: Path, capsys: pytest.CaptureFixture[s
     assert code == 0
     assert found["silence"]["passed"] is True
     assert doctor(capsys, "backbone", "broken.py:Silent(floor=1e-6)")[0] == 0
+
+
+def test_an_encoder_of_utterances_is_checked_as_one(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (broken / "own.py").write_text(ENCODER)
+    code, checks = doctor(capsys, "backbone", "own.py:Levels", "--size", "5")
+    assert code == 0
+    assert checks["shapes"]["measured"] == "embeddings of 5"
+    assert "equal-length" in checks["batch mates"]["measured"]
+    code, checks = doctor(capsys, "backbone", "own.py:Boastful")
+    assert code == 1
+    assert [check for check, finding in checks.items() if finding["passed"] is False] == ["batch mates"]
 
 
 def test_the_table_shows_what_a_part_costs_and_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -307,7 +351,7 @@ def test_the_doctor_of_the_extending_page_finds_nothing(tmp_path: Path, monkeypa
     (tmp_path / "loudness.py").write_text(code)
     first, *_ = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     assert main(shlex.split(first)[1:]) == 0
-    (snippet,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    snippet, *_ = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
     exec(compile(snippet, "docs/extending.md", "exec"), {})
 
 

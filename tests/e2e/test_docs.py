@@ -9,6 +9,7 @@ import re
 import runpy
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +43,28 @@ def test_the_backbone_of_the_extending_page_can_be_evaluated(here: Path) -> None
     code, command = _extending("loudness.py")
     (here / "loudness.py").write_text(code)
     assert main([*shlex.split(command)[1:], "--replicates", "50"]) == 0
+
+
+def test_the_encoder_of_the_extending_page_is_checked_evaluated_and_met_by_its_reference(here: Path) -> None:
+    code, commands = _extending("levels.py")
+    (here / "levels.py").write_text(code)
+    check, evaluate = commands.splitlines()
+    assert main(shlex.split(check)[1:]) == 0
+    assert main([*shlex.split(evaluate)[1:], "--replicates", "50"]) == 0
+    noise = np.random.default_rng(0)
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(here / name, 0.1 * noise.standard_normal(16_000), 16_000)
+    _, snippet = _blocks("docs/extending.md", "py")
+    names: dict[str, Any] = {"__name__": "notebook"}
+    exec(compile(snippet, "docs/extending.md", "exec"), names)
+    assert names["embeddings"].shape == (2, 16)
+    windows = [np.lib.stride_tricks.sliding_window_view(soundfile.read(f"{x}.wav")[0], 400)[::160] for x in "ab"]
+    levels = np.stack([np.log(np.sort(np.square(window).mean(-1))[::-1][:4] + 1e-6) for window in windows])
+    np.savez("embeddings.npz", files=["a.wav", "b.wav"], embeddings=levels)
+    (against,) = (block for block in _blocks("docs/extending.md", "bash") if "--against" in block)
+    assert main(shlex.split(against)[1:]) == 0
+    np.savez("embeddings.npz", files=["a.wav", "b.wav"], embeddings=levels[::-1])
+    assert main(shlex.split(against)[1:]) == 1
 
 
 def test_the_task_of_the_extending_page_is_evaluated_and_shown(here: Path) -> None:

@@ -1,4 +1,4 @@
-"""A task of another package, from its evaluation to a labelled, paired row on a board."""
+"""A task and an encoder of another package, from their evaluation to a labelled, paired row on a board."""
 
 from __future__ import annotations
 
@@ -92,3 +92,22 @@ def test_a_task_in_a_file_is_labelled_like_an_installed_one(here: Path) -> None:
     panel = _panel(here / "results" / "records")
     assert [column.label for column in panel.columns] == LABELS
     assert len(panel.rows) == 2
+
+
+def test_an_installed_encoder_of_utterances_is_checked_and_evaluated_to_a_row(installed: Path, here: Path) -> None:
+    lines = (
+        "doctor backbone modulation --size 16 --json",
+        "list --json",
+        "eval Voices modulation(size=16) --replicates 50",
+    )
+    checked, listed, _ = _outside(installed, here, *lines)
+    report = json.loads(checked)
+    assert report["passed"] is True
+    measured = {check["check"]: check["measured"] for check in report["built"][0]["checks"]}
+    assert measured["shapes"] == "embeddings of 16"
+    assert "exact" in measured["batch mates"]
+    assert "modulation" in json.loads(listed)["backbones"]
+    (row,) = _panel(here / "results" / "records").rows
+    assert "modulation" in row.label
+    (path,) = here.glob("results/records/**/*.json")
+    assert 0.0 < json.loads(path.read_text())["values"]["eer@interpolated"]["value"] < 0.6

@@ -35,10 +35,15 @@ examples:
   voxboard doctor pooler my_parts.py:Median --json
   voxboard doctor head 'aam(margin=0.3, top_k=5)'
   voxboard doctor poolers
+  voxboard doctor backbone my_encoder.py:Net --against embeddings.npz --tolerance 1e-5
 
 A part is checked as the tests of voxboard check its own: sizes, batch mates and padding, gradients on silence, one seed
 one network, weights through safetensors, and its exported program where it declares one. Each line tells what was
 measured and, where it failed, what to do. The exit code is 0 when all checks pass, 1 when one fails.
+
+--against compares the embeddings of audio files, not normalised, with those of another program: an .npz with `files`
+[U] and `embeddings` [U, E], or an array [E] under every file's path, seen from the .npz. It takes any MODEL that
+embeds, such as 'ecapa(channels=256)+statistics'; a backbone alone has the pooling that it was published with.
 
 `voxboard doctor backbone NAME --help` shows the options of a part."""
 
@@ -85,6 +90,8 @@ def main(argv: Sequence[str]) -> int:
     kind = words[0].rstrip("s")
     if kind not in KINDS:
         raise unknown("kind of part", words[0], [*KINDS, *(f"{known}s" for known in KINDS)])
+    if kind == "backbone" and any(word.split("=")[0] == "--against" for word in words):
+        return _against(words[1:])
     if words[0] == kind:
         return _one(kind, words[1:])
     return _all(parse(All, words, prog="doctor", description=f"Check every registered {kind}."))
@@ -99,6 +106,12 @@ def _installation(args: Installation) -> int:
     else:
         _print("this installation", found)
     return 0 if _passed(found) else 1
+
+
+def _against(words: Sequence[str]) -> int:
+    from voxboard.cli.doctor_against import Against, run
+
+    return run(parse(Against, words, prog="doctor backbone", description="Compare embeddings with a reference's."))
 
 
 def _one(kind: str, words: Sequence[str]) -> int:
@@ -191,7 +204,7 @@ def _examined(
         spent: list[Cost] = []
         _refuse(subject)
         first = subject.finding(Check("build", "it is built and runs", build))
-        rest = list(subject.findings(checks(kind))) if first.passed else []
+        rest = list(subject.findings(checks(kind, name))) if first.passed else []
         yield subject, spent[0] if spent else None, [first, *rest]
 
 

@@ -1,4 +1,4 @@
-"""What must be true of every backbone, pooler and head, as checks that tests and `voxboard doctor` run alike.
+"""What must be true of every encoder, pooler and head, as checks that tests and `voxboard doctor` run alike.
 
 ```python
 from voxboard import contracts
@@ -20,4 +20,4 @@ __all__ = ["Broken", "Check", "Finding", "Skipped", "Subject", "checks", "examin
 
 def examine(kind: str, name: str, **options: Any) -> list[Finding]:
     """Runs every check of a kind ("backbone", "pooler", "head") on a part. Raises `UserError` for an unknown name."""
-    return [finding for subject in subjects(kind, name, options) for finding in subject.findings(checks(kind))]
+    return [finding for subject in subjects(kind, name, options) for finding in subject.findings(checks(kind, name))]

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxboard.backbones.base import Backbone
+from voxboard.backbones.base import Backbone, WaveformModel
 from voxboard.backbones.frames import Frames
+from voxboard.backbones.utterance import UtteranceEncoder
 from voxboard.contracts.checks import Broken, Measured, Skipped
 from voxboard.contracts.measures import TOLERANCE, difference
 from voxboard.heads.base import Head
@@ -24,8 +25,9 @@ WAYS = ("torch.export", "torchscript")
 class Tensors(nn.Module):
     """A part with tensors in and out, as exported programs have them.
 
-    Backbone: waveforms [B, N], lengths [B] → states [B, L, T, D], lengths [B]. Pooler: states, lengths → embeddings
-    [B, E]. Head: embeddings [B, E], or states and lengths → what `predict` gives.
+    Backbone: waveforms [B, N], lengths [B] → states [B, L, T, D], lengths [B]. Encoder of utterances: the same →
+    embeddings [B, E]. Pooler: states, lengths → embeddings [B, E]. Head: embeddings [B, E], or states and lengths →
+    what `predict` gives.
     """
 
     def __init__(self, part: nn.Module) -> None:
@@ -39,14 +41,16 @@ class Tensors(nn.Module):
             return frames.states, frames.lengths
         if isinstance(self.part, Head):
             return self.part.predict(values if lengths is None else Frames(values, lengths, 0.02))
+        if isinstance(self.part, UtteranceEncoder):
+            return self.part(values, lengths)
         assert isinstance(self.part, Pooler)
         assert lengths is not None
         return self.part(Frames(values, lengths, self.part.spec.hop))
 
 
 def declared(part: nn.Module) -> tuple[str, ...]:
-    """The ways of export that a part declares: `spec.exports` of a backbone, `exports` of a pooler or head."""
-    return part.spec.exports if isinstance(part, Backbone) else tuple(getattr(part, "exports", ()))
+    """Return the ways of export that a part declares: in `spec.exports` if it hears waveforms, else in `exports`."""
+    return part.spec.exports if isinstance(part, WaveformModel) else tuple(getattr(part, "exports", ()))
 
 
 def program(part: nn.Module, way: str, example: Sequence[Tensor]) -> nn.Module:
@@ -116,7 +120,7 @@ def _dynamic(part: nn.Module, example: Sequence[Tensor]) -> tuple[tuple[dict[int
     utterances, time = torch.export.Dim.DYNAMIC, torch.export.Dim.DYNAMIC
     if len(example) == 1:
         return ({0: utterances}, None)[:1]
-    return ({0: utterances, 1 if isinstance(part, Backbone) else 2: time}, {0: utterances})
+    return ({0: utterances, 1 if isinstance(part, WaveformModel) else 2: time}, {0: utterances})
 
 
 @contextmanager

@@ -16,12 +16,17 @@ from voxboard.errors import unknown
 FRAME_SIZE = 64  # of the frames that poolers are built for: every registered pooler's default options fit it
 
 
-def checks(kind: str) -> tuple[Check[Any], ...]:
-    """All checks of a kind of part, in the order in which they make sense."""
+def checks(kind: str, name: str = "") -> tuple[Check[Any], ...]:
+    """All checks of a kind of part, in the order in which they make sense.
+
+    A backbone of that `name` that is an encoder of utterances has checks of its own. Raises `UserError` for an unknown
+    kind or name.
+    """
     if kind not in systems.KINDS:
         raise unknown("kind of part", kind, systems.KINDS)
-    found: tuple[Check[Any], ...] = importlib.import_module(f"voxboard.contracts.{kind}").CHECKS
-    return found
+    contract = "utterance" if kind == "backbone" and name and systems.is_whole(name) else kind
+    all_checks: tuple[Check[Any], ...] = importlib.import_module(f"voxboard.contracts.{contract}").CHECKS
+    return all_checks
 
 
 def subjects(kind: str, name: str, options: Mapping[str, Any], size: int = FRAME_SIZE) -> list[Subject[Any]]:
