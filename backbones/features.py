@@ -215,7 +215,7 @@ def hamming() -> Tensor:
 
 
 def kaldi_triangles(bins: int, low: float = 20.0, high: float = 8000.0) -> Tensor:
-    """Filters [bins, 257], equally spaced and linear on the scale 1127 ln(1 + f / 700)."""
+    """Filter [bins, 257], equally spaced and linear on the scale 1127 ln(1 + f / 700)."""
 
     def mel(hertz: Tensor) -> Tensor:
         return 1127.0 * torch.log1p(hertz / 700.0)
@@ -225,14 +225,14 @@ def kaldi_triangles(bins: int, low: float = 20.0, high: float = 8000.0) -> Tenso
 
 
 def htk_triangles(bins: int, low: float, high: float) -> Tensor:
-    """Filters [bins, 257], equally spaced on the scale 2595 log10(1 + f / 700) but linear in Hz."""
+    """Filter [bins, 257], equally spaced on the scale 2595 log10(1 + f / 700) but linear in Hz."""
     first, last = (2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (low, high))
     edges = 700.0 * (10.0 ** (torch.linspace(first, last, bins + 2, dtype=torch.float64) / 2595.0) - 1.0)
     return triangles(edges, fft_hertz())
 
 
 def slaney_triangles(bins: int, low: float = 0.0, high: float = 8000.0) -> Tensor:
-    """Filters [bins, 257], equally spaced on Slaney's scale (linear to 1 kHz, then logarithmic) but linear in Hz."""
+    """Filter [bins, 257], equally spaced on Slaney's scale (linear to 1 kHz, then logarithmic) but linear in Hz."""
     step, corner = 200.0 / 3.0, 1000.0  # Hz per mel below the corner
     ratio = math.log(6.4) / 27.0  # growth per mel above it
 

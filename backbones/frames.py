@@ -54,7 +54,7 @@ class FramesSpec:
 
     @staticmethod
     def of(sizes: FramesSpec | tuple[int, int]) -> FramesSpec:
-        """Accepts a spec or a plain `(layers, size)`."""
+        """Accept a spec or a plain `(layers, size)`."""
         return sizes if isinstance(sizes, FramesSpec) else FramesSpec(*sizes)
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def biased(encoder: Any) -> None:
-    """Lets every layer of transformers' WavLM compute its attention in blocks."""
+    """Let every layer of transformers' WavLM compute its attention in blocks."""
     for layer in encoder.layers:
         layer.attention.torch_multi_head_self_attention = partial(attend, layer.attention)
 

@@ -30,7 +30,7 @@ def native_head(shape: Any) -> tuple[str, dict[str, Any]] | None:
 
 
 def load_head(cfg: str, shape: Any, pooler: nn.Module) -> None:
-    """Fills the pooler from a checkpoint. Raises `UserError` where the checkpoint lacks some of its weights."""
+    """Fill the pooler from a checkpoint. Raises `UserError` where the checkpoint lacks some of its weights."""
     model = load(cfg, shape, FAMILIES)
     network = f"{model.base_model_prefix}."
     weights = {key: value for key, value in model.state_dict().items() if not key.startswith(network)}

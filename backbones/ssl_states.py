@@ -23,7 +23,7 @@ class States:
         self._whole: Tensor | None = None
 
     def keep(self, place: int, state: Tensor) -> None:
-        """Takes a state."""
+        """Take a state."""
         state = state[:, : self.steps]
         if not torch.is_grad_enabled() and not torch.is_autocast_enabled(state.device.type):
             if self._whole is None:
@@ -50,7 +50,7 @@ class States:
 
 @contextmanager
 def recorded(layers: nn.ModuleList, steps: int | None = None) -> Iterator[States]:
-    """Collects what the first layer receives and what every layer returns, of so many steps."""
+    """Collect what the first layer receives and what every layer returns, of so many steps."""
     states = States(len(layers), steps)
     with ExitStack() as hooks:
         for index, layer in enumerate(layers):

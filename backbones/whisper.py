@@ -179,7 +179,7 @@ def pretrained(config: Whisper.Config) -> Any:
 
 
 def _shorten(encoder: Any, seconds: int) -> None:
-    """Keeps the first `seconds` of the positions; 0 keeps all. Raises `UserError` for more than there are."""
+    """Keep the first `seconds` of the positions; 0 keeps all. Raises `UserError` for more than there are."""
     positions: Tensor = encoder.embed_positions.weight
     longest = len(positions) * STRIDE // 16_000
     if not 0 <= seconds <= longest:

@@ -72,7 +72,7 @@ def _fits(value: Any, usual: Any) -> bool:
 
 
 def load(backbone: nn.Module, checkpoint: str) -> None:
-    """Loads the encoder's weights, strictly; a decoder's, a joiner's or a classifier's are left alone."""
+    """Load the encoder's weights, strictly; a decoder's, a joiner's or a classifier's are left alone."""
     file = weights_file(located(checkpoint))
     weights = {key.removeprefix("module."): value for key, value in read_weights(file).items()}
     inside = next((f"{name}." for name in OUTER if f"{name}.encoder_embed.out.weight" in weights), "")

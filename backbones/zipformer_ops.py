@@ -142,7 +142,7 @@ def depthwise(convolution: nn.Conv1d, x: Tensor) -> Tensor:
 
 
 def scaled(module: nn.Linear | nn.Conv2d | nn.Conv1d, scale: float) -> None:
-    """Makes a fresh module's output small: weights times `scale`, biases uniform within a tenth of it."""
+    """Make a fresh module's output small: weights times `scale`, biases uniform within a tenth of it."""
     with torch.no_grad():
         module.weight.mul_(scale)
         if module.bias is not None:

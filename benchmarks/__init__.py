@@ -85,7 +85,7 @@ def card(data: str, task: str = "") -> Card:
 
 
 def create(name: str, **options: Any) -> Benchmark:
-    """Builds a benchmark by the name of its task."""
+    """Build a benchmark by the name of its task."""
     return REGISTRY.create(name, **options)
 
 

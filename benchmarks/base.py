@@ -192,4 +192,4 @@ class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
         raise NotImplementedError
 
     def save(self, outputs: OutputsT, folder: Path, stem: str) -> None:
-        """Writes the raw outputs (scores, predictions, turns) into a folder, as files `<kind>-<stem>.<suffix>`."""
+        """Write the raw outputs (scores, predictions, turns) into a folder, as files `<kind>-<stem>.<suffix>`."""

@@ -141,7 +141,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         return Transcribed(items.without(set(found.spent.skipped)), found.spent, tuple(found.of.values()))
 
     def _writer(self, network: Network) -> Writer:
-        """Raises `UserError` for a network whose head writes nothing, and for settings that its kind does not know."""
+        """Raise `UserError` for a network whose head writes nothing, and for settings that its kind does not know."""
         head: object = network.head
         if isinstance(head, Writes):
             if self.config.lm:
@@ -167,7 +167,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         return Validated(value, outputs.items.digest)
 
     def measure(self, outputs: Transcribed, fixed: Validated | None, replicates: int) -> Measured:
-        """Raises `UserError` where no reference holds a word."""
+        """Raise `UserError` where no reference holds a word."""
         self._warn(outputs)
         words, letters = self._report(outputs, "word"), self._report(outputs, "character")
         if not words.words.any():
@@ -217,7 +217,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         write_rows(folder / f"texts-{stem}.jsonl", (row._asdict() for row in rows))
 
     def _report(self, outputs: Transcribed, unit: text.Unit) -> text.Report:
-        """Raises `UserError` for texts that the rules cannot read."""
+        """Raise `UserError` for texts that the rules cannot read."""
         try:
             return text.score(outputs.references, outputs.hypotheses, self.config.normalizer, unit, self.rules)
         except ValueError as error:

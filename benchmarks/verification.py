@@ -190,7 +190,7 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
         fixed: Reference | None = None,
         show_progress: bool = True,
     ) -> Scored:
-        """Embeds every utterance of the list once and scores all trials, normalised where there is a cohort."""
+        """Embed every utterance of the list once and scores all trials, normalised where there is a cohort."""
         embeddings = _embedded(network, items.cuts, evaluation, show_progress)
         if embeddings.spent.skipped:
             items = items.without(set(embeddings.spent.skipped))

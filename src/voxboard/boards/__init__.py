@@ -32,7 +32,7 @@ __all__ = [
 
 
 def build(records_dir: str | Path, out_dir: str | Path) -> Board:
-    """Writes the board of a folder of records: the same records give the same bytes, wherever and whenever.
+    """Write the board of a folder of records: the same records give the same bytes, wherever and whenever.
 
     All four files are replaced together at the end, so an error leaves the board that was there. What cannot be read
     as a record is left out, and the board says so, in `left_out` and in its files. Raises `UserError` when there is
@@ -54,7 +54,7 @@ def read(records_dir: str | Path) -> Board:
 
 
 def write(board: Board, out_dir: str | Path) -> None:
-    """Writes the files of a board, all of them or none."""
+    """Write the files of a board, all of them or none."""
     write_atomically({Path(out_dir) / name: text.encode() for name, text in render(board).items()})
 
 

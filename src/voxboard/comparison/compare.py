@@ -40,7 +40,7 @@ class Settings:
 
 
 def compare(before: Side, after: Side, settings: Settings | None = None) -> Comparison:
-    """Compares the cells of two sides, or one record or file with another.
+    """Compare the cells of two sides, or one record or file with another.
 
     Raises `UserError` when records are set against raw outputs, and for two single records of other protocols.
     """

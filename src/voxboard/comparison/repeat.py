@@ -56,7 +56,7 @@ def compare(record: Record, again: Record, command: str, tolerance: float | None
 
 
 def check_code(record: Record, now: str, where: str) -> None:
-    """Raises `UserError` where the user's code is not what made the record."""
+    """Raise `UserError` where the user's code is not what made the record."""
     before = record.provenance.digests.get("user_code", "")
     if before and now != before:
         raise UserError(

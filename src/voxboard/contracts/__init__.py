@@ -19,5 +19,5 @@ __all__ = ["Broken", "Check", "Finding", "Skipped", "Subject", "checks", "examin
 
 
 def examine(kind: str, name: str, **options: Any) -> list[Finding]:
-    """Runs every check of a kind ("backbone", "pooler", "head") on a part. Raises `UserError` for an unknown name."""
+    """Run every check of a kind ("backbone", "pooler", "head") on a part. Raises `UserError` for an unknown name."""
     return [finding for subject in subjects(kind, name, options) for finding in subject.findings(checks(kind, name))]

@@ -45,7 +45,7 @@ def frames(spec: FramesSpec, *lengths: int, padding: float = 0.0, seed: int = 0)
 
 
 def settle(module: Module) -> Module:
-    """Gives every batch norm statistics that are not its initial ones, so that evaluation mode is seen to use them."""
+    """Give every batch norm statistics that are not its initial ones, so that evaluation mode is seen to use them."""
     generator = torch.Generator().manual_seed(5)
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -26,14 +26,14 @@ def difference(found: Tensor, expected: Tensor) -> float:
 
 
 def require_finite(values: Tensor, what: str, advice: str) -> None:
-    """Raises `Broken` where `values` hold NaN or infinity."""
+    """Raise `Broken` where `values` hold NaN or infinity."""
     bad = int((~torch.isfinite(values)).sum())
     if bad:
         raise Broken(f"{what}: {bad} of {values.numel()} numbers are NaN or infinite.", advice, bad)
 
 
 def require_finite_gradients(module: nn.Module, loss: Tensor, what: str, advice: str) -> int:
-    """Differentiates a loss, whose gradients must be finite and reach a weight; the value is how many they reach."""
+    """Differentiate a loss, whose gradients must be finite and reach a weight; the value is how many they reach."""
     require_finite(loss, f"The loss {what}", advice)
     loss.backward()  # type: ignore[no-untyped-call]
     reached = {name: weight.grad for name, weight in module.named_parameters() if weight.grad is not None}
@@ -45,7 +45,7 @@ def require_finite_gradients(module: nn.Module, loss: Tensor, what: str, advice:
 
 
 def copy_state(source: nn.Module, target: nn.Module) -> int:
-    """Moves all weights and buffers through safetensors into another module; the value is how many bytes they are."""
+    """Move all weights and buffers through safetensors into another module; the value is how many bytes they are."""
     try:
         content = save({key: value.contiguous() for key, value in source.state_dict().items()})
     except RuntimeError as error:

@@ -86,7 +86,7 @@ class Clusters:
             yield np.ascontiguousarray(np.concatenate([self._drawn(stream, part.size) for part in portions]).T)
 
     def _drawn(self, stream: np.random.Philox, replicates: int) -> NDArray[np.uint8]:
-        """Counts [replicates, size]."""
+        """Count [replicates, size]."""
         words = stream.random_raw(replicates * self.size)
         drawn = ((words >> np.uint64(32)) * np.uint64(self.size) >> np.uint64(32)).astype(np.int64)
         drawn += np.repeat(np.arange(replicates) * self.size, self.size)
@@ -95,7 +95,7 @@ class Clusters:
         return counts.astype(np.uint8).reshape(replicates, self.size)
 
     def leave_one_out(self) -> Iterator[NDArray[np.uint8]]:
-        """Counts [size, r] where every cluster in turn is left out: the jackknife that BCa needs."""
+        """Count [size, r] where every cluster in turn is left out: the jackknife that BCa needs."""
         chunk = max(1, CHUNK_BYTES // self.size)
         for start in range(0, self.size, chunk):
             counts = np.ones((self.size, min(chunk, self.size - start)), np.uint8)

@@ -219,6 +219,6 @@ class Estimate:
 
 
 def check_method(method: str) -> None:
-    """Raises `ValueError` for a method that is none of `METHODS`."""
+    """Raise `ValueError` for a method that is none of `METHODS`."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")

@@ -53,7 +53,7 @@ class Ranked:
 
 
 def rank(scores: ArrayLike, labels: ArrayLike) -> Ranked:
-    """Checks scores [n] and labels [n] (1 or True = target) and sorts them by class.
+    """Check scores [n] and labels [n] (1 or True = target) and sorts them by class.
 
     Any float or integer type, NumPy or torch; ±inf are scores like any other. Raises `ValueError` when a score is
     NaN, a label is not 0 or 1, the lengths differ, or a class is missing.

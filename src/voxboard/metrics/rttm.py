@@ -185,7 +185,7 @@ def _note_overlaps(regions: Mapping[str, Sequence[Region]], file: Path) -> None:
 
 
 def write_rttm(turns: Mapping[str, Sequence[Turn]], path: str | Path) -> None:
-    """Writes one file when the path ends in `.rttm`, else a folder of `<recording>.rttm`; exact to the nanosecond.
+    """Write one file when the path ends in `.rttm`, else a folder of `<recording>.rttm`; exact to the nanosecond.
 
     One file cannot tell that a recording has no speech: its name is then not in it, and has to be in the UEM.
     """
@@ -214,7 +214,7 @@ def _one_word(names: Iterable[str]) -> dict[str, str]:
 
 
 def write_uem(regions: Mapping[str, Sequence[Region]], path: str | Path) -> None:
-    """Writes one file when the path ends in `.uem`, else a folder of `<recording>.uem`; exact to the nanosecond."""
+    """Write one file when the path ends in `.uem`, else a folder of `<recording>.uem`; exact to the nanosecond."""
     lines = {
         name: "".join(f"{_first_word(name)} 1 {_decimal(_ticks(a))} {_decimal(_ticks(b))}\n" for a, b in own)
         for name, own in regions.items()
@@ -254,7 +254,7 @@ def _lines(path: Path) -> Iterator[_Line]:
 
 
 def _join(everything: dict[str, Row], own: dict[str, Row], file: Path, given: Path, empty: Callable[[], Row]) -> None:
-    """Adds what one file says; raises `UserError` when another file has already spoken of a recording."""
+    """Add what one file says; raises `UserError` when another file has already spoken of a recording."""
     if not own and file != given:
         own = {text_files.stem_of(file): empty()}
     for name in own:

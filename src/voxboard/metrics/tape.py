@@ -42,7 +42,7 @@ class Side:
         return begun - np.searchsorted(np.sort(self.end), positions, side="right")
 
     def overlap(self) -> tuple[Ints, Ints]:
-        """Starts and ends of the intervals in which two or more speak."""
+        """Start and ends of the intervals in which two or more speak."""
         positions = self.boundaries()
         several = np.flatnonzero(self.depth(positions) > 1)
         return positions[several], positions[several + 1]
@@ -105,7 +105,7 @@ Intervals = tuple[Ints, Ints]  # starts and ends
 
 
 def lay(given: Given, margin: int, merge_touching: bool) -> tuple[Tape, Intervals, Intervals]:
-    """Lays files with a margin around each, and merges a speaker's turns; also says what is not evaluated (what no
+    """Lay files with a margin around each, and merges a speaker's turns; also says what is not evaluated (what no
     region covers, or is taken out), and what is not scored.
 
     Turns of a speaker that overlap become one; those that only touch do so in the reference if `merge_touching`.
@@ -127,7 +127,7 @@ def lay(given: Given, margin: int, merge_touching: bool) -> tuple[Tape, Interval
 
 
 def _placed(turns: Turns, low: Ints, high: Ints, shift: Ints) -> Intervals:
-    """Stretches of files on the tape, ascending; what lies beyond the ends of a file is cut off."""
+    """Stretch of files on the tape, ascending; what lies beyond the ends of a file is cut off."""
     file = turns.file[turns.speaker]
     start, end = np.maximum(turns.start, low[file]), np.minimum(turns.end, high[file])
     kept = end > start

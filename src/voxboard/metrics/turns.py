@@ -72,7 +72,7 @@ class Given:
 
 
 def gather(reference: Speech, hypothesis: Speech, uem: Scored | None, span: Span = "both") -> Given:
-    """Brings what is given to one form, pairs it by file and checks it.
+    """Bring what is given to one form, pairs it by file and checks it.
 
     Without a UEM the `span` of a file is from the first to the last turn of both sides, or of the reference. The files
     are the reference's, and those that only the UEM names: they have no reference speech. Raises `ValueError` when the
@@ -153,7 +153,7 @@ def _plain(turns: Any) -> Any:
 
 
 def _named(reference: _ByFile, hypothesis: _ByFile, uem: _ByFile | None) -> tuple[_ByFile, _ByFile, _ByFile | None]:
-    """Gives what has no name that of the only file; raises `ValueError` when there are several."""
+    """Give what has no name that of the only file; raises `ValueError` when there are several."""
     named = [name for side in (reference, hypothesis, uem or {}) for name in side if name is not None]
     only = next(iter(reference if None not in reference else named), None) or UNNAMED
 

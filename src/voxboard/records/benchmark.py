@@ -27,7 +27,7 @@ class Benchmark:
     note: str = ""  # intended use or a warning, shown beside the numbers
 
     def validate(self) -> None:
-        """Raises `UserError` for an empty name, task, corpus or main metric."""
+        """Raise `UserError` for an empty name, task, corpus or main metric."""
         for where in ("name", "task", "corpus", "main_metric"):
             if not str(getattr(self, where)).strip():
                 raise UserError(f"benchmark.{where} is empty.", "A board cannot place the record without it.")
@@ -101,7 +101,7 @@ class Protocol:
         return content if metrics else {key: item for key, item in content.items() if key != "metrics"}
 
     def validate(self, main_metric: str) -> None:
-        """Raises `UserError` for a list without digest, impossible counts, or an unknown main metric."""
+        """Raise `UserError` for a list without digest, impossible counts, or an unknown main metric."""
         items = self.items
         if not items.digest.strip():
             raise UserError("protocol.items.digest is empty.", "Without it nobody can tell which list was scored.")

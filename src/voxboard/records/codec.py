@@ -39,7 +39,7 @@ def encode(value: Any, sparse: bool = False) -> Any:
 
 
 def decode(kind: type[T], data: Any, where: str = "") -> T:
-    """Builds a dataclass from parsed JSON. Raises `UserError` that names the field as `a.b[0].c`."""
+    """Build a dataclass from parsed JSON. Raises `UserError` that names the field as `a.b[0].c`."""
     return _decode(kind, data, where)
 
 

@@ -45,7 +45,7 @@ class Metric:
         return (low is None or value >= low) and (high is None or value <= high)
 
     def validate(self) -> None:
-        """Raises `UserError` for bounds that are no pair, and for decimals that nobody could print."""
+        """Raise `UserError` for bounds that are no pair, and for decimals that nobody could print."""
         if len(self.bounds) not in (0, 2):
             raise UserError(f"metrics[{self.id}].bounds has {len(self.bounds)} values.", "Give the least and the most.")
         if not 0 <= self.digits <= MOST_DECIMALS:

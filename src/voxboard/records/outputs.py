@@ -41,7 +41,7 @@ def keep(
     limit_mb: float,
     run: Path | None = None,
 ) -> str:
-    """Keeps what `save(folder, stem)` writes, with `about` as JSON beside it, and copies it into a run's folder.
+    """Keep what `save(folder, stem)` writes, with `about` as JSON beside it, and copies it into a run's folder.
 
     Returns the digest; empty where nothing was kept, because it is larger than `limit_mb` or the disk refused: a
     record is worth more than its raw outputs, so that the log says it and nothing is raised.
@@ -83,21 +83,21 @@ def find(digest: str, homes: Iterable[Path]) -> Path | None:
 
 
 def move(digest: str, source: Path, target: Path) -> None:
-    """Moves the outputs with a digest from one home to another, unless they are there."""
+    """Move the outputs with a digest from one home to another, unless they are there."""
     if find(digest, [source]) is not None:
         _make(target)
         _place(folder(source, digest), folder(target, digest))
 
 
 def _make(home: Path) -> None:
-    """Makes the folder, which git is told to leave out: it grows, and can be made again."""
+    """Make the folder, which git is told to leave out: it grows, and can be made again."""
     if not home.is_dir():
         home.mkdir(parents=True, exist_ok=True)
         (home / ".gitignore").write_text("*\n")
 
 
 def _place(source: Path, target: Path) -> None:
-    """Renames a folder; where another process was quicker, that one's is the same."""
+    """Rename a folder; where another process was quicker, that one's is the same."""
     with suppress(FileNotFoundError, FileExistsError):
         try:
             os.rename(source, target)
@@ -107,7 +107,7 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _packed(plain: Path, kept: Path) -> str:
-    """Gzips all files of a folder into another. Returns the digest of their names and contents."""
+    """Gzip all files of a folder into another. Returns the digest of their names and contents."""
     whole = hashlib.sha256()
     for file in sorted(plain.iterdir()):
         name = file.name.removesuffix(".gz")

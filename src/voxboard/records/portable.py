@@ -76,7 +76,7 @@ def _short(path: str) -> str:
 
 
 def _quote(word: str) -> str:
-    """Quotes for a shell, but lets it replace the placeholder."""
+    """Quote for a shell, but lets it replace the placeholder."""
     if PLACEHOLDER not in word:
         return shlex.quote(word)
     if re.fullmatch(r"[\w@%+=:,./-]+", word.replace(PLACEHOLDER, "")):

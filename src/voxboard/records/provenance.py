@@ -58,7 +58,7 @@ class Provenance:
     skipped: Mapping[str, int] = field(default_factory=dict)  # reason → utterances left out
 
     def validate(self) -> None:
-        """Raises `UserError` for a date that is not UTC as written above, or a negative count."""
+        """Raise `UserError` for a date that is not UTC as written above, or a negative count."""
         try:
             datetime.strptime(self.created, "%Y-%m-%dT%H:%M:%SZ")
         except ValueError as error:
@@ -80,7 +80,7 @@ def collect(
     skipped: Mapping[str, int] | None = None,
     created: datetime | None = None,
 ) -> Provenance:
-    """Gathers what this process knows about itself; everything that it cannot find out stays empty.
+    """Gather what this process knows about itself; everything that it cannot find out stays empty.
 
     `arguments` is what the user typed after the program's name (default `sys.argv[1:]`); `portable_command`
     says what becomes of paths and secrets in it. `created` is now unless given.

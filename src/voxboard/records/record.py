@@ -134,7 +134,7 @@ class Record:
         return html.table(title, ("metric", "value [95 % interval]"), rows, notes)
 
     def validate(self) -> None:
-        """Raises `UserError` for a record that a board could not place or that would mislead."""
+        """Raise `UserError` for a record that a board could not place or that would mislead."""
         self.system.validate()
         self.benchmark.validate()
         self.provenance.validate()
@@ -154,7 +154,7 @@ class Record:
         self._check_values(self.protocol)
 
     def validate_counts(self) -> None:
-        """Raises `UserError` for a count below zero, wherever it stands."""
+        """Raise `UserError` for a count below zero, wherever it stands."""
         for where, count in _counts(self, ""):
             if count < 0:
                 raise UserError(f"{where} is {count}.", "It counts something: write 0 or more.")
@@ -189,7 +189,7 @@ def _ids(protocol: Protocol) -> dict[str, Any]:
 
 
 def _check_ids(stored: Mapping[str, Any], protocol: Protocol, schema: int) -> None:
-    """Raises `UserError` where a file disagrees with its own ids, as far as migrations left them."""
+    """Raise `UserError` where a file disagrees with its own ids, as far as migrations left them."""
     ids = _ids(protocol) if schema == SCHEMA else {"id": protocol.digest} if schema == WHOLE_IDS else {}
     for key, expected in ids.items():
         if stored.get(key) not in (None, expected):

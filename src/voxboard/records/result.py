@@ -34,7 +34,7 @@ class Value:
     evidence: PackedEvidence | None = None  # what pairs it with other records of the same list
 
     def validate(self, where: str) -> None:
-        """Raises `UserError` for half an interval, or one upside down."""
+        """Raise `UserError` for half an interval, or one upside down."""
         if self.value is None and not self.reason.strip():
             raise UserError(f"{where} has no value and no reason.", "Say in `reason` why there is none.")
         if (self.low is None) != (self.high is None):
@@ -47,7 +47,7 @@ class Value:
             self.evidence.validate(where)
 
     def validate_bounds(self, where: str, metric: Metric) -> None:
-        """Raises `UserError` for a value that its metric cannot have, such as percent in place of a fraction."""
+        """Raise `UserError` for a value that its metric cannot have, such as percent in place of a fraction."""
         if self.value is not None and not metric.admits(self.value):
             advice = "Values are fractions: 6.4 % is 0.064." if self.unit == "fraction" else ""
             raise UserError(f"{where}.value is {self.value}.", advice or f"{metric.name} lies within {metric.bounds}.")
@@ -95,7 +95,7 @@ class Curves:
     minimum: tuple[float, ...] = ()  # … and at the best threshold
 
     def validate(self) -> None:
-        """Raises `UserError` for columns whose lengths do not belong together."""
+        """Raise `UserError` for columns whose lengths do not belong together."""
         groups = {
             "far and frr": (len(self.far), len(self.frr)),
             "edges and histograms": (len(self.edges) - 1, len(self.targets), len(self.non_targets)),
@@ -119,7 +119,7 @@ class Confusion:
     counts: tuple[tuple[int, ...], ...]  # [true][predicted]
 
     def validate(self) -> None:
-        """Raises `UserError` for a table that is not square over its classes."""
+        """Raise `UserError` for a table that is not square over its classes."""
         size = len(self.classes)
         if len(self.counts) != size or any(len(row) != size for row in self.counts):
             raise UserError(f"confusion is not a table of {size} × {size} classes.")
@@ -152,7 +152,7 @@ class Cost:
     training_steps: int | None = None
 
     def validate(self) -> None:
-        """Raises `UserError` for a cost below zero."""
+        """Raise `UserError` for a cost below zero."""
         for f in fields(self):
             if (getattr(self, f.name) or 0) < 0:
                 raise UserError(f"cost.{f.name} is {getattr(self, f.name)}.", "Leave out what was not measured.")

@@ -139,7 +139,7 @@ class System:
         return content
 
     def validate(self) -> None:
-        """Raises `UserError` for an unnamed system or part."""
+        """Raise `UserError` for an unnamed system or part."""
         for where, text in (("name", self.name), ("spec", self.spec)):
             if not text.strip():
                 raise UserError(f"system.{where} is empty.", "Name the system.")
