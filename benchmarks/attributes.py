@@ -204,7 +204,8 @@ def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> C
 
 def clusters_of_mean(true: np.ndarray, speakers: np.ndarray) -> float:
     """How many speakers a mean over classes [U, C] without an error rests on: in the worst case those of the smallest
-    class, as often as there are classes."""
+    class, as often as there are classes.
+    """
     each = [np.unique(speakers[own]).size for own in true.T if own.any()]
     return float(min(np.unique(speakers).size, len(each) * min(each)))
 

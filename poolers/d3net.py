@@ -169,16 +169,19 @@ def silent(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def kaiming(conv: Conv) -> Conv:
+    """Draw a convolution's weights for ReLUs behind it; biases are zero."""
     nn.init.kaiming_uniform_(conv.weight, nonlinearity="relu")
     return zero_bias(conv)
 
 
 def xavier(conv: Conv) -> Conv:
+    """Draw a convolution's weights for what is no ReLU; biases are zero."""
     nn.init.xavier_uniform_(conv.weight)
     return zero_bias(conv)
 
 
 def zero_bias(conv: Conv) -> Conv:
+    """Set a convolution's bias to zero."""
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
     return conv

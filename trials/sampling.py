@@ -105,6 +105,7 @@ def speaker_pairs(
 
 
 def pairs_of(one: Ints, other: Ints) -> int:
+    """Return how many pairs two sets make; of a set with itself, of unlike members."""
     return one.size * (one.size - 1) // 2 if one is other else one.size * other.size
 
 

@@ -101,7 +101,8 @@ def _easy(
 
 def _hard(sessions: Ints, count: int) -> tuple[Ints, Ints]:
     """Places on the circle of one speaker with few sessions or few utterances: wide distances first, which have most
-    pairs of two sessions, and pairs of one session last."""
+    pairs of two sessions, and pairs of one session last.
+    """
     size = sessions.size
     distances = np.arange(size // 2, 0, -1)
     rows = min(count // max(size, 1) + 2, distances.size)

@@ -40,7 +40,8 @@ class GroupForest:
 def group_forests(panel: Panel, filed: Filed) -> tuple[GroupForest, ...]:
     """One plot per label, all on the same axis; empty for a record without groups.
 
-    Labels with too many groups are left to a table."""
+    Labels with too many groups are left to a table.
+    """
     parts = tuple(part for part in divisions(filed.record, panel.main.metric) if not part.many)
     overall = filed.record.values.get(panel.main.metric)
     known = [overall] if overall and overall.value is not None else []

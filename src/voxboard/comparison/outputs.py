@@ -38,7 +38,8 @@ def is_raw(path: Path) -> bool:
 
 def kind_of(path: Path) -> str:
     """What a file holds: by its name as evaluations write it, else by suffix. Raises `UserError` for JSON lines
-    without a known name."""
+    without a known name.
+    """
     prefix = path.name.partition("-")[0]
     if _reader(prefix):
         return prefix

@@ -126,6 +126,7 @@ def utterances(
 
 
 def quotient(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide sums by sums, element by element."""
     return np.asarray(above / below)
 
 

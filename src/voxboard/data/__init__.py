@@ -1,0 +1,1 @@
+"""Corpora: cuts, batches, targets, and the recipes that bring them."""

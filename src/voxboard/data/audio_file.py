@@ -79,4 +79,5 @@ def _reason(error: soundfile.LibsndfileError) -> str:
 
 
 def bad(path: Path, what: str, advice: str = "Replace the file, or pass --skip_bad_audio.") -> BadAudio:
+    """Return the error of a file, to be raised."""
     return BadAudio(f"{printable(str(path))} {what}.", advice)

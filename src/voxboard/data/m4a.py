@@ -33,6 +33,7 @@ class _Box(NamedTuple):
 
 
 def is_m4a(path: Path) -> bool:
+    """Return whether a file is M4A by its name."""
     return path.suffix.lower() == ".m4a"
 
 

@@ -31,7 +31,8 @@ FREE = 64 << 20  # bytes that it may unpack to anyway
 
 def write_cuts(file: Path, cuts: Sequence[Cut], root: Path, label: str = "manifest") -> None:
     """Write one JSON line per cut. Not Lhotse's writer: it stamps the time into the gzip header, and equal corpora are
-    to have equal bytes."""
+    to have equal bytes.
+    """
     with (
         open(file, "wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as out,

@@ -57,7 +57,7 @@ class Scan:
 
 
 def gender(label: str | None) -> str | None:
-    """ "female" and "male" for the spellings of those; anything else in lower case; None for an empty label."""
+    """Return "female" and "male" for the spellings of those; anything else in lower case; None for an empty label."""
     folded = (label or "").strip().lower()
     return GENDERS.get(folded, folded) or None
 

@@ -60,7 +60,8 @@ class Decoder:
 
     def __call__(self, log_probs: Tensor, lengths: Tensor) -> list[str]:
         """Log-probabilities [B, T, C] and valid frames [B] → texts. Raises `UserError` for another number of classes,
-        and for frames that hold no distribution."""
+        and for frames that hold no distribution.
+        """
         return [self.text([row[:length]]) for row, length in zip(log_probs, lengths.tolist(), strict=True)]
 
     def text(self, chunks: Sequence[Tensor]) -> str:

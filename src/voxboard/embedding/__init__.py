@@ -1,0 +1,1 @@
+"""Embedding: utterances to vectors, kept in caches and exported to files."""

@@ -1,0 +1,1 @@
+"""Evaluation: an encoder and a benchmark to a record."""

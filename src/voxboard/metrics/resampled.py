@@ -172,7 +172,8 @@ class Resampled:
 
 def _relevant(ranked: Ranked, ascending: Floats, costs: Sequence[tuple[float, float]]) -> int:
     """Index of the first trial whose score may decide something: far beyond the crossing, and where costs exceed
-    those of rejecting everything, thresholds lose under every likely resample."""
+    those of rejecting everything, thresholds lose under every likely resample.
+    """
     share = max(4 * eer(ranked)[0], 2 * max((misses / alarms for misses, alarms in costs), default=0.0))
     kept = int(share * ranked.others.size) + 50
     if kept >= ranked.others.size:

@@ -42,7 +42,7 @@ class Side:
         return begun - np.searchsorted(np.sort(self.end), positions, side="right")
 
     def overlap(self) -> tuple[Ints, Ints]:
-        """Start and ends of the intervals in which two or more speak."""
+        """Starts and ends of the intervals in which two or more speak."""
         positions = self.boundaries()
         several = np.flatnonzero(self.depth(positions) > 1)
         return positions[several], positions[several + 1]
@@ -105,7 +105,7 @@ Intervals = tuple[Ints, Ints]  # starts and ends
 
 
 def lay(given: Given, margin: int, merge_touching: bool) -> tuple[Tape, Intervals, Intervals]:
-    """Lay files with a margin around each, and merges a speaker's turns; also says what is not evaluated (what no
+    """Lay files with a margin around each, and merge a speaker's turns; also say what is not evaluated (what no
     region covers, or is taken out), and what is not scored.
 
     Turns of a speaker that overlap become one; those that only touch do so in the reference if `merge_touching`.

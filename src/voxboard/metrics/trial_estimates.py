@@ -172,7 +172,8 @@ def _scale(name: str) -> Scale:
 
 def _slope(ranked: Ranked) -> tuple[float, float]:
     """The weights of FRR and FAR in a small move of the EER: those of the cost whose optimum is the hull's segment at
-    the crossing, as the EER of the hull is the highest of all minimal costs (Brümmer 2010)."""
+    the crossing, as the EER of the hull is the highest of all minimal costs (Brümmer 2010).
+    """
     step = max(1, min(ranked.targets.size, ranked.others.size) // ENOUGH)
     hull = roc_convex_hull(Ranked(ranked.targets[::step], ranked.others[::step]))
     after = int(np.argmax(hull.frr >= hull.far))

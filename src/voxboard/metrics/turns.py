@@ -72,7 +72,7 @@ class Given:
 
 
 def gather(reference: Speech, hypothesis: Speech, uem: Scored | None, span: Span = "both") -> Given:
-    """Bring what is given to one form, pairs it by file and checks it.
+    """Bring what is given to one form, pair it by file, and check it.
 
     Without a UEM the `span` of a file is from the first to the last turn of both sides, or of the reference. The files
     are the reference's, and those that only the UEM names: they have no reference speech. Raises `ValueError` when the

@@ -41,7 +41,7 @@ def keep(
     limit_mb: float,
     run: Path | None = None,
 ) -> str:
-    """Keep what `save(folder, stem)` writes, with `about` as JSON beside it, and copies it into a run's folder.
+    """Keep what `save(folder, stem)` writes, with `about` as JSON beside it, and copy it into a run's folder.
 
     Returns the digest; empty where nothing was kept, because it is larger than `limit_mb` or the disk refused: a
     record is worth more than its raw outputs, so that the log says it and nothing is raised.

@@ -130,7 +130,7 @@ def validate(source: Record | Mapping[str, Any] | str | Path) -> Record:
 
 
 def save(record: Record, folder: str | Path) -> Path:
-    """Write `<folder>/<benchmark>/<system>-<seed>-<id>.json` atomically and returns its path.
+    """Write `<folder>/<benchmark>/<system>-<seed>-<id>.json` atomically and return its path.
 
     Text is made portable first (`voxboard.records.portable`). Saving the same content twice gives the same
     file; other content never replaces it. Raises `UserError` when it is invalid or cannot be written.

@@ -1,0 +1,1 @@
+"""Scoring: embeddings to scores of trials."""

@@ -1,0 +1,1 @@
+"""Training: batches to weights, as runs that can be gone on with."""

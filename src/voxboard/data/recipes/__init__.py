@@ -1,0 +1,1 @@
+"""Recipes: one file for each corpus, or layout of a folder."""

@@ -1,0 +1,1 @@
+"""The synthetic corpus: speakers, sentences, rooms, and who speaks them."""
