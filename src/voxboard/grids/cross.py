@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxboard import benchmarks
+from voxboard import api, benchmarks
 from voxboard.errors import UserError
 from voxboard.parts import Part
 from voxboard.records import Record
 from voxboard.settings import Eval, Evaluation, Weights
-from voxboard.training import run, run_folder
+from voxboard.training import run_folder
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def _one(folder: Path, data: str, options: Eval, evaluation: Evaluation) -> Cros
         card = benchmarks.card(data)
         # A card says its own task; a corpus is measured by the run's.
         task = Part(card.task, dict(card.options)) if card.name in benchmarks.cards() else None
-        record = run.evaluate_run(data, task, str(folder), options, evaluation, Weights())
+        record = api.measure(folder, data, task, options, evaluation, Weights())
     except UserError as error:
         return Crossed(folder.name, data, reason=error.problem)
     except Exception as error:

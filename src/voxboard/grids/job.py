@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from voxboard import benchmarks, records, trust
+from voxboard import api, benchmarks, records, trust
 from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids import again
@@ -18,7 +18,8 @@ from voxboard.grids.tuning import Tuned, reason_of, tune
 from voxboard.grids.workspace import Workspace
 from voxboard.records import Record
 from voxboard.records.codec import encode
-from voxboard.settings import words_for_paths
+from voxboard.settings import Eval, Weights, words_for_paths
+from voxboard.training import run_folder
 from voxboard.training.search import SETTING
 
 
@@ -89,17 +90,15 @@ def _made(job: Job, workspace: Workspace, how: How, staging: str) -> dict[str, s
 
 def _evaluate(named: Named, workspace: Workspace, how: How) -> Record:
     """Evaluate the run of another cell, or an untrained system."""
-    from voxboard.settings import Eval, Weights
-    from voxboard.training import run
-
     cell = named.cell
     options = Eval(device=how.device, seed=cell.seed, records=workspace.staging / named.id, runs=workspace.runs)
+    settings = (options, cell.evaluation, Weights())
     if cell.base is None:
-        return run.evaluate_untrained(cell.data, cell.benchmark, cell.system, options, cell.evaluation, False)
+        return api.measure(cell.system, cell.data, cell.benchmark, *settings, progress=False)
     base = workspace.record(named.base)
     if base is None or base.status == "failed":
         raise UserError(f"{cell.system.name} has no run for verification.", "Run the grid again.")
-    return run.evaluate_run(cell.data, cell.benchmark, named.base, options, cell.evaluation, Weights())
+    return api.measure(run_folder.find(named.base, workspace.runs), cell.data, cell.benchmark, *settings)
 
 
 def _filed(job: Job, workspace: Workspace) -> tuple[list[Result], list[Named]]:
