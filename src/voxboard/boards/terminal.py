@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LONGEST_REASON = 48
 _ORIGIN = 26  # characters of a line of what a system was trained on, which may be many corpora
 _NARROWEST = 24  # characters of a line of a name
-_PLACES = "Places: those that chance allows, by unpaired intervals, corrected by Holm."
+_PLACES = "Places: those that chance allows, paired where records of one list allow it, corrected by Holm."
 _GAP = "Signed: worse than at home, on the test set and in the mean of the foreign ones."
 
 
