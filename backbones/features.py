@@ -48,10 +48,10 @@ class FrontEnd(nn.Module):
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`waveforms` [B, N] in [-1, 1], zeros past `lengths` [B] ≥ 400 (`logmel`: 512) → [B, T, bins], frames [B]."""
         features, frames = self.extract(waveforms, lengths)
-        return normalise(features, frames, self.norm), frames
+        return normalize(features, frames, self.norm), frames
 
 
-def normalise(features: Tensor, lengths: Tensor, norm: Norm) -> Tensor:
+def normalize(features: Tensor, lengths: Tensor, norm: Norm) -> Tensor:
     """[B, T, F] → the same with zeros on padding.
 
     `mean` subtracts each utterance's mean, `mean-variance` also divides by its unbiased standard deviation, `frame`
@@ -64,11 +64,11 @@ def normalise(features: Tensor, lengths: Tensor, norm: Norm) -> Tensor:
     if norm == "none":
         return features
     count = lengths[:, None, None].to(features.dtype)
-    centred = (features - features.sum(1, keepdim=True) / count).masked_fill(~mask, 0.0)
+    centered = (features - features.sum(1, keepdim=True) / count).masked_fill(~mask, 0.0)
     if norm == "mean":
-        return centred
-    deviation = (centred.square().sum(1, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
-    return centred / deviation.clamp(min=1e-8)
+        return centered
+    deviation = (centered.square().sum(1, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+    return centered / deviation.clamp(min=1e-8)
 
 
 def spec_augment(features: Tensor, frames: int = 4, bins: int = 9) -> Tensor:
@@ -131,12 +131,12 @@ class KaldiFbank(nn.Module):
         Every step rounds as torchaudio's does: where the bins of a spectrum nearly cancel, one other rounding before
         the transform moves a logarithm by 0.02.
         """
-        centred = frames - frames.mean(-1, keepdim=True)
+        centered = frames - frames.mean(-1, keepdim=True)
         x = frames.new_zeros(*frames.shape[:-1], FFT)
         emphasised = x[..., :WINDOW]
-        torch.mul(centred[..., :1], PRE_EMPHASIS, out=emphasised[..., :1])  # a frame's first sample precedes itself
-        torch.mul(centred[..., :-1], PRE_EMPHASIS, out=emphasised[..., 1:])
-        torch.sub(centred, emphasised, out=emphasised).mul_(self.window)
+        torch.mul(centered[..., :1], PRE_EMPHASIS, out=emphasised[..., :1])  # a frame's first sample precedes itself
+        torch.mul(centered[..., :-1], PRE_EMPHASIS, out=emphasised[..., 1:])
+        torch.sub(centered, emphasised, out=emphasised).mul_(self.window)
         spectrum = torch.fft.rfft(x)
         return spectrum.mul_(spectrum.conj()).real.contiguous() @ self.mel  # abs() alone takes longer than all the rest
 
@@ -246,8 +246,8 @@ def slaney_triangles(bins: int, low: float = 0.0, high: float = 8000.0) -> Tenso
 
 def triangles(edges: Tensor, at: Tensor) -> Tensor:
     """Triangles between every three neighbours of `edges` [bins + 2], evaluated at `at` [257]: [bins, 257]."""
-    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    up, down = (at - left) / (centre - left), (right - at) / (right - centre)
+    left, center, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    up, down = (at - left) / (center - left), (right - at) / (right - center)
     return torch.minimum(up, down).clamp(min=0.0).float()
 
 

@@ -222,10 +222,10 @@ class LayerNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        variance = centred.square().sum(-1, keepdim=True) / (x.shape[-1] - 1)
+        centered = x - x.mean(-1, keepdim=True)
+        variance = centered.square().sum(-1, keepdim=True) / (x.shape[-1] - 1)
         deviation = variance.clamp(min=1e-24).sqrt()  # a root of zero has no finite gradient
-        return torch.addcmul(self.beta, self.gamma, centred * (deviation + 1e-6).reciprocal())
+        return torch.addcmul(self.beta, self.gamma, centered * (deviation + 1e-6).reciprocal())
 
 
 def activations(names: tuple[str, ...]) -> list[nn.Module]:

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding
-from voxboard.backbones.features import HOP, normalise
+from voxboard.backbones.features import HOP, normalize
 from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.speechbrain_checkpoints import KNOWN, TRAINED_ON, Sizes, Weights, fetch, sizes_of
 from voxboard.backbones.speechbrain_layers import SHORTEST, DecibelFbank, EcapaTdnn, XVectorTdnn
@@ -81,7 +81,7 @@ class SpeechBrain(Backbone):
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         features, steps = self.features(waveforms, lengths)
-        features = normalise(features, steps, "mean").transpose(1, 2)
+        features = normalize(features, steps, "mean").transpose(1, 2)
         unpadded = padding(steps, features.shape[2]) is None
         frames = self.network(features, None if unpadded else steps)  # [B, D, T]
         return Frames(frames.transpose(1, 2)[:, None], steps, self.spec.frames.hop)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, of_equal_length
-from voxboard.backbones.features import HOP, normalise
+from voxboard.backbones.features import HOP, normalize
 from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.s3prl_guard import guarded
 from voxboard.backbones.speechbrain_checkpoints import TRAINED_ON, fetch
@@ -89,7 +89,7 @@ class SpeechBrainEncoder(Backbone):
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         features, steps = self.features(waveforms, lengths)
-        features = normalise(features, steps, "mean")  # [B, T, bins]
+        features = normalize(features, steps, "mean")  # [B, T, bins]
         if self.training:
             states = _states(self.network, features)
             counts = (steps * states.shape[1] / features.shape[1]).ceil().long()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding
 from voxboard.backbones.frames import Frames, FramesSpec, valid
 from voxboard.backbones.ssl_attention import biased
-from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalised
+from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalized
 from voxboard.backbones.ssl_config import SSLConfig
 from voxboard.backbones.ssl_heads import load_head, native_head
 from voxboard.backbones.ssl_masking import extracted, masked_positions
@@ -47,7 +47,7 @@ class SSL(Backbone):
         native = native_head(shape)
         # A head that reads one layer was trained on the normed one.
         self.final_norm = config.final_norm or (native is not None and not native[1]["weighted"])
-        self.normalize = wants_normalised(config)
+        self.normalize = wants_normalized(config)
         self.kernels = list(zip(shape.conv_kernel, shape.conv_stride, strict=True))
         known = KNOWN.get(config.cfg)
         hop = math.prod(shape.conv_stride) / 16_000
@@ -150,8 +150,8 @@ def unit_variance(waveforms: Tensor, lengths: Tensor) -> Tensor:
     """[B, N] with zeros past `lengths` → zero mean and unit variance over each utterance, as transformers does it."""
     outside = ~valid(lengths, waveforms.shape[1])
     count = lengths[:, None].to(waveforms.dtype)
-    centred = (waveforms - waveforms.sum(1, keepdim=True) / count).masked_fill(outside, 0.0)
-    return centred / (centred.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
+    centered = (waveforms - waveforms.sum(1, keepdim=True) / count).masked_fill(outside, 0.0)
+    return centered / (centered.square().sum(1, keepdim=True) / count + 1e-7).sqrt()
 
 
 def frame_counts(lengths: Tensor, kernels: list[tuple[int, int]]) -> Tensor:

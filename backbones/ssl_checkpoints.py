@@ -245,7 +245,7 @@ def _content(cfg: str, name: str) -> dict[str, Any]:
     return content
 
 
-def wants_normalised(config: SSLConfig) -> bool:
+def wants_normalized(config: SSLConfig) -> bool:
     """Whether this network was trained on zero-mean, unit-variance audio, unless the user decides it.
 
     Raises `UserError` for published weights about which nothing says so.

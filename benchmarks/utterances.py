@@ -122,7 +122,7 @@ class UtteranceBenchmark(Benchmark[UtterancesT, LearnedT, Validated, UtteranceOu
             skip_bad_audio=evaluation.skip_bad_audio,
             show_progress=show_progress,
             cache=store_of(evaluation),
-            normalised=False,
+            normalized=False,
         )
 
     def described(

@@ -203,8 +203,8 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
             options = {"heads": embeddings.heads, "clamp": clamp}
             if self.config.score_norm == "as-norm":
                 options["top_k"] = self.top(learned)
-            normalise = NORMS[self.config.score_norm]
-            scores = normalise(scores, embeddings.matrix, enrol, test, learned.matrix, **options)
+            normalize = NORMS[self.config.score_norm]
+            scores = normalize(scores, embeddings.matrix, enrol, test, learned.matrix, **options)
         return Scored(items, embeddings.spent, scores)
 
     def reusable(self) -> bool:

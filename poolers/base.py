@@ -88,9 +88,9 @@ def masked_std(x: Tensor, mask: Tensor, mean: Tensor, unbiased: bool = True, flo
 
     Never below `floor`, where its gradient is zero instead of infinite; a single frame gives the floor.
     """
-    centred = (x - mean[:, None]).masked_fill(~mask[..., None], 0.0)
+    centered = (x - mean[:, None]).masked_fill(~mask[..., None], 0.0)
     count = (mask.sum(1) - int(unbiased)).clamp(min=1)
-    return (centred.square().sum(1) / count[:, None]).clamp(min=floor**2).sqrt()
+    return (centered.square().sum(1) / count[:, None]).clamp(min=floor**2).sqrt()
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:

@@ -53,10 +53,10 @@ class MultiQuery(SingleLayer):
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         weights = slices(masked_softmax(self.attention(x.transpose(1, 2)).transpose(1, 2), mask), self.heads)
         # Centred first: the difference of squares below would cancel around a large mean.
-        centre = masked_mean(x, mask)[:, None]
-        parts = slices(x - centre, self.heads)  # [B, T, H, d]
+        center = masked_mean(x, mask)[:, None]
+        parts = slices(x - center, self.heads)  # [B, T, H, d]
         mean = torch.einsum("bthq,bthd->bhqd", weights, parts)
-        pooled = (slices(centre, self.heads).transpose(1, 2) + mean).flatten(1)
+        pooled = (slices(center, self.heads).transpose(1, 2) + mean).flatten(1)
         if self.deviation:
             variance = torch.einsum("bthq,bthd->bhqd", weights, parts.square()) - mean.square()
             pooled = concatenated(pooled, variance.clamp(min=FLOOR).sqrt().flatten(1))

@@ -214,7 +214,7 @@ def _pooler(system: System, backbone: Backbone | UtteranceEncoder) -> Pooler | W
     return poolers.create(system.pooler.name, backbone.spec.frames, **system.pooler.options)
 
 
-def normalise(embeddings: Tensor, heads: int = 1) -> Tensor:
+def normalize(embeddings: Tensor, heads: int = 1) -> Tensor:
     """[B, E] → [B, E] whose dot products are cosines, averaged over `heads` equal pieces where there are several."""
     pieces = embeddings.reshape(*embeddings.shape[:-1], heads, -1)
     return (F.normalize(pieces, dim=-1) / heads**0.5).flatten(-2)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from voxboard import backbones
 from voxboard.backbones.ecapa import Ecapa
-from voxboard.backbones.features import FrontEnd, KaldiFbank, LogMel, Mfcc, normalise, spec_augment
+from voxboard.backbones.features import FrontEnd, KaldiFbank, LogMel, Mfcc, normalize, spec_augment
 
 
 def noise(samples: int, seed: int = 0) -> Tensor:
@@ -116,11 +116,11 @@ def test_silence_gives_finite_features() -> None:
 def test_normalisation_does_what_it_says() -> None:
     features = torch.randn(2, 50, 7) * 3 + 5
     lengths = torch.tensor([50, 20])
-    centred = normalise(features, lengths, "mean")
-    assert torch.allclose(centred[1, :20].mean(0), torch.zeros(7), atol=1e-5)
-    scaled = normalise(features, lengths, "mean-variance")
+    centered = normalize(features, lengths, "mean")
+    assert torch.allclose(centered[1, :20].mean(0), torch.zeros(7), atol=1e-5)
+    scaled = normalize(features, lengths, "mean-variance")
     assert torch.allclose(scaled[1, :20].std(0), torch.ones(7), atol=1e-5)
-    assert torch.allclose(normalise(features, lengths, "frame")[1, :20].norm(dim=-1), torch.ones(20))
+    assert torch.allclose(normalize(features, lengths, "frame")[1, :20].norm(dim=-1), torch.ones(20))
 
 
 def test_spec_augment_hides_one_stretch_of_frames_and_one_of_bins() -> None:

@@ -35,8 +35,8 @@ def published(kind: str, folder: Path) -> nn.Module:
 def embed(model: nn.Module, bins: int, waveform: Tensor) -> Tensor:
     """SpeechBrain's pipeline: its features, its mean normalisation, its network; [1, E]."""
     features = peers.Fbank(n_mels=bins)(waveform)
-    normalise = peers.InputNormalization(norm_type="sentence", std_norm=False)
-    return model(normalise(features, torch.ones(len(waveform))))[:, 0]
+    normalize = peers.InputNormalization(norm_type="sentence", std_norm=False)
+    return model(normalize(features, torch.ones(len(waveform))))[:, 0]
 
 
 @pytest.fixture(params=["ecapa", "xvector"])

@@ -101,11 +101,11 @@ def test_a_chat_model_answers_as_the_projector_was_taught(corpus: Corpus, tmp_pa
     waves = torch.stack([torch.from_numpy(audio.load(cut, 16_000)) for cut in train])
     labels = torch.from_numpy(np.stack([targets.of(cut, waves[0].numpy(), 16_000)["mood"] for cut in train]))
     frames = network.training_output(waves, torch.tensor([waves.shape[1]] * 4))
-    optimiser = torch.optim.Adam(network.head.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(network.head.parameters(), lr=0.01)
     for _ in range(70):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         network.head.loss(frames, labels).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
     outputs = MOOD.run(network, MOOD.items(corpus, "train"), Evaluation(), show_progress=False)
     assert outputs.answers == ("o", "h", "o", "h")
     assert MOOD.fix(outputs).error == 0.0

@@ -163,12 +163,12 @@ def test_a_head_that_was_trained_on_captions_answers(corpus: Corpus, encoder: st
     torch.testing.assert_close(labels[0].norm(dim=-1), torch.ones(2))
     from voxboard.embedding.embed import embed
 
-    rows = torch.from_numpy(embed(network.encoder, train, normalised=False, show_progress=False).matrix)
-    optimiser = torch.optim.Adam(network.head.parameters(), lr=0.001)
+    rows = torch.from_numpy(embed(network.encoder, train, normalized=False, show_progress=False).matrix)
+    optimizer = torch.optim.Adam(network.head.parameters(), lr=0.001)
     for _ in range(200):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         network.head.train().loss(rows, labels).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
     outputs = benchmark.run(network, benchmark.items(corpus, "test"), Evaluation(), show_progress=False)
     assert outputs.by == "head"
     assert benchmark.fix(outputs).error == 0.0

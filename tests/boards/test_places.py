@@ -18,7 +18,7 @@ from voxboard.records import Value
 def columns(draw: st.DrawFn) -> list[Value | None]:
     """Values of one metric with ties, lost intervals, other levels and few clusters."""
     better = draw(st.sampled_from(["lower", "higher"]))
-    centres = st.floats(0, 1) | st.sampled_from([0.1, 0.2, 0.5])
+    centers = st.floats(0, 1) | st.sampled_from([0.1, 0.2, 0.5])
     arms = st.floats(0, 0.1) | st.just(0.0)
 
     def value(centre: float, down: float, up: float, known: bool, clusters: int | None, level: float) -> Value:
@@ -27,7 +27,7 @@ def columns(draw: st.DrawFn) -> list[Value | None]:
 
     known = st.sampled_from([True, True, True, False])
     clusters = st.sampled_from([None, 1, 2, 12, 24, 24, 1000])
-    one = st.builds(value, centres, arms, arms, known, clusters, st.sampled_from([0.95, 0.95, 0.9]))
+    one = st.builds(value, centers, arms, arms, known, clusters, st.sampled_from([0.95, 0.95, 0.9]))
     return draw(st.lists(one | st.none() | st.just(Value(None, reason="none")), max_size=10))
 
 
@@ -79,8 +79,8 @@ def test_the_best_value_may_always_be_first_and_the_worst_last(values: list[Valu
 
 def test_places_of_five_hundred_systems_take_less_than_a_second() -> None:
     draw = random.Random(0)
-    centres = [draw.random() for _ in range(500)]
-    values = [Value(c, low=0.8 * c, high=1.2 * c + 0.001, clusters=24) for c in centres]
+    centers = [draw.random() for _ in range(500)]
+    values = [Value(c, low=0.8 * c, high=1.2 * c + 0.001, clusters=24) for c in centers]
     start = time.process_time()
     found = rank_ranges(values)
     assert time.process_time() - start < 1

@@ -20,7 +20,7 @@ from voxboard.data.prepare_options import Options
 from voxboard.embedding import export
 from voxboard.embedding.embed import embed as embed_cuts
 from voxboard.embedding.export import load
-from voxboard.model import normalise
+from voxboard.model import normalize
 from voxboard.preparation import prepare
 
 SYSTEM = "fbank+statistics"
@@ -79,7 +79,7 @@ def test_files_have_the_reference_s_names_and_hold_the_embeddings(
     assert rate == 16_000
     encoder = model.build(systems.parse(SYSTEM), None, 42).encoder.eval()
     with torch.inference_mode():
-        alone = normalise(encoder(torch.from_numpy(samples)[None], torch.tensor([len(samples)])))
+        alone = normalize(encoder(torch.from_numpy(samples)[None], torch.tensor([len(samples)])))
     np.testing.assert_allclose(rows["wav48/p225/p225_001"], alone[0].numpy(), atol=1e-5)
 
 

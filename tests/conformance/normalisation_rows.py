@@ -30,7 +30,7 @@ Scores = np.ndarray
 
 def section() -> Section:
     """AS-norm with both deviations and at the edges, PLDA, and calibration at two priors."""
-    rows = [*_normalised(), _errors(), *_edges(), _plda(), *_calibrated()]
+    rows = [*_normalized(), _errors(), *_edges(), _plda(), *_calibrated()]
     return Section("Score normalisation and calibration", TEXT, rows, tolerance=1e-5)
 
 
@@ -80,7 +80,7 @@ def _size(scores: Scores) -> float:
     return float(np.abs(scores).mean())
 
 
-def _normalised() -> Iterator[Row]:
+def _normalized() -> Iterator[Row]:
     reasons = {
         "population": "SpeechBrain divides by k − 1, WeSpeaker by k: all scores differ by √(1 − 1/k)",
         "sample": "WeSpeaker divides by k, SpeechBrain by k − 1: all scores differ by √(1 − 1/k)",

@@ -35,7 +35,7 @@ NO_RATE = (
 
 def section() -> Section:
     """Corpora, then the inputs where the peers part."""
-    return Section("Word and character error rates", TEXT, [*_words(), *_characters(), *_normalised()], tolerance=1e-7)
+    return Section("Word and character error rates", TEXT, [*_words(), *_characters(), *_normalized()], tolerance=1e-7)
 
 
 def _words() -> list[Row]:
@@ -73,7 +73,7 @@ def _characters() -> list[Row]:
     ]  # fmt: skip
 
 
-def _normalised() -> list[Row]:
+def _normalized() -> list[Row]:
     english = EnglishTextNormalizer()
     cases = {
         "It's the colour of twenty-one theatres": ("it is the color of 21 theaters", ""),

@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from voxboard.diarization import Diarization, spectral
 from voxboard.diarization.agglomerative import tree
-from voxboard.diarization.clustering import centred, cluster, in_order
+from voxboard.diarization.clustering import centered, cluster, in_order
 
 BOTH = pytest.mark.parametrize("clustering", ["agglomerative", "spectral"])
 
@@ -101,4 +101,4 @@ def test_centring_takes_away_what_all_rows_share() -> None:
     shared /= np.linalg.norm(shared, axis=1, keepdims=True)
     assert cluster(shared, Diarization(threshold=0.5)).max() == 0
     assert np.array_equal(cluster(shared, Diarization(threshold=1.0, center=True)), truth)
-    assert np.allclose(np.linalg.norm(centred(shared), axis=1), 1, atol=1e-5)
+    assert np.allclose(np.linalg.norm(centered(shared), axis=1), 1, atol=1e-5)

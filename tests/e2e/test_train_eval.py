@@ -91,14 +91,14 @@ def test_normalised_scores_are_another_protocol_with_a_threshold_of_their_own(he
     assert _train("--nb_total_step", "4", "--nb_steps_eval", "4") == 0
     words = ["eval", "_", "_", "--eval_path", _only_run(here).name, "--device", "cpu", "--replicates", "50"]
     assert main([*words, "--score_norm", "as-norm", "--cohort_speakers", "4"]) == 0
-    plain, normalised = sorted(records.load(here / "results" / "records"), key=lambda r: r.protocol.scoring.cohort)
-    assert normalised.protocol.scoring.normalisation == "as-norm"
-    assert normalised.protocol.scoring.options == {"top": 4}
-    assert plain.protocol_id != normalised.protocol_id
-    starred = [record.values["far@valid_threshold"].threshold for record in (plain, normalised)]
+    plain, normalized = sorted(records.load(here / "results" / "records"), key=lambda r: r.protocol.scoring.cohort)
+    assert normalized.protocol.scoring.normalisation == "as-norm"
+    assert normalized.protocol.scoring.options == {"top": 4}
+    assert plain.protocol_id != normalized.protocol_id
+    starred = [record.values["far@valid_threshold"].threshold for record in (plain, normalized)]
     assert starred[0] != starred[1]
-    assert len(normalised.curves.actual) == len(normalised.curves.log_odds) > 0
-    assert any(stratum.label == "duration" for stratum in normalised.strata)
+    assert len(normalized.curves.actual) == len(normalized.curves.log_odds) > 0
+    assert any(stratum.label == "duration" for stratum in normalized.strata)
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(here: Path) -> None:

@@ -81,12 +81,12 @@ def test_a_hit_equals_a_miss_bit_for_bit(
     first = embed(_encoder(spec), cuts, cache=store, **options)
     computed = len(forwards)
     second = embed(_encoder(spec), cuts[::-1], cache=store, **options)
-    raw = embed(_encoder(spec), cuts, normalised=False, cache=store, **options)
+    raw = embed(_encoder(spec), cuts, normalized=False, cache=store, **options)
     assert len(forwards) == computed
     np.testing.assert_array_equal(first.matrix, without.matrix)
     np.testing.assert_array_equal(second.matrix, without.matrix[::-1])
     assert second.ids == without.ids[::-1]
-    np.testing.assert_array_equal(raw.matrix, embed(_encoder(spec), cuts, normalised=False, **options).matrix)
+    np.testing.assert_array_equal(raw.matrix, embed(_encoder(spec), cuts, normalized=False, **options).matrix)
     assert (first.spent.cached, second.spent.cached, second.spent.utterances) == (0, len(cuts), len(cuts))
     assert "cache" in second.spent.batching
     assert second.spent.audio_seconds == pytest.approx(first.spent.audio_seconds)

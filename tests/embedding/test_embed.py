@@ -18,7 +18,7 @@ from voxboard.backbones.base import Backbone, BackboneSpec
 from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.embedding.embed import compute, embed
 from voxboard.errors import BadAudio, UserError
-from voxboard.model import Encoder, normalise
+from voxboard.model import Encoder, normalize
 from voxboard.poolers import create as pooler
 from voxboard.scoring.cosine import cosine
 
@@ -123,7 +123,7 @@ def test_scores_are_cosines_averaged_over_heads(heads: int, size: int, seed: int
     random = np.random.default_rng(seed)
     raw = random.standard_normal((7, heads * size)).astype(np.float32)
     enrol, test = random.integers(7, size=20), random.integers(7, size=20)
-    rows = normalise(torch.from_numpy(raw), heads).numpy()
+    rows = normalize(torch.from_numpy(raw), heads).numpy()
     pieces = raw.reshape(7, heads, size)
     pieces = pieces / np.linalg.norm(pieces, axis=-1, keepdims=True)
     per_head = (pieces[enrol] * pieces[test]).sum(-1)

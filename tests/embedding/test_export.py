@@ -74,7 +74,7 @@ def test_averages_are_plain_means_or_of_unit_length() -> None:
     names, means = export_file.averages(rows, ["b", "b", "a"])
     assert names == ("a", "b")
     np.testing.assert_allclose(means, [[0.6, 0.8], [0.5, 0.5]])
-    _, scaled = export_file.averages(rows, ["b", "b", "a"], renormalised=True)
+    _, scaled = export_file.averages(rows, ["b", "b", "a"], renormalized=True)
     np.testing.assert_allclose(scaled, [[0.6, 0.8], [0.5**0.5, 0.5**0.5]], rtol=1e-6)
     np.testing.assert_array_equal(
         replace(_stored(), metadata={"average": "unit"}).averages()[1],

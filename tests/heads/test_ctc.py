@@ -145,13 +145,13 @@ def test_dropout_acts_in_training_only() -> None:
 @pytest.mark.parametrize("options", [{}, LSTM])
 def test_training_teaches_a_text(options: dict[str, Any]) -> None:
     head, batch, text = build(**options), frames([8, 6]), labels([1, 2, 2, 3], [3, 1])
-    optimiser = torch.optim.Adam(head.parameters(), lr=0.1)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
     first = head.loss(batch, text).item()
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = head.loss(batch, text)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert loss.item() < 0.3 * first
 
 

@@ -27,7 +27,7 @@ def multitask(**options: object) -> MultiTask:
     return head
 
 
-def labelled(speakers: list[int], genders: list[int]) -> dict[str, torch.Tensor]:
+def labeled(speakers: list[int], genders: list[int]) -> dict[str, torch.Tensor]:
     return {"speaker": torch.tensor(speakers), "gender": torch.tensor(genders)}
 
 
@@ -38,7 +38,7 @@ def batch() -> torch.Tensor:
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_loss_is_the_weighted_sum_over_labelled_utterances(reduction: str) -> None:
     head = multitask(reduction=reduction)
-    labels = labelled([0, 4, MISSING, 2], [1, MISSING, 0, 1])
+    labels = labeled([0, 4, MISSING, 2], [1, MISSING, 0, 1])
     scores = head.predict_tasks(batch())
     speaker = F.cross_entropy(scores["speaker"][[0, 1, 3]], torch.tensor([0, 4, 2]), reduction=reduction)
     gender = F.cross_entropy(scores["gender"][[0, 2, 3]], torch.tensor([1, 0, 1]), reduction=reduction)
@@ -52,14 +52,14 @@ def test_no_missing_or_unknown_label_trains_a_class(name: object) -> None:
     head = multitask()
     genders = [GENDER.index(name)] * 4
     embeddings = batch().requires_grad_()
-    head.loss(embeddings, labelled([0, 1, 2, 3], genders)).backward()
+    head.loss(embeddings, labeled([0, 1, 2, 3], genders)).backward()
     assert head.parts["gender"].output.weight.grad is None
     assert head.parts["speaker"].output.weight.grad.any()
 
 
 def test_a_batch_without_any_label_costs_nothing_and_can_be_differentiated() -> None:
     head = multitask()
-    loss = head.loss(batch(), labelled([MISSING] * 4, [MISSING] * 4))
+    loss = head.loss(batch(), labeled([MISSING] * 4, [MISSING] * 4))
     loss.backward()
     assert loss == 0
     assert all(p.grad is None or not p.grad.any() for p in head.parameters())
@@ -68,7 +68,7 @@ def test_a_batch_without_any_label_costs_nothing_and_can_be_differentiated() -> 
 def test_a_task_without_classes_trains_nothing() -> None:
     torch.manual_seed(0)
     head = heads.create("multi-task", 6, {"speaker": 5, "gender": 0}, tasks=("speaker", "gender"), dropout=0.0)
-    labels = labelled([0, 1, 2, MISSING], [MISSING] * 4)
+    labels = labeled([0, 1, 2, MISSING], [MISSING] * 4)
     assert set(head.predict_tasks(batch())) == {"speaker"}
     assert torch.equal(head.loss(batch(), labels), multitask(weights=(1.0, 9.0)).loss(batch(), labels))
 
@@ -78,7 +78,7 @@ def test_the_first_task_can_have_any_head() -> None:
     head = multitask(main="aam")
     alone = heads.create("aam", 6, 5)
     alone.load_state_dict(head.parts["speaker"].state_dict())
-    labels = labelled([0, 1, 2, 3], [MISSING] * 4)
+    labels = labeled([0, 1, 2, 3], [MISSING] * 4)
     assert torch.allclose(head.loss(batch(), labels), alone.loss(batch(), labels["speaker"]))
 
 

@@ -109,12 +109,12 @@ def test_the_projector_learns_to_be_answered_right_and_the_chat_model_stays(lm: 
     head, given = build(lm, frames=1), frames(9, 7, 3, 8)
     model = chat.load(lm)
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
-    optimiser = torch.optim.Adam(head.parameters(), lr=0.03)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.03)
     wanted = ["ma", "fe", "ma", "fe"]
     for _ in range(80):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         head.train().loss(given, labels(*wanted)).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
     assert head.answer(given) == wanted
     assert not model.network.training
     assert all(torch.equal(value, before[name]) for name, value in model.network.state_dict().items())

@@ -140,13 +140,13 @@ def test_mistakes_are_refused(tmp_path: Path) -> None:
 def test_it_learns_to_write_and_to_tell() -> None:
     head, given = make(), frames(6, 4)
     texts = {**LABELS, "text": torch.tensor([[3, 4, 5], [6, 7, MISSING]])}
-    optimiser = torch.optim.Adam(head.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
     with torch.no_grad():
         head.intensity[-1].bias.fill_(-25.0)
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         head.loss(given, texts).backward()
-        optimiser.step()
+        optimizer.step()
     assert head.eval().written(given) == [[3, 4, 5], [6, 7]]
     assert (head.predict(given)[:, 0] - LABELS["rms_dbfs"]).abs().max() < 1.0
 

@@ -29,7 +29,7 @@ from tests.parity import (
 )
 from tests.parity.reference_fixture import Fixture, number
 from voxboard import backbones, heads, poolers
-from voxboard.backbones.features import LogMel, normalise
+from voxboard.backbones.features import LogMel, normalize
 from voxboard.backbones.frames import Frames, FramesSpec, valid
 from voxboard.metrics import reference, retrieval
 from voxboard.reference_weights import load_reference
@@ -231,7 +231,7 @@ def dmha_logmel(fixture: Fixture) -> Outputs:
     waveforms = fixture.inputs["waveform"].reshape(1, -1)
     bins = fixture.config["params"]["n_mels"]
     features, frames = LogMel(bins)(waveforms, torch.tensor([waveforms.shape[1]]))
-    return {"logmel": features[0].T, "cmn": normalise(features, frames, "mean")[0]}
+    return {"logmel": features[0].T, "cmn": normalize(features, frames, "mean")[0]}
 
 
 def vgg_frontend(fixture: Fixture) -> Outputs:
@@ -304,7 +304,7 @@ def ge2e_ecapa(fixture: Fixture) -> Outputs:
     embeddings = pooler(backbone(waveforms, lengths))
     return {
         "fbank": features,
-        "fbank_norm": normalise(features, steps, "mean"),
+        "fbank_norm": normalize(features, steps, "mean"),
         "embedding_raw": embeddings,
         "embedding": embeddings / (embeddings.norm(dim=-1, keepdim=True) + 1e-5),
     }

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from tests.parity.reference_fixture import Fixture
 from voxboard import backbones, heads
-from voxboard.backbones.features import HOP, normalise
+from voxboard.backbones.features import HOP, normalize
 from voxboard.backbones.frames import valid
 from voxboard.backbones.xvector import SHRINKS
 from voxboard.poolers.base import concatenated, masked_mean, masked_std
@@ -52,7 +52,7 @@ def with_lengths(backbone: Any, pooler: Any, mfcc: Tensor, steps: Tensor) -> Ten
     With lengths the reference divides by N where it divides by N - 1 without, as voxboard does throughout.
     """
     counts = steps[:, None, None]
-    features = normalise(mfcc, steps, "mean-variance") * (counts / (counts - 1)).sqrt()
+    features = normalize(mfcc, steps, "mean-variance") * (counts / (counts - 1)).sqrt()
     frames = backbone.frames(features.mT).mT
     mask = valid(steps - SHRINKS, frames.shape[1])
     frames = frames.masked_fill(~mask[..., None], 0.0)

@@ -237,8 +237,8 @@ def ge2e_wavlm(fixture: Fixture) -> Outputs:
 
     def preprocess(block: Tensor) -> Tensor:
         """The reference's statistics run over the whole block."""
-        centred = block - block.mean()
-        return centred / (centred.square().mean() + 1e-7).sqrt() if normal else block
+        centered = block - block.mean()
+        return centered / (centered.square().mean() + 1e-7).sqrt() if normal else block
 
     def embed(block: Tensor) -> Tensor:
         return pooler(backbone(*whole(preprocess(block))))

@@ -31,8 +31,8 @@ def score_files(folder: Path, rng: np.random.Generator, worse: float) -> list[Si
     pairs = np.sort(np.stack([first, second], axis=1)[first != second], axis=1)
     first, second = np.unique(pairs, axis=0).T
     labels = (speakers[first] == speakers[second]).astype(int)
-    centres = rng.normal(size=(SPEAKERS, SIZE)) * np.exp(0.1 * rng.normal(size=(SPEAKERS, 1)))
-    common = centres[speakers] + 0.6 * rng.normal(size=(speakers.size, SIZE))
+    centers = rng.normal(size=(SPEAKERS, SIZE)) * np.exp(0.1 * rng.normal(size=(SPEAKERS, 1)))
+    common = centers[speakers] + 0.6 * rng.normal(size=(speakers.size, SIZE))
     sides = []
     for name, noise in (("before", 0.6), ("after", 0.6 * (1 + worse))):
         hard = np.exp(0.3 * rng.normal(size=SPEAKERS))[speakers, None]

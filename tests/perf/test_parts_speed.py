@@ -187,10 +187,10 @@ def test_a_training_step_of_ecapa_is_not_slower_than_speechbrains() -> None:
         frames = backbone.frames(features.transpose(1, 2), lengths)
         return pooler(Frames(frames.transpose(1, 2)[:, None], lengths, 0.01))
 
-    def step(network: Callable[[], Tensor], optimiser: torch.optim.Optimizer) -> None:
-        optimiser.zero_grad()
+    def step(network: Callable[[], Tensor], optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
         network().square().sum().backward()
-        optimiser.step()
+        optimizer.step()
 
     ways = {
         "ours": lambda: step(embed, optimisers[0]),

@@ -20,7 +20,7 @@ from voxboard.data.batches import Crops, batches, shuffled
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.data.prepare_options import Options
 from voxboard.embedding.embed import embed
-from voxboard.model import Encoder, normalise
+from voxboard.model import Encoder, normalize
 from voxboard.preparation import prepare
 
 pytestmark = pytest.mark.perf
@@ -42,7 +42,7 @@ def _one_by_one(encoder: Encoder, cuts: Sequence[Cut]) -> dict[str, np.ndarray]:
     with torch.inference_mode():
         for cut in cuts:
             wave = torch.from_numpy(audio.load(cut))[None]
-            found[cut.id] = normalise(encoder(wave, torch.tensor([wave.shape[1]])))[0].numpy()
+            found[cut.id] = normalize(encoder(wave, torch.tensor([wave.shape[1]])))[0].numpy()
     return found
 
 
@@ -55,7 +55,7 @@ def _buckets(encoder: Encoder, cuts: Sequence[Cut], seconds: float = 120.0) -> d
             group, ordered = ordered[:size], ordered[size:]
             waves = [torch.from_numpy(audio.load(cut)) for cut in group]
             padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
-            rows = normalise(encoder(padded, torch.tensor([len(wave) for wave in waves])))
+            rows = normalize(encoder(padded, torch.tensor([len(wave) for wave in waves])))
             found.update(zip([cut.id for cut in group], rows.numpy(), strict=True))
     return found
 

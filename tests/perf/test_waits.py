@@ -33,9 +33,9 @@ def test_help_and_list_come_at_once(word: str) -> None:
 
 
 def test_a_repeated_text_comes_from_the_cache() -> None:
-    normalise = normalizers.get("whisper-en")
+    normalize = normalizers.get("whisper-en")
     texts = [f"Sentence number {number} isn't long, but it's organised." for number in range(200)]
-    first, second = (_seconds(lambda: [normalise(text) for text in texts]) for _ in range(2))
+    first, second = (_seconds(lambda: [normalize(text) for text in texts]) for _ in range(2))
     assert second < first / 10
 
 

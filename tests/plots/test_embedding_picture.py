@@ -15,8 +15,8 @@ from voxboard.scoring.rows import unit
 
 def _speakers(count: int, each: int, spread: float = 0.1) -> tuple[np.ndarray, list[str]]:
     draw = np.random.default_rng(0)
-    centres = draw.standard_normal((count, 16))
-    rows = np.repeat(centres, each, axis=0) + spread * draw.standard_normal((count * each, 16))
+    centers = draw.standard_normal((count, 16))
+    rows = np.repeat(centers, each, axis=0) + spread * draw.standard_normal((count * each, 16))
     return unit(rows.astype(np.float32)), [f"s{n // each:02d}" for n in range(count * each)]
 
 

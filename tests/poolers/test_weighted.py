@@ -44,11 +44,11 @@ def test_any_pooler_may_stand_behind_the_sum(inner: str, size: int) -> None:
 def test_weights_learn_which_layer_matters() -> None:
     batch, pooler = frames(), poolers.create("weighted", SPEC)
     wanted = poolers.create("mean", SPEC, layer=1)(batch)
-    optimiser = torch.optim.Adam(pooler.parameters(), lr=0.2)
+    optimizer = torch.optim.Adam(pooler.parameters(), lr=0.2)
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (pooler(batch) - wanted).square().sum().backward()
-        optimiser.step()
+        optimizer.step()
     assert float(pooler.weights.detach().softmax(0)[1]) > 0.95
 
 

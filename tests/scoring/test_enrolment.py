@@ -31,9 +31,9 @@ def test_models_stand_beside_utterances_in_trials() -> None:
     pair = unit(rows[:2].sum(axis=0)[None])[0]
     assert score == pytest.approx(pair @ rows[3], abs=1e-6)
     cohort = unit(np.random.default_rng(1).standard_normal((20, 8)))
-    normalised = as_norm([score], both, [0], [4], cohort, top_k=5)[0]
+    normalized = as_norm([score], both, [0], [4], cohort, top_k=5)[0]
     top = [np.sort(cohort @ row)[-5:] for row in (pair, rows[3])]
-    assert normalised == pytest.approx(np.mean([(score - t.mean()) / t.std() for t in top]), abs=1e-4)
+    assert normalized == pytest.approx(np.mean([(score - t.mean()) / t.std() for t in top]), abs=1e-4)
     with pytest.raises(ValueError, match="models and utterances, the first is 'u0'"):
         enrol(rows, {"u0": ["u1"]}, ROWS).beside(IDS, rows)
 

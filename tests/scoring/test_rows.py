@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from voxboard.model import normalise
+from voxboard.model import normalize
 from voxboard.scoring import rows
 
 
@@ -14,7 +14,7 @@ from voxboard.scoring import rows
 def test_rows_are_normalised_as_the_network_does_it(heads: int) -> None:
     given = np.random.default_rng(0).standard_normal((5, 12), dtype=np.float32)
     given[2] = 0.0
-    np.testing.assert_allclose(rows.unit(given, heads), normalise(torch.from_numpy(given), heads), atol=1e-7)
+    np.testing.assert_allclose(rows.unit(given, heads), normalize(torch.from_numpy(given), heads), atol=1e-7)
     with pytest.raises(ValueError, match="5 equal pieces"):
         rows.unit(given, 5)
 

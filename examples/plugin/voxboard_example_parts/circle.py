@@ -30,7 +30,7 @@ class Circle(Head):
     def __init__(self, embedding_size: int, n_classes: int, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.centres = nn.Parameter(nn.init.xavier_normal_(torch.empty(n_classes, embedding_size)))
+        self.centers = nn.Parameter(nn.init.xavier_normal_(torch.empty(n_classes, embedding_size)))
 
     def loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         cosines, m = self.predict(embeddings), self.config.margin
@@ -42,4 +42,4 @@ class Circle(Head):
         return losses / known.sum().clamp(min=1)
 
     def predict(self, embeddings: Tensor) -> Tensor:
-        return F.normalize(embeddings.float(), dim=-1) @ F.normalize(self.centres, dim=-1).T
+        return F.normalize(embeddings.float(), dim=-1) @ F.normalize(self.centers, dim=-1).T

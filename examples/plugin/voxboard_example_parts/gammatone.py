@@ -62,10 +62,10 @@ class Gammatone(Backbone):
 def kernels(filters: int) -> Tensor:
     """The real parts of all impulse responses, then the imaginary ones: [2 · filters, 1, 400], each of energy 1."""
     low, high = (21.4 * math.log10(1 + 0.00437 * hertz) for hertz in (50.0, 7600.0))
-    centres = (10 ** (torch.linspace(low, high, filters, dtype=torch.float64) / 21.4) - 1) / 0.00437
-    bandwidths = 1.019 * 24.7 * (0.00437 * centres + 1)
+    centers = (10 ** (torch.linspace(low, high, filters, dtype=torch.float64) / 21.4) - 1) / 0.00437
+    bandwidths = 1.019 * 24.7 * (0.00437 * centers + 1)
     seconds = torch.arange(TAPS, dtype=torch.float64) / RATE
     envelopes = seconds**3 * torch.exp(-2 * math.pi * bandwidths[:, None] * seconds)
-    phases = 2 * math.pi * centres[:, None] * seconds
+    phases = 2 * math.pi * centers[:, None] * seconds
     both = torch.cat([envelopes * phases.cos(), envelopes * phases.sin()])
     return F.normalize(both, dim=1).float()[:, None]

@@ -99,7 +99,7 @@ def compare(encoder: Encoder, folder: Path, reference: Rows) -> list[Difference]
     from voxboard.files import existing
 
     cuts = cuts_of([existing(folder / name) for name in reference])
-    matrix = embed(encoder.network.encoder, cuts, normalised=False, show_progress=False).matrix
+    matrix = embed(encoder.network.encoder, cuts, normalized=False, show_progress=False).matrix
     return [_difference(name, row, expected) for (name, expected), row in zip(reference.items(), matrix, strict=True)]
 
 

@@ -73,11 +73,11 @@ def learning(subject: Subject[Head]) -> Measured:
     """Training it with its input teaches the labels: the loss leads to what `predict` gives."""
     head = subject.build(0)
     wanted, values = labels(subject.needs), head_input(head).requires_grad_()
-    optimiser = torch.optim.Adam([values, *head.parameters()], lr=RATE)
+    optimizer = torch.optim.Adam([values, *head.parameters()], lr=RATE)
     for _ in range(STEPS):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         head.loss(read(head, values), wanted).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
     head.eval()
     with torch.no_grad():
         found = head.predict(read(head, values))

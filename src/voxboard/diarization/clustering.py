@@ -28,7 +28,7 @@ def cluster(
     `founders` [W] (default: all, also where they are fewer than the speakers) are clustered; the others join them.
     """
     count = settings.num_speakers if num_speakers is None else num_speakers
-    rows = centred(embeddings) if settings.center else embeddings
+    rows = centered(embeddings) if settings.center else embeddings
     if founders is None or founders.sum() < count:
         founders = np.ones(len(rows), np.bool_)
     return join(rows, founders, _METHODS[settings.clustering](rows[founders], settings, count))
@@ -45,7 +45,7 @@ def join(rows: Floats, founders: Flags, labels: Labels) -> Labels:
     return in_order(found)
 
 
-def centred(embeddings: Floats) -> Floats:
+def centered(embeddings: Floats) -> Floats:
     """Rows [W, E] without their mean, normalised again; a row that is the mean stays zero."""
     rows = embeddings - embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)

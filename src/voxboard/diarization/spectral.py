@@ -38,7 +38,7 @@ def spectral(embeddings: Floats, count: int, most: int, threshold: float) -> Lab
         return grown.into(count) if count else grown.cut(threshold, most)
     if len(embeddings) > MOST:
         groups = tree(embeddings).into(MOST)
-        return _spectral(_centres(embeddings, groups), count, most)[groups]
+        return _spectral(_centers(embeddings, groups), count, most)[groups]
     return _spectral(embeddings, count, most)
 
 
@@ -98,7 +98,7 @@ def _eigen(graph: csr_array, count: int) -> tuple[NDArray[np.float64], NDArray[n
     return 1 - values[order], vectors[:, order]
 
 
-def _centres(embeddings: Floats, groups: Labels) -> Floats:
+def _centers(embeddings: Floats, groups: Labels) -> Floats:
     """The mean direction [G, E] of every group."""
     from scipy.sparse import csr_array
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.diarization.agglomerative import Tree, tree
-from voxboard.diarization.clustering import centred, join
+from voxboard.diarization.clustering import centered, join
 from voxboard.diarization.config import Diarization
 from voxboard.diarization.pipeline import Conversation, Prepared, prepare_one
 from voxboard.diarization.turns import turns
@@ -110,7 +110,7 @@ class _Grown:
     @classmethod
     def of(cls, prepared: Prepared, settings: Diarization) -> _Grown:
         founders = prepared.founders(settings)
-        rows = centred(prepared.embeddings) if settings.center and len(founders) else prepared.embeddings
+        rows = centered(prepared.embeddings) if settings.center and len(founders) else prepared.embeddings
         return cls(prepared, rows, founders, tree(rows[founders]))
 
     def turns(self, settings: Diarization) -> list[Turn]:

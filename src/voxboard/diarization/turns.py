@@ -35,9 +35,9 @@ def _region(region: Region, own: Sequence[tuple[Window, int]], rate: int) -> lis
     votes = np.zeros((len(times), len(speakers)), np.float32)
     for (window, _), column in zip(own, columns.tolist(), strict=True):
         half = window.samples / rate / 2
-        centre = window.start / rate + half
-        first, last = np.searchsorted(middles, (centre - half, centre + half))
-        votes[first:last, column] += 1.0 - np.abs(middles[first:last] - centre) / half
+        center = window.start / rate + half
+        first, last = np.searchsorted(middles, (center - half, center + half))
+        votes[first:last, column] += 1.0 - np.abs(middles[first:last] - center) / half
     winners = votes.argmax(axis=1)
     starts = np.concatenate([[0], np.flatnonzero(np.diff(winners)) + 1])
     edges = [start, *times[starts[1:]].tolist(), end]

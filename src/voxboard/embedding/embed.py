@@ -20,7 +20,7 @@ from voxboard.data import audio
 from voxboard.embedding import cache_keys
 from voxboard.embedding.cache_entries import Lookup, Store
 from voxboard.errors import BadAudio, Diverged, UserError
-from voxboard.model import Encoder, normalise
+from voxboard.model import Encoder, normalize
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -141,7 +141,7 @@ def embed(
     cuts: Sequence[Cut],
     *,
     heads: int = 1,
-    normalised: bool = True,
+    normalized: bool = True,
     cache: Store | None = None,
     **options: Any,
 ) -> Embeddings:
@@ -151,7 +151,7 @@ def embed(
     `compute`, which also says what is raised; `Diverged` is where an embedding is not finite.
     """
     pieces, spent = _recalled(encoder, cuts, cache, options) if cache else _computed(encoder, cuts, encoder, options)
-    matrix = _rows(list(pieces.values()), heads, normalised)
+    matrix = _rows(list(pieces.values()), heads, normalized)
     if not bool(matrix.isfinite().all()):
         worst = next(name for name, row in zip(pieces, matrix, strict=True) if not bool(row.isfinite().all()))
         raise Diverged(f"The embedding of {worst} holds NaN or infinity.", "Train with a lower --max_lr.")
@@ -210,11 +210,11 @@ def _computed(
     return found.of, found.spent
 
 
-def _rows(pieces: Sequence[Tensor], heads: int, normalised: bool) -> Tensor:
+def _rows(pieces: Sequence[Tensor], heads: int, normalized: bool) -> Tensor:
     """Pieces [n, E] of every utterance → one row each [U, E], the mean where there are several."""
 
     def scaled(found: Tensor) -> Tensor:
-        return normalise(found, heads) if normalised else found
+        return normalize(found, heads) if normalized else found
 
     rows = torch.split(scaled(torch.cat(list(pieces))), [len(some) for some in pieces])
     return torch.stack([some[0] if len(some) == 1 else scaled(some.mean(0)) for some in rows])

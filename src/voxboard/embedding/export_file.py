@@ -50,7 +50,7 @@ class EmbeddingStore:
         return averages(self.matrix, self.speakers, self.metadata.get("average") == "unit")
 
 
-def averages(matrix: Rows, speakers: Sequence[str], renormalised: bool = False) -> tuple[tuple[str, ...], Rows]:
+def averages(matrix: Rows, speakers: Sequence[str], renormalized: bool = False) -> tuple[tuple[str, ...], Rows]:
     """Rows [U, D] and whose they are → the speakers, sorted, and the plain mean of each one's rows [S, D] float32.
 
     The mean of unit vectors is shorter than 1, the more so the more they differ; `renormalised` scales it back, which
@@ -60,7 +60,7 @@ def averages(matrix: Rows, speakers: Sequence[str], renormalised: bool = False) 
     total = np.zeros((len(names), matrix.shape[1]))
     np.add.at(total, places, matrix)
     means = total / np.bincount(places)[:, None]
-    return tuple(map(str, names)), np.asarray(unit(means) if renormalised else means, dtype=np.float32)
+    return tuple(map(str, names)), np.asarray(unit(means) if renormalized else means, dtype=np.float32)
 
 
 def save(path: Path, stored: EmbeddingStore) -> None:

@@ -80,7 +80,7 @@ def _answers(
     classes = [task for task, target in targets.items() if isinstance(target, ClassTarget)]
     if classes:
         matrix = embed(
-            network.encoder, cuts, normalised=False, max_seconds=settings.max_seconds, show_progress=False
+            network.encoder, cuts, normalized=False, max_seconds=settings.max_seconds, show_progress=False
         ).matrix
         for task in classes:
             scores, names = network.class_scores(matrix, task)

@@ -73,9 +73,9 @@ class GE2E(Head):
         speakers, each, _ = embeddings.shape
         unit = self._unit(embeddings)
         total = unit.sum(1, keepdim=True)
-        directions = self._normalised(unit)
-        cosines = torch.einsum("nme,ke->nmk", directions, self._normalised(total[:, 0] / each))
-        own = (directions * self._normalised((total - unit) / (each - 1))).sum(-1, keepdim=True)
+        directions = self._normalized(unit)
+        cosines = torch.einsum("nme,ke->nmk", directions, self._normalized(total[:, 0] / each))
+        own = (directions * self._normalized((total - unit) / (each - 1))).sum(-1, keepdim=True)
         same = torch.eye(speakers, dtype=torch.bool, device=embeddings.device)[:, None]
         return self._scaled(torch.where(same, own, cosines))
 
@@ -99,12 +99,12 @@ class GE2E(Head):
         return losses.mean() if self.config.reduction == "mean" else losses.sum()
 
     def predict(self, embeddings: Tensor) -> Tensor:
-        return self._scaled(self._normalised(embeddings.float()) @ self._normalised(self.centroids).T)
+        return self._scaled(self._normalized(embeddings.float()) @ self._normalized(self.centroids).T)
 
     def _unit(self, embeddings: Tensor) -> Tensor:
-        return self._normalised(embeddings) if self.config.normalize else embeddings
+        return self._normalized(embeddings) if self.config.normalize else embeddings
 
-    def _normalised(self, vectors: Tensor) -> Tensor:
+    def _normalized(self, vectors: Tensor) -> Tensor:
         return vectors / (torch.linalg.vector_norm(vectors, dim=-1, keepdim=True) + self.config.eps)
 
     def _scaled(self, cosines: Tensor) -> Tensor:

@@ -184,8 +184,8 @@ class Estimate:
             return None
         if self.scale == "log":
             return value * math.exp(-arm / value), value * math.exp(min(arm / value, 700.0))
-        centre, arm = float(logit(value)), arm / (value * (1 - value))
-        return float(expit(centre - arm)), float(expit(centre + arm))
+        center, arm = float(logit(value)), arm / (value * (1 - value))
+        return float(expit(center - arm)), float(expit(center + arm))
 
     def _resampled(self, kept: Floats, clusters: int, level: float, how: Made) -> tuple[float, float]:
         """The ends by quantiles of the resamples."""

@@ -64,14 +64,14 @@ class Graph:
         return found
 
 
-def graph(text: str, rules: Rules, normalise: Callable[[str], str] = str) -> Graph:
+def graph(text: str, rules: Rules, normalize: Callable[[str], str] = str) -> Graph:
     """The graph of a text; what stands between the marks is normalised as a text of its own.
 
     Raises `ValueError` for braces that do not match or are nested too deeply.
     """
     if not rules.markup:
-        return _words(Graph(), normalise(text).split(), rules)
-    return _Reader(rules, normalise).read(_MARKS.sub(lambda mark: f" {mark[0]} ", text).split())
+        return _words(Graph(), normalize(text).split(), rules)
+    return _Reader(rules, normalize).read(_MARKS.sub(lambda mark: f" {mark[0]} ", text).split())
 
 
 def chain(words: Iterable[str]) -> Graph:
@@ -100,8 +100,8 @@ class _Branches:
 
 
 class _Reader:
-    def __init__(self, rules: Rules, normalise: Callable[[str], str]) -> None:
-        self.rules, self.normalise = rules, normalise
+    def __init__(self, rules: Rules, normalize: Callable[[str], str]) -> None:
+        self.rules, self.normalize = rules, normalize
         self.graph = Graph()
         self.open: list[_Branches] = []
         self.run: list[str] = []
@@ -126,7 +126,7 @@ class _Reader:
         return self.graph
 
     def _flush(self) -> None:
-        _words(self.graph, self.normalise(" ".join(self.run)).split(), self.rules)
+        _words(self.graph, self.normalize(" ".join(self.run)).split(), self.rules)
         self.run.clear()
 
     def _bracketed(self, word: str) -> None:
@@ -134,7 +134,7 @@ class _Reader:
             self.run.append(word)
             return
         self._flush()
-        _words(self.graph, self.normalise(word).split(), self.rules, optional=True)
+        _words(self.graph, self.normalize(word).split(), self.rules, optional=True)
 
     def _begin(self) -> None:
         if len(self.open) == DEEPEST:

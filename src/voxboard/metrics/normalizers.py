@@ -22,7 +22,7 @@ from functools import cache, lru_cache
 
 from voxboard.errors import unknown
 
-Normaliser = Callable[[str], str]
+Normalizer = Callable[[str], str]
 
 NAMES = ("none", "basic", "basic-marks", "whisper-en")
 CACHED_TEXTS = 65_536  # about 20 MiB of sentences: the English rules take longer than the comparison
@@ -43,7 +43,7 @@ def names() -> list[str]:
 
 
 @cache
-def get(name: str) -> Normaliser:
+def get(name: str) -> Normalizer:
     """The function of that name; repeated texts come from a bounded cache. Raises `UserError` for an unknown name."""
     if name == "none":
         return str
@@ -99,17 +99,17 @@ def _with_marks(text: str) -> str:
     return " ".join(kept.lower().split())
 
 
-def _basic() -> Normaliser:
+def _basic() -> Normalizer:
     from transformers.models.whisper.english_normalizer import BasicTextNormalizer
 
-    basic: Normaliser = BasicTextNormalizer()
+    basic: Normalizer = BasicTextNormalizer()
     return basic
 
 
-def _english() -> Normaliser:
+def _english() -> Normalizer:
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
-    english: Normaliser = EnglishTextNormalizer(_spellings())  # type: ignore[no-untyped-call]
+    english: Normalizer = EnglishTextNormalizer(_spellings())  # type: ignore[no-untyped-call]
     return english
 
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from voxboard.metrics import normalizers
 from voxboard.metrics.alignment import align
 from voxboard.metrics.nist_text import Rules, graph, marked
-from voxboard.metrics.normalizers import Normaliser
+from voxboard.metrics.normalizers import Normalizer
 from voxboard.metrics.ranked import as_floats
 
 Texts = str | Sequence[str] | Mapping[str, str]
@@ -135,13 +135,13 @@ def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit,
     """As `score`, by more than the least number of errors between plain words."""
     if rules.fragments and normalizer != "none":
         raise ValueError("fragments end in a hyphen, which a normalizer takes away: score them with none")
-    normalise = normalizers.get(normalizer)
+    normalize = normalizers.get(normalizer)
     ids, true, found = _checked(references, hypotheses)
     lines: list[Five] = []
     pairs: list[tuple[str, str]] = []
     for at, reference, hypothesis in zip(ids, true, found, strict=True):
         try:
-            one, texts = _aligned(reference, hypothesis, rules, normalise)
+            one, texts = _aligned(reference, hypothesis, rules, normalize)
         except ValueError as error:
             raise ValueError(f"the text of utterance {at!r} cannot be scored: {error}") from error
         lines.append(one)
@@ -158,13 +158,13 @@ def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit,
 Five = tuple[int, int, int, int, int]  # words, hits, substitutions, insertions, deletions
 
 
-def _aligned(reference: str, hypothesis: str, rules: Rules, normalise: Normaliser) -> tuple[Five, tuple[str, str]]:
+def _aligned(reference: str, hypothesis: str, rules: Rules, normalize: Normalizer) -> tuple[Five, tuple[str, str]]:
     """The counts of one utterance, and its texts as they were compared."""
     if not rules.fragments and not (rules.markup and (marked(reference) or marked(hypothesis))):
         fold = str.lower if rules.fold_case else str
-        texts = fold(normalise(reference)), fold(normalise(hypothesis))
+        texts = fold(normalize(reference)), fold(normalize(hypothesis))
         return _weighted(texts[0].split(), texts[1].split(), rules), texts
-    one = align(graph(reference, rules, normalise), graph(hypothesis, rules, normalise), rules)
+    one = align(graph(reference, rules, normalize), graph(hypothesis, rules, normalize), rules)
     return (one.words, *one[:4]), (one.reference, one.hypothesis)
 
 
@@ -233,9 +233,9 @@ def _prepared(
     references: Texts, hypotheses: Texts, normalizer: str
 ) -> tuple[Sequence[Hashable], tuple[list[str], list[str]]]:
     """Ids [n], and references and hypotheses [n] in one order, checked and normalised."""
-    normalise = normalizers.get(normalizer)
+    normalize = normalizers.get(normalizer)
     ids, true, found = _checked(references, hypotheses)
-    return ids, ([normalise(text) for text in true], [normalise(text) for text in found])
+    return ids, ([normalize(text) for text in true], [normalize(text) for text in found])
 
 
 def _checked(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], list[str], list[str]]:

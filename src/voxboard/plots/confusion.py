@@ -59,9 +59,9 @@ def _panel(axes: Axes, mixed: Matrix) -> None:
     axes.imshow(shares, cmap=shades, vmin=0.0, vmax=1.0, interpolation="nearest")
     for row, line in enumerate(mixed.lines):
         for column, field in enumerate(line.fields):
-            colour = "white" if field.share >= _DEEP else INK
+            color = "white" if field.share >= _DEEP else INK
             weight = "bold" if field.right else "normal"
-            axes.text(column, row, field.text, ha="center", va="center", color=colour, fontweight=weight, fontsize=8)
+            axes.text(column, row, field.text, ha="center", va="center", color=color, fontweight=weight, fontsize=8)
         total = f"{line.total:,}"
         axes.annotate(
             total, (size - 0.5, row), (6, 0), textcoords="offset points", va="center", color=SOFT, fontsize=7.5

@@ -109,10 +109,10 @@ def _group(axes: Axes, height: float, group: GroupLine, digits: int) -> None:
         _mark(axes, height, group.value, _WORST if group.worst else _USUAL, "D" if group.worst else "o", digits)
 
 
-def _mark(axes: Axes, height: float, value: Value, colour: str, marker: str, digits: int) -> None:
+def _mark(axes: Axes, height: float, value: Value, color: str, marker: str, digits: int) -> None:
     low, middle, high = ends(value)
-    axes.plot([low, high], [height] * 2, color=colour, linewidth=1.4, solid_capstyle="butt", zorder=3)
-    axes.scatter(middle, height, 22, marker=marker, color=colour, edgecolors="white", linewidths=0.6, zorder=4)
+    axes.plot([low, high], [height] * 2, color=color, linewidth=1.4, solid_capstyle="butt", zorder=3)
+    axes.scatter(middle, height, 22, marker=marker, color=color, edgecolors="white", linewidths=0.6, zorder=4)
     text = f"{show(value, digits)} {show_interval(value, digits)}".strip()
     axes.annotate(text, (1, height), (6, 0), ("axes fraction", "data"), "offset points", va="center", fontsize=7.5)
 

@@ -120,13 +120,13 @@ def _off(points: Line, start: Line, end: Line) -> Line:
     return np.hypot(*(points - start - share[:, None] * chord).T)
 
 
-def _write(axes: Axes, text: str, place: Place, size: float, colour: Any) -> None:
+def _write(axes: Axes, text: str, place: Place, size: float, color: Any) -> None:
     import numpy as np
 
     x, y = axes.transData.inverted().transform((place.start + place.end) / 2)
     rise, run = place.end[1] - place.start[1], place.end[0] - place.start[0]
     angle = float(np.degrees(np.arctan2(rise, run)))
     axes.text(
-        x, y, text, fontsize=size, color=colour, rotation=angle, rotation_mode="anchor",
+        x, y, text, fontsize=size, color=color, rotation=angle, rotation_mode="anchor",
         ha="center", va="center_baseline", zorder=4, in_layout=False,
     )  # fmt: skip

@@ -33,15 +33,15 @@ def histogram(systems: Mapping[str, Source], thresholds: Mapping[str, float] | N
 
 def _panel(axes: Axes, curves: Curves, threshold: float | None) -> None:
     targets, others = shares(curves.targets), shares(curves.non_targets)
-    for heights, colour in ((others, NON_TARGETS), (targets, TARGETS)):
-        axes.stairs(heights, curves.edges, fill=True, color=colour, alpha=0.28)
-        axes.stairs(heights, curves.edges, color=colour, linewidth=1.1)
-    for side, count, word, colour in (
+    for heights, color in ((others, NON_TARGETS), (targets, TARGETS)):
+        axes.stairs(heights, curves.edges, fill=True, color=color, alpha=0.28)
+        axes.stairs(heights, curves.edges, color=color, linewidth=1.1)
+    for side, count, word, color in (
         (0, sum(curves.non_targets), "non-targets", NON_TARGETS),
         (1, sum(curves.targets), "targets", TARGETS),
     ):
         place: dict[str, Any] = {"ha": ("left", "right")[side], "va": "top", "transform": axes.transAxes}
-        axes.text(0.01 + 0.98 * side, 1.0, f"{count:,} {word}", color=colour, **place)
+        axes.text(0.01 + 0.98 * side, 1.0, f"{count:,} {word}", color=color, **place)
     top = max((*targets, *others)) or 1.0
     axes.set(ylim=(0, 1.32 * top), xlabel="score", ylabel="share of the class (%)")
     if threshold is not None:

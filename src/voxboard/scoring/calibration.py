@@ -91,13 +91,13 @@ def logistic(columns: ArrayLike, labels: ArrayLike, p_target: float) -> tuple[tu
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(f"the value of trial {row}, column {column}, is {values[row, column]}: nothing can be fitted")
-    centre, spread = values.mean(axis=0), values.std(axis=0)
+    center, spread = values.mean(axis=0), values.std(axis=0)
     used = spread > 1e-12 * np.abs(values).max(axis=0)
-    standard = (values[:, used] - centre[used]) / spread[used]
+    standard = (values[:, used] - center[used]) / spread[used]
     slopes, offset = _minimum(standard, targets, p_target) if used.any() else (np.zeros(0), 0.0)
     weights = np.zeros(len(used))
     weights[used] = slopes / spread[used]
-    return tuple(weights.tolist()), float(offset - weights @ centre)
+    return tuple(weights.tolist()), float(offset - weights @ center)
 
 
 def affine(columns: Floats, weights: tuple[float, ...], offset: float) -> Float64:

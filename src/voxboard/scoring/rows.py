@@ -58,7 +58,7 @@ def sides(enrol: ArrayLike, test: ArrayLike, count: int) -> tuple[Places, Places
 def unit(rows: ArrayLike, heads: int = 1) -> Floats:
     """Rows [n, E] whose dot products are cosines, averaged over `heads` equal pieces where there are several.
 
-    What `model.normalise` does to tensors. A row (or piece) of zeros stays zeros.
+    What `model.normalize` does to tensors. A row (or piece) of zeros stays zeros.
     """
     given = matrix(rows, "rows")
     if heads < 1 or given.shape[1] % heads:

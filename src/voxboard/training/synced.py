@@ -19,10 +19,10 @@ class SyncedBatchNorm(_BatchNorm):
         shape = (1, -1, *(1 for _ in dims[1:]))
         count = parallel.total(input.new_tensor(input.numel() / input.shape[1]))
         mean = parallel.total(input.sum(dims)) / count
-        centred = input - mean.view(shape)
-        variance = parallel.total(centred.square().sum(dims)) / count
+        centered = input - mean.view(shape)
+        variance = parallel.total(centered.square().sum(dims)) / count
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
-        output = centred * (variance + self.eps).rsqrt().view(shape)
+        output = centered * (variance + self.eps).rsqrt().view(shape)
         return output if self.weight is None else output * self.weight.view(shape) + self.bias.view(shape)
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002

@@ -60,9 +60,9 @@ def scan(folder: Path, options: Options) -> Scan:
             f"{folder} has no table of its files ({', '.join(TABLES)}).",
             f"Run: voxboard prepare {folder} --metadata TABLE.csv (columns file and speaker, others as there are).",
         )
-    labelled = is_labelled(table)
-    rows, header = read_labels(table, options.columns) if labelled else read_table(table)
-    columns = recognize(header, {} if labelled else options.columns, table)
+    labeled = is_labeled(table)
+    rows, header = read_labels(table, options.columns) if labeled else read_table(table)
+    columns = recognize(header, {} if labeled else options.columns, table)
     if options.split is not None:  # everything goes into that one, whatever the table says
         columns.pop("split", None)
     files = _Files(folder, table)
@@ -79,11 +79,11 @@ def scan(folder: Path, options: Options) -> Scan:
     alone = (
         f"{table.name} names no speakers, so every file counts as a speaker of its own: a voice may be in two splits."
     )
-    notes = [*_notes(found, columns), *files.unnamed(), *([alone] if labelled and len(header) > 2 else [])]
+    notes = [*_notes(found, columns), *files.unnamed(), *([alone] if labeled and len(header) > 2 else [])]
     return Scan(folder, found, notes)
 
 
-def is_labelled(table: Path) -> bool:
+def is_labeled(table: Path) -> bool:
     """Whether a file has lines `path label -1`, as Double Multi-Head Attention and its age fork read them."""
     try:
         with table.open(encoding="utf-8-sig") as file:
