@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding
 from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.zipformer_checkpoints import described, load
-from voxboard.backbones.zipformer_encoder import Chunks, Encoder, ZipformerConfig
+from voxboard.backbones.zipformer_encoder import Chunks, ZipformerConfig, ZipformerEncoder
 from voxboard.backbones.zipformer_fbank import AudenFbank
 from voxboard.backbones.zipformer_subsampling import Conv2dSubsampling, subsampled
 from voxboard.backbones.zipformer_training import NOTHING, Rates, shared_dropout
@@ -45,7 +45,7 @@ class Zipformer(Backbone):
         self.config = config
         self.features = AudenFbank(config.feature_dim)
         self.encoder_embed = Conv2dSubsampling(config.feature_dim, config.encoder_dim[0])
-        self.encoder = Encoder(config)
+        self.encoder = ZipformerEncoder(config)
         self.register_buffer("model_batch_count", torch.tensor(0.0))  # in every checkpoint: batches trained on
         layers = len(config.encoder_dim) + 1 if config.stacks else 1
         hop = HOP * config.output_downsampling_factor

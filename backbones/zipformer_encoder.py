@@ -117,7 +117,7 @@ class Chunks:
         return (ahead > 0) | (ahead < -behind)
 
 
-class Encoder(nn.Module):
+class ZipformerEncoder(nn.Module):
     """[B, T, sizes[0]] at 50 Hz → every stack's output at 50 Hz, and the combination of all, down-sampled.
 
     Valid frames do not depend on padding: whatever would read past an utterance's end finds there what it would find

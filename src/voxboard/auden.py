@@ -12,7 +12,7 @@ from voxboard.backbones import zipformer_checkpoints as checkpoints
 from voxboard.data.labels import Classes
 from voxboard.data.targets import AUDEN, ClassTarget, Targets, read_map
 from voxboard.errors import UserError
-from voxboard.model import Encoder, Network
+from voxboard.model import EncoderModule, Network
 from voxboard.reference_weights import load_reference, read_weights
 
 TASKS = {"speaker": 1.0, "emotion": 2.5, "gender": 3.0, "age_group": 3.0}  # and their weights in the loss
@@ -45,7 +45,7 @@ def open_voice(path: str | Path) -> Network:
     known = tuple(f"classifier_{AUDEN.get(task, task)}." for task in targets.targets)
     mine = {key: value for key, value in weights.items() if key.removeprefix("module.").startswith(known)}
     load_reference("auden-voice", mine, head=head)
-    encoder = Encoder(backbone, poolers.create("mean", backbone.spec.frames))
+    encoder = EncoderModule(backbone, poolers.create("mean", backbone.spec.frames))
     return Network(encoder.eval(), head.eval(), targets)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BACKBONE = ("backbone.",)  # what an encoder's names of its backbone's weights begin with
 
 
-class Encoder(nn.Module):
+class EncoderModule(nn.Module):
     """Waveforms to embeddings: backbone, then pooler.
 
     A frozen backbone stays in evaluation mode and gets no gradient.
@@ -44,7 +44,7 @@ class Encoder(nn.Module):
             backbone.requires_grad_(False)
             backbone.eval()
 
-    def train(self, mode: bool = True) -> Encoder:
+    def train(self, mode: bool = True) -> EncoderModule:
         super().train(mode)
         if self.frozen:
             self.backbone.eval()
@@ -94,7 +94,7 @@ class Encoder(nn.Module):
 class Network:
     """What a run trains and evaluates."""
 
-    encoder: Encoder
+    encoder: EncoderModule
     head: Head | None
     targets: Targets | None = None  # what the head was trained to predict
     drawn: Tensor | None = None  # where torch's random stream was when the backbone was built
@@ -188,7 +188,7 @@ def build(
                 raise _no_frames(backbone)
             size = backbone.spec.frames.size
         head = heads.create(system.head.name, size, classes, **system.head.options)
-    return Network(Encoder(backbone, pooler, frozen), head, drawn=drawn, built_on=built_on)
+    return Network(EncoderModule(backbone, pooler, frozen), head, drawn=drawn, built_on=built_on)
 
 
 def _no_frames(encoder: nn.Module) -> UserError:

@@ -15,7 +15,7 @@ from tests.contracts import small
 from voxboard import backbones
 from voxboard.backbones.zipformer import Zipformer
 from voxboard.backbones.zipformer_checkpoints import WEIGHTS
-from voxboard.backbones.zipformer_encoder import Encoder
+from voxboard.backbones.zipformer_encoder import ZipformerEncoder
 from voxboard.backbones.zipformer_fbank import PADDING, AudenFbank
 from voxboard.backbones.zipformer_subsampling import Conv2dSubsampling
 from voxboard.errors import UserError
@@ -188,7 +188,7 @@ def test_the_catalogue_names_the_published_sizes() -> None:
     for name in ("zipformer", "zipformer-large"):
         config = backbones.REGISTRY.config(name)
         with torch.device("meta"):
-            parts = Conv2dSubsampling(config.feature_dim, config.encoder_dim[0]), Encoder(config)
+            parts = Conv2dSubsampling(config.feature_dim, config.encoder_dim[0]), ZipformerEncoder(config)
         found[name] = sum(weight.numel() for part in parts for weight in part.parameters())
     assert found == {"zipformer": 65_913_719, "zipformer-large": 152_675_514}
 

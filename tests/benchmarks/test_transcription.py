@@ -27,7 +27,7 @@ from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.targets import Targets, TokenTarget
 from voxboard.errors import UserError
 from voxboard.heads.ctc import CTC
-from voxboard.model import Encoder, Network
+from voxboard.model import EncoderModule, Network
 from voxboard.poolers import create as pooler
 from voxboard.settings import Evaluation
 
@@ -68,7 +68,7 @@ def network() -> Network:
         head.output.weight.copy_(12.0 * torch.eye(len(VOCABULARY)))
         head.output.bias.zero_()
     spec = FramesSpec(1, len(VOCABULARY), STEP / 16_000)
-    encoder = Encoder(Spelling(), pooler("frames", spec))
+    encoder = EncoderModule(Spelling(), pooler("frames", spec))
     return Network(encoder, head, Targets({"text": TokenTarget("text", VOCABULARY)}))
 
 

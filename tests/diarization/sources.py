@@ -12,7 +12,7 @@ from scipy.signal import butter, sosfilt
 from voxboard import model, systems
 from voxboard.diarization import Conversation
 from voxboard.metrics.rttm import Turn
-from voxboard.model import Encoder
+from voxboard.model import EncoderModule
 
 BANDS = {"ann": (100, 500), "béla": (800, 1600), "cem": (2200, 3600)}  # Hz
 
@@ -42,6 +42,6 @@ def cut(path: Path) -> MonoCut:
     return MonoCut(path.stem, 0, recording.duration, 0, recording=recording)
 
 
-def encoder() -> Encoder:
+def encoder() -> EncoderModule:
     """An untrained one, of no weights."""
     return model.build(systems.parse("fbank+statistics"), None, 0).encoder

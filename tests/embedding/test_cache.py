@@ -21,7 +21,7 @@ from voxboard.embedding.cache import Cache, Memory, store_of, warm
 from voxboard.embedding.embed import Embeddings
 from voxboard.embedding.embed import embed as plain_embed
 from voxboard.errors import BadAudio, UserError
-from voxboard.model import Encoder
+from voxboard.model import EncoderModule
 from voxboard.poolers import create as pooler
 from voxboard.settings import Evaluation
 
@@ -31,11 +31,11 @@ WAV2VEC = "wav2vec2-base(layers=2, size=16, heads=2, ffn=16, conv_size=8)"
 Cuts = list[Any]
 
 
-def _encoder(spec: str = f"{ECAPA}+statistics", seed: int = 0) -> Encoder:
+def _encoder(spec: str = f"{ECAPA}+statistics", seed: int = 0) -> EncoderModule:
     return model.build(systems.parse(spec), None, seed=seed).encoder.eval()
 
 
-def embed(encoder: Encoder, cuts: Cuts, **options: Any) -> Embeddings:
+def embed(encoder: EncoderModule, cuts: Cuts, **options: Any) -> Embeddings:
     return plain_embed(encoder, cuts, show_progress=False, **options)
 
 
@@ -92,30 +92,30 @@ def test_a_hit_equals_a_miss_bit_for_bit(
     assert second.spent.audio_seconds == pytest.approx(first.spent.audio_seconds)
 
 
-def _weight(encoder: Encoder) -> None:
+def _weight(encoder: EncoderModule) -> None:
     with torch.no_grad():
         next(encoder.backbone.parameters()).view(-1)[0] += 1e-3
 
 
-def _hidden_weight(encoder: Encoder) -> None:
+def _hidden_weight(encoder: EncoderModule) -> None:
     next(encoder.backbone.parameters()).data.view(-1)[0] += 1e-3  # a change that PyTorch's version counter misses
 
 
-def _unsaved_buffer(encoder: Encoder) -> None:
+def _unsaved_buffer(encoder: EncoderModule) -> None:
     encoder.backbone.register_buffer("window", torch.ones(3), persistent=False)
 
 
-def _setting(encoder: Encoder) -> None:
+def _setting(encoder: EncoderModule) -> None:
     dropout = next(part for part in encoder.backbone.modules() if isinstance(part, nn.BatchNorm1d))
     dropout.eps *= 2
 
 
-def _preprocessing(encoder: Encoder) -> None:
+def _preprocessing(encoder: EncoderModule) -> None:
     before = encoder.backbone.preprocessing()
     encoder.backbone.preprocessing = lambda: {**before, "gain": 2.0}  # type: ignore[method-assign]
 
 
-def _running_mean(encoder: Encoder) -> None:
+def _running_mean(encoder: EncoderModule) -> None:
     next(part for part in encoder.modules() if isinstance(part, nn.BatchNorm1d)).running_mean += 0.1  # type: ignore[operator]
 
 
@@ -352,7 +352,7 @@ def test_warming_shares_the_forward_and_changes_no_bit(
     store = Memory() if in_memory else cache
     backbone = _encoder(f"{WAV2VEC}+mean").backbone
     torch.manual_seed(1)
-    encoders = [Encoder(backbone, pooler(name, backbone.spec.frames)) for name in POOLERS]
+    encoders = [EncoderModule(backbone, pooler(name, backbone.spec.frames)) for name in POOLERS]
     options = {"max_seconds": 0.8, "batch_seconds": 2.0}
     expected = [embed(encoder, cuts, **options).matrix for encoder in encoders]
     alone = len(forwards) // len(POOLERS)

@@ -18,14 +18,14 @@ from voxboard.backbones.base import Backbone, BackboneSpec
 from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.embedding.embed import compute, embed
 from voxboard.errors import BadAudio, UserError
-from voxboard.model import Encoder, normalize
+from voxboard.model import EncoderModule, normalize
 from voxboard.poolers import create as pooler
 from voxboard.scoring.cosine import cosine
 
 SECONDS = [0.6, 0.05, 1.4, 0.6, 0.9]
 
 
-def _encoder(spec: str = "ecapa(channels=16, frame_size=32)+statistics") -> Encoder:
+def _encoder(spec: str = "ecapa(channels=16, frame_size=32)+statistics") -> EncoderModule:
     return model.build(systems.parse(spec), None, seed=0).encoder.eval()
 
 
@@ -65,7 +65,10 @@ class Counting(Backbone):
 def test_each_utterance_once_and_only_equal_lengths_together(tmp_path: Path) -> None:
     backbone = Counting()
     embed(
-        Encoder(backbone, pooler("mean", (1, 2))), noise_cuts(tmp_path, SECONDS), batch_seconds=60, show_progress=False
+        EncoderModule(backbone, pooler("mean", (1, 2))),
+        noise_cuts(tmp_path, SECONDS),
+        batch_seconds=60,
+        show_progress=False,
     )
     assert sorted(length for batch in backbone.batches for length in batch) == sorted(int(s * 16_000) for s in SECONDS)
     assert all(len(set(batch)) == 1 for batch in backbone.batches)
@@ -74,14 +77,14 @@ def test_each_utterance_once_and_only_equal_lengths_together(tmp_path: Path) -> 
 
 def test_a_long_utterance_is_embedded_in_equal_chunks(tmp_path: Path) -> None:
     backbone = Counting()
-    encoder = Encoder(backbone, pooler("mean", (1, 2)))
+    encoder = EncoderModule(backbone, pooler("mean", (1, 2)))
     found = embed(encoder, noise_cuts(tmp_path, [2.5]), max_seconds=1.0, show_progress=False)
     assert sorted(length for batch in backbone.batches for length in batch) == [13_333, 13_333, 13_334]
     np.testing.assert_allclose(np.linalg.norm(found.matrix, axis=1), 1.0, atol=1e-5)
 
 
 def test_pieces_of_chunks_are_joined_in_their_order(tmp_path: Path) -> None:
-    encoder = Encoder(Counting(), pooler("mean", (1, 2)))
+    encoder = EncoderModule(Counting(), pooler("mean", (1, 2)))
 
     def lengths(waveforms: torch.Tensor, samples: torch.Tensor) -> list[list[int]]:
         assert not torch.is_grad_enabled()

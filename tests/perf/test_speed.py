@@ -20,7 +20,7 @@ from voxboard.data.batches import Crops, batches, shuffled
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.data.prepare_options import Options
 from voxboard.embedding.embed import embed
-from voxboard.model import Encoder, normalize
+from voxboard.model import EncoderModule, normalize
 from voxboard.preparation import prepare
 
 pytestmark = pytest.mark.perf
@@ -37,7 +37,7 @@ def librispeech(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return prepare("LibriSpeech", DATA / "librispeech-mini" / "LibriSpeech", out, Options())
 
 
-def _one_by_one(encoder: Encoder, cuts: Sequence[Cut]) -> dict[str, np.ndarray]:
+def _one_by_one(encoder: EncoderModule, cuts: Sequence[Cut]) -> dict[str, np.ndarray]:
     found = {}
     with torch.inference_mode():
         for cut in cuts:
@@ -46,7 +46,7 @@ def _one_by_one(encoder: Encoder, cuts: Sequence[Cut]) -> dict[str, np.ndarray]:
     return found
 
 
-def _buckets(encoder: Encoder, cuts: Sequence[Cut], seconds: float = 120.0) -> dict[str, np.ndarray]:
+def _buckets(encoder: EncoderModule, cuts: Sequence[Cut], seconds: float = 120.0) -> dict[str, np.ndarray]:
     found = {}
     ordered = sorted(cuts, key=lambda cut: -cut.duration)
     with torch.inference_mode():

@@ -21,7 +21,7 @@ from voxboard.metrics.rttm import Region, Turn
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.model import Encoder
+    from voxboard.model import EncoderModule
     from voxboard.scoring.plda import Plda
 
 Floats = NDArray[np.float32]
@@ -70,7 +70,7 @@ class Prepared:
 
 
 def prepare(
-    encoder: Encoder,
+    encoder: EncoderModule,
     cut: Cut,
     settings: Diarization,
     speech: Sequence[Region] | None = None,
@@ -94,7 +94,7 @@ def prepare(
 
 
 def diarize(
-    encoder: Encoder,
+    encoder: EncoderModule,
     cut: Cut,
     settings: Diarization,
     speech: Sequence[Region] | None = None,
@@ -113,7 +113,7 @@ def diarize(
 
 
 def diarize_all(
-    encoder: Encoder,
+    encoder: EncoderModule,
     conversations: Iterable[Conversation],
     settings: Diarization,
     *,
@@ -127,7 +127,7 @@ def diarize_all(
     }
 
 
-def prepare_one(encoder: Encoder, one: Conversation, settings: Diarization, heads: int = 1) -> Prepared:
+def prepare_one(encoder: EncoderModule, one: Conversation, settings: Diarization, heads: int = 1) -> Prepared:
     """`prepare`, with the reference's speech where the VAD is the oracle."""
     oracle = settings.vad == "oracle" and one.reference is not None
     speech = region.spoken(one.reference or ()) if oracle else None

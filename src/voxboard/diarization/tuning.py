@@ -19,7 +19,7 @@ from voxboard.errors import UserError
 
 if TYPE_CHECKING:
     from voxboard.metrics.rttm import Turn
-    from voxboard.model import Encoder
+    from voxboard.model import EncoderModule
 
 MOST = 60  # thresholds that are tried
 
@@ -34,7 +34,7 @@ class Tuned:
 
 
 def tune(
-    encoder: Encoder,
+    encoder: EncoderModule,
     dev: Sequence[Conversation],
     settings: Diarization,
     *,

@@ -30,7 +30,7 @@ from voxboard.settings import Evaluation
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.model import Encoder
+    from voxboard.model import EncoderModule
 
 log = logging.getLogger("voxboard")
 SUFFIX = ".safetensors"
@@ -145,7 +145,7 @@ class Cache:
         return True
 
 
-def warm(store: Store, encoders: Sequence[Encoder], cuts: Sequence[Cut], **options: Any) -> Spent:
+def warm(store: Store, encoders: Sequence[EncoderModule], cuts: Sequence[Cut], **options: Any) -> Spent:
     """Embed for several encoders with one forward of the backbone that they share; `embed` finds it in the store.
 
     Bit for bit what `embed` gives without a store. `options` are those of `compute`, the same as `embed` will get.
@@ -174,7 +174,9 @@ def warm(store: Store, encoders: Sequence[Encoder], cuts: Sequence[Cut], **optio
     return replace(computed.spent, cached=frames_of.cached)
 
 
-def together(encoders: Sequence[Encoder], cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Store:
+def together(
+    encoders: Sequence[EncoderModule], cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool
+) -> Store:
     """What `embed` will find for several encoders on one backbone, computed in one pass and kept in memory."""
     store = Memory()
     options = {"max_seconds": evaluation.max_seconds, "skip_bad_audio": evaluation.skip_bad_audio}

@@ -20,7 +20,7 @@ from voxboard.data import audio
 from voxboard.embedding import cache_keys
 from voxboard.embedding.cache_entries import Lookup, Store
 from voxboard.errors import BadAudio, Diverged, UserError
-from voxboard.model import Encoder, normalize
+from voxboard.model import EncoderModule, normalize
 
 if TYPE_CHECKING:
     from lhotse.cut import Cut
@@ -76,7 +76,7 @@ class Computed(Generic[Made]):
 
 
 def compute(
-    encoder: Encoder,
+    encoder: EncoderModule,
     cuts: Sequence[Cut],
     batch: Callable[[Tensor, Tensor], Sequence[Piece]],
     join: Callable[[list[Piece]], Made],
@@ -137,7 +137,7 @@ def compute(
 
 
 def embed(
-    encoder: Encoder,
+    encoder: EncoderModule,
     cuts: Sequence[Cut],
     *,
     heads: int = 1,
@@ -158,7 +158,9 @@ def embed(
     return Embeddings(tuple(pieces), matrix.numpy(), heads, spent)
 
 
-def lookups(encoders: Sequence[Encoder], cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]) -> list[Lookup]:
+def lookups(
+    encoders: Sequence[EncoderModule], cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
+) -> list[Lookup]:
     """Where a store has the embeddings of encoders that share a backbone. Raises `ValueError` when they do not."""
     first, device = encoders[0], _device(encoders[0])
     backbone = cache_keys.network(first.backbone, device)
@@ -172,7 +174,7 @@ def lookups(encoders: Sequence[Encoder], cuts: Sequence[Cut], store: Store, opti
 
 
 def _recalled(
-    encoder: Encoder, cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
+    encoder: EncoderModule, cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
 ) -> tuple[Mapping[str, Tensor], Spent]:
     """Rows [n, E] of every readable utterance, from the store where it has them all."""
     started = time.perf_counter()
@@ -199,7 +201,7 @@ def _recalled(
 
 
 def _computed(
-    encoder: Encoder, cuts: Sequence[Cut], forward: Callable[[Tensor, Tensor], Tensor], options: Mapping[str, Any]
+    encoder: EncoderModule, cuts: Sequence[Cut], forward: Callable[[Tensor, Tensor], Tensor], options: Mapping[str, Any]
 ) -> tuple[Mapping[str, Tensor], Spent]:
     """Rows [n, E] of every readable utterance, one for each of its chunks, as the encoder gives them."""
 
@@ -220,7 +222,7 @@ def _rows(pieces: Sequence[Tensor], heads: int, normalized: bool) -> Tensor:
     return torch.stack([some[0] if len(some) == 1 else scaled(some.mean(0)) for some in rows])
 
 
-def _device(encoder: Encoder) -> torch.device:
+def _device(encoder: EncoderModule) -> torch.device:
     """Where the weights are, or the buffers of an encoder that has no weights."""
     for tensor in (*encoder.parameters(), *encoder.buffers()):
         return tensor.device
@@ -228,7 +230,7 @@ def _device(encoder: Encoder) -> torch.device:
 
 
 def grouped(
-    encoder: Encoder, cuts: Sequence[Cut], max_seconds: float, batch_seconds: float | None = None
+    encoder: EncoderModule, cuts: Sequence[Cut], max_seconds: float, batch_seconds: float | None = None
 ) -> list[list[Cut]]:
     """Batches of similar length, longest first, so that a memory limit shows at once."""
     spec = encoder.backbone.spec

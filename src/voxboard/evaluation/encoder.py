@@ -73,7 +73,7 @@ def wrapped(embedder: Any, name: str = "", sample_rate: int = 16_000) -> Encoder
         raise UserError(f"A {type(embedder).__name__} is no encoder.", "Hand over a name, a module or a callable.")
     target = target_of(embedder)
     backbone = Wrapped(Wrapped.Config(target), embedder, sample_rate)
-    network = Network(model.Encoder(backbone, Whole(backbone.spec.embedding_size)), None)
+    network = Network(model.EncoderModule(backbone, Whole(backbone.spec.embedding_size)), None)
     part = Part(f"python:{target}")
     system = System(name or target.rpartition(".")[2], part, Part("native"), Part(DEFAULT_HEAD), head_given=False)
     return Encoder(network, system, 0, user_code=code_of(embedder))
