@@ -20,8 +20,8 @@ def eer(pos: np.ndarray, neg: np.ndarray, method: detection.Method) -> float:
     return detection.eer(*_trials(pos, neg), method=method)[0]
 
 
-def min_dcf(pos: np.ndarray, neg: np.ndarray, p_target: float, c_miss: float, c_fa: float, normalize: bool) -> float:
-    return detection.min_dcf(*_trials(pos, neg), p_target, c_miss, c_fa, normalize)[0]
+def min_dcf(pos: np.ndarray, neg: np.ndarray, p_target: float, c_miss: float, c_fa: float, normalise: bool) -> float:
+    return detection.min_dcf(*_trials(pos, neg), p_target, c_miss, c_fa, normalise)[0]
 
 
 def _trials(pos: np.ndarray, neg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ def cer(refs: list[str], hyps: list[str]) -> float:
     return text.cer(refs, hyps)
 
 
-def normalize(text: str, kind: str) -> str:
+def normalise(text: str, kind: str) -> str:
     return normalizers.get({"whisper-english": "whisper-en", "whisper-basic": "basic"}[kind])(text)
 
 
