@@ -14,6 +14,12 @@ from voxboard.errors import UserError
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "metric-cases-2"
 FOUND = sorted(CASES.glob("*.json")) if CASES.is_dir() else []
+# What voxboard has no function for yet. A function that is missing for another reason fails.
+LATER = {
+    *("fdr", "garbe", "inequity_ratio", "detectable_difference", "clusters_needed", "design_effect"),
+    *("cluster_se", "dyadic_se", "fnir_at_fpir", "rank_rate", "random_fnir", "retrieval"),
+    *("a_dcf", "sasv_eers", "min_tdcf", "g711_decode", "g711_encode"),
+}
 
 
 def close(got: Any, expected: Any, tolerance: float) -> bool:
@@ -30,6 +36,8 @@ def close(got: Any, expected: Any, tolerance: float) -> bool:
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_case(path: Path) -> None:
     case = json.loads(path.read_text())
+    if case["metric"] in LATER:
+        pytest.skip(f"voxboard has no {case['metric']} yet")
     ours = getattr(adapter2, case["metric"])
     if case.get("raises"):
         with pytest.raises((UserError, ValueError)):
