@@ -51,16 +51,18 @@ class UtteranceEncoder(WaveformModel):
 
 
 class Whole(nn.Module):
-    """What stands where a pooler would: it hands embeddings [B, E] on."""
+    """Stand-in for a pooler: embeddings [B, E] as they are, or through an embedding layer that gives `size` numbers."""
 
     exports = ("torch.export", "torchscript")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, layer: nn.Module | None = None) -> None:
         super().__init__()
         self.embedding_size = size
+        self.layer = layer or nn.Identity()
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return embeddings
+        made: Tensor = self.layer(embeddings)
+        return made
 
 
 def probed_size(module: nn.Module, sample_rate: int) -> int:

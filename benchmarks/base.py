@@ -97,6 +97,7 @@ class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
     embeds: ClassVar[bool] = (
         False  # `run` embeds every cut of its items, so that encoders can share their backbone's pass
     )
+    by_embedding: ClassVar[bool] = False  # embeddings alone give the numbers, not what a head has learned
     fixed_at_home: ClassVar[bool] = True  # by the validation items of the training corpus, else of the one tested on
     pairing: ClassVar[Pairing | None] = None  # how the differences of two systems follow from what `save` writes
 

@@ -113,7 +113,7 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
     """Equal error rate and costs of a trial list, cosine scores."""
 
     task = "verification"
-    embeds = True
+    embeds = by_embedding = True
     metrics = tuple(_METRICS.values())
 
     @dataclass(frozen=True)

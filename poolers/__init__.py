@@ -108,6 +108,11 @@ REGISTRY = Registry(
             source="India et al., Double Multi-Head Attention, ICASSP 2021, section 4, arXiv 2007.13199",
             parity=("dmha_model", "dmha_resnet"),
         ),
+        "projected": Entry(
+            "voxboard.poolers.projected:Projected",
+            "any pooler, then the embedding layer that poolers on a frozen backbone share",
+            source="Desplanques et al., ECAPA-TDNN, Interspeech 2020, section 3: batch norm, linear map, batch norm",
+        ),
         "unipool": Entry(
             "voxboard.poolers.unipool:UniPool",
             "all layers: dense net over (layer, time), then attention",

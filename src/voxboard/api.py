@@ -241,8 +241,7 @@ def configure(data: str, model: str | System, *, task: str | Part = "", **settin
     system = benchmarks.fitted(systems.parse(model) if isinstance(model, str) else model, benchmark)
     rest = {key: value for key, value in settings.items() if key not in own}
     general, training, evaluation, augmentation = filled((sections[0], training_of(system), *sections[2:]), rest)
-    config = RunConfig(data, benchmark, system, general, training, evaluation, augmentation)
-    return config.quick() if general.quickrun else config
+    return RunConfig.of(data, benchmark, system, general, training, evaluation, augmentation)
 
 
 def _options_of(data: str, task: str | Part) -> frozenset[str]:

@@ -17,7 +17,9 @@ from voxboard.backbones.frames import Frames
 from voxboard.backbones.utterance import UtteranceEncoder, Whole
 from voxboard.errors import UserError
 from voxboard.heads.base import Head, PredictsTasks
+from voxboard.parts import Part
 from voxboard.poolers.base import Pooler
+from voxboard.poolers.projected import EmbeddingLayer
 from voxboard.systems import System
 from voxboard.weights import weights_digest
 
@@ -200,9 +202,12 @@ def _no_frames(encoder: nn.Module) -> UserError:
 
 def _pooler(system: System, backbone: Backbone | UtteranceEncoder) -> Pooler | Whole:
     if isinstance(backbone, UtteranceEncoder):
+        given = backbone.spec.embedding_size
+        if system.pooler == Part("projected", {"pooler": "native", "size": (size := system.embedding_layer)}):
+            return Whole(size, EmbeddingLayer(given, size))
         if system.pooler.name != "native":
             raise _no_frames(backbone)
-        return Whole(backbone.spec.embedding_size)
+        return Whole(given)
     if system.pooler.name == "native":
         native = backbone.native_pooler()
         if native is None:

@@ -22,6 +22,7 @@ from voxboard.parts import Part
 
 KINDS = ("backbone", "pooler", "head")
 DEFAULT_HEAD = "aam"
+PROBE = "projected"  # the pooler that puts an embedding layer behind another one
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,22 @@ class System:
         """The same system with a part's options replaced."""
         changed: dict[str, Any] = {kind: Part(getattr(self, kind).name, dict(options))}
         return replace(self, **changed)
+
+    @property
+    def embedding_layer(self) -> int:
+        """Size of the embedding layer that `probing` has put behind the pooler, 0 without one."""
+        return int(self.pooler.options.get("size", 0)) if self.pooler.name == PROBE else 0
+
+    def probing(self, size: int) -> System:
+        """Return the system with an embedding layer of `size` behind its pooler, for a backbone that stays frozen.
+
+        The same system for size 0, for a pooler that has the layer already, for a head that reads frames, and for a
+        named system, which stays as it was published.
+        """
+        reads = registry("head").resolve(self.head.name)[0].reads
+        if not size or self.pooler.name == PROBE or reads != "embedding" or self.name in named():
+            return self
+        return replace(self, pooler=Part(PROBE, {"pooler": str(self.pooler), "size": size}))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

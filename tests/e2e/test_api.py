@@ -241,12 +241,12 @@ def test_scores_of_others_become_a_record(here: Path) -> None:
 def test_code_that_a_run_names_runs_only_when_it_is_trusted(here: Path, files: list[str]) -> None:
     marker = here / "ran"
     (here / "own.py").write_text(OWN)
-    run = vb.train("Voices", f"{here / 'own.py'}:Levels+native+softmax", skiptest=True, **TRAINING)
+    run = vb.train("Voices", f"{here / 'own.py'}:Levels+native+softmax", skiptest=True, frz_pretrain=True, **TRAINING)
     (here / "own.py").write_text(f"open({str(marker)!r}, 'w').close()\n{OWN}")
     with pytest.raises(UserError, match="trust_code"):
         vb.load(run.path)
     assert not marker.exists()
-    assert vb.load(run.path, trust_code=True).embed(files).shape == (2, 8)
+    assert vb.load(run.path, trust_code=True).embed(files).shape == (2, 192)
     assert marker.exists()
 
 

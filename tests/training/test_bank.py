@@ -104,3 +104,8 @@ def test_a_bank_goes_on_where_each_of_its_probes_is(corpus: Path, alone: dict[st
 def test_what_hears_something_else_cannot_join(corpus: Path, tmp_path: Path, more: str) -> None:
     with pytest.raises(UserError, match="cannot be trained together"):
         train_bank([config(corpus, "mean"), config(corpus, "asp", more)], [tmp_path / "a", tmp_path / "b"])
+
+
+def test_training_that_reaches_no_embedding_is_refused(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="reaches the embedding"):
+        train_bank([config(corpus, "mean+aam", "--embedding_layer 0")], [tmp_path / "run"], show_progress=False)

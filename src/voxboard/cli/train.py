@@ -110,8 +110,7 @@ def read(argv: Sequence[str]) -> RunConfig:
         system = system.with_options(part, changed(getattr(args, part), system.fixed(part)))
     first, benchmark = benchmark, Part(benchmark.name, changed(args.benchmark))
     system = refitted(system, args.head, first, benchmark)
-    config = RunConfig(args.data, benchmark, system, args.general, args.training, args.evaluation, args.augmentation)
-    return config.quick() if args.general.quickrun else config
+    return RunConfig.of(args.data, benchmark, system, args.general, args.training, args.evaluation, args.augmentation)
 
 
 def chosen(argv: Sequence[str]) -> Part:

@@ -128,6 +128,7 @@ def config(named: Named, workspace: Workspace, how: How, staging: str = "") -> R
         device=how.device,
         workers=how.workers,
         frz_pretrain=cell.frozen,
+        embedding_layer=cell.system.embedding_layer,
         runs=workspace.runs,
         records=workspace.staging / staging,
         description=f"{how.grid} grid",

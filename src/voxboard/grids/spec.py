@@ -17,7 +17,7 @@ from voxboard.errors import UserError, unknown
 from voxboard.parts import Part
 from voxboard.settings import Evaluation
 from voxboard.systems import System
-from voxboard.training.config import Training, training_of
+from voxboard.training.config import General, Training, training_of
 
 MOST_CELLS = 10_000  # of a grid: what one board can show
 
@@ -68,6 +68,7 @@ class Grid:
     max_lr: tuple[float, ...] = ()  # several: validation chooses; none: the one of `training`
     weights: tuple[Kind, ...] = ("untrained", "trained")
     frozen: bool = False  # backbones are not trained; cells that share one are trained together
+    embedding_layer: int = General.embedding_layer  # behind every pooler on a frozen backbone; 0: none
     training: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
@@ -102,6 +103,8 @@ class Grid:
             benchmark = Part(card.task, dict(card.options))
             for parts in itertools.product(self.backbones, self.poolers, heads or ("",)):
                 system = _fitted(parts, benchmark)
+                if self.frozen and trained:
+                    system = system.probing(self.embedding_layer)
                 for seed in self.seeds:
                     for training in settings:
                         training_of(replace(system, training=training))

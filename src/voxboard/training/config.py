@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from voxboard import benchmarks, limits, systems, tracking
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, unknown
-from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Seed, Share, Within
+from voxboard.limits import Count, CountOrZero, Limit, NotNegative, Positive, Seed, Share, SizeOrZero, Within
 from voxboard.metrics.normalizers import NAMES
 from voxboard.parts import Part
 from voxboard.settings import Evaluation, flags
@@ -146,6 +146,9 @@ class General:
     """Steps between two checkpoints besides those of the validations; 0 saves at validations and interruptions."""
     frz_pretrain: bool = False
     """Freeze the backbone."""
+    embedding_layer: SizeOrZero = 192
+    """Size of the embedding layer (norm, linear map, norm) behind every pooler on a frozen backbone, but for that of a
+    named system; 0: none."""
     quickrun: bool = False
     """A rehearsal: at most 3 rounds of 101 steps, on 101 trials."""
     skiptest: bool = False
@@ -183,12 +186,29 @@ class RunConfig:
         return {key: _plain(value) for key, value in content.items()}
 
     @classmethod
+    def of(
+        cls,
+        data: str,
+        benchmark: Part,
+        system: System,
+        general: General,
+        training: Training,
+        evaluation: Evaluation,
+        augmentation: Augmentation | None = None,
+    ) -> RunConfig:
+        """Return the configuration of a new run: with the embedding layer where the backbone is frozen."""
+        if general.frz_pretrain:
+            system = system.probing(general.embedding_layer)
+        config = cls(data, benchmark, system, general, training, evaluation, augmentation or Augmentation())
+        return config.quick() if general.quickrun else config
+
+    @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunConfig:
         return cls(
             data=content["data"],
             benchmark=Part(**content["benchmark"]),
             system=System.from_dict(content["system"]),
-            general=_typed(General, content["general"]),
+            general=_typed(General, {"embedding_layer": 0, **content["general"]}),  # older runs have none
             training=_typed(Training, content["training"]),
             evaluation=_typed(Evaluation, content["evaluation"]),
             augmentation=_typed(Augmentation, content["augmentation"]),
@@ -211,8 +231,7 @@ class RunConfig:
         ]
         for section, default in pairs:
             words += flags(asdict(section), asdict(default))
-        words += part_flags(self.system)
-        return words
+        return words + part_flags(self.system)
 
     def quick(self) -> RunConfig:
         """The rehearsal that `--quickrun` asks for."""
@@ -246,6 +265,8 @@ def task_flags(data: str, benchmark: Part) -> list[str]:
 def part_flags(system: System) -> list[str]:
     """The flags that make the system out of the one that its name alone gives."""
     card = systems.parse(system.name)
+    if system.pooler.name == systems.PROBE != card.pooler.name:  # which training puts there by itself
+        system = replace(system, pooler=Part.parse(system.pooler.options["pooler"]))
     usual = {kind: {**card.fixed(kind), **part.options} for kind, part in card.parts()}
     return [word for kind, part in system.parts() for word in flags(part.options, usual[kind], f"{kind}.")]
 

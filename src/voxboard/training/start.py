@@ -21,10 +21,11 @@ from voxboard.errors import UserError
 from voxboard.evaluation import evaluate
 from voxboard.evaluation.encoder import Encoder
 from voxboard.evaluation.evaluate import Setting
+from voxboard.model import Network
 from voxboard.parts import Part
 from voxboard.settings import Weights
 from voxboard.training import run_folder
-from voxboard.training.config import RunConfig
+from voxboard.training.config import General, RunConfig
 from voxboard.training.interrupts import Interrupted, again
 from voxboard.training.loop import Loop
 from voxboard.training.trained import targets_of, trained
@@ -110,8 +111,20 @@ def _trainees(
         beside = found[0].network if found else None
         network = model.build(config.system, learned.sizes, general.seed, general.frz_pretrain, beside)
         network.targets = learned
+        _refuse_idle(network, config, benchmark)
         found.append(Trainee(config, run, network, benchmark, device))
     return found
+
+
+def _refuse_idle(network: Network, config: RunConfig, benchmark: Benchmark) -> None:
+    """Raise `UserError` where training would change nothing that the benchmark measures."""
+    if benchmark.by_embedding and not any(parameter.requires_grad for parameter in network.encoder.parameters()):
+        probe = config.system.probing(General.embedding_layer)
+        raise UserError(
+            f"Nothing in {config.system.spec} that training changes reaches the embedding: its numbers would be those "
+            "of the untrained system.",
+            f"Evaluate it untrained (voxboard eval), or put a layer behind the pooler: {probe.spec}",
+        )
 
 
 def _tested(
