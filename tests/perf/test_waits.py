@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import pytest
 from tests.tracking.test_outside import CODE
 from voxboard.data.voices.corpus import make_voices
 from voxboard.metrics import normalizers
+from voxboard.ranking import rank_ranges
+from voxboard.records import Value
 from voxboard.tracking.outside import Outside
 
 pytestmark = pytest.mark.perf
@@ -71,3 +74,11 @@ def test_a_made_corpus_is_opened_at_once(tmp_path: Path) -> None:
 
     small()
     assert _seconds(small) < 0.5
+
+
+def test_places_of_five_hundred_systems_take_less_than_a_second() -> None:
+    draw = random.Random(0)
+    centers = [draw.random() for _ in range(500)]
+    values = [Value(c, low=0.8 * c, high=1.2 * c + 0.001, clusters=24) for c in centers]
+    assert _seconds(lambda: rank_ranges(values)) < 1
+    assert len({span for span in rank_ranges(values) if span}) > 100
