@@ -31,8 +31,10 @@ from voxboard.metrics.bootstrap import Interval
 from voxboard.metrics.enough import few_to_fix
 from voxboard.records import Curves, Gap, Group, Measured, Metric, Value
 from voxboard.records.standard_metrics import standard
+from voxboard.scoring import backend as backends
 from voxboard.scoring import calibration, normalization
 from voxboard.scoring import cohort as cohorts
+from voxboard.scoring.backend import Backend
 from voxboard.scoring.calibration import Calibration
 from voxboard.scoring.cohort import Cohort
 from voxboard.scoring.cosine import BLOCK, cosine
@@ -109,7 +111,15 @@ class Scored(Outputs):
     scores: np.ndarray
 
 
-class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What scoring has learned from training speakers."""
+
+    backend: Backend | None
+    cohort: Cohort | None
+
+
+class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
     """Equal error rate and costs of a trial list, cosine scores."""
 
     task = "verification"
@@ -126,16 +136,32 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
         """Trial list for the test (default: the corpus's own, else one built from its test speakers)."""
         clamp_scores: bool = False
         """Clamp cosines to [0, 1] as UniPool-SV does (ties all negative scores)."""
+        center: bool = False
+        """Subtract the training speakers' mean embedding before embeddings are scaled to unit length."""
+        lda: CountOrZero = 0
+        """Dimensions that linear discriminant analysis of training speakers reduces embeddings to; 0 leaves it out."""
+        wccn: bool = False
+        """Whiten what varies within training speakers (within-class covariance normalization)."""
+        backend: Literal["cosine", "plda"] = "cosine"
+        """Score of two embeddings: the cosine, or the log likelihood ratio of PLDA, learned from training speakers."""
         score_norm: Literal["none", "z-norm", "t-norm", "s-norm", "as-norm"] = "none"
         """Score normalisation against a cohort of training speakers."""
         top_k: Count = 300
         """Cohort speakers, those most alike, that as-norm takes its statistics over."""
         cohort_speakers: CountOrZero = 0
-        """Training speakers in the cohort, drawn by the seed; 0 takes all."""
+        """Training speakers that cohort and back-end are learned from, drawn by the seed; 0 takes all."""
         cohort_utterances: CountOrZero = 10
-        """Utterances that are averaged into one cohort speaker, the first by name."""
+        """Utterances of each of these speakers, the first by name; 0 takes all."""
 
     config: Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        if config.backend == "plda" and (config.wccn or config.clamp_scores or config.score_norm != "none"):
+            raise UserError(
+                "PLDA gives likelihood ratios, whose sides --wccn, --clamp_scores and --score_norm know nothing of.",
+                "Leave these out, or take --backend cosine.",
+            )
 
     def items(self, corpus: Corpus, split: str) -> TrialSet:
         path = self.config.valid_trials if split == "valid" else self.config.test_trials
@@ -146,21 +172,30 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
     def has_validation(self, corpus: Corpus) -> bool:
         return self.config.valid_trials is not None or super().has_validation(corpus)
 
+    @property
+    def mapped(self) -> bool:
+        """True if embeddings go through a back-end before they are scored."""
+        settings = self.config
+        return settings.center or settings.lda > 0 or settings.wccn or settings.backend == "plda"
+
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
-    ) -> Cohort | None:
-        """The cohort, where scores are normalised."""
-        if self.config.score_norm == "none":
+    ) -> Learned | None:
+        """The back-end and the cohort, where scores need them."""
+        if not self.mapped and self.config.score_norm == "none":
             return None
         if home is None or "train" not in home.splits:
             where = home.name if home else "nothing"
-            raise UserError(f"{where} has no training speakers to normalise scores with.", "Leave --score_norm out.")
-        return self.cohort(network, home.cuts("train"), evaluation, seed, show_progress)
+            raise UserError(
+                f"{where} has no training speakers to learn from how scores are made.",
+                "Leave out --score_norm, --center, --lda, --wccn and --backend.",
+            )
+        return self.learned_from(network, home.cuts("train"), evaluation, seed, show_progress)
 
-    def cohort(
+    def learned_from(
         self, network: Network, cuts: Iterable[Cut], evaluation: Evaluation, seed: int, show_progress: bool = True
-    ) -> Cohort:
-        """The mean embeddings of training speakers, from their first few utterances; `cuts` are the training split.
+    ) -> Learned:
+        """The same from `cuts`, the training split: from the first few utterances of speakers that the seed draws.
 
         Raises `UserError` when the split has too few speakers.
         """
@@ -171,11 +206,36 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
             speakers = cohorts.draw(by_speaker, self.config.cohort_speakers, seed)
         except ValueError as error:
             raise UserError(f"{error}.".capitalize(), "Ask for fewer with --cohort_speakers.") from error
-        chosen = [cut for speaker in speakers for cut in by_speaker[speaker][: self.config.cohort_utterances]]
-        embeddings = _embedded(network, chosen, evaluation, show_progress)
+        most = self.config.cohort_utterances or None
+        chosen = [cut for speaker in speakers for cut in by_speaker[speaker][:most]]
+        embeddings = _embedded(network, chosen, evaluation, show_progress, normalized=not self.mapped)
         by_id = {cut.id: speaker_of(cut) for cut in chosen}
         owners = [by_id[name] for name in embeddings.ids]
-        return cohorts.mean_per_speaker(embeddings.matrix, owners, embeddings.ids, embeddings.heads)
+        rows, heads, backend = embeddings.matrix, embeddings.heads, None
+        if self.mapped:
+            backend = self._backend(embeddings, owners)
+            rows, heads = backend.rows(rows, heads), backend.heads(heads)
+        if self.config.score_norm == "none":
+            return Learned(backend, None)
+        return Learned(backend, cohorts.mean_per_speaker(rows, owners, embeddings.ids, heads))
+
+    def _backend(self, embeddings: Embeddings, speakers: Sequence[str]) -> Backend:
+        settings = self.config
+        options = {"center": settings.center, "lda": settings.lda, "wccn": settings.wccn}
+        try:
+            return backends.fit(
+                embeddings.matrix,
+                speakers,
+                plda=settings.backend == "plda",
+                utterances=embeddings.ids,
+                **options,
+            )
+        except ValueError as error:
+            reason = str(error)
+            raise UserError(
+                f"The back-end cannot be learned: {reason}.",
+                "Give fewer dimensions with --lda, or more utterances with --cohort_utterances.",
+            ) from error
 
     def top(self, cohort: Cohort) -> int:
         """How many speakers of the cohort as-norm looks at: no more than there are."""
@@ -186,30 +246,34 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
         network: Network,
         items: TrialSet,
         evaluation: Evaluation,
-        learned: Cohort | None = None,
+        learned: Learned | None = None,
         fixed: Reference | None = None,
         show_progress: bool = True,
     ) -> Scored:
         """Embed every utterance of the list once and scores all trials, normalised where there is a cohort."""
-        embeddings = _embedded(network, items.cuts, evaluation, show_progress)
+        backend, cohort = (learned.backend, learned.cohort) if learned else (None, None)
+        embeddings = _embedded(network, items.cuts, evaluation, show_progress, normalized=backend is None)
         if embeddings.spent.skipped:
             items = items.without(set(embeddings.spent.skipped))
-        rows = embeddings.rows()
-        place = np.array([rows[name] for name in items.trials.utterances])
+        row_of = embeddings.rows()
+        place = np.array([row_of[name] for name in items.trials.utterances])
         enrol, test = place[items.trials.enrol], place[items.trials.test]
-        clamp = self.config.clamp_scores
-        scores = cosine(embeddings.matrix, enrol, test, embeddings.heads, clamp)
-        if learned is not None:
-            options = {"heads": embeddings.heads, "clamp": clamp}
+        rows, heads, clamp = embeddings.matrix, embeddings.heads, self.config.clamp_scores
+        if backend is not None and backend.plda is not None:
+            return Scored(items, embeddings.spent, backend.plda.score(rows, enrol, test))
+        if backend is not None:
+            rows, heads = backend.rows(rows, heads), backend.heads(heads)
+        scores = cosine(rows, enrol, test, heads, clamp)
+        if cohort is not None:
+            options = {"heads": heads, "clamp": clamp}
             if self.config.score_norm == "as-norm":
-                options["top_k"] = self.top(learned)
-            normalize = NORMS[self.config.score_norm]
-            scores = normalize(scores, embeddings.matrix, enrol, test, learned.matrix, **options)
+                options["top_k"] = self.top(cohort)
+            scores = NORMS[self.config.score_norm](scores, rows, enrol, test, cohort.matrix, **options)
         return Scored(items, embeddings.spent, scores)
 
     def reusable(self) -> bool:
-        """A run's validations are of plain scores: normalised ones need an operating point of their own."""
-        return self.config.score_norm == "none"
+        """A run's validations are of plain scores: others need an operating point of their own."""
+        return not self.mapped and self.config.score_norm == "none"
 
     def fix(self, outputs: Scored) -> Reference:
         """Operating point and calibration of a scored validation list."""
@@ -262,10 +326,17 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
             Curves(**curves.curves(ranked, trials.labels, calibrated)),
         )
 
-    def protocol(self, outputs: Scored, evaluation: Evaluation, learned: Cohort | None) -> records.Protocol:
+    def protocol(self, outputs: Scored, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:
         items, settings, skipped = outputs.items, self.config, outputs.spent.skipped
-        top = {"top": self.top(learned)} if learned and settings.score_norm == "as-norm" else {}
-        cohort = learned.digest if learned else ""
+        backend, cohort = (learned.backend, learned.cohort) if learned else (None, None)
+        options: dict[str, Any] = {}
+        if cohort and settings.score_norm == "as-norm":
+            options["top"] = self.top(cohort)
+        if backend:
+            steps = {"center": settings.center, "lda": settings.lda, "wccn": settings.wccn}
+            options |= {name: value for name, value in steps.items() if value}
+            options["learned from"] = backend.digest[:12]
+        digest = cohort.digest if cohort else ""
         return records.Protocol(
             items=records.Items(
                 digest=items.digest,
@@ -276,7 +347,7 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
             ),
             metrics=self.parameters,
             crop=records.Crop("whole", evaluation.max_seconds, "mean of chunks"),
-            scoring=records.Scoring("cosine", settings.clamp_scores, settings.score_norm, cohort, top),
+            scoring=records.Scoring(settings.backend, settings.clamp_scores, settings.score_norm, digest, options),
             # Without some utterances it is another list, and its numbers belong in another column.
             options={"left out": hashlib.sha256("\n".join(skipped).encode()).hexdigest()[:12]} if skipped else {},
         )
@@ -303,11 +374,14 @@ class Verification(Benchmark[TrialSet, Cohort, Reference, Scored]):
                     file.writelines(f"{label} {names[a]} {names[b]} {score!r}\n" for label, a, b, score in rows)
 
 
-def _embedded(network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool) -> Embeddings:
+def _embedded(
+    network: Network, cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool, normalized: bool
+) -> Embeddings:
     return embed(
         network.encoder,
         cuts,
         heads=network.score_heads,
+        normalized=normalized,
         max_seconds=evaluation.max_seconds,
         skip_bad_audio=evaluation.skip_bad_audio,
         show_progress=show_progress,

@@ -116,13 +116,15 @@ def test_the_cohort_is_of_training_speakers_and_depends_on_the_seed_alone(corpus
     network = model.build(systems.parse("fbank+statistics"), None, 0)
     benchmark = Verification(Verification.Config(score_norm="as-norm", cohort_speakers=2))
     cuts = list(corpus.cuts("test"))
-    cohort = benchmark.cohort(network, cuts, Evaluation(), seed=1, show_progress=False)
-    again = benchmark.cohort(network, cuts[::-1], Evaluation(), seed=1, show_progress=False)
+    cohort = benchmark.learned_from(network, cuts, Evaluation(), seed=1, show_progress=False).cohort
+    again = benchmark.learned_from(network, cuts[::-1], Evaluation(), seed=1, show_progress=False).cohort
+    assert cohort is not None
+    assert again is not None
     assert cohort.matrix.shape[0] == benchmark.top(cohort) == 2
     assert cohort.digest == again.digest
     assert np.array_equal(cohort.matrix, again.matrix)
     with pytest.raises(UserError, match="--cohort_speakers"):
-        Verification(replace(benchmark.config, cohort_speakers=99)).cohort(network, cuts, Evaluation(), seed=1)
+        Verification(replace(benchmark.config, cohort_speakers=99)).learned_from(network, cuts, Evaluation(), seed=1)
 
 
 @pytest.fixture
@@ -198,3 +200,33 @@ def test_no_record_has_an_interval_without_width(seed: int, shift: float, decima
         else:
             assert value.low < value.high
             assert value.interval != "bound" or (value.reason and value.low <= value.value <= value.high)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"center": True}, {"center": True, "score_norm": "s-norm"}],
+    ids=["center", "center and s-norm"],
+)
+def test_a_backend_is_learned_from_training_and_is_part_of_the_protocol(
+    corpus: Corpus, settings: dict[str, Any]
+) -> None:
+    from voxboard import model, systems
+    from voxboard.settings import Evaluation
+
+    network = model.build(systems.parse("fbank+statistics"), None, 0)
+    benchmark = Verification(Verification.Config(**settings))
+    items = _scored().items
+    learned = benchmark.learned_from(network, corpus.cuts("test"), Evaluation(), seed=1, show_progress=False)
+    assert learned.backend is not None
+    assert (learned.cohort is not None) == ("score_norm" in settings)
+    assert not benchmark.reusable()
+    protocol = benchmark.protocol(Scored(items, Spent(), np.zeros(len(items))), Evaluation(), learned)
+    assert protocol.scoring is not None
+    assert protocol.scoring.options["learned from"] == learned.backend.digest[:12]
+    plain = PLAIN.protocol(Scored(items, Spent(), np.zeros(len(items))), Evaluation(), None)
+    assert protocol.id != plain.id
+
+
+def test_plda_takes_no_normalization_of_cosines() -> None:
+    with pytest.raises(UserError, match="--backend cosine"):
+        Verification(Verification.Config(backend="plda", score_norm="s-norm"))
