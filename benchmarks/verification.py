@@ -221,14 +221,15 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
 
     def _backend(self, embeddings: Embeddings, speakers: Sequence[str]) -> Backend:
         settings = self.config
-        options = {"center": settings.center, "lda": settings.lda, "wccn": settings.wccn}
         try:
             return backends.fit(
                 embeddings.matrix,
                 speakers,
+                center=settings.center,
+                lda=settings.lda,
+                wccn=settings.wccn,
                 plda=settings.backend == "plda",
                 utterances=embeddings.ids,
-                **options,
             )
         except ValueError as error:
             reason = str(error)
