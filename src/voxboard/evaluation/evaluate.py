@@ -17,6 +17,7 @@ from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.devices import device_of
 from voxboard.evaluation import code
 from voxboard.evaluation.encoder import Encoder
+from voxboard.evaluation.exposure import exposure
 from voxboard.model import Network
 from voxboard.parts import Part
 from voxboard.records import Record
@@ -82,6 +83,7 @@ def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting,
         benchmark=benchmark_of(benchmark, benchmark.called(outputs), test.corpus, test.split),
         protocol=benchmark.protocol(outputs, evaluation, encoder.learned),
         **vars(measured),
+        exposure=exposure(encoder, benchmark, outputs.items),
         metrics=tuple(metric.recorded() for metric in benchmark.metrics),
         cost=_cost(encoder, outputs),
         provenance=_provenance(encoder, outputs, setting, device, kept),

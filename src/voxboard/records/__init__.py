@@ -9,7 +9,7 @@ from voxboard.records.provenance import Provenance, collect
 from voxboard.records.record import Record
 from voxboard.records.result import Confusion, Cost, Curves, Gap, Group, Measured, Value
 from voxboard.records.store import Filed, Survey, Unread, load, read, save, scan, slug, survey, validate
-from voxboard.records.system import Candidate, Part, Search, System, Training, Weights
+from voxboard.records.system import Candidate, Exposure, Part, Search, System, Training, Weights
 
 __all__ = [
     "SCHEMA",
@@ -19,6 +19,7 @@ __all__ = [
     "Cost",
     "Crop",
     "Curves",
+    "Exposure",
     "Filed",
     "Gap",
     "Group",

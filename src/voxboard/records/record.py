@@ -16,7 +16,7 @@ from voxboard.records.migrations import SCHEMA, WHOLE_IDS, migrate
 from voxboard.records.provenance import Provenance
 from voxboard.records.result import Confusion, Cost, Curves, Gap, Group, Value
 from voxboard.records.standard_metrics import standard
-from voxboard.records.system import System
+from voxboard.records.system import Exposure, System
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Record:
     cost: Cost = field(default_factory=Cost)
     status: Literal["ok", "failed", "imported"] = "ok"  # imported = scores that voxboard did not compute
     reason: str = ""  # why it failed, or where it was imported from
+    exposure: Exposure | None = None  # None in records from before it was kept
     metrics: tuple[Metric, ...] = ()  # how to read the values, in their order; empty in records of schema 5 and older
 
     @property

@@ -54,6 +54,16 @@ class Training:
         return decode(Search, self.search, "system.training.search") if "candidates" in self.search else None
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """What a system's weights have seen of what a benchmark tests, by the names of `ledger`."""
+
+    relation: str  # one of `ledger.WORST_FIRST`
+    reason: str = ""
+    seen: tuple[str, ...] = ()  # "LibriSpeech/train-clean-100", "VoxCeleb1/dev"; empty: nothing, or nothing is known
+    tested: tuple[str, ...] = ()
+
+
 # How the weights came to be before any training here; empty in records of schema 3 and before.
 Weights = Literal["", "none", "random", "pretrained", "pretrained backbone", "unknown"]
 
