@@ -1,4 +1,4 @@
-"""What every backbone is and returns: layered frames."""
+"""The contract of backbones: waveforms in, layered frames out."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RANDOM = "none (random initialisation)"  # the licence of random weights
 
 @dataclass(frozen=True, kw_only=True)
 class AudioSpec:
-    """What a network of waveforms is: cost, licences, and how it may be batched.
+    """Description of a network of waveforms: cost, licences, and how it may be batched.
 
     `batching` is "exact" when an embedding does not depend on its batch mates, padded or not (tested), and
     "equal-length" when only utterances of the same number of samples may share a batch in official numbers.
@@ -66,7 +66,7 @@ class AudioSpec:
 
 @dataclass(frozen=True)
 class BackboneSpec(AudioSpec):
-    """What a backbone is: the sizes of its frames, and all that is told of a network of waveforms."""
+    """Description of a backbone: the sizes of its frames, and all that describes a network of waveforms."""
 
     frames: FramesSpec
 

@@ -1,4 +1,4 @@
-"""What backbones give and poolers take: layered frames, and their sizes."""
+"""Layered frames, which backbones return and poolers take, and their sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What S3PRL may read: upstreams whose code runs nothing of a checkpoint, and checkpoints with nothing to run.
+"""A guard around S3PRL: upstreams whose code runs nothing of a checkpoint, and checkpoints with nothing to run.
 
 S3PRL hands strings of a checkpoint's configuration to Python's `eval` (`conv_feature_layers` of fairseq's family), so
 even a file of tensors and plain values can run code there. While an upstream is built, `torch.load` is the one here:
@@ -162,7 +162,7 @@ def _bounded(value: Any) -> Any:
 
 
 def _calls(text: str | bytes) -> bool:
-    """Whether a text read as Python would call something: no field of a configuration needs that."""
+    """True if a text, read as Python, would call something: no field of a configuration needs that."""
     words = text if isinstance(text, str) else text.decode("latin-1")
     if "(" not in words and "`" not in words and "__" not in words:
         return False

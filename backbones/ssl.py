@@ -74,7 +74,7 @@ class SSL(Backbone):
         return Frames(self.states(hidden, steps), steps, self.spec.frames.hop)
 
     def projected(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """What `encode` gets → projected features [B, T, D], with time masks in training, and their lengths [B]."""
+        """Input of `encode` → projected features [B, T, D], with time masks in training, and their lengths [B]."""
         if self.normalize:
             waveforms = unit_variance(waveforms, lengths)
         steps = frame_counts(lengths, self.kernels)
@@ -121,7 +121,7 @@ class SSL(Backbone):
         return pooler
 
     def leaves_out(self, key: str) -> bool:
-        """Whether a weight of the whole network is one that `depth` has dropped."""
+        """True if a weight of the whole network is one that `depth` has dropped."""
         layer = re.match(r"model\.encoder\.layers\.(\d+)\.", key)
         return layer is not None and 0 < self.config.depth <= int(layer.group(1))
 

@@ -175,7 +175,7 @@ def _refuse_misfits(cfg: str, family: str, model: Any, report: Mapping[str, Any]
 
 
 def _homeless(model: Any) -> Callable[[str], bool]:
-    """Whether a weight that found no place belongs inside the network, not to a head that is left away on purpose."""
+    """True if a weight that found no place belongs inside the network, not to a head that is left away on purpose."""
     base = getattr(model, model.base_model_prefix, model)
     inside = {name for name, _ in base.named_children()}
 
@@ -246,7 +246,7 @@ def _content(cfg: str, name: str) -> dict[str, Any]:
 
 
 def wants_normalized(config: SSLConfig) -> bool:
-    """Whether this network was trained on zero-mean, unit-variance audio, unless the user decides it.
+    """True if this network was trained on zero-mean, unit-variance audio, unless the user decides it.
 
     Raises `UserError` for published weights about which nothing says so.
     """
@@ -267,7 +267,7 @@ def wants_normalized(config: SSLConfig) -> bool:
 
 
 def _do_normalize(config: SSLConfig, settings: Mapping[str, Any]) -> bool:
-    """What a feature extractor's settings say; transformers' own default where they do not mention it."""
+    """Value in a feature extractor's settings, else transformers' own default."""
     normalize, rate = settings.get("do_normalize", True), settings.get("sampling_rate", 16_000)
     if not isinstance(normalize, bool):
         raise UserError(

@@ -1,4 +1,4 @@
-"""What keeps padding out of transformers' own modules: masked statistics and masked convolutions."""
+"""Masked statistics and convolutions, which keep padding out of transformers' own modules."""
 
 from __future__ import annotations
 

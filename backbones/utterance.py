@@ -13,7 +13,9 @@ from voxboard.errors import UserError
 
 @dataclass(frozen=True)
 class UtteranceSpec(AudioSpec):
-    """What an encoder of utterances is: the size E of its embeddings, and all that backbones tell too."""
+    """Description of an encoder of utterances: the size E of its embeddings, and all that describes a network of
+    waveforms.
+    """
 
     embedding_size: int
 

@@ -99,7 +99,7 @@ class Zipformer(Backbone):
         return shared_dropout(x, rates.dropout), steps
 
     def chunks(self) -> Chunks:
-        """What an utterance may see: drawn anew for every training batch, the last choice in evaluation."""
+        """Draw the visible context of a training batch; in evaluation take the last choice."""
         if not self.config.causal:
             return Chunks()
         choices = self.config.chunk_size or (16, 32, 64, -1), self.config.left_context_frames or (64, 128, 256, -1)

@@ -63,7 +63,7 @@ def sizes(config: ZipformerConfig, content: Mapping[str, Any], file: Path = Path
 
 
 def _fits(value: Any, usual: Any) -> bool:
-    """Whether a value has the type of the usual one: a switch, a whole number, or a list of those."""
+    """True if a value has the type of the usual one: a switch, a whole number, or a list of those."""
     if isinstance(usual, tuple):
         return isinstance(value, list) and len(value) <= MOST and all(_fits(item, 0) for item in value)
     if isinstance(usual, bool):

@@ -92,7 +92,7 @@ class ZipformerConfig:
 
 @dataclass(frozen=True)
 class View:
-    """What a stack has to know of a batch: `lengths` [B] at its rate, chunks at 50 Hz, and what training leaves out."""
+    """A stack's view of a batch: `lengths` [B] at its rate, chunks at 50 Hz, and what training leaves out."""
 
     lengths: Tensor
     chunks: Chunks
@@ -102,7 +102,7 @@ class View:
 
 @dataclass(frozen=True)
 class Chunks:
-    """What an utterance may see at 50 Hz: chunks of `size` frames (-1: everything) and `left` frames before its own."""
+    """Visible context at 50 Hz: chunks of `size` frames (-1: everything) and `left` frames before its own."""
 
     size: int = -1
     left: int = -1
@@ -148,7 +148,7 @@ class ZipformerEncoder(nn.Module):
         return outputs
 
     def _drops(self, x: Tensor, index: int, trained: float) -> Drops:
-        """What a stack leaves out of a training batch."""
+        """Draw the layers and channels that a stack leaves out of a training batch."""
         skips = layer_skips(trained, index, len(self.sizes), *self.depths[index])
         return Drops(Rates.after(trained), skips, channel_mask(x, self.sizes[index], self.unmasked[index]))
 
@@ -205,7 +205,7 @@ class DownsampledStack(nn.Module):
         self.out_combiner = Bypass(sizes.size)
 
     def forward(self, x: Tensor, view: View, blocked: Tensor | None) -> Tensor:
-        """As `Stack`, everything at 50 Hz."""
+        """Like `Stack`, everything at 50 Hz."""
         factor = self.factor
         slow = self.downsample(x, own_ends(view.lengths, x.shape[1], view.reference))
         rare = None if blocked is None else blocked[::factor, ::factor]

@@ -38,7 +38,7 @@ class LayerSizes:
 
 @dataclass(frozen=True)
 class Context:
-    """What the layers of a stack share.
+    """Inputs that the layers of a stack share.
 
     `positions` [2T - 1, P] relative positions, `padded` [B, T] true on padding, `blocked` [B or 1, T, T] true where a
     target (row) may not attend to a source (column), `chunk` frames that a causal convolution sees at once (-1: all),

@@ -1,4 +1,4 @@
-"""What the Zipformer does in training only: dropout and skipping, strong at first (icefall's schedules).
+"""Dropout and skipping in training, strong at first (icefall's schedules of the Zipformer).
 
 Left out of icefall's recipe: balancers and whitening. They matter for large training runs from scratch with ScaledAdam.
 """
@@ -71,7 +71,9 @@ NOTHING = Rates()  # is left out in evaluation
 
 @dataclass(frozen=True)
 class Drops:
-    """What one stack leaves out: `layers` how often it skips each of them, `channels` [B, 1, C] zero where masked."""
+    """Parts that one stack leaves out: `layers` with the probability of skipping each, `channels` [B, 1, C] zero where
+    masked.
+    """
 
     rates: Rates = field(default_factory=Rates)
     layers: Sequence[float] = ()
@@ -79,7 +81,7 @@ class Drops:
 
 
 def layer_skips(count: float, stack: int, stacks: int, layers: int, factor: int) -> list[float]:
-    """How often each layer of a stack is skipped: from half the time, stack after stack and layer after layer."""
+    """Probabilities of skipping each layer of a stack, from one half on, stack after stack and layer after layer."""
     step = WARMUP / (stacks + 1)
     ends = [step * (stack + 1 + layer / layers) for layer in range(layers + 1)]
     last = 0.035 * factor**0.5

@@ -112,7 +112,7 @@ class Attributes(UtteranceBenchmark[Utterances, Probe, Predicted]):
         return Probe.fit(embeddings.matrix, [str(label) for label in rows.labels], self.config.probe_c, seed)
 
     def _by_head(self, network: Network) -> bool:
-        """Whether the head answers. Raises `UserError` where it is asked to and cannot."""
+        """True if the head answers. Raises `UserError` where it is asked to and cannot."""
         targets = network.targets.classes(self.label) if network.targets else None
         able = network.head is not None and bool(targets) and network.head.reads == "embedding"
         if self.config.classifier == "head" and not able:
@@ -192,7 +192,7 @@ class Attributes(UtteranceBenchmark[Utterances, Probe, Predicted]):
 
 
 def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> Confusion | None:
-    """How often each class of the truth was taken for each; None for so many classes that nobody could read it."""
+    """Confusion matrix of true and predicted classes; None for more classes than anybody could read."""
     classes = ordered([*known, *truth.tolist()])
     if len(classes) > MOST_CLASSES:
         return None
@@ -203,7 +203,7 @@ def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> C
 
 
 def clusters_of_mean(true: np.ndarray, speakers: np.ndarray) -> float:
-    """How many speakers a mean over classes [U, C] without an error rests on: in the worst case those of the smallest
+    """Number of speakers behind a mean over classes [U, C] without an error: in the worst case those of the smallest
     class, as often as there are classes.
     """
     each = [np.unique(speakers[own]).size for own in true.T if own.any()]

@@ -1,4 +1,4 @@
-"""What every benchmark is: items of a corpus, what a network makes of them, and the numbers of that."""
+"""The contract of benchmarks: items of a corpus, a network's outputs for them, and the numbers taken from these."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Items:
-    """What is scored, one by one: a trial list, or the utterances or recordings of a split, on their `cuts`."""
+    """Items to be scored: a trial list, or the utterances or recordings of a split, on their `cuts`."""
 
     corpus: Corpus
     split: str
@@ -49,14 +49,15 @@ class Items:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network made of items, those that could not be read left out, before any number is taken."""
+    """Raw outputs of a network for items, without those that could not be read."""
 
     items: Items
     spent: Spent
 
 
 class Fixed(Protocol):
-    """What the validation items fix before the test items are looked at: an operating point, a threshold, a weight.
+    """Parameters fixed on the validation items before the test items are looked at: an operating point, a threshold, a
+    weight.
 
     `error` is what validation minimises; `digest` tells which items it comes from. JSON-able by `to_dict`.
     """
@@ -70,7 +71,7 @@ class Fixed(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
     def logged(self) -> dict[str, float]:
-        """What the history of a run keeps of a validation."""
+        """Numbers of a validation for the history of a run."""
         ...
 
 
@@ -106,7 +107,7 @@ class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
 
     @property
     def name(self) -> str:
-        """What boards call it beside the corpus's name: "verification", "emotion"."""
+        """Name beside the corpus's on boards: "verification", "emotion"."""
         return self.task
 
     def called(self, outputs: OutputsT) -> str:
@@ -147,17 +148,17 @@ class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
         return {}
 
     def items(self, corpus: Corpus, split: str) -> ItemsT:
-        """What is scored. Raises `UserError` when the split, its labels or its list are not there."""
+        """Return the items of a split. Raises `UserError` when the split, its labels or its list are not there."""
         raise NotImplementedError
 
     def has_validation(self, corpus: Corpus) -> bool:
-        """Whether there are items that may fix something before the test."""
+        """True if there are validation items."""
         return "valid" in corpus.splits
 
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
     ) -> LearnedT | None:
-        """What scoring needs to know of the training split, e.g. a cohort; None where it needs nothing."""
+        """Learn from the training split what scoring needs, e.g. a cohort; None where it needs nothing."""
         return None
 
     def run(
@@ -173,7 +174,7 @@ class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
         raise NotImplementedError
 
     def fix(self, outputs: OutputsT) -> FixedT:
-        """What these validation outputs fix."""
+        """Fix parameters on validation outputs."""
         raise NotImplementedError
 
     def fixed_from(self, content: Mapping[str, Any]) -> FixedT:
@@ -181,7 +182,7 @@ class Benchmark(Generic[ItemsT, LearnedT, FixedT, OutputsT]):
         raise NotImplementedError
 
     def reusable(self) -> bool:
-        """Whether what a run's own validations fixed holds for these settings."""
+        """True if parameters fixed by a run's own validations hold for these settings."""
         return True
 
     def measure(self, outputs: OutputsT, fixed: FixedT | None, replicates: int) -> Measured:

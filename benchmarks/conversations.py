@@ -43,7 +43,7 @@ class Recordings(Items):
 
     @property
     def one_speaker(self) -> dict[str, list[Turn]]:
-        """What says of every recording that one person speaks wherever anybody does."""
+        """Baseline diarization: one speaker wherever anybody speaks."""
         return {one.name: [("one", *region) for region in spoken(one.reference or ())] for one in self.conversations}
 
     def first(self, count: int) -> Recordings:
@@ -122,7 +122,7 @@ def _turns(cut: Cut) -> list[Turn]:
 
 
 def _uem(cut: Cut) -> list[Region] | None:
-    """What is scored. Raises `UserError` for what is no list of stretches of time."""
+    """Regions to be scored. Raises `UserError` for anything but a list of [start, end]."""
     given = (cut.custom or {}).get("uem")
     if given is None:
         return None

@@ -45,7 +45,7 @@ SAID = ("collar", "skip_overlap", "untuned")  # elsewhere in a protocol
 
 @dataclass(frozen=True)
 class Tuning:
-    """What the validation recordings fix: where clustering stops, and whether embeddings are centred."""
+    """Parameters fixed on the validation recordings: where clustering stops, and whether embeddings are centred."""
 
     error: float  # the DER
     digest: str

@@ -1,4 +1,4 @@
-"""How loud an utterance is, in dB, as a network tells it; beside what is known without one.
+"""Loudness of an utterance in dB, predicted by a network, beside a baseline without one.
 
 The target is a closed-form function of the waveform: measuring it has no error. A ridge regression on 130 acoustic
 features comes close. Both stand beside every system, whose own numbers tell how much of the level its embeddings keep.
@@ -56,7 +56,7 @@ SCALES: Mapping[str, Scale] = {MAIN_METRIC: "log", "mae": "log"}
 
 @dataclass(frozen=True)
 class Learned:
-    """What the training split taught: the ridge baseline, and the probe where the head cannot answer."""
+    """Models learned from the training split: the ridge baseline, and the probe where the head cannot answer."""
 
     baseline: ValueProbe
     probe: ValueProbe | None
@@ -138,7 +138,7 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
         return Learned(baseline, probe, len(known.cuts))
 
     def _by_head(self, network: Network) -> bool:
-        """Whether the head answers. Raises `UserError` where it is asked to and cannot."""
+        """True if the head answers. Raises `UserError` where it is asked to and cannot."""
         able = _tells(network, self.label)
         if self.config.predictor == "head" and not able:
             raise UserError(f"The head was not trained on {self.label}.", "Leave --predictor out, or train for it.")
@@ -225,6 +225,6 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
 
 
 def _tells(network: Network, label: str) -> bool:
-    """Whether the head was trained on the label before any other."""
+    """True if the head was trained on the label before any other."""
     trained = network.targets.targets if network.targets and network.head is not None else {}
     return next(iter(trained), "") == label

@@ -1,4 +1,4 @@
-"""How the difference of two systems follows from raw outputs, row by row, so that items can be resampled in pairs."""
+"""Pairing: the difference of two systems from raw outputs, row by row, so that items are resampled in pairs."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {"gender": ("female", "male"), "age_gro
 
 @dataclass(frozen=True, eq=False)
 class Answered(UtteranceOutputs):
-    """What the chat model answered [U], and what it was asked."""
+    """Answers of the chat model [U], and the question."""
 
     answers: tuple[str, ...]
     lm: str
@@ -104,7 +104,7 @@ class Questions(UtteranceBenchmark[Utterances, None, Answered]):
 
     @property
     def question(self) -> str:
-        """What the chat model is asked."""
+        """Question put to the chat model."""
         if self.config.question:
             return self.config.question
         asked = QUESTION.format(label=self.label.replace("_", " "))

@@ -119,7 +119,7 @@ class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
         return ValueProbe.fit(embeddings.matrix, mean, self.config.ridge)
 
     def _target(self, network: Network) -> VectorTarget | None:
-        """What the head was trained on, where it matches. Raises `UserError` where it is asked to and cannot."""
+        """Target that the head was trained on, where it matches. Raises `UserError` where it is asked to and cannot."""
         target = network.targets.targets.get(self.label) if network.targets else None
         found = target if isinstance(target, VectorTarget) and isinstance(network.head, Projects) else None
         if self.config.matcher == "head" and found is None:

@@ -47,7 +47,7 @@ log = logging.getLogger("voxboard")
 
 @dataclass(frozen=True)
 class Transcribed(UtteranceOutputs):
-    """What was written for every utterance [U]."""
+    """Transcripts of the utterances [U]."""
 
     texts: tuple[str, ...]
 
@@ -64,7 +64,7 @@ class Transcribed(UtteranceOutputs):
 
 @dataclass(frozen=True)
 class Writer:
-    """How a network's sequences become texts: `pieces` of a batch, and the text of one utterance's pieces.
+    """Decoder of a network's sequences: `pieces` of a batch, and the text of one utterance's pieces.
 
     An utterance is one piece; one that is too long for a batch is several, one per chunk.
     """
@@ -199,7 +199,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         )
 
     def _search(self) -> dict[str, Any]:
-        """What was brought to bear on the choice of a text, besides the network; nothing for the likeliest one.
+        """Settings of the search for a text beside the network's own scores; empty for greedy decoding.
 
         The vocabulary is the system's own affair: it stands with the hyperparameters of its training.
         """

@@ -53,13 +53,13 @@ class Utterances(Items):
         return replace(self, cuts=tuple(self.cuts[row] for row in rows), labels=tuple(self.labels[row] for row in rows))
 
     def left_out(self, skipped: Sequence[str]) -> dict[str, str]:
-        """What a protocol says of unreadable utterances: without them it is another set."""
+        """Entry of a protocol for unreadable utterances: without them it is another set."""
         return {"left out": hashlib.sha256("\n".join(skipped).encode()).hexdigest()[:12]} if skipped else {}
 
 
 @dataclass(frozen=True)
 class Validated:
-    """How large the error on the validation utterances was; nothing else is fixed on them."""
+    """Error on the validation utterances; nothing else is fixed on them."""
 
     error: float
     digest: str
@@ -73,7 +73,7 @@ class Validated:
 
 @dataclass(frozen=True)
 class UtteranceOutputs(Outputs):
-    """What a network made of labelled utterances."""
+    """Raw outputs of a network for labelled utterances."""
 
     items: Utterances
 
@@ -83,7 +83,7 @@ UtteranceOutputsT = TypeVar("UtteranceOutputsT", bound=UtteranceOutputs, default
 
 
 class UtteranceBenchmark(Benchmark[UtterancesT, LearnedT, Validated, UtteranceOutputsT]):
-    """What benchmarks of labelled utterances share."""
+    """Base of the benchmarks of labelled utterances."""
 
     beyond: ClassVar[str] = "mean of chunks"  # what happens to an utterance that is too long for one forward
 

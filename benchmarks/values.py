@@ -33,7 +33,7 @@ def value_of(metric: Metric, interval: Interval, clustered_by: str, threshold: f
 
 
 def _packed(interval: Interval) -> PackedEvidence | None:
-    """What pairs a value with those of other systems on the same list."""
+    """Evidence that pairs a value with those of other systems on the same list."""
     given = interval.evidence
     if given is None or interval.clusters < LEAST:
         return None
@@ -41,7 +41,7 @@ def _packed(interval: Interval) -> PackedEvidence | None:
 
 
 def _bound(metric: Metric, interval: Interval, clusters: str) -> str:
-    """What a bound rests on: `0 of 480 targets rejected; ≤ 7.22 % (40 speakers); ≤ 0.62 % if all were independent`."""
+    """Explain a bound: `0 of 480 targets rejected; ≤ 7.22 % (40 speakers); ≤ 0.62 % if all were independent`."""
     bound = interval.bound
     if bound is None:
         return ""

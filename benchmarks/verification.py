@@ -74,7 +74,7 @@ NORMS: Mapping[str, Callable[..., np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Reference:
-    """What the validation list fixes before the test list is looked at."""
+    """Operating point and calibration, fixed on the validation list before the test list is looked at."""
 
     error: float  # the EER
     threshold: float  # of that EER
@@ -84,7 +84,7 @@ class Reference:
 
     @property
     def lacking(self) -> str:
-        """Why neither threshold nor calibration may be used; empty where they may."""
+        """Reason for using neither threshold nor calibration; empty where they may be used."""
         return few_to_fix(self.speakers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Scored(Outputs):
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What scoring has learned from training speakers."""
+    """Back-end and cohort, learned from training speakers."""
 
     backend: Backend | None
     cohort: Cohort | None
@@ -239,7 +239,7 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
             ) from error
 
     def top(self, cohort: Cohort) -> int:
-        """How many speakers of the cohort as-norm looks at: no more than there are."""
+        """Number of cohort speakers that as-norm takes its statistics over."""
         return min(self.config.top_k, len(cohort.matrix))
 
     def run(

@@ -1,4 +1,4 @@
-"""What every pooler is: layered frames to one embedding per utterance."""
+"""The contract of poolers: layered frames to one embedding per utterance."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pooler(nn.Module):
         raise NotImplementedError
 
     def sequence(self, frames: Frames) -> Frames:
-        """What this pooler pools over time, for heads that read frames: [B, 1, T, D] of the spec's size D.
+        """Return the sequence that is pooled over time, for heads that read frames: [B, 1, T, D] of the spec's size D.
 
         Raises `UserError` for a pooler that does not go through such a sequence.
         """

@@ -114,7 +114,7 @@ class Stage(nn.Module):
         )
 
     def forward(self, inputs: list[Tensor], mask: Tensor | None) -> Tensor:
-        """As many [B, c, L, T] as there are branches → [B, c, L, T]."""
+        """Branches, [B, c, L, T] each → [B, c, L, T]."""
         outputs = []
         for x, branch in zip(inputs, self.mdconv, strict=True):
             norm, relu, conv = branch.children()

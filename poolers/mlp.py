@@ -14,7 +14,7 @@ from voxboard.poolers.base import Pooler
 
 
 class MLP(Pooler):
-    """What the inner pooler gives → linear, ReLU, linear, ReLU, batch norm: [B, size].
+    """Embeddings of an inner pooler → linear, ReLU, linear, ReLU, batch norm: [B, size].
 
     India et al., Double Multi-Head Attention for Speaker Verification, ICASSP 2021, section 4, as its code has it: the
     text also puts a batch norm behind the first layer.

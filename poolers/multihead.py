@@ -96,7 +96,7 @@ class DoubleMultiHead(SingleLayer):
         return self.project(self.headsAttention.pool(contexts, self._kept(contexts)))
 
     def _kept(self, contexts: Tensor) -> Tensor:
-        """Which heads [B, H] the second attention sees."""
+        """Mask [B, H] of the heads that the second attention sees."""
         probability = self.mask_prob if self.training else 0.0
         dropped = torch.rand(contexts.shape[:2], device=contexts.device) < probability
         return ~dropped | dropped.all(1, keepdim=True)

@@ -61,7 +61,7 @@ class XVectorHead(Pooler):
         return self.feature_extractor(concatenated(mean, masked_std(x, mask, mean, floor=1e-7)))
 
     def _layer(self, frames: Frames) -> Tensor:
-        """What the TDNN reads, [B, T, D] with zeros on padding, which may hold anything, NaN too."""
+        """Input of the TDNN, [B, T, D] with zeros on padding, which may hold anything, NaN too."""
         outside = ~frames.mask
         if self.layer_weights is None:
             return frames.states[:, -1].masked_fill(outside[..., None], 0.0)

@@ -1,4 +1,4 @@
-"""What was asked of a list and what came out, stratum by stratum."""
+"""Counts requested of a trial list and counts obtained, stratum by stratum."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stratum:
-    """What was asked of one stratum and what came out."""
+    """Counts requested of one stratum and counts obtained."""
 
     name: str
     asked: int
@@ -18,7 +18,7 @@ class Stratum:
     exhausted: int = 0  # groups that had no more pairs of utterances to give
 
     def problem(self) -> str | None:
-        """What was not met, or was met unevenly, as a sentence."""
+        """Sentence on a request that was not met, or met unevenly."""
         kind = "speakers" if self.name.startswith("targets") else "pairs of speakers"
         if self.made < self.asked:
             if not self.groups:
@@ -45,7 +45,7 @@ class Balance:
     wanted_same_session: bool = False  # the design asks for targets of one session, or does not mind
 
     def problems(self) -> list[str]:
-        """What was asked and not met, and what was met unevenly, one sentence each; then what there is to note."""
+        """Sentences on requests that were not met or met unevenly, then on anything else of note."""
         found = [problem for stratum in self.strata if (problem := stratum.problem())]
         if self.same_session_targets and not self.wanted_same_session:
             found.append(f"{self.same_session_targets} targets are of one session, for want of others.")

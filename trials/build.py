@@ -43,7 +43,7 @@ class Built:
     seed: int
 
     def origin(self) -> dict[str, Any]:
-        """What makes the same list again."""
+        """Settings that make the same list again."""
         how = {"version": VERSION, "seed": self.seed, "design": self.design.to_dict()}
         return {"built_by": "voxboard.trials.build", **how, "table": self.table.digest}
 
@@ -174,7 +174,7 @@ Plan = tuple[Ints, Ints, Ints]
 def _plans(
     table: Utterances, strata: Strata, design: Design, rng: np.random.Generator
 ) -> tuple[list[tuple[Strata, Plan]], list[Stratum]]:
-    """Which pairs of speakers' decks meet how often, stratum by stratum."""
+    """Plans of how often pairs of speakers' decks meet, stratum by stratum."""
     plans, summaries = [], []
     for place, (pattern, cells) in enumerate(strata.cells(rng).items()):
         asked = design.non_targets_of(place, len(strata.patterns))
@@ -232,7 +232,7 @@ def _listed(
 
 
 def _match(coded: Coded, sides: NDArray[np.int32], labels: NDArray[np.int8] | None) -> NDArray[np.float32]:
-    """Whether both sides share a label, block by block; targets do whatever a speaker's label is, where `labels`."""
+    """Match of both sides' labels, block by block; with `labels` targets match whatever a speaker's label is."""
     found = np.empty(sides.shape[1], np.float32)
     for start in range(0, found.size, BLOCK):
         part = slice(start, start + BLOCK)
@@ -256,12 +256,12 @@ def _gathered(blocks: list[Pairs], size: int) -> tuple[NDArray[np.int32], NDArra
 
 
 def _use(one: Ints, other: Ints, size: int) -> Ints:
-    """How often every utterance appears."""
+    """Number of trials of every utterance."""
     return np.bincount(one, minlength=size) + np.bincount(other, minlength=size)
 
 
 def _one_session(coded: Coded | None, one: Ints, other: Ints) -> int | None:
-    """How many pairs are of one session, None when no session is known."""
+    """Number of pairs of one session, None when no session is known."""
     if coded is None or not coded.known.any():
         return None
     return int(np.count_nonzero((coded.codes[one] == coded.codes[other]) & coded.known[one]))

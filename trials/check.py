@@ -1,4 +1,4 @@
-"""What a trial list holds, and what is wrong with it: repeats, self-trials, leaks, contradictions, imbalance."""
+"""Examination of a trial list: counts, and faults such as repeats, self-trials, leaks, contradictions, imbalance."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check(
 def examine(
     trials: Trials, labels: Mapping[str, Coded] | None = None, training_speakers: Iterable[str] | None = None
 ) -> Findings:
-    """As `check`, with labels [U] that are numbered already."""
+    """Like `check`, with labels [U] that are numbered already."""
     labels = labels or {}
     again, others_again, contradictions = _repeats(trials)
     sides = [np.bincount(side, minlength=len(trials.utterances)) for side in (trials.enrol, trials.test)]
@@ -111,7 +111,7 @@ def _match_counts(trials: Trials, column: NDArray[np.floating[Any]]) -> dict[str
 
 
 def _shared(trials: Trials, coded: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Where both sides are known to have the same value, and where both are known."""
+    """Masks of the trials whose sides have the same value, and of those whose sides both have one."""
     one, other = coded.codes[trials.enrol], coded.codes[trials.test]
     known = (one >= 0) & (other >= 0)
     return (one == other) & known, known
@@ -138,7 +138,7 @@ def _value_counts(trials: Trials, coded: Coded) -> dict[str, Counts]:
 
 
 def _columns(trials: Trials, labels: Mapping[str, Coded]) -> dict[str, Any]:
-    """Where match columns say other than the labels, and where they say "different" though a label is unknown."""
+    """Counts of match columns that contradict the labels, or say "different" though a label is unknown."""
     errors: dict[str, Counts] = {}
     guesses: dict[str, Counts] = {}
     for name, coded in labels.items():
@@ -189,7 +189,7 @@ def _by_speaker(
 
 
 def _sessions_use(coded: Coded, use: NDArray[Any]) -> NDArray[Any]:
-    """How often every session that is used appears."""
+    """Number of trials of every session that occurs."""
     total = np.bincount(coded.codes[coded.known], use[coded.known], minlength=len(coded.values)).astype(np.int64)
     return total[total > 0]
 

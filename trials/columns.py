@@ -68,7 +68,7 @@ def first_line(path: Path) -> str:
 
 
 def count_lines(path: Path) -> int:
-    """How many lines a file has. Raises `UserError`."""
+    """Count the lines of a file. Raises `UserError`."""
     return _surveyed(path)[1]
 
 

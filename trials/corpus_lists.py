@@ -44,7 +44,7 @@ def given(brought: Mapping[str, Path], options: Options) -> dict[str, Path]:
 
 
 def beside(root: Path) -> list[str]:
-    """What there is to say of files in a folder of audio that look like trial lists, and that nobody named."""
+    """Sentences on files in a folder of audio that look like trial lists and were not named."""
     notes = []
     for path in sorted(root.iterdir()) if root.is_dir() else []:
         if NAME.search(path.name.lower()) and path.is_file() and _looks_like_trials(path):
@@ -54,7 +54,7 @@ def beside(root: Path) -> list[str]:
 
 
 def _looks_like_trials(path: Path) -> bool:
-    """Whether the first line has two names and a label, or names such columns."""
+    """True if the first line has two names and a label, or names such columns."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             words = file.readline(LONGEST_LINE).decode("utf-8-sig").replace(",", " ").lower().split()

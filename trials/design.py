@@ -1,4 +1,4 @@
-"""How a list is to be: how many trials of which kind, and over what they are balanced."""
+"""Design of a trial list: numbers of trials by kind, and the labels they are balanced over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rounding = Literal["exact", "ceil"]
 
 @dataclass(frozen=True)
 class Design:
-    """What `build` is asked for; a preset is one of these. Raises `UserError` for what is no design."""
+    """Request to `build`; a preset is one of these. Raises `UserError` for settings that contradict each other."""
 
     targets: int | None = 5_000
     """Target trials in all. None: as many as there are non-targets, down to whole thousands."""
@@ -67,23 +67,23 @@ class Design:
         return cls(targets, trials - targets, **others)
 
     def targets_of(self, speakers: int, non_targets: int) -> int:
-        """How many targets are asked of `speakers`, where there are so many non-targets."""
+        """Number of targets requested of `speakers`, for a number of non-targets."""
         if self.targets_per_speaker is not None:
             return self.targets_per_speaker * speakers
         total = non_targets // 1000 * 1000 if self.targets is None else self.targets
         return math.ceil(total / speakers) * speakers if self.rounding == "ceil" and speakers else total
 
     def non_targets_of(self, stratum: int, strata: int) -> int:
-        """How many non-targets are asked of a stratum, before they are rounded for its speaker pairs."""
+        """Number of non-targets requested of a stratum, before rounding for its speaker pairs."""
         if self.non_targets_per_stratum is not None:
             return self.non_targets_per_stratum
         return self.non_targets // strata + (stratum < self.non_targets % strata)
 
     @property
     def equal(self) -> bool:
-        """Whether every speaker gets the same number of targets, and nobody makes up for one who cannot."""
+        """True if every speaker gets the same number of targets, and nobody makes up for one who cannot."""
         return self.rounding == "ceil" or self.targets_per_speaker is not None
 
     def to_dict(self) -> Mapping[str, Any]:
-        """As it is kept beside a list."""
+        """JSON form, kept beside a list."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""What was found in a trial list, and the sentences that say what is wrong with it."""
+"""Findings about a trial list, and the sentences that report its faults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Findings:
     training_trials: int | None = None  # trials that they affect
 
     def problems(self) -> list[str]:
-        """What a reader of results should know, one sentence each; empty when nothing was found."""
+        """Sentences that a reader of results should know; empty for a faultless list."""
         share = f"of {self.targets} targets"
         repeats = f"trials repeat an earlier pair ({self.repeated[1]} targets, {self.repeated[0]} non-targets)"
         found = [
@@ -105,7 +105,7 @@ class Findings:
         ]
 
     def faults(self) -> list[str]:
-        """Why no number can be had from the list, or none can be trusted; empty for a usable list, however uneven."""
+        """Reasons why the list gives no number, or none to trust; empty for a usable list, however uneven."""
         found = [
             (not self.targets, "There are no targets"),
             (not self.non_targets, "There are no non-targets"),
@@ -115,7 +115,7 @@ class Findings:
         return [f"{sentence}." for wrong, sentence in found if wrong]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """JSON form."""
         return asdict(self)
 
 

@@ -62,7 +62,7 @@ class Coded:
 
 
 def _by_runs(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """As `pandas.factorize`; rows that repeat the one before cost a comparison instead of a look-up.
+    """Like `pandas.factorize`; rows that repeat the one before cost a comparison instead of a look-up.
 
     A million rows sorted by speaker have a few thousand runs of speakers, and as many of every label of a speaker.
     """
@@ -77,7 +77,7 @@ def _by_runs(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _clean(values: NDArray[Any]) -> bool:
-    """Whether all values are texts without white space around them, which is how tables mostly are."""
+    """True if all values are texts without white space around them, which is how tables mostly are."""
     try:
         return all(values) and list(map(str.strip, values)) == list(values)
     except TypeError:

@@ -1,4 +1,4 @@
-"""What the names of utterances say by themselves: speaker, session and subset in the corpora's own ways of naming."""
+"""Labels read from the names of utterances: speaker, session and subset in the corpora's own ways of naming."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class _Index:
 
 
 def _passes(folders: list[str], path: list[str]) -> bool:
-    """Whether all folders lie on a path, in their order."""
+    """True if all folders lie on a path, in their order."""
     rest = iter(path)
     return all(folder in rest for folder in folders)
 

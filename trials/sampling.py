@@ -1,4 +1,4 @@
-"""How trials of two speakers are drawn without ever listing the pairs that could be: cost grows with the trials only.
+"""Sampling of non-target trials without listing the possible pairs: cost grows with the trials only.
 
 Three ideas. Pairs of speakers (or of a speaker's utterances) are numbered along circles: number r of n members is the
 pair (i, i + d) with i = r mod n and d = r // n + 1: any run of numbers uses all members equally often. A speaker deals
@@ -26,7 +26,7 @@ def ragged(counts: Ints) -> NDArray[np.int64]:
 
 
 def spread(quota: int, capacity: Ints, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How many of `quota` each member gets: equal up to one, except that none exceeds its capacity."""
+    """Shares of `quota` per member: equal up to one, except that none exceeds its capacity."""
     counts = np.zeros(capacity.size, np.int64)
     while (rest := quota - int(counts.sum())) > 0:
         room = np.flatnonzero(counts < capacity)
@@ -42,7 +42,7 @@ def spread(quota: int, capacity: Ints, rng: np.random.Generator) -> NDArray[np.i
 def in_proportion(
     totals: Ints, group: Ints, weights: Ints, capacity: Ints, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """How many each of K members gets of its group's total: in proportion to `weights` [K], none above its capacity.
+    """Shares of each group's total per member [K]: in proportion to `weights` [K], none above its capacity.
 
     `group` [K] numbers the groups, whose members stand side by side. Shares are rounded so that a group's sum is exact;
     what a full member cannot take goes to the others of its group.
@@ -124,7 +124,7 @@ def _joined(runs: list[Cell], side: int) -> Ints:
 
 
 def _runs(quota: int, totals: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Where a run of pair numbers starts in every cell, and its length: in proportion to the cell, `quota` in all."""
+    """Starts and lengths of a run of pair numbers in every cell: in proportion to the cell, `quota` in all."""
     total = int(totals.sum())
     if total == 0:
         return np.zeros_like(totals), np.zeros_like(totals)

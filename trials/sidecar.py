@@ -18,7 +18,7 @@ SCHEMA = 1
 
 
 def path_of(path: Path) -> Path:
-    """Where the sidecar of a list lies."""
+    """Path of the sidecar of a list."""
     return path.with_name(path.name + ".json")
 
 

@@ -1,4 +1,4 @@
-"""Where labels come from: a prepared corpus, a table of utterances or of speakers, or the names in a list."""
+"""Sources of labels: a prepared corpus, a table of utterances or of speakers, or the names in a list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def is_table(data: str) -> bool:
-    """Whether DATA is a table rather than a corpus: a file that is no manifest."""
+    """True if DATA is a table rather than a corpus: a file that is no manifest."""
     return Path(data).is_file() and not data.endswith((".jsonl", ".jsonl.gz"))
 
 

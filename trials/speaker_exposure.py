@@ -1,4 +1,4 @@
-"""How evenly trials use what they are made of: a few numbers and a short histogram."""
+"""Exposure: how evenly trials use speakers, utterances and sessions, as a few numbers and a short histogram."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Strata:
         return found
 
     def capacity(self, pattern: Pattern, first: Ints, second: Ints) -> Ints:
-        """How many trials each pair of speakers has in a stratum."""
+        """Number of possible trials of each pair of speakers in a stratum."""
         if self.single:
             found: Ints = self.sizes[self.first_unit[first]] * self.sizes[self.first_unit[second]]
             return found
@@ -124,7 +124,9 @@ class Strata:
 
 
 def _patterns(rows: NDArray[Any], profile: Ints, place: int, profiles: int) -> list[tuple[Pattern, NDArray[np.bool_]]]:
-    """How the speakers of one profile can share labels with those of this and all later ones: pattern → partners."""
+    """Patterns in which speakers of one profile share labels with those of this and all later ones, with the partners
+    of each.
+    """
     found: dict[Pattern, NDArray[np.bool_]] = {}
     later = np.flatnonzero(profile >= place)
     weights = 1 << np.arange(rows.shape[1])

@@ -67,7 +67,7 @@ class Trials:
 
     @property
     def targets(self) -> int:
-        """How many trials have the same speaker on both sides."""
+        """Number of target trials."""
         return int(np.count_nonzero(self.labels))
 
     @property

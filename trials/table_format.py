@@ -39,7 +39,7 @@ class Headed:
         return (self.label, *self.names)
 
     def recognizes(self, line: str) -> bool:
-        """Whether a file's first line is this header; one that misses a name is, as it says so best."""
+        """True if a file's first line is this header; one that misses a name is, as it says so best."""
         fields = [field.strip('" ') for field in line.split(self._separator(line))]
         return len(fields) > 1 and self.label in fields
 
@@ -96,7 +96,7 @@ class Headed:
         return {"delimiter": separator, **({"quoting": csv.QUOTE_NONE} if separator == "\t" else {})}
 
     def _is_match(self, name: str) -> bool:
-        """Whether a column holds numbers. NIST's own further columns are words (gender, Y or N) and are left out."""
+        """True if a column holds numbers. NIST's own further columns are words (gender, Y or N) and are left out."""
         return name not in (*self.required, self.side) and (not self.side or name.endswith("_MATCH"))
 
     def _written(self, name: str) -> str:
@@ -120,7 +120,7 @@ class Headed:
         return UserError(f"{path} cannot be read as a trial list.", f"The columns are {','.join(header)}.")
 
     def _problem(self, row: list[str], header: list[str]) -> str | None:
-        """What is wrong with one row."""
+        """Problem of one row, if any."""
         if len(row) != len(header):
             return f"{len(row)} fields where the header has {len(header)}"
         cells = dict(zip(header, row, strict=True))
@@ -166,7 +166,7 @@ def _with_side(names: Names, channels: Names) -> Names:
 
 
 def _even(data: bytes, rows: int, columns: int, separator: str) -> bool:
-    """Whether no line is too short (pandas fills up) or too long (it makes an index of the surplus)."""
+    """True if no line is too short (pandas would fill it up) or too long (it would make an index of the surplus)."""
     quoted = separator == "," and b'"' in data
     return quoted or data.count(separator.encode()) == (rows + 1) * (columns - 1)
 

@@ -1,4 +1,4 @@
-"""How trials of one speaker are drawn: distinct pairs of their utterances, of two sessions, of one, or of any.
+"""Sampling of target trials: distinct pairs of a speaker's utterances, of two sessions, of one, or of any.
 
 A speaker's utterances sit on a circle, sessions side by side: at a distance that no session spans, all pairs are of two
 sessions, and going once around uses every utterance twice.
@@ -14,7 +14,7 @@ from voxboard.trials.sampling import BLOCK, Ints, in_proportion, ragged
 
 
 def pairs(sizes: Ints) -> Ints:
-    """How many pairs so many utterances make."""
+    """Number of pairs of so many utterances."""
     return sizes * (sizes - 1) // 2
 
 

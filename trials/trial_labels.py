@@ -1,4 +1,4 @@
-"""How lists and score files say whether a trial is of one speaker."""
+"""Labels of trials, in the words that lists and score files use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def of_column(column: Column) -> NDArray[np.int8] | None:
 
 
 def is_binary(column: Column) -> bool:
-    """Whether a column holds the numbers 0 and 1 alone: labels, or scores that are decisions."""
+    """True if a column holds the numbers 0 and 1 alone: labels, or scores that are decisions."""
     return column.numbers is not None and bool(np.isin(column.numbers, (0.0, 1.0)).all())
 
 
@@ -51,7 +51,7 @@ def words_of(values: Sequence[str]) -> list[int]:
 
 
 def is_label(word: str) -> bool:
-    """Whether a word may be read as a label."""
+    """True if a word may be read as a label."""
     return _value(word) is not None
 
 

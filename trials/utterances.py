@@ -76,7 +76,7 @@ class Utterances:
         return None if coded is None or not coded.known.any() else coded
 
     def varies(self, name: str) -> bool:
-        """Whether a label differs within a speaker. Raises `UserError` where a person cannot have several values."""
+        """True if a label differs within a speaker. Raises `UserError` where a person cannot have several values."""
         codes = self.labels[name].codes
         wrong = np.flatnonzero(codes != codes[self.offsets][self.speaker])
         if wrong.size and name in OF_SPEAKERS:

@@ -36,7 +36,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Imports:
-    """What a file imports, inside functions too, and the words in it that may name a module or a file."""
+    """Imports of a file, inside functions too, and the words in it that may name a module or a file."""
 
     modules: tuple[tuple[int, str, tuple[str, ...]], ...]  # dots in front, module, names that are taken from it
     words: frozenset[str]
@@ -120,7 +120,7 @@ def _text(node: object) -> str:
 
 
 def _only_text(node: object) -> bool:
-    """Whether a statement is a docstring, or a string under a field: it does nothing."""
+    """True if a statement is a docstring, or a string under a field: it does nothing."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 

@@ -1,4 +1,4 @@
-"""What `--device` means."""
+"""Devices that `--device` names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fabric_options(device: str) -> dict[str, Any]:
-    """What `--device` means to Fabric: auto, cpu, cuda, mps, or the number of a GPU."""
+    """Options of Fabric for `--device`: auto, cpu, cuda, mps, or the number of a GPU."""
     if device in ("auto", "cpu", "cuda", "mps"):
         if device in ("cuda", "mps") and not getattr(torch, device).is_available():
             raise UserError(f"--device {device} cannot be used here: there is none.", "Use --device cpu.")
@@ -52,7 +52,7 @@ def fabric(device: str) -> Fabric:
 
 
 def _kind_for(processes: int, device: str) -> str:
-    """What so many processes of this machine run on, each on its own. Raises `UserError` where that cannot be."""
+    """Kind of device for so many processes of this machine, one each. Raises `UserError` where that cannot be."""
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(
             f"--device {device} cannot be shared by several processes.", "Use cuda or cpu: each has its own."

@@ -1,4 +1,4 @@
-"""What a user can get wrong, said in one sentence, with what to do next."""
+"""Errors of users, in one sentence each, with what to do next."""
 
 from __future__ import annotations
 

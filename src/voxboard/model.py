@@ -61,13 +61,13 @@ class EncoderModule(nn.Module):
         return self.sequence_of(self.frames(waveforms, lengths))
 
     def sequence_of(self, frames: Frames) -> Frames:
-        """What the pooler pools of a backbone's frames. Raises `UserError` for an encoder that has none."""
+        """Sequence that the pooler pools of a backbone's frames. Raises `UserError` for an encoder that has none."""
         if isinstance(self.pooler, Whole):
             raise _no_frames(self.backbone)
         return self.pooler.sequence(frames)
 
     def heard(self, waveforms: Tensor, lengths: Tensor) -> Frames | Tensor:
-        """What the pooler gets: frames of a backbone, or the embeddings of an encoder of utterances."""
+        """Input of the pooler: frames of a backbone, or the embeddings of an encoder of utterances."""
         if not isinstance(self.backbone, UtteranceEncoder):
             return self.frames(waveforms, lengths)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
@@ -94,7 +94,7 @@ class EncoderModule(nn.Module):
 
 @dataclass
 class Network:
-    """What a run trains and evaluates."""
+    """Encoder and head: what a run trains and evaluates."""
 
     encoder: EncoderModule
     head: Head | None
@@ -103,7 +103,7 @@ class Network:
     built_on: str = ""  # the fingerprint of a borrowed backbone
 
     def training_output(self, waveforms: Tensor, lengths: Tensor) -> Any:
-        """What the head reads: embeddings [B, E], or `Frames`."""
+        """Input of the head: embeddings [B, E], or `Frames`."""
         return self.read(self.encoder.heard(waveforms, lengths))
 
     def read(self, heard: Frames | Tensor) -> Any:

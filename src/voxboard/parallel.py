@@ -1,4 +1,4 @@
-"""What the processes of one run tell each other, where torchrun started several; alone, all of it is free.
+"""Communication between the processes of one run that torchrun started; free for a single one.
 
 Every process trains on its share of each batch and evaluates its share of the utterances. What is gathered is the same
 in all of them, so each decides alike, and the first writes.
@@ -15,22 +15,22 @@ T = TypeVar("T")
 
 
 def launched() -> bool:
-    """Whether torchrun started this process as one of several."""
+    """True if torchrun started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ and world() > 1
 
 
 def world() -> int:
-    """How many processes there are."""
+    """Number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
 def rank() -> int:
-    """Which of them this is: 0 is the first."""
+    """Number of this process: 0 is the first."""
     return int(os.environ["RANK"]) if launched() else 0
 
 
 def first() -> bool:
-    """Whether this is the process that writes."""
+    """True if this is the process that writes."""
     return rank() == 0
 
 
@@ -40,7 +40,7 @@ def share(items: Sequence[T]) -> Sequence[T]:
 
 
 def gathered(mine: T) -> list[T]:
-    """What every process has, in their order."""
+    """Values of all processes, in their order."""
     if not launched():
         return [mine]
     import torch.distributed as dist
@@ -51,7 +51,7 @@ def gathered(mine: T) -> list[T]:
 
 
 def once(work: Callable[[], T]) -> T:
-    """What the first process's call of `work` returns, in all of them; they go on when it is done."""
+    """Return the value of `work` in the first process, in all of them; they go on when it is done."""
     if not launched():
         return work()
     import torch.distributed as dist
@@ -62,7 +62,7 @@ def once(work: Callable[[], T]) -> T:
 
 
 def in_turn(work: Callable[[], T]) -> T:
-    """What this process's call of `work` returns, the others' after the first's, which may leave files for them."""
+    """Return the value of `work` in this process, the others' after the first's, which may leave files for them."""
     if not launched() or first():
         found = work()
         gathered(None)

@@ -83,7 +83,7 @@ def _prepare_known(name: str, known: Recipe, data_path: Path | None, out: Path |
 
 
 def _scanned(name: str, scan: object, kind: Kind) -> Scan | Recordings:
-    """What a recipe's `scan` returned. Raises `UserError` where that is of another type than its kind says."""
+    """Check the result of a recipe's `scan`. Raises `UserError` where that is of another type than its kind says."""
     from voxboard.data.recordings import Recordings
     from voxboard.data.scan import Scan
 

@@ -95,7 +95,7 @@ def _better_and_worse(values: Sequence[Value | None], level: float) -> Iterator[
 
 
 def _paired(evidence: dict[int, Evidence], level: float) -> tuple[int, list[_Pair]]:
-    """How many pairs of one list can be tested, and (p, lower, higher) of each that differs."""
+    """Number of pairs of one list that can be tested, and (p, lower, higher) of each that differs."""
     lists: dict[tuple[str, int, int], list[int]] = defaultdict(list)
     for place, one in evidence.items():
         lists[kind(one)].append(place)
@@ -115,7 +115,8 @@ def _paired(evidence: dict[int, Evidence], level: float) -> tuple[int, list[_Pai
 def _unpaired(
     values: Sequence[Value | None], lists: dict[int, tuple[str, int, int]]
 ) -> tuple[int, dict[tuple[int, float], list[_Pair]]]:
-    """How many other pairs can be tested, and by (degrees of freedom, level) those whose interval leaves out zero.
+    """Number of other pairs that can be tested, and by (degrees of freedom, level) those whose interval leaves out
+    zero.
 
     Their distance is in arms of the interval of the difference (Zou and Donner 2008, eq. 5), negative.
     """
@@ -163,7 +164,7 @@ class _Chosen:
         self.pairs, self.p_of = sorted(pairs), p_of
 
     def below(self, limit: float) -> int:
-        """How many have a p below a limit."""
+        """Number of pairs with a p below a limit."""
         return bisect_left(self.pairs, True, key=lambda pair: self.p_of(pair[0]) >= limit)
 
 

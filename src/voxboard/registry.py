@@ -26,7 +26,7 @@ from voxboard.errors import UserError, printable, unknown
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the class behind a name is, found without importing it."""
+    """Location of the class behind a name, found without importing it."""
 
     module: str = ""
     file: Path | None = None  # of the user's
@@ -81,7 +81,7 @@ class Registry:
         return [*self._catalogue, *sorted(set(self._plugins) - set(self._catalogue))]
 
     def has_prefix(self, name: str) -> bool:
-        """Whether a name is one of a prefix, as "hf:/data/wavlm"."""
+        """True if a name is one of a prefix, as "hf:/data/wavlm"."""
         return name.startswith(tuple(self._prefixes))
 
     def summary(self, name: str) -> str:
@@ -118,7 +118,7 @@ class Registry:
         )
 
     def origin(self, name: str) -> Origin:
-        """Where the class of a name is, and the options that the name fixes; nothing is imported or run."""
+        """Location of the class of a name, and the options that the name fixes; nothing is imported or run."""
         entry, options = self._catalogue.get(name), {}
         for prefix, (prefixed, option) in self._prefixes.items():
             if entry is None and name.startswith(prefix):

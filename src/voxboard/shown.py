@@ -1,4 +1,4 @@
-"""How a measured number reads, wherever it stands: terminal, Markdown, pages, pictures, comparisons and logs.
+"""Numbers as they read wherever they stand: terminal, Markdown, pages, pictures, comparisons and logs.
 
 A value shows as many decimals as papers of its field give it (EER 4.09 %, minDCF 0.214, WER 9.93 %, accuracy 81.4 %),
 however wide its interval is; records, JSON and CSV keep full precision.
@@ -14,7 +14,7 @@ _UNITS = {"fraction": " %", "cost": "", "correlation": "", "": ""}
 
 
 def scale(unit: str) -> int:
-    """What a stored value is multiplied by to be shown."""
+    """Factor from a stored value to the one that is shown."""
     return 100 if unit == "fraction" else 1
 
 
@@ -25,7 +25,7 @@ def number(value: float, digits: int) -> str:
 
 
 def suffix(unit: str) -> str:
-    """What stands behind a number: ` %`, ` dB`, or nothing."""
+    """Suffix of a number: ` %`, ` dB`, or nothing."""
     return _UNITS[unit] if unit in _UNITS else f" {printable(unit)}"
 
 

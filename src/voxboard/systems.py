@@ -1,4 +1,4 @@
-"""What MODEL on the command line means: a named system, or `backbone+pooler+head` with options in brackets.
+"""Systems, as MODEL on the command line names them: a named system, or `backbone+pooler+head` with options in brackets.
 
 UniPool
 wavlm-base-plus+unipool+aam

@@ -1,4 +1,4 @@
-"""Whose code may run: what the user names on this command line, and what runs were trained with by this user.
+"""Trust in code: what the user names on this command line, and what this user's runs were trained with, may run.
 
 A part can be `path/to/file.py:Class`. Where such a name stands in data, in a run's `config.json` or a record, whoever
 made the data could have put it there, beside any file. So a file runs when the words of the command name it, or when
@@ -27,7 +27,7 @@ FLAGS = ("--trust_code", "--trust-code")
 
 @dataclass
 class Session:
-    """What one command may run."""
+    """Code that one command may run."""
 
     words: tuple[str, ...] | None = None  # of the command line; None: Python code names parts itself
     everything: bool = False  # --trust_code
@@ -180,7 +180,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def _named(location: str) -> bool:
-    """Whether the user's own words name the file."""
+    """True if the user's own words name the file."""
     pattern = re.compile(rf"(?:^|[\s=+(\[,'\"]){re.escape(location)}:")
     return any(pattern.search(word) for word in (*(_now().words or ()), *_now().named))
 

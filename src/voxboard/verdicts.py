@@ -36,18 +36,18 @@ def evidence_of(value: Value) -> Evidence | None:
 
 
 def pairable(first: Evidence, second: Evidence) -> bool:
-    """Whether two have seen the same resamples of the same list."""
+    """True if two have seen the same resamples of the same list."""
     return kind(first) == kind(second)
 
 
 def kind(evidence: Evidence) -> tuple[str, int, int]:
-    """What must be equal for two to be paired."""
+    """Key that must be equal for two to be paired."""
     replicates = 0 if evidence.replicates is None else evidence.replicates.size
     return evidence.digest, evidence.influences.size, replicates
 
 
 def why_unpaired(before: Value, after: Value) -> str:
-    """Why two values have no paired difference; empty where they have one."""
+    """Reason why two values have no paired difference; empty where they have one."""
     first, second = evidence_of(before), evidence_of(after)
     lacking = [side for side, one in zip("AB", (first, second), strict=True) if one is None]
     if lacking:

@@ -74,7 +74,7 @@ def rows_of(oldest_first: Iterable[Record]) -> dict[str, Row]:
 
 
 def _differences(twins: Sequence[Row]) -> list[list[str]]:
-    """What differs between systems of one name: their parts, not the line that spells them."""
+    """Differences between systems of one name: their parts, not the line that spells them."""
     identities = [{**row.system.identity(), "name": "", "spec": ""} for row in twins]
     return differences(identities)
 
@@ -176,7 +176,7 @@ def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
 
 
 def _unbeaten(value: Value, place: int, span: Places | None) -> bool:
-    """Whether no other system is surely better; of values that cannot be tested only the best one."""
+    """True if no other system is surely better; among values that cannot be tested, only for the best one."""
     return span is not None and span[0] == 1 and (value.low is not None or place == 1)
 
 
@@ -205,7 +205,7 @@ def _notes(newest: Record, records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def _numbers(records: Sequence[Record], column: Column) -> list[Value]:
-    """What the rows have in a column."""
+    """Values of the rows in a column."""
     values = (column.of(record) for record in records)
     return [value for value in values if value is not None and value.value is not None]
 

@@ -31,7 +31,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows, in words and for the script, which turns positions back into numbers."""
+    """Description of an axis, in words and for the script, which turns positions back into numbers."""
 
     name: str  # "False acceptances (%)"
     short: str  # "FAR", before a number that is read out

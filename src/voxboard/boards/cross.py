@@ -65,7 +65,7 @@ class Line:
 
     @property
     def told(self) -> str:
-        """What stands behind the gap: `[10.0, 14.1] (2 of 3 test sets)`."""
+        """Text behind the gap: `[10.0, 14.1] (2 of 3 test sets)`."""
         return f"{self.interval} {f'({self.partial})' if self.partial else ''}".strip()
 
     @property

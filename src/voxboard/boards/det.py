@@ -85,7 +85,7 @@ def _inside(points: Sequence[operating.Point]) -> list[operating.Point]:
 
 
 def _dots(record: Record, curves: Curves, axis: operating.Axis, css: str, name: str, row: str) -> list[Dot]:
-    """Where the EER is, the lowest costs, and where the threshold of the validation list leads."""
+    """Operating points: the EER, the lowest costs, and the threshold of the validation list."""
     marks: list[tuple[str, str, operating.Point]] = []
     for p_target in P_TARGETS:
         found = cheapest(curves, p_target)

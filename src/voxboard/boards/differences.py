@@ -1,4 +1,4 @@
-"""What tells apart things that would read the same: protocols of one benchmark, columns, systems of one name."""
+"""Differences between things that would read the same: protocols of one benchmark, columns, systems of one name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a panel cannot show: its warnings about bounds, minDCF on short lists, and too few speakers."""
+"""Warnings of a panel: bounds, minDCF on short lists, and too few speakers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands behind a number, as pairs of a term and a text; what is not known is left out or says so."""
+"""Facts behind a number, as pairs of a term and a text; unknown ones are left out or say so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESAMPLED = ("bca", "bca_t", "percentile")
 
 
 def protocol_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
-    """What was scored and how: in words what is common to all columns, then the metrics, then the digests.
+    """Facts of a protocol: what is common to all columns, in words, then the metrics, then the digests.
 
     Of `columns` those that the protocol has are called as they are on their board.
     """
@@ -37,13 +37,13 @@ def protocol_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
 
 
 def panel_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
-    """As `protocol_facts`, with all metrics of a panel, those of older records too."""
+    """Like `protocol_facts`, with all metrics of a panel, those of older records too."""
     metrics = [(column.label, column.metric + options(column.parameters)) for column in columns]
     return _clean([*common_facts(protocol), *metrics, *digest_facts(protocol)])
 
 
 def common_facts(protocol: Protocol) -> Facts:
-    """What is common to all columns of a panel, in words."""
+    """Facts common to all columns of a panel, in words."""
     items, crop, scoring = protocol.items, protocol.crop, protocol.scoring
     counts = [f"{count(items.count)} {items.kind}"]
     counts += [f"{count(items.targets)} targets"] if items.targets is not None else []
@@ -114,7 +114,7 @@ def _search(training: Training) -> str:
 
 
 def cost_facts(cost: Cost) -> Facts:
-    """What the numbers cost."""
+    """Facts about the cost of the numbers."""
     return _clean(
         [
             ("Parameters", size(cost.parameters)),
@@ -154,7 +154,7 @@ def provenance_facts(provenance: Provenance) -> Facts:
 
 
 def interval_note(values: Iterable[Value]) -> str:
-    """How the intervals of a board were made, `BCa bootstrap over speakers, 1,000 replicates`; empty if unknown."""
+    """Note on the intervals of a board, `BCa bootstrap over speakers, 1,000 replicates`; empty if unknown."""
     made = [value for value in values if value.low is not None and value.interval not in ("", "bound")]
     if not made:
         return ""
@@ -166,13 +166,13 @@ def interval_note(values: Iterable[Value]) -> str:
 
 
 def clusters(values: Iterable[Value]) -> str:
-    """What the intervals of a board resample: "speakers", or "recordings or speakers"."""
+    """Units that the intervals of a board resample: "speakers", or "recordings or speakers"."""
     made = [value for value in values if value.low is not None]
     return " or ".join(sorted({f"{plain(value.cluster_by)}s" for value in made})) or "speakers"
 
 
 def value_note(value: Value, brief: bool = False) -> str:
-    """How a value came about: `95 % BCa interval over 40 speakers, 1,000 replicates; threshold 0.41`.
+    """Note on a value: `95 % BCa interval over 40 speakers, 1,000 replicates; threshold 0.41`.
 
     `brief` leaves out the interval's making, for numbers beside one that tells it.
     """

@@ -68,7 +68,7 @@ def ends(value: Value) -> tuple[float, float, float]:
 
 
 def shown_unit(unit: str) -> str:
-    """What stands behind the numbers of an axis."""
+    """Unit of the numbers of an axis."""
     return "%" if unit == "fraction" else {"cost": "", "correlation": ""}.get(unit, unit)
 
 

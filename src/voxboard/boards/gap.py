@@ -48,5 +48,5 @@ def signed(value: Value, digits: int) -> str:
 
 
 def unit_of(unit: str) -> str:
-    """What stands behind a gap: a difference of percentages is no percentage."""
+    """Unit of a gap: a difference of percentages is no percentage."""
     return {"fraction": "points", "cost": "", "correlation": ""}.get(unit, plain(unit))

@@ -45,7 +45,7 @@ class Division:
 
     @property
     def many(self) -> bool:
-        """Whether there are too many to be drawn."""
+        """True if there are too many to be drawn."""
         return len(self.groups) > MOST
 
     @property
@@ -113,7 +113,7 @@ class Gaps:
 
 
 def gaps(panel: Panel) -> Gaps:
-    """What a board tells of groups beside its numbers, in the main metric."""
+    """Gaps between groups in the main metric."""
     found = {
         row.id: {part.label: part for part in divisions(panel.filed[row.id].record, panel.main.metric) if part.worst}
         for row in panel.rows
@@ -153,7 +153,7 @@ def _group(group: Group, metric: Metric, gap: Gap | None) -> GroupLine:
 
 
 def counted(label: str, kind: str) -> str:
-    """What the parts under a label are counted in: a recording has turns, any other part items of the benchmark."""
+    """Unit in which the groups under a label are counted: turns for a recording, else items of the benchmark."""
     return "turns" if label == "recording" else kind
 
 

@@ -140,7 +140,7 @@ def _full_name(row: Row) -> str:
 
 
 def _entry(cell: Cell, main: bool = True) -> str:
-    """What concerns the whole row stands in the column of the main metric only."""
+    """Text of a cell; remarks on the whole row stand in the column of the main metric only."""
     status = cell.filed.record.status if cell.filed else ""
     if not cell.text:
         return f"*{escape(cell.reason)}*" if main or status != "failed" else "–"

@@ -1,4 +1,4 @@
-"""What a board shows, before it is text: panels (benchmark × protocol), columns (metrics), rows (systems), cells."""
+"""A board before it is text: panels (benchmark × protocol), columns (metrics), rows (systems), cells."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        """What the system is, options included."""
+        """Label of the system, options included."""
         return title(self.system)
 
     @property
@@ -116,7 +116,7 @@ class Panel:
 
     @property
     def hint(self) -> str:
-        """What must stand beside the title to tell it from others, in words; empty where nothing must."""
+        """Words beside the title that tell the panel from others; empty where none are needed."""
         return ", ".join(self.differs)
 
     @property

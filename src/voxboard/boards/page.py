@@ -103,7 +103,7 @@ def _environment() -> Environment:
 
 
 def _visible(item: object) -> object:
-    """What the template is about to write, without control codes and without characters that turn text around."""
+    """Value that the template is about to write, without control codes and characters that turn text around."""
     from markupsafe import Markup
 
     if not isinstance(item, str) or isinstance(item, Markup) or item.isprintable():

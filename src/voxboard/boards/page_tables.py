@@ -17,7 +17,7 @@ _ROWS = 40  # of one table in the details; the record has all
 
 
 def words(panel: Panel | None, row: Row) -> str:
-    """What the filter box searches in."""
+    """Text that the filter box searches in."""
     system = row.system
     words = [row.label, system.spec, row.variant, row.trained_on, f"seed {row.seed}"]
     words += [known(text) for text in (system.code_licence, system.weights_licence, row.training_licence)]
@@ -70,7 +70,7 @@ def best_matrix(panel: Panel) -> tuple[Row, Matrix] | None:
 
 
 def tied(panel: Panel) -> int:
-    """How many systems but the best one chance allows in the first place of a panel."""
+    """Number of systems beside the best that may share the first place of a panel."""
     spans = (panel.cell(row, panel.main).span for row in panel.rows[1:])
     return sum(span is not None and span[0] == 1 for span in spans)
 

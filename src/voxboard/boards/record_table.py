@@ -53,7 +53,7 @@ def _table(record: Record) -> Table:
 
 
 def _doubts(record: Record) -> list[str]:
-    """What these numbers cannot show, and those that there are not."""
+    """Warnings about these numbers, and about missing ones."""
     absent: dict[str, list[str]] = {}
     for metric, value in record.values.items():
         if value.value is None:

@@ -101,7 +101,7 @@ def _over(curves: Curves, rates: Sequence[float], top: float) -> list[Point]:
 
 
 def _spans(points: Sequence[float]) -> bool:
-    """Whether an axis can be drawn over them."""
+    """True if an axis can be drawn over them."""
     if len(points) < 2 or max(map(abs, points)) > HUGE:
         return False
     return points[-1] - points[0] > max(1 / HUGE, 1e-9 * max(map(abs, points)))

@@ -51,6 +51,6 @@ def sections(board: Board) -> tuple[Section, ...]:
 
 
 def _question(task: str, panels: Sequence[Panel]) -> str:
-    """What a task asks: as its records say, else as voxboard has it."""
+    """Question of a task: as its records say, else as voxboard has it."""
     own = [panel.benchmark.about for panel in panels if panel.benchmark.about]
     return plain(own[0]) if own else QUESTIONS.get(task, "")

@@ -1,4 +1,4 @@
-"""Which panels of a board measure the same on other corpora: families of test sets."""
+"""Families of test sets: panels of a board that measure the same on other corpora."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _sets(panels: Sequence[Panel]) -> tuple[TestSet, ...]:
 
 
 def _hints(lists: Mapping[str, Items]) -> dict[str, str]:
-    """What tells several lists of one corpus apart: their names, else how long they are, else their digests."""
+    """Hints that tell several lists of one corpus apart: their names, else their lengths, else their digests."""
     if len(lists) == 1:
         return dict.fromkeys(lists, "")
     for text in (lambda one: plain(one.name), lambda one: f"{count(one.count)} {one.kind}", lambda one: one.digest[:6]):

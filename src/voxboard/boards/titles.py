@@ -1,4 +1,4 @@
-"""How systems are called wherever they are shown: boards, charts, legends, terminal tables, comparisons."""
+"""Titles of systems wherever they are shown: boards, charts, legends, terminal tables, comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OF_TASK = ("label", "question", "lm", "sentence_encoder")  # options that a task
 
 
 def title(system: System) -> str:
-    """What a system is, in one line: its parts with all options that were given, or its name and what differs there.
+    """Title of a system in one line: its parts with all options that were given, or its name and the differences.
 
     A head that was never trained has no part in the numbers, so it is not named: `ecapa+mean+aam`, typed to evaluate
     an untrained encoder, is `ecapa+mean`. A named system keeps its name, followed by the options in which it is
@@ -77,7 +77,7 @@ def _listed(value: Any) -> Any:
 
 
 def tell_apart(titles: Sequence[str], features: Sequence[Sequence[str]], last: Sequence[str]) -> list[str]:
-    """What must stand beside each title: of its features those that not all of its namesakes share.
+    """Text beside each title: those of its features that not all of its namesakes share.
 
     Empty for a title that nothing else has. Namesakes that are alike in all features get `last`, which differs.
     """

@@ -1,4 +1,4 @@
-"""What is known about every part and system: its catalogue line, its options, and its measured size and cost.
+"""The catalogue of parts and systems: summary, options, and measured size and cost.
 
 `python -m voxboard.catalogue` measures them into `parts.json` and writes `docs/parts`. Reading imports no torch;
 only `facts` loads the part's own code.
@@ -34,7 +34,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Line:
-    """What a table says of a part. `size` is empty for a part that was not measured, such as a plugin's."""
+    """Line of a table of parts. `size` is empty for a part that was not measured, such as a plugin's."""
 
     kind: str
     name: str
@@ -47,7 +47,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Facts(Line):
-    """What a page says of a part or a system."""
+    """Facts on the page of a part or a system."""
 
     description: str = ""
     options: tuple[Option, ...] = ()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """What is known of a corpus that has a recipe."""
+    """Facts about a corpus that has a recipe."""
 
     kind: str  # "corpus"
     name: str

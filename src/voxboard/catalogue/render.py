@@ -74,7 +74,7 @@ def columns(facts: Facts) -> tuple[str, str, str]:
 
 
 def parity(line: Line) -> str:
-    """Which of the reference's numbers the tests compare with."""
+    """Reference numbers that the tests compare with."""
     if not line.parity:
         return "not compared with a reference implementation"
     return f"equal to a reference's numbers, fixtures {', '.join(line.parity)}"

@@ -1,4 +1,4 @@
-"""What is known about every task and card: what it measures, by which metrics, on which corpus, with which settings."""
+"""The catalogue of tasks and cards: question, metrics, corpus and settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class TaskLine:
-    """What a table says of a task, or of a card: a corpus with a task and its settings."""
+    """Line of a table of tasks and cards; a card is a corpus with a task and its settings."""
 
     kind: str  # "task" or "card"
     name: str
@@ -36,7 +36,7 @@ class TaskLine:
 
 @dataclass(frozen=True)
 class TaskFacts(TaskLine):
-    """What a page says of a task or a card."""
+    """Facts on the page of a task or a card."""
 
     description: str = ""
     head: str = ""  # that it trains, where MODEL names none

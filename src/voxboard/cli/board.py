@@ -27,7 +27,7 @@ PARTIAL = 3  # of a board that lacks records
 
 @dataclass(frozen=True)
 class BoardArgs:
-    """What the board is made of and where it goes."""
+    """Records and outputs of a board."""
 
     records: str = "results/records"
     """Folder with the records, one JSON file per evaluated cell; searched with all its subfolders. Or its URL, such as

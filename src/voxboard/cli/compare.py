@@ -37,7 +37,7 @@ that is no valid record ends it with exit code 2: what decides must not rest on 
 
 @dataclass(frozen=True)
 class CompareArgs:
-    """What is compared, and what becomes of the answer."""
+    """The sides of a comparison, and the use of its answer."""
 
     a: tyro.conf.Positional[str]
     """Before: a record, a folder of records or its URL, a git revision, a run folder, or a file of raw outputs."""
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: CompareArgs) -> int:
-    """As `main`, from parsed arguments."""
+    """Like `main`, from parsed arguments."""
     from voxboard.comparison.compare import Settings, compare
     from voxboard.comparison.sides import side
     from voxboard.remote_results import local

@@ -27,7 +27,7 @@ PARTIAL = 3  # exit code: some cells failed
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo runs and where it writes."""
+    """Extent and folders of the demo."""
 
     grid: str = "demo"
     """Grid of verification: a name from benchmarks/grids, or a TOML file."""

@@ -50,7 +50,7 @@ embeds, such as 'ecapa(channels=256)+statistics'; a backbone alone has the pooli
 
 @dataclass(frozen=True)
 class Installation:
-    """How the installation is shown."""
+    """Output of a check of the installation."""
 
     json: bool = False
     """Print JSON."""
@@ -58,7 +58,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class One:
-    """How one part is checked."""
+    """Settings of the check of one part."""
 
     frame_size: Size = 64
     """Size of the frames that a pooler is built for."""
@@ -68,7 +68,7 @@ class One:
 
 @dataclass(frozen=True)
 class All:
-    """How all parts of a kind are checked."""
+    """Settings of the check of all parts of a kind."""
 
     kind: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="KIND")]
     """backbones, poolers or heads."""

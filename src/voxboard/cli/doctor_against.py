@@ -26,7 +26,7 @@ FORMAT = "Give it `files` [U] and `embeddings` [U, E], or one array [E] for ever
 
 @dataclass(frozen=True)
 class Against:
-    """How a model is compared with the embeddings of its reference."""
+    """Settings of a comparison with the embeddings of a reference."""
 
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """MODEL that embeds: an encoder of utterances, or backbone+pooler; options stand in brackets."""
@@ -45,7 +45,7 @@ class Against:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far an embedding is from the reference's: the largest of its numbers, and one minus the cosine."""
+    """Distance of an embedding from the reference's: largest difference of a number, and one minus the cosine."""
 
     file: str
     absolute: float

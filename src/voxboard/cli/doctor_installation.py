@@ -1,4 +1,4 @@
-"""What an installation needs, looked at one by one."""
+"""Checks of an installation, one by one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMATS = ("WAV", "FLAC", "OGG", "MP3")
 
 
 class _Lacking(Exception):
-    """What is not there, and what to do; `needed` is False where only a part of voxboard goes without."""
+    """A missing piece, and what to do; `needed` is False where only a part of voxboard goes without."""
 
     def __init__(self, problem: str, advice: str, needed: bool = True) -> None:
         super().__init__(problem)

@@ -39,7 +39,7 @@ parquet, safetensors: one file with both."""
 
 @dataclass(frozen=True)
 class Embed:
-    """What is embedded, with what, and where it goes."""
+    """Input, encoder and output of an embedding command."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Folder of audio, or prepared corpus."""

@@ -1,4 +1,4 @@
-"""What ends a command: an exit code and one sentence on stderr; the traceback only where `--debug` asks for it."""
+"""Errors that end a command: an exit code and one sentence on stderr, the traceback only with `--debug`."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _in_users_code(error: BaseException) -> str:
 
 
 def _of_the_machine(error: BaseException) -> str:
-    """What a machine or its installation lacks; empty for any other error."""
+    """Lack of the machine or its installation behind an error; empty for any other error."""
     if isinstance(error, OSError):
         return _of_the_system(error)
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _MEMORY):

@@ -55,7 +55,7 @@ speakers of the training, is named below the table; the exit code is 3 then."""
 
 @dataclass(frozen=True)
 class Where:
-    """Which grid, and where it lies."""
+    """The grid, and its folder."""
 
     grid: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GRID")]
     """A name from benchmarks/grids, or a TOML file."""
@@ -68,7 +68,7 @@ class Where:
 
 @dataclass(frozen=True)
 class Run(Resources, Where):
-    """What is carried out, and within which limits."""
+    """Cells to be carried out, and limits."""
 
     jobs: Annotated[int, Limit(0, 1_024)] = 0
     """Cells or banks at a time, each on one core (default: one per core, at most 4; one on a GPU; on a cluster as many
@@ -91,7 +91,7 @@ class Run(Resources, Where):
 
 @dataclass(frozen=True)
 class Cross:
-    """Which runs, and on what."""
+    """Runs to be evaluated, and the benchmarks."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUNS")]
     """Run folders (paths, URLs, or names below --runs_dir)."""
@@ -162,7 +162,7 @@ def run(args: Run) -> int:
 
 
 def folder_of(name: str) -> str:
-    """Where the grid of a name lies unless the user says otherwise."""
+    """Default folder of the grid of a name."""
     from voxboard.records import slug
 
     return f"results/grids/{slug(name)}"
@@ -244,7 +244,7 @@ def _status(args: Where) -> int:
 
 
 def _reason(planned: Plan, named: Named) -> str:
-    """Why a cell failed, or with which packages it was made where others are installed now."""
+    """Reason of a cell's failure, or the packages it was made with where others are installed now."""
     if planned.state(named) == "failed":
         return planned.known[named.id].reason
     aged = planned.aged(named)

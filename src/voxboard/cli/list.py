@@ -19,7 +19,7 @@ Kind = Literal["all", "backbones", "poolers", "heads", "systems", "benchmarks", 
 
 @dataclass(frozen=True)
 class List:
-    """What is listed."""
+    """Contents of the list."""
 
     kind: Kind = "all"
     """Only one kind."""

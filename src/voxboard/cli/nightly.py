@@ -26,7 +26,7 @@ LAST, CHANGES = "last-night.json", "changes.md"
 
 @dataclass(frozen=True)
 class Nightly(grids.Run):
-    """What is refreshed, and within which limits."""
+    """Grid to be refreshed, and limits."""
 
 
 def main(argv: Sequence[str]) -> int:

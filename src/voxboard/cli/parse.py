@@ -154,7 +154,7 @@ ALL = "--help_all"
 
 
 def helped(argv: Sequence[str], flat: Mapping[str, Any], first: Collection[str]) -> tuple[list[str], dict[str, Any]]:
-    """What `--help` and `--help_all` show: of the flat settings only those in `first`, or all of them.
+    """Select the flat settings that `--help` (those in `first`) or `--help_all` (all of them) shows.
 
     Returns the words and the settings to parse them with; they differ from those given only where help is asked for.
     """

@@ -39,7 +39,7 @@ PARTIAL = 3  # records could not be read
 
 @dataclass(frozen=True)
 class PlotArgs:
-    """What is drawn and where it goes."""
+    """Picture and output file."""
 
     kind: tyro.conf.Positional[Kind]
     """det: errors of several systems; histogram: scores of both classes; calibration: Bayes error rate over priors,
@@ -199,7 +199,7 @@ def _records(subjects: Sequence[Subject], what: str) -> dict[str, Record]:
 
 
 def _title(args: PlotArgs, subjects: Sequence[Subject]) -> str:
-    """What was asked for, else the benchmark that all systems share."""
+    """The title asked for, else the benchmark that all systems share."""
     benchmarks = {subject.record.benchmark.name if subject.record else "" for subject in subjects}
     return args.title or (benchmarks.pop() if len(benchmarks) == 1 else "")
 

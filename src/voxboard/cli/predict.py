@@ -28,7 +28,7 @@ DESCRIPTION = """Tell what a trained network says about audio files: emotion, ge
 
 @dataclass(frozen=True)
 class Predict:
-    """What is asked, and of which network."""
+    """Audio files, and the network that is asked."""
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE…")]
     """Audio files."""

@@ -34,7 +34,7 @@ has a table of its files or, for diarization, an RTTM. The corpus is written to 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare(Options):
-    """What is prepared, and how."""
+    """Corpus to be prepared, and options."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """A known corpus (voxboard list corpora), a folder, or the name of a mixture."""
@@ -70,7 +70,7 @@ def run(args: Prepare) -> int:
 
 
 def last_words(corpus: Corpus, columns: Mapping[str, str]) -> list[str]:
-    """Where things lie, and the command that goes on; `columns` as they were mapped."""
+    """Closing words: where things lie, and the next command; `columns` as they were mapped."""
     from voxboard.data.corpus import DESCRIPTION
 
     trials = [corpus.info.trials[split] for split in corpus.splits if split in corpus.info.trials]
@@ -98,7 +98,7 @@ def _next(corpus: Corpus, columns: Mapping[str, str]) -> str:
 
 
 def described(corpus: Corpus) -> Mapping[str, object]:
-    """What `--json` prints."""
+    """JSON form of a preparation, for `--json`."""
     info = corpus.info
     return {
         "name": info.name,

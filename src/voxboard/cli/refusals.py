@@ -1,4 +1,4 @@
-"""What tyro says of a word that it cannot read, as one sentence and what to do."""
+"""tyro's refusals of words that it cannot read, as one sentence and what to do."""
 
 from __future__ import annotations
 

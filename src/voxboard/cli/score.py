@@ -40,7 +40,7 @@ texts by utterance: the record says so. Recordings are resampled for diarization
 
 @dataclass(frozen=True)
 class ScoreArgs(Score):
-    """What is scored, against what, and how the record calls it."""
+    """Outputs, references, and names in the record."""
 
     json: bool = False
     """Print the record as JSON instead of a table."""
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: ScoreArgs, arguments: Sequence[str] | None = None) -> int:
-    """As `main`; `arguments` is the command that the record keeps."""
+    """Like `main`; `arguments` is the command that the record keeps."""
     from voxboard import records
     from voxboard.boards.record_table import sheet
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Show:
-    """What is shown."""
+    """Name of the part to be shown."""
 
     name: tyro.conf.Positional[str]
     """A backbone, pooler, head, system, task, card, corpus, or the name of a run."""

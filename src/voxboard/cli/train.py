@@ -33,7 +33,7 @@ POSITIONALS = (("data", "corpus or prepared folder"), ("model", "named system, o
 
 @dataclass(frozen=True)
 class Task:
-    """What is measured."""
+    """Task of the benchmark."""
 
     task: str = benchmarks.DEFAULT_TASK
     """What the system is validated and tested by (voxboard list benchmarks); a card as DATA says it itself."""
@@ -149,7 +149,7 @@ def _resumed(argv: Sequence[str]) -> str | None:
 
 
 def word_after(argv: Sequence[str], flag: str) -> str | None:
-    """What `--flag VALUE` or `--flag=VALUE` gives; None without the flag, "" without a value."""
+    """Value of `--flag VALUE` or `--flag=VALUE`; None without the flag, "" without a value."""
     for number, word in enumerate(argv):
         if word.startswith(f"{flag}="):
             return word.partition("=")[2]

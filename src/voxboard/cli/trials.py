@@ -63,7 +63,7 @@ Only unipool and nist keep the match columns; Kaldi's and WeSpeaker's are the sa
 
 @dataclass(frozen=True)
 class Build:
-    """What is drawn from what."""
+    """Source and design of a trial list."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """A prepared corpus, or a table of utterances or speakers."""
@@ -111,7 +111,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Check:
-    """What is checked."""
+    """List to be checked."""
 
     list: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LIST")]
     """A trial list, in any format."""
@@ -129,7 +129,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Convert:
-    """What is written where."""
+    """Lists to be converted."""
 
     list: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LIST")]
     """A trial list, in any format."""
@@ -244,7 +244,7 @@ def _check(argv: Sequence[str]) -> int:
 
 
 def examined(args: Check) -> tuple[dict[str, Any], list[str]]:
-    """What a list holds, as its sidecar would say it, and why it cannot be used."""
+    """Contents of a list, in the form of its sidecar, and the reasons why it cannot be used."""
     from voxboard.trials import sidecar, source
     from voxboard.trials.check import examine
     from voxboard.trials.list_file import format_of, read

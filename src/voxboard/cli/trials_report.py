@@ -24,7 +24,7 @@ NOBODY = "speakers not known (--metadata names them)"
 
 
 def built_report(content: Mapping[str, Any], out: Path | None) -> None:
-    """What `build` prints: where the list is, every stratum, exposure and sentences."""
+    """Report of `build`: path, strata, exposure and sentences."""
     console = Console()
     findings = content["findings"]
     place = f"→ {out} (report: {out}.json)" if out else "— nothing is written without --out FILE"
@@ -36,7 +36,7 @@ def built_report(content: Mapping[str, Any], out: Path | None) -> None:
 
 
 def check_report(content: Mapping[str, Any], faults: Sequence[str]) -> None:
-    """What `check` prints: counts, leaks, labels, exposure, and what is wrong."""
+    """Report of `check`: counts, leaks, labels, exposure, and faults."""
     console = Console()
     findings = content["findings"]
     _heading(console, content)
@@ -47,7 +47,7 @@ def check_report(content: Mapping[str, Any], faults: Sequence[str]) -> None:
 
 
 def show_report(trials: Trials, content: Mapping[str, Any]) -> None:
-    """What `show` prints: the first trials, counts, labels, and histograms of exposure."""
+    """Report of `show`: the first trials, counts, labels, and histograms of exposure."""
     console = Console()
     findings = content["findings"]
     _heading(console, content)
@@ -123,7 +123,7 @@ def labels_table(findings: Mapping[str, Any]) -> RenderableType:
 
 
 def exposure_table(exposure: Mapping[str, Mapping[str, Any]]) -> Table:
-    """How often speakers, pairs of speakers, utterances and sessions are used."""
+    """Table of how often speakers, pairs of speakers, utterances and sessions are used."""
     table = Table("trials of", box=box.SIMPLE_HEAD)
     for column in ("members", "least", "mean", "most"):
         table.add_column(column, justify="right")
@@ -133,7 +133,7 @@ def exposure_table(exposure: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def histogram(name: str, exposure: Mapping[str, Any]) -> Group:
-    """How many members have how many trials, as bars."""
+    """Histogram of trials per member, as bars."""
     table = Table("trials", "members", "", box=None, padding=(0, 2))
     table.columns[0].justify = table.columns[1].justify = "right"
     longest = max(exposure["histogram"].values(), default=1)

@@ -30,7 +30,7 @@ left out, --resume is refused, and code in a file runs only with --trust_code an
 
 @dataclass(frozen=True)
 class VerifyArgs:
-    """What is made again."""
+    """Record to be made again."""
 
     record: tyro.conf.Positional[Path]
     """A record (.json)."""
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(args: VerifyArgs) -> int:
-    """As `main`, from parsed arguments."""
+    """Like `main`, from parsed arguments."""
     from voxboard import records
     from voxboard.cli.rerun import verify
     from voxboard.errors import printable

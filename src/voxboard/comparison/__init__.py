@@ -1,4 +1,4 @@
-"""Which of two is better, and how sure is that: differences of records, paired by the evidence in them."""
+"""Comparison of two systems: differences of records, paired by the evidence in them."""
 
 from voxboard.comparison.compare import compare
 from voxboard.comparison.result import Comparison, Vanished

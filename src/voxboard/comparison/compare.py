@@ -27,7 +27,7 @@ from voxboard.verdicts import between, holm, significant, unpaired, why_unpaired
 
 @dataclass(frozen=True)
 class Settings:
-    """How two sides are compared."""
+    """Settings of a comparison."""
 
     runs: Path = Path("results/runs")  # where runs, and what was imported, left raw outputs
     outputs: tuple[Path, ...] = ()  # folders of raw outputs, beside those that lie beside the records
@@ -69,7 +69,7 @@ def compare(before: Side, after: Side, settings: Settings | None = None) -> Comp
 
 
 class _Found:
-    """What comes to light while two sides are gone through."""
+    """Rows and findings collected from two sides."""
 
     def __init__(self, settings: Settings, records: Sequence[Record]) -> None:
         self.settings = settings
@@ -113,7 +113,7 @@ def _weights(rows: Sequence[Row]) -> list[float]:
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
-    """Why some rows are not paired, each reason once."""
+    """Reasons why some rows are not paired, each once."""
     for reason in dict.fromkeys(row.unpaired for row in rows if row.unpaired):
         those = [row for row in rows if row.unpaired == reason]
         cells = list(dict.fromkeys(row.cell for row in those))
@@ -183,7 +183,7 @@ def _matched(before: Side, after: Side, found: _Found) -> Iterator[tuple[str, Re
 
 
 def _why(first: Record, second: Record | None, after: Side) -> str:
-    """Why a cell has no numbers any more."""
+    """Reason why a cell has no numbers any more."""
     alike = [
         one for one in after.records.values() if one.row == first.row and one.benchmark.name == first.benchmark.name
     ]

@@ -26,19 +26,19 @@ KINDS = tuple(READERS)
 
 
 def _reader(kind: str) -> Reader | None:
-    """How two files of a kind are compared; None where no task writes it."""
+    """Reader of two files of a kind; None where no task writes it."""
     return READERS.get(kind) or declared.readers().get(kind)
 
 
 def is_raw(path: Path) -> bool:
-    """Whether an evaluation wrote this file as raw outputs that can be paired."""
+    """True if an evaluation wrote this file as raw outputs that can be paired."""
     written = path.is_file() and path.suffix in (".gz", ".jsonl", ".csv")
     return written and _reader(path.name.partition("-")[0]) is not None
 
 
 def kind_of(path: Path) -> str:
-    """What a file holds: by its name as evaluations write it, else by suffix. Raises `UserError` for JSON lines
-    without a known name.
+    """Kind of a file: by its name as evaluations write it, else by suffix. Raises `UserError` for JSON lines without a
+    known name.
     """
     prefix = path.name.partition("-")[0]
     if _reader(prefix):

@@ -29,7 +29,7 @@ class Pairs:
         return self.found.get(metric) or self.found.get(f"{metric.partition('@')[0]}@")
 
     def why(self, metric: str) -> str:
-        """Why a metric has no paired difference; empty where it has one."""
+        """Reason why a metric has no paired difference; empty where it has one."""
         return "" if self.of(metric) else self.reason or "raw outputs do not tell it"
 
 
@@ -60,7 +60,7 @@ def pairs(first: Record, second: Record, homes: Sequence[Path], runs: Path, opti
 
 
 def _belong(found: Pairs, record: Record, side: str) -> bool:
-    """Whether raw outputs give the numbers that a record has."""
+    """True if raw outputs give the numbers that a record has."""
     known = {metric: value.value for metric, value in record.values.items() if value.value is not None}
     given = ((found.of(metric), value) for metric, value in known.items())
     return all(abs(getattr(pair, side) - value) <= CLOSE for pair, value in given if pair is not None)

@@ -1,4 +1,4 @@
-"""What the raw outputs of two evaluations are read into: rows in one order, whose they are, and paired differences."""
+"""Raw outputs of two evaluations: rows in one order, their speakers, and paired differences."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Paired:
 
 @dataclass(frozen=True)
 class Options:
-    """What a pairing needs beside the two files."""
+    """Options of a pairing beside the two files."""
 
     speakers: Mapping[str, str] | None = None  # utterance → speaker, for files that have none beside them
     assumed: bool = False  # they are of the corpus that a record names: a list may call its utterances otherwise
@@ -70,7 +70,7 @@ def _packed(interval: Interval) -> Evidence | None:
 
 
 def about(path: Path) -> Mapping[str, Any]:
-    """What an evaluation left beside its raw outputs: `speakers` of utterances, and what validation had `fixed`."""
+    """Read the file beside raw outputs: `speakers` of utterances, and parameters `fixed` by validation."""
     stem = path.name.partition("-")[2].partition(".")[0]
     for name in (f"about-{stem}.json", f"about-{stem}.json.gz"):
         if (path.parent / name).is_file():

@@ -1,4 +1,4 @@
-"""How far the numbers of a record that was made again may be from the old ones, and whether they are."""
+"""Verification of a record that was made again: differences from the old numbers, and tolerances."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of a record that was made again."""
+    """Outcome of making a record again."""
 
     command: str
     tolerance: float
@@ -32,7 +32,7 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether the protocol is the same and every number within the tolerance."""
+        """True if the protocol is the same and every number within the tolerance."""
         return self.protocol[0] == self.protocol[1] and all(check.close for check in self.checks)
 
     @property
@@ -84,7 +84,7 @@ def _tolerance(before: Record, after: Record) -> tuple[float, str]:
 
 
 def _same_code(first: Provenance, second: Provenance) -> bool:
-    """Whether the code is known to be the same: by a clean revision, of a wheel by the digests in the records."""
+    """True if the code is known to be the same: by a clean revision, of a wheel by the digests in the records."""
     names = ("training_code", "measuring_code", "user_code")
     codes = [[provenance.digests.get(name, "") for name in names] for provenance in (first, second)]
     if not first.git_revision and not second.git_revision:

@@ -1,4 +1,4 @@
-"""What a comparison of two sides came to, as values, lines of text, a frame, and a table for notebooks."""
+"""Result of a comparison, as values, lines of text, a frame, and a table for notebooks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Vanished:
-    """What the first side has and the second has not."""
+    """A cell of the first side that the second lacks."""
 
     cell: str
     metric: str  # empty for a whole cell
@@ -119,12 +119,12 @@ class Comparison:
 
     @property
     def tested(self) -> int:
-        """How many comparisons have a p, all of which it is corrected for."""
+        """Number of comparisons that have a p, all of which it is corrected for."""
         return sum(row.corrected is not None for row in self.rows)
 
     @property
     def failed(self) -> bool:
-        """Whether a gate should stop: something is significantly worse, or vanished."""
+        """True if a gate should stop: something is significantly worse, or vanished."""
         return bool(self.regressions or self.vanished)
 
 
@@ -184,11 +184,11 @@ def _verdict(row: Row) -> str:
 
 
 def _few(row: Row) -> bool:
-    """Whether it has an interval, of fewer speakers than tell anything apart."""
+    """True if it has an interval, of fewer speakers than tell anything apart."""
     return row.difference.low is not None and row.clusters is not None and row.clusters < SPEAKERS
 
 
 def _resampled(rows: Sequence[Row]) -> list[str]:
-    """What was resampled ("40 speakers"), where all rows agree."""
+    """Resampled units ("40 speakers"), where all rows agree."""
     found = {(row.clusters, row.cluster_by) for row in rows}
     return [many(count, by) for count, by in found if count] if len(found) == 1 else []

@@ -1,4 +1,4 @@
-"""What the two words of `voxboard compare` mean: records, folders of them, revisions, or raw outputs."""
+"""Sides of `voxboard compare`: records, folders of them, revisions, or raw outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Side:
 
     @property
     def described(self) -> str:
-        """What it is, for a reader: how many cells of which days, or which system."""
+        """Description for a reader: number of cells and days, or the system."""
         days = sorted({record.provenance.created[:10] for record in self.records.values()})
         if not days:
             return f"{self.name}, raw outputs"

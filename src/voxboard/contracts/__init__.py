@@ -1,4 +1,4 @@
-"""What must be true of every encoder, pooler and head, as checks that tests and `voxboard doctor` run alike.
+"""Contracts of encoders, poolers and heads, as checks that tests and `voxboard doctor` run alike.
 
 ```python
 from voxboard import contracts

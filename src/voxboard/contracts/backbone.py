@@ -1,4 +1,4 @@
-"""What is true of every backbone."""
+"""Contract of backbones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalogue and the command line need of a part: documented options that are plain values."""
+"""Contract of catalogue and command line: documented options that are plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check is, and what it finds."""
+"""Checks, and their findings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a check that passed saw: a number where there is one, and what it counts."""
+    """Measurement of a check that passed: a number where there is one, and its unit."""
 
     value: float | None
     text: str
@@ -47,7 +47,7 @@ class Check(Generic[Part]):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: `passed` is None where it does not apply; `advice` says what to do where it failed."""
+    """Finding of a check: `passed` is None where it does not apply; `advice` says what to do where it failed."""
 
     check: str
     meaning: str
@@ -71,12 +71,12 @@ class Subject(Generic[Part]):
     needs: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self, checks: Iterable[Check[Part]]) -> Iterator[Finding]:
-        """What every check finds, as they finish."""
+        """Run every check and yield findings as they finish."""
         for check in checks:
             yield self.finding(check)
 
     def finding(self, check: Check[Part]) -> Finding:
-        """What one check finds; an error inside the part is a failed check, not an error of the caller's."""
+        """Run one check; an error inside the part is a failed check, not an error of the caller's."""
         try:
             measured = check.run(self)
         except Broken as broken:

@@ -1,4 +1,4 @@
-"""What a part costs: weights, and time on a CPU."""
+"""Cost of a part: weights, and time on a CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true of every head: of embeddings or of frames, of classes, values, tokens, vectors or texts."""
+"""Contract of heads: of embeddings or of frames, of classes, values, tokens, vectors or texts."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def saved(subject: Subject[Head]) -> Measured:
 
 
 def protocols(subject: Subject[Head]) -> Measured:
-    """What a head offers besides `predict` gives what its protocol promises."""
+    """Check that everything a head offers beside `predict` keeps its protocol."""
     head = subject.build(0).eval()
     inputs = read(head, head_input(head))
     offered = [protocol for protocol in PROTOCOLS if isinstance(head, protocol)]

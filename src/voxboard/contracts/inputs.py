@@ -1,4 +1,4 @@
-"""What checks feed parts with: audio, frames, labels; every number is a function of a seed."""
+"""Inputs of checks: audio, frames, labels; every number is a function of a seed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def settle(module: Module) -> Module:
 
 
 def head_input(head: Head, utterances: int = 10, scale: float = 1.0) -> Tensor:
-    """What a head reads, as a tensor to differentiate by: embeddings [B, E], or states [B, 1, T, D]."""
+    """Input of a head, as a tensor to differentiate by: embeddings [B, E], or states [B, 1, T, D]."""
     generator = torch.Generator().manual_seed(3)
     if head.reads == "frames":
         return scale * frames(FramesSpec(1, SIZE), *_steps(utterances), seed=3).states
@@ -65,7 +65,7 @@ def head_input(head: Head, utterances: int = 10, scale: float = 1.0) -> Tensor:
 
 
 def read(head: Head, values: Tensor) -> Any:
-    """What a head's `loss` and `predict` take, around `head_input`: embeddings, or `Frames` with their lengths."""
+    """Argument of a head's `loss` and `predict`, around `head_input`: embeddings, or `Frames` with their lengths."""
     if head.reads == "frames":
         return Frames(values, torch.tensor(_steps(len(values))), 0.02)
     return values

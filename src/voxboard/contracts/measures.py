@@ -1,4 +1,4 @@
-"""What several checks measure in the same way."""
+"""Measurements that several checks share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true of every pooler, over frames of one layer and of several."""
+"""Contract of poolers, over frames of one layer and of several."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def learning(subject: Subject[Pooler]) -> Measured:
 
 
 def sequence(subject: Subject[Pooler]) -> Measured:
-    """What it pools, for heads that read frames: [B, 1, T, D] with zeros on padding; or a `UserError` that says no."""
+    """Check the sequence for heads that read frames: [B, 1, T, D] with zeros on padding, or a `UserError`."""
     pooler = settle(subject.build(0))
     batch = frames(pooler.spec, 9, 6, 1, padding=float("nan"))
     try:

@@ -1,4 +1,4 @@
-"""Which parts there are to check, by the names that the command line takes."""
+"""Parts to be checked, by the names that the command line takes."""
 
 from __future__ import annotations
 

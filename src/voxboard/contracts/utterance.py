@@ -1,4 +1,4 @@
-"""What is true of every encoder of utterances."""
+"""Contract of encoders of utterances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What whoever prepares a corpus should know before anything is trained or tested on it."""
+"""Advice for whoever prepares a corpus, before anything is trained or tested on it."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Header(NamedTuple):
-    """What a file's header announces; `frames` are samples per channel at `sample_rate`."""
+    """Contents of a file's header; `frames` are samples per channel at `sample_rate`."""
 
     sample_rate: int
     channels: int

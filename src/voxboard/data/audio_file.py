@@ -55,7 +55,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def is_special(path: Path) -> bool:
-    """Whether reading a path could wait for ever or never end: a pipe, a socket, a device."""
+    """True if reading a path could wait for ever or never end: a pipe, a socket, a device."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):

@@ -90,7 +90,7 @@ class Reach:
         return _below(real, [self._home, *self._trusted])
 
     def _real(self, path: Path) -> str:
-        """As `realpath`, which would ask the disk for every folder on the way, for every file anew."""
+        """Like `realpath`, which would ask the disk for every folder on the way, for every file anew."""
         if os.path.islink(path):
             return os.path.realpath(path)
         above = str(path.parent)

@@ -18,7 +18,7 @@ from voxboard.limits import Share
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to training crops, in this order: speed, music, noise, room. All of it is off by default."""
+    """Changes of training crops, in this order: speed, music, noise, room. All of it is off by default."""
 
     musan_path: Path | None = None
     """Folder of MUSAN (OpenSLR 17): its noise is mixed in as noise, its music as music, its speech is not used."""
@@ -58,7 +58,7 @@ class Augmentation:
 
     @property
     def active(self) -> bool:
-        """Whether any crop is changed."""
+        """True if any crop is changed."""
         return any((self.has_noise, self.has_music, self.has_rooms, self.speed_prob > 0))
 
     @property

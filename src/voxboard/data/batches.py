@@ -229,7 +229,7 @@ class Crops(Dataset[Any]):
         return self.samples or audio.num_samples(cut, self.sample_rate)
 
     def _changes(self, cut: Cut, step: int, place: int) -> Changes | None:
-        """What augmentation does, from a stream of its own: crops are the same with it and without."""
+        """Draw the changes of augmentation, from a stream of its own: crops are the same with it and without."""
         if self.augment is None:
             return None
         random = np.random.default_rng((self.seed, step, place, 4))
@@ -269,7 +269,7 @@ def padded(rows: Sequence[Tensor], value: float) -> Tensor:
 
 
 def reading_processes(workers: int) -> int:
-    """As many as asked for, but no more than there are cores to run them."""
+    """Number of reading processes: as many as asked for, at most one per core."""
     return min(workers, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 

@@ -143,7 +143,7 @@ def title(name: str) -> str:
 
 
 def corpora_root() -> Path:
-    """Where prepared corpora lie: `$VOXBOARD_CORPORA`, else `./data`."""
+    """Folder of prepared corpora: `$VOXBOARD_CORPORA`, else `./data`."""
     return Path(os.environ.get("VOXBOARD_CORPORA") or "data")
 
 
@@ -208,7 +208,7 @@ def _prepared() -> dict[str, Path]:
 
 
 def _is_of(prepared: Path, audio: Path) -> bool:
-    """Whether a prepared corpus was made of this folder."""
+    """True if a prepared corpus was made of this folder."""
     return Corpus.open(prepared).audio_root.resolve().is_relative_to(audio.resolve())
 
 

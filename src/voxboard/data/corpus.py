@@ -211,7 +211,7 @@ def speakers_of(cut: Cut) -> list[str]:
 
 
 def attributes_of(cut: Cut) -> dict[str, Any]:
-    """What is known of an utterance's speaker and session: only the labels that are there."""
+    """Labels of an utterance's speaker and session: only those that are there."""
     supervision = cut.supervisions[0]
     known: dict[str, Any] = {**(supervision.custom or {})}
     for name in ("gender", "language"):
@@ -249,7 +249,7 @@ def _counts(cuts: Sequence[Cut], kind: Kind) -> dict[str, float]:
 
 
 def _info(description: Path) -> CorpusInfo:
-    """What a description says. Raises `UserError` that names the file for one that is not of this form."""
+    """Parse a description. Raises `UserError` that names the file for one that is not of this form."""
     try:
         content = read_json_object(description)
     except UserError as error:
@@ -267,7 +267,7 @@ def _info(description: Path) -> CorpusInfo:
 
 
 def _fits(key: str, value: object) -> bool:
-    """Whether a value of `corpus.json` has the form of its field."""
+    """True if a value of `corpus.json` has the form of its field."""
     match key:
         case "synthetic":
             return isinstance(value, bool)
@@ -291,7 +291,7 @@ def _is_number(value: object) -> bool:
 
 
 def _manifest_info(manifest: Path) -> CorpusInfo:
-    """What is known of one manifest: all that its prepared corpus says, when it is one of that's splits."""
+    """Description of one manifest: that of its prepared corpus, when it is one of its splits."""
     name = manifest.name.split(".jsonl")[0]
     description = manifest.parent / DESCRIPTION
     if name not in SPLITS or not description.is_file():

@@ -1,4 +1,4 @@
-"""What a corpus folder holds already, when one more split is prepared into it: the other splits stay."""
+"""Splits that a corpus folder holds already, which stay when one more is prepared into it."""
 
 from __future__ import annotations
 

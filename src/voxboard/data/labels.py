@@ -25,7 +25,7 @@ MISSING = -100
 
 
 def absent(value: object) -> bool:
-    """Whether a value stands for a label that is not there."""
+    """True if a value stands for a label that is not there."""
     return value is None or str(value).strip().lower() in ABSENT
 
 

@@ -1,4 +1,4 @@
-"""How loud a recording is: a closed-form function of its samples, in dB below full scale.
+"""Loudness of a recording: a closed-form function of its samples, in dB below full scale.
 
 `rms_dbfs` and `lufs` are labels that a head can learn (`data.labels.SIGNALS`). The others are what the intensity
 reference does instead, for comparison with its numbers.

@@ -30,7 +30,7 @@ AGAIN = "Prepare the corpus again, or correct the manifest."
 
 @dataclass(frozen=True)
 class Line:
-    """Where a cut stands; `cut` is its id, as soon as that is known."""
+    """Position of a cut in a manifest; `cut` is its id, as soon as that is known."""
 
     manifest: Path
     number: int
@@ -207,7 +207,7 @@ def _supervision(fields: Fields, cut: Fields) -> SupervisionSegment:
 
 
 def _check_uem(regions: object, line: Line) -> None:
-    """What is scored is a list of [start, end], in seconds."""
+    """Check that the scored regions are a list of [start, end], in seconds."""
     rows = regions if isinstance(regions, list) else [None]
     for row in rows:
         pair = row if isinstance(row, list) and len(row) == 2 else [None, None]

@@ -1,4 +1,4 @@
-"""What a user can say about a corpus that is prepared: settings of `voxboard prepare`, read by recipes."""
+"""Options of `voxboard prepare`, read by recipes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from voxboard.limits import Count, Seed
 
 @dataclass(frozen=True)
 class Options:
-    """What a user can say about a corpus that is prepared."""
+    """Options of a preparation."""
 
     name: str | None = None
     """Name of the prepared corpus."""

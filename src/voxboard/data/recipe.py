@@ -1,4 +1,4 @@
-"""What a corpus recipe is: how a corpus is found in a folder, its license, and how to get it."""
+"""The contract of corpus recipes: finding a corpus in a folder, its licence, and how to get it."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Part:
     unevaluated: Mapping[str, Sequence[Region]] = field(default_factory=dict)
 
     def scored(self, name: str, duration: float) -> list[Region] | None:
-        """What of a recording is scored; None for all of it."""
+        """Scored regions of a recording; None for all of it."""
         out = self.unevaluated.get(name, ())
         if self.uem is None:
             return without([(0.0, duration)], out) if out else None
@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Recordings:
-    """What a preparer found: audio files by the name of their recording, and their annotation by split."""
+    """Recordings found by a preparer: audio files by name, and their annotation by split."""
 
     root: Path
     audio: Mapping[str, Path]
@@ -197,7 +197,7 @@ def _annotate(cut: Cut, turns: Sequence[Turn], uem: Sequence[Region] | None) -> 
 
 
 def _oddities(cuts: Sequence[Cut], parts: Mapping[str, Part], named: Mapping[str, str]) -> list[str]:
-    """What a user should know of turns that say nothing, or speak of audio that is not there."""
+    """Sentences on turns without content or without audio."""
     notes = []
     turns = chain.from_iterable(parts[named[cut.id]].turns[cut.id] for cut in cuts)
     if empty := sum(end <= start for _, start, end in turns):

@@ -1,4 +1,4 @@
-"""What the preparers of all corpora share: utterances as they are found in a folder, and the cuts made of them."""
+"""Shared parts of all preparers: utterances found in a folder, and the cuts made of them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a preparer found: the utterances under `root`, and what is missing or was left out."""
+    """Utterances found by a preparer under `root`, and what is missing or was left out."""
 
     root: Path
     utterances: Sequence[Utterance]

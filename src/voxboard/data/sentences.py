@@ -30,7 +30,7 @@ class SentenceEncoder:
 
     @property
     def described(self) -> str:
-        """What a protocol says of it: a hub id or a folder's name, and the digest of its weights."""
+        """Entry of a protocol: a hub id or a folder's name, and the digest of the weights."""
         name = Path(self.name).name if Path(self.name).expanduser().is_dir() else self.name
         return f"{name} {weights_digest(self.model)[:12]}"
 

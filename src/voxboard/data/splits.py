@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested on: splits by speaker, so that no voice is in two of them."""
+"""Splits by speaker, so that no voice is in two of them."""
 
 from __future__ import annotations
 

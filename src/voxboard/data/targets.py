@@ -1,4 +1,4 @@
-"""What utterances teach: the labels that a head needs, as the tensors that its loss takes.
+"""Training targets: the labels that a head needs, as the tensors that its loss takes.
 
 Learned from the training cuts once, kept as JSON in the run's folder.
 """
@@ -34,7 +34,7 @@ class Target(Protocol):
     def size(self) -> int: ...
 
     def known(self, cut: Cut) -> bool:
-        """Whether the utterance has the label."""
+        """True if the utterance has the label."""
         ...
 
     def of(self, cut: Cut, wave: np.ndarray, rate: int) -> np.ndarray:
@@ -114,7 +114,7 @@ class TokenTarget:
 
 @dataclass(frozen=True)
 class VectorTarget:
-    """What a sentence encoder makes of each of an utterance's texts [K, D]; NaN past the last, up to the most K."""
+    """Sentence embeddings of an utterance's texts [K, D]; NaN past the last, up to the most K."""
 
     task: str
     encoder: str
@@ -178,7 +178,7 @@ class Targets:
 
     @property
     def sizes(self) -> int | dict[str, int]:
-        """What a head is built with: the size of its one task, or one size per task."""
+        """Sizes that a head is built with: that of its one task, or one per task."""
         sizes = {task: target.size for task, target in self.targets.items()}
         return next(iter(sizes.values())) if len(sizes) == 1 else sizes
 
@@ -188,7 +188,7 @@ class Targets:
         return target.classes if isinstance(target, ClassTarget) else None
 
     def known(self, cut: Cut) -> bool:
-        """Whether the utterance teaches anything."""
+        """True if the utterance has any target."""
         return any(target.known(cut) for target in self.targets.values())
 
     def of(self, cut: Cut, wave: np.ndarray, rate: int) -> dict[str, np.ndarray]:

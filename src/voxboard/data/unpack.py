@@ -82,7 +82,7 @@ def _of_zip(file: Path) -> Iterator[Member]:
 
 
 def _place(name: str, folder: Path, file: Path) -> Path:
-    """Where a member goes, by its real path: links that lie in the folder already lead nowhere else either."""
+    """Target path of a member, its real one: links that lie in the folder already lead nowhere else either."""
     parts = [part for part in PurePosixPath(name).parts if part not in ("/", "//")]
     root = os.path.realpath(folder)
     place = os.path.join(root, *parts)

@@ -119,7 +119,7 @@ class _Tree:
         self.word = [""]
 
     def rows_of_parents(self, nodes: Indices) -> Indices:
-        """Where in the beam each prefix's parent is, -1 for one that is not in it."""
+        """Position in the beam of each prefix's parent, -1 for one that is not in it."""
         self.row[nodes] = np.arange(len(nodes))
         rows = self.row[self.parent[nodes]]
         self.row[nodes] = -1

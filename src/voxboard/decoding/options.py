@@ -27,7 +27,7 @@ _language_model = lru_cache(maxsize=1)(read_arpa)
 
 @dataclass(frozen=True)
 class Decoding:
-    """How CTC's log-probabilities become texts. Raises `UserError` for options that cannot go together."""
+    """Decoding of CTC's log-probabilities into texts. Raises `UserError` for options that cannot go together."""
 
     beam: SizeOrZero = 0
     """Texts that the prefix beam search keeps per frame; 0 takes the best path. A beam of 1 is not the best path: it

@@ -1,4 +1,4 @@
-"""Which windows sound alike: embeddings → speaker numbers, in memory that grows with the windows, not their pairs."""
+"""Clustering of windows: embeddings → speaker numbers, in memory that grows with the windows, not their pairs."""
 
 from __future__ import annotations
 

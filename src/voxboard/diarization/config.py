@@ -16,7 +16,7 @@ _SECONDS = ("window", "hop", "shortest", "min_speech", "min_silence")
 
 @dataclass(frozen=True)
 class Diarization:
-    """How a recording is cut into windows, and how their embeddings become speakers' turns.
+    """Windows of a recording, and clustering of their embeddings into speakers' turns.
 
     Windows of 1.5 s every 0.75 s are those of Garcia-Romero et al., Speaker diarization using deep neural network
     embeddings, ICASSP 2017. One speaker at a time is given out: overlap in the reference is missed.

@@ -1,4 +1,4 @@
-"""Where in a recording a diarization goes wrong: pyannote's error analysis, under the conventions of our DER."""
+"""Errors of a diarization over time: pyannote's error analysis, under the conventions of our DER."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who spoke when: speech, windows, embeddings, clusters, turns."""
+"""The diarization pipeline: speech, windows, embeddings, clusters, turns."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Conversation:
 
     @property
     def scored(self) -> list[Region]:
-        """What is scored: what the UEM says, else the whole recording."""
+        """Scored regions: those of the UEM, else the whole recording."""
         return [(0.0, float(self.cut.duration))] if self.uem is None else list(self.uem)
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What clustering starts from: regions of speech, windows, and their normalised embeddings [W, E]."""
+    """Input of clustering: regions of speech, windows, and their normalised embeddings [W, E]."""
 
     regions: Sequence[Region]
     windows: Sequence[Window]
@@ -52,7 +52,7 @@ class Prepared:
     rate: int
 
     def founders(self, settings: Diarization) -> NDArray[np.bool_]:
-        """Which windows [W] found speakers."""
+        """Mask [W] of the windows that found speakers."""
         return founders(self.windows, self.rate, settings)
 
     def turns(self, settings: Diarization, num_speakers: int | None = None, plda: Plda | None = None) -> list[Turn]:

@@ -19,7 +19,7 @@ def union(regions: Iterable[Region], gap: float = 0.0) -> list[Region]:
 
 
 def clip(regions: Iterable[Region], within: Iterable[Region]) -> list[Region]:
-    """What of `regions` lies within `within`, ascending."""
+    """Parts of `regions` within `within`, ascending."""
     one, other = union(regions), union(within)
     found: list[Region] = []
     place = 0
@@ -40,12 +40,12 @@ def clean(regions: Iterable[Region], min_speech: float, min_silence: float) -> l
 
 
 def spoken(turns: Sequence[Turn]) -> list[Region]:
-    """Where anybody speaks."""
+    """Regions in which anybody speaks."""
     return union((start, end) for _, start, end in turns)
 
 
 def speakers(turns: Sequence[Turn], within: Sequence[Region] | None = None) -> int:
-    """How many speakers speak, within the regions if given."""
+    """Number of speakers, within the regions if given."""
     by_name: dict[str, list[Region]] = {}
     for name, start, end in turns:
         by_name.setdefault(name, []).append((start, end))

@@ -52,7 +52,7 @@ def tune(
 
 
 def tunable(settings: Diarization) -> bool:
-    """Whether there is a threshold that decides about the number of speakers."""
+    """True if a threshold decides about the number of speakers."""
     return settings.clustering == "agglomerative" and not settings.num_speakers and not settings.oracle_speakers
 
 

@@ -84,7 +84,7 @@ def _powers(samples: Floats, cut: Cut) -> Floats:
 
 
 def _runs(flags: NDArray[np.bool_], step: float) -> list[Region]:
-    """Where flags [T], one per `step` seconds, are set."""
+    """Regions in which flags [T], one per `step` seconds, are set."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(float(start * step), float(end * step)) for start, end in edges.reshape(-1, 2)]
 

@@ -47,7 +47,7 @@ def windows(regions: Sequence[Region], rate: int, total: int, settings: Diarizat
 
 
 def founders(found: Sequence[Window], rate: int, settings: Diarization) -> NDArray[np.bool_]:
-    """Which windows [W] are long enough to found a speaker; all, where none is."""
+    """Mask of the windows [W] that are long enough to found a speaker; all, where none is."""
     long = np.array([window.samples >= round(settings.founding * rate) for window in found], np.bool_)
     return long if long.any() else ~long
 

@@ -108,7 +108,7 @@ class Cache:
         return self.folder / f"{key}{SUFFIX}"
 
     def _prepared(self) -> bool:
-        """Whether the folder can be written, as far as is known."""
+        """True if the folder can be written, as far as is known."""
         if self._writable:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def warm(store: Store, encoders: Sequence[EncoderModule], cuts: Sequence[Cut], *
 def together(
     encoders: Sequence[EncoderModule], cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool
 ) -> Store:
-    """What `embed` will find for several encoders on one backbone, computed in one pass and kept in memory."""
+    """Compute the embeddings of several encoders on one backbone in one pass, and keep them in memory for `embed`."""
     store = Memory()
     options = {"max_seconds": evaluation.max_seconds, "skip_bad_audio": evaluation.skip_bad_audio}
     warm(store, encoders, cuts, show_progress=show_progress, doing="embedding", **options)
@@ -218,7 +218,7 @@ class Shared(Evaluation):
 
 
 def store_of(evaluation: Evaluation) -> Store | None:
-    """Where embeddings are looked for before they are computed; None where nowhere."""
+    """Store in which embeddings are looked up before they are computed, if any."""
     if isinstance(evaluation, Shared):
         return evaluation.kept
     if evaluation.cache is None:

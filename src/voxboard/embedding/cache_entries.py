@@ -1,4 +1,4 @@
-"""What is kept of computed embeddings, and of the frames behind them, in whatever store."""
+"""Entries of the embedding cache: embeddings, and the frames behind them, in any store."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Tensors = Mapping[str, Tensor]
 
 
 class Store(Protocol):
-    """Where entries are kept; `frames` says whether those of large backbones are to be kept too."""
+    """Store of entries; `frames` is True if those of large backbones are kept too."""
 
     @property
     def frames(self) -> bool: ...
 
     def contents(self, files: set[Path]) -> Mapping[Path, str]:
-        """What stands for the content of each file. Raises `BadAudio` for one that is not there."""
+        """Digest of the content of each file. Raises `BadAudio` for one that is not there."""
         ...
 
     def read(self, key: str) -> Tensors | None:

@@ -1,4 +1,4 @@
-"""What a cached embedding depends on, as digests: weights, settings, code, device, audio, crop and batching.
+"""Keys of cached embeddings: digests of all they depend on, weights, settings, code, device, audio, crop and batching.
 
 A key that changes without need costs time; one that does not change with the numbers would be wrong for ever. So all
 is taken in that may matter: sources of backbones and poolers, versions, buffers, every attribute of every layer.
@@ -82,7 +82,7 @@ def joined(*digests: str) -> str:
 
 
 def _place(device: torch.device) -> tuple[Any, ...]:
-    """What else decides how exactly is computed: the device and its precision."""
+    """Settings that decide about the last bits: the device and its precision."""
     autocast = torch.is_autocast_enabled(device.type) and torch.get_autocast_dtype(device.type)
     if device.type != "cuda":
         return device.type, autocast, torch.get_float32_matmul_precision()
@@ -163,7 +163,7 @@ def _value(value: Any, seen: set[int]) -> str:
 
 
 def _inside(value: Any, seen: set[int]) -> Iterable[str] | None:
-    """What an object is made of; None for one that does not show it."""
+    """Members of an object; None for one that does not show them."""
     if isinstance(value, Mapping):
         return [f"{_value(key, seen)}: {_value(item, seen)}" for key, item in value.items()]
     if isinstance(value, (set, frozenset)):

@@ -1,4 +1,4 @@
-"""What a network makes of a set of utterances, embeddings above all: each goes through it exactly once."""
+"""Embedding a set of utterances, each of which goes through the network exactly once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MAX_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Spent:
-    """What computing something took: how many utterances, how they were batched, audio and wall seconds, memory."""
+    """Resources spent on a computation: utterances, batching, audio and wall seconds, memory."""
 
     utterances: int = 0
     batching: str = "one by one"
@@ -69,7 +69,7 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Computed(Generic[Made]):
-    """What was made of every utterance, by its id in the order of the cuts; unreadable ones are not there."""
+    """Results by utterance id, in the order of the cuts, without unreadable ones."""
 
     of: Mapping[str, Made]
     spent: Spent
@@ -161,7 +161,7 @@ def embed(
 def lookups(
     encoders: Sequence[EncoderModule], cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
 ) -> list[Lookup]:
-    """Where a store has the embeddings of encoders that share a backbone. Raises `ValueError` when they do not."""
+    """Lookups in a store of the embeddings of encoders that share a backbone. Raises `ValueError` when they do not."""
     first, device = encoders[0], _device(encoders[0])
     backbone = cache_keys.network(first.backbone, device)
     for other in encoders[1:]:
@@ -223,7 +223,7 @@ def _rows(pieces: Sequence[Tensor], heads: int, normalized: bool) -> Tensor:
 
 
 def _device(encoder: EncoderModule) -> torch.device:
-    """Where the weights are, or the buffers of an encoder that has no weights."""
+    """Device of the weights, or of the buffers of an encoder that has no weights."""
     for tensor in (*encoder.parameters(), *encoder.buffers()):
         return tensor.device
     return torch.device("cpu")

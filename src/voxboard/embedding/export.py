@@ -29,7 +29,7 @@ SAME = ("spec", "digest", "sample_rate", "trim", "max_seconds")  # what makes tw
 
 
 class Writer(Protocol):
-    """What embeddings are written with."""
+    """Writer of embeddings."""
 
     @property
     def metadata(self) -> Mapping[str, Any] | None: ...
@@ -42,7 +42,7 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class How:
-    """How utterances are embedded."""
+    """Settings of an export."""
 
     trim: bool = False
     renormalise: bool = False
@@ -53,7 +53,7 @@ class How:
 
 @dataclass(frozen=True)
 class Made:
-    """What there is now, where it lies, how many were there before, and whose audio could not be read."""
+    """Result of an export: path, numbers of new and older embeddings, and unreadable audio."""
 
     stored: EmbeddingStore
     path: Path
@@ -113,7 +113,7 @@ def load(path: str | Path) -> EmbeddingStore:
 
 
 def place_of(cut: Cut, root: Path) -> PurePosixPath:
-    """Where an utterance's audio lies below `root`, without suffix; its id stands for a part of a recording."""
+    """Path of an utterance's audio below `root`, without suffix; its id stands for a part of a recording."""
     source = Path(cut.recording.sources[0].source)
     whole = cut.start == 0 and cut.num_samples == cut.recording.num_samples
     folder = source.parent.relative_to(root) if source.is_relative_to(root) else Path(safe(speaker_of(cut)))

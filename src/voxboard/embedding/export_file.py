@@ -201,7 +201,7 @@ class FileWriter:
         return self.old.metadata if self.old else self.metadata_of_parts
 
     def known(self) -> dict[str, tuple[Stamp, Rows]]:
-        """What is there, by utterance."""
+        """Rows that are there, by utterance."""
         rows: dict[str, tuple[Stamp, Rows]] = {}
         for stored in [*([self.old] if self.old else []), *self.done]:
             rows |= dict(zip(stored.ids, zip(stored.stamps, stored.matrix, strict=True), strict=True))

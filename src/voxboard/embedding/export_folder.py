@@ -145,7 +145,7 @@ class FolderWriter:
         return self.old.metadata if self.old else None
 
     def known(self) -> dict[str, tuple[Stamp, Rows]]:
-        """What is there and whole, by utterance."""
+        """Complete rows that are there, by utterance."""
         entries = self.old.utterances if self.old else {}
         found = {}
         for name, entry in entries.items():

@@ -1,4 +1,4 @@
-"""What is evaluated: a network, and how it came to its weights."""
+"""Encoders: networks, and how they came to their weights."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Encoder:
 
     @property
     def foreign(self) -> bool:
-        """Whether it is an object that a Python program handed over."""
+        """True if it is an object that a Python program handed over."""
         return isinstance(self.network.encoder.backbone, Wrapped)
 
     def forgetful(self) -> Encoder:

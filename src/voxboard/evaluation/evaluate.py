@@ -32,7 +32,7 @@ log = logging.getLogger("voxboard")
 
 @dataclass(frozen=True)
 class Setting:
-    """How it is evaluated and where the record goes; `arguments` is the command that reproduces it."""
+    """Settings of an evaluation; `arguments` is the command that reproduces it."""
 
     benchmark: Benchmark
     evaluation: Evaluation
@@ -126,7 +126,7 @@ def _system(encoder: Encoder, spec: AudioSpec) -> records.System:
 
 
 def weights_of(network: Network, system: System) -> records.Weights:
-    """How a network that was not trained here came to its weights."""
+    """Origin of the weights of a network that was not trained here."""
     start = network.encoder.backbone.spec.weights
     new = system.pooler.name != "native" and model.parameters(network.encoder.pooler) > 0
     if start == "none":
@@ -135,7 +135,7 @@ def weights_of(network: Network, system: System) -> records.Weights:
 
 
 def benchmark_of(benchmark: Benchmark, name: str, corpus: Corpus, split: str) -> records.Benchmark:
-    """What a record says of a benchmark that it calls `name`, on a split of a corpus."""
+    """Record entry of a benchmark called `name`, on a split of a corpus."""
     info = corpus.info
     return records.Benchmark(
         name=f"{corpus.name} {name}",

@@ -1,4 +1,4 @@
-"""What an encoder's weights have seen of the items that it is tested on."""
+"""Exposure of an encoder's weights to the items that it is tested on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained network says about audio files: likeliest classes with their probabilities, a number, or a text."""
+"""Predictions of a trained network for audio files: likeliest classes with their probabilities, a number, or a text."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def ranked(scores: np.ndarray, names: Sequence[str], topk: int) -> Ranked:
 
 
 def to_dict(said: Said) -> Any:
-    """As JSON has it."""
+    """JSON form."""
     return vars(said) if isinstance(said, Ranked) else said
 
 

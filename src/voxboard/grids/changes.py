@@ -1,4 +1,4 @@
-"""What is different between two boards, from their JSON: numbers, cells that came, went, or failed."""
+"""Differences between two boards, from their JSON: numbers, cells that came, went, or failed."""
 
 from __future__ import annotations
 

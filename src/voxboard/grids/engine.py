@@ -1,4 +1,6 @@
-"""What carries out the jobs of a grid: processes of this machine, a Ray cluster, or Slurm; one loop for all of them."""
+"""Engines that carry out the jobs of a grid: processes of this machine, a Ray cluster, or Slurm; one loop for all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Resources:
-    """Where jobs are carried out, and what each of them is promised there."""
+    """Engine of jobs, and the resources of each."""
 
     cluster: str = ""
     """Who carries out the jobs: nobody else (default), a Ray cluster, started here for it (local) or running (auto,
@@ -63,7 +65,7 @@ class Engine(Protocol):
         """Wait a moment, and return the tickets of the jobs that have ended."""
 
     def results(self, ticket: Any) -> list[Result]:
-        """What became of the cells of a job that has ended. Raises `Vanished`."""
+        """Results of the cells of a job that has ended. Raises `Vanished`."""
 
     def close(self) -> None:
         """End what is still at work, and let go of everything."""
@@ -71,7 +73,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a job: results, or the reason why there are none."""
+    """Outcome of a job: results, or the reason why there are none."""
 
     job: Job
     results: Sequence[Result] = ()

@@ -1,4 +1,4 @@
-"""What a grid will take: hours, from records where cells like it were done, else from multiply-adds; disk; and memory.
+"""Estimate of a grid: hours, from records of cells like its own, else from multiply-adds; disk; and memory.
 
 A job needs memory for weights, with what the optimizer keeps, and for the activations of a batch.
 """
@@ -35,7 +35,7 @@ PROBE = 1024  # rows of the matrices that the speed is measured on
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the missing cells of a grid will take."""
+    """Estimated hours, disk and memory of the missing cells of a grid."""
 
     hours: float  # at so many jobs at a time
     disk_gb: float  # of the checkpoints

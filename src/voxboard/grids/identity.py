@@ -1,4 +1,4 @@
-"""What a cell is called: a digest of all that its number depends on, so that equal names mean equal numbers."""
+"""Names of cells: a digest of all that a number depends on, so that equal names mean equal numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Named:
 
     @property
     def key(self) -> str:
-        """What is asked, whatever the code."""
+        """Content of the cell without its code."""
         return self.id.partition("-")[0]
 
 

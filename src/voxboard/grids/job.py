@@ -25,7 +25,7 @@ from voxboard.training.search import SETTING
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a cell, and a line for the log."""
+    """Outcome of a cell, and a line for the log."""
 
     cell: str  # its id
     well: bool
@@ -176,7 +176,7 @@ def _ok(workspace: Workspace, named: Named) -> bool:
 
 
 def _result(named: Named, workspace: Workspace) -> Result:
-    """What the record of a cell says, as a line."""
+    """Result from the record of a cell."""
     from voxboard.shown import show
 
     record = workspace.record(named.id)

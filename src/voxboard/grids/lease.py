@@ -1,4 +1,4 @@
-"""Who may write to a store: leases that run out, so that one whose holder crashed keeps nobody out for long.
+"""Leases on a store: only the holder writes, and a lease runs out, so that a crash keeps nobody out for long.
 
     lease/00000007.json     {"holder": "ada, process 12", "until": 1790000000.0}
 
@@ -30,7 +30,7 @@ _FOLDER = "lease"
 
 @dataclass(frozen=True)
 class Lease:
-    """What a lease says."""
+    """Content of a lease."""
 
     holder: str
     until: float  # seconds since 1970

@@ -1,4 +1,4 @@
-"""Which cells a grid has, which of them are done, and which can be trained together."""
+"""Plan of a grid: its cells, those that are done, and those that can be trained together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ State = Literal["done", "missing", "failed"]
 
 @dataclass(frozen=True)
 class How:
-    """How the cells of a grid are carried out; none of it changes a number."""
+    """Settings of carrying out a grid, none of which changes a number."""
 
     grid: str
     device: str = "auto"
@@ -111,7 +111,7 @@ def _check_choice(cell: Cell) -> None:
 
 
 def jobs(cells: Sequence[Named], workspace: Workspace, how: How) -> list[Job]:
-    """What can be trained together is one job, where its first cell stands."""
+    """Jobs: cells that can be trained together are one, at the place of the first."""
     groups: dict[str, list[Named]] = {}
     for named in cells:
         cell = named.cell

@@ -99,7 +99,7 @@ class Ray:
 
 
 def _has_token() -> bool:
-    """Whether this user can show a Ray cluster a token."""
+    """True if this user can show a Ray cluster a token."""
     told = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
     return any(name in os.environ for name in told) or (Path.home() / ".ray" / "auth_token").is_file()
 

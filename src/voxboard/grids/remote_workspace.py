@@ -66,7 +66,7 @@ class RemoteWorkspace(Workspace):
         self._pull("records/")
 
     def _pull(self, prefix: str) -> None:
-        """What is filed under one name never changes."""
+        """Fetch a file unless it is there: content under a name never changes."""
         there, here = self.store.names(prefix), self._here(prefix)
         self.store.fetch(there.keys() - here, self.root)
         for name in here - there.keys():
@@ -154,7 +154,7 @@ class RemoteWorkspace(Workspace):
         return found is not None and found.status == "ok"
 
     def _age(self, cell: str) -> float:
-        """When a run was last saved."""
+        """Time at which a run was last saved."""
         return max((path.stat().st_mtime for path in (self.runs / cell).rglob(f"{_AHEAD}.*")), default=0.0)
 
     def _send_run(self, cell: str, done: bool) -> None:

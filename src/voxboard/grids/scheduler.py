@@ -65,7 +65,7 @@ def engine_of(resources: Resources, workspace: Workspace, how: How, at_once: int
 
 
 class Tally:
-    """How many cells are done, and how long the others will take if they are like these."""
+    """Progress of a grid: cells done, and time left if the others are like these."""
 
     def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._total, self._done = total, 0

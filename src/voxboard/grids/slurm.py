@@ -133,5 +133,5 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _last_line(text: str) -> str:
-    """What a traceback ends with."""
+    """Last line of a traceback."""
     return text.strip().rpartition("\n")[2]

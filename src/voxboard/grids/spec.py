@@ -42,12 +42,12 @@ class Cell:
 
     @property
     def trainings(self) -> int:
-        """How many times it is trained: once per learning rate."""
+        """Number of trainings: one per learning rate."""
         return max(1, len(self.rates))
 
     @property
     def title(self) -> str:
-        """As records call the benchmark: `Voices gender`."""
+        """Name of the benchmark in records: `Voices gender`."""
         made = benchmarks.create(self.benchmark.name, **self.benchmark.options)
         return f"{benchmarks.card(self.data).corpus} {made.name}"
 

@@ -62,7 +62,7 @@ def _trained(tuned: Sequence[Tuned]) -> dict[Path, str]:
 
 
 def reason_of(error: Exception) -> str:
-    """What records say of an error."""
+    """Text of an error in records."""
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 

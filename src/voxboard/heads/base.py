@@ -1,4 +1,4 @@
-"""What every head is: embeddings and labels to a loss, embeddings to a prediction."""
+"""The contract of heads: embeddings and labels to a loss, embeddings to a prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What margin softmaxes share: a direction per class, cosines, and cross entropy of scaled cosines with a margin."""
+"""Base of margin softmaxes: a direction per class, cosines, and cross entropy of scaled cosines with a margin."""
 
 from __future__ import annotations
 

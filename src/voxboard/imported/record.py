@@ -29,7 +29,7 @@ PLAIN = ("kaldi", "voxboard")  # formats that go without saying
 
 @dataclass(frozen=True)
 class Source:
-    """What was imported, and how a board shall call it."""
+    """Imported outputs, and their names on boards."""
 
     system: str  # the system's name
     corpus: str  # the corpus that is tested on
@@ -124,7 +124,7 @@ def digest(path: Path) -> str:
 
 
 def _corpus(name: str) -> dict[str, Any]:
-    """What the corpus says of itself, where it is prepared here."""
+    """Description of the corpus, where it is prepared here."""
     from voxboard.data.catalogue import find_corpus
 
     try:

@@ -1,4 +1,4 @@
-"""What is scored of what another toolkit computed: settings to a record."""
+"""Scoring of another toolkit's outputs: settings to a record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Score:
-    """What is scored, against what, and how the record calls it."""
+    """Outputs, references, and names in the record."""
 
     scores: Path | None = None
     """Scores of trials."""

@@ -1,4 +1,4 @@
-"""Which column of a score file is what, in the layouts of the toolkits that write them.
+"""Layouts of score files: the columns of the toolkits that write them.
 
     enrol test score                         kaldi             Kaldi, 3D-Speaker, BOSARIS text
     score enrol test                         voxsrc            VoxSRC

@@ -153,7 +153,7 @@ def _both(trials: Trials) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], 
 
 
 def _looked_up(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Where each wanted key stands among sorted ones, and whether it is there."""
+    """Positions of wanted keys among sorted ones, and a mask of those that are there."""
     places = np.minimum(np.searchsorted(keys, wanted), max(keys.size - 1, 0))
     return places, keys[places] == wanted if keys.size else np.zeros(wanted.size, np.bool_)
 

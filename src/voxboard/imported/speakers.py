@@ -1,4 +1,4 @@
-"""Whose an utterance is: from a file `utterance speaker` (Kaldi's utt2spk), or from a prepared corpus."""
+"""Speakers of utterances: from a file `utterance speaker` (Kaldi's utt2spk), or from a prepared corpus."""
 
 from __future__ import annotations
 

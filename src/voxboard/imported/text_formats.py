@@ -1,4 +1,4 @@
-"""Which format a transcript is in: decided from all lines, and from the other side's ids where several fit.
+"""Detection of transcript formats: decided from all lines, and from the other side's ids where several fit.
 
     trn        words (id)                                      NIST, ESPnet, SpeechBrain
     kaldi      id words

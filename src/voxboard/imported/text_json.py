@@ -72,7 +72,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_row(content: Mapping[str, Any]) -> bool:
-    """Whether an object is one utterance with named fields, not a map of many."""
+    """True if an object is one utterance with named fields, not a map of many."""
     known = columns(list(content))
     return bool(known.ids or known.texts) and not isinstance(content.get("segments"), list)
 

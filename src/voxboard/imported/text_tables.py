@@ -40,7 +40,7 @@ def parse(source: Source, format_: str) -> list[Row]:
 
 
 def _header(source: Source) -> str:
-    """What separates the names of the header; empty where the first line is none."""
+    """Separator of the header; empty where the first line is none."""
     first = source.lines[0][1]
     for separator in _SEPARATORS:
         names = _cells(first, separator)

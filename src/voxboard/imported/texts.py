@@ -31,7 +31,7 @@ class Pair:
 
     @property
     def markup(self) -> bool:
-        """Whether the texts may hold NIST's alternations."""
+        """True if the texts may hold NIST's alternations."""
         return not set(NIST).isdisjoint(self.formats)
 
 
@@ -70,7 +70,7 @@ def pair(hypotheses: Path, references: Path, formats: tuple[str, str] = ("", "")
 
 
 def two_in_one(path: Path) -> bool:
-    """Whether one file holds reference and hypothesis, as a NeMo manifest of a transcribe run does."""
+    """True if one file holds reference and hypothesis, as a NeMo manifest of a transcribe run does."""
     if not path.is_file():
         return False
     sides = [_source(path, role) for role in ("reference", "hypothesis")]

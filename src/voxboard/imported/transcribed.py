@@ -25,7 +25,7 @@ class ImportedTranscription(Transcription):
         return ",".join([super()._named(kind), *marks])
 
     def protocol(self, outputs: Transcribed, evaluation: Evaluation, learned: None) -> records.Protocol:
-        """As ever, with the rules where they are others; braces count where a reference has some."""
+        """Protocol with the rules where they differ from the usual; braces count where a reference has some."""
         rules = replace(self.rules, markup=self.rules.markup and any(map(marked, outputs.references.values())))
         made = super().protocol(outputs, evaluation, learned)
         return made if rules.plain else replace(made, options={**made.options, "rules": asdict(rules)})

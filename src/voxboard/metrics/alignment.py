@@ -34,7 +34,7 @@ class Counts(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """How a cell can be reached: what it costs, from which cell, by which words."""
+    """Step to a cell: cost, previous cell, words."""
 
     cost: int
     row: int

@@ -1,4 +1,4 @@
-"""What can be said where not one error was seen, or nothing but errors: a bound in place of an interval without width.
+"""Bounds where not one error was seen, or nothing but errors, in place of an interval without width.
 
 Resampling a list without errors gives lists without errors: its interval is [0, 0], as if all were known. What is known
 is that a share of speakers who always fail, or of pairs who always pass, cannot be large, or this list would have held
@@ -41,7 +41,7 @@ class Rate:
     units: float
 
     def most(self, level: float) -> float:
-        """How far the population's rate may be from this one."""
+        """Largest deviation of the population's rate from this one."""
         return zero_error_bound(self.units, level)
 
     def ends(self, level: float, units: float | None = None) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""How often a predicted class is the true one."""
+"""Metrics of predicted classes: accuracy, balanced accuracy, F1."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Clusters:
 
 
 def totals(pairs: Any, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What sums per pair of clusters (`Clusters.pairs`) add up to in resamples with counts [size, r]: [r].
+    """Totals [r] of sums per pair of clusters (`Clusters.pairs`) in resamples with counts [size, r].
 
     Equal to weighing every row as `Clusters.weights` does.
     """

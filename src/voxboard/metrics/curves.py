@@ -1,4 +1,4 @@
-"""What pictures of scores need: DET curve, histograms and Bayes error rates, thinned to what a picture shows.
+"""Curves behind pictures of scores: DET, histograms and Bayes error rates, thinned to what a picture shows.
 
 The points that are kept are exact operating points of the scores, up to the six digits that a record stores.
 """
@@ -171,7 +171,7 @@ def _counts(ranked: Ranked, thresholds: NDArray[Any]) -> tuple[Counts, Counts]:
 
 
 def _probits(counts: Counts, total: int) -> NDArray[np.float64]:
-    """Where a rate lies on a probit axis; half a trial stands in for none and for all but none."""
+    """Position of a rate on a probit axis; half a trial stands in for none and for all."""
     from scipy.special import ndtri
 
     return np.asarray(ndtri(np.clip(counts, 0.5, total - 0.5) / total), np.float64)

@@ -169,7 +169,7 @@ def _ranked(scores: Scores, labels: ArrayLike | None) -> Ranked:
 
 
 def _crossing(missed: int, alarms: int, missed_next: int, alarms_next: int, positive: int, negative: int) -> float:
-    """Where FAR = FRR between two operating points, given as counts; exact integers up to the last division."""
+    """Rate at which FAR = FRR between two operating points, given as counts; exact integers up to the last division."""
     before = alarms * positive - missed * negative
     after = missed_next * negative - alarms_next * positive
     share = before / (before + after)

@@ -46,7 +46,7 @@ __all__ = ["Errors", "Reference", "Region", "Report", "Turn", "der", "jer", "sco
 
 @dataclass(frozen=True)
 class Errors:
-    """What went wrong, as sums: those of several files add up, so that resampled files make a resampled DER and JER."""
+    """Sums of errors: those of several files add up, so that resampled files make a resampled DER and JER."""
 
     total: float  # seconds of scored reference speech, a second of two speakers counting twice
     miss: float  # seconds

@@ -1,4 +1,4 @@
-"""How many speakers and errors it takes before a number can be read as one."""
+"""Numbers of speakers and errors that a number needs before it can be read as one."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Interval:
 
 
 class Shape(NamedTuple):
-    """What few, unequal clusters do to the distribution of an estimate."""
+    """Shape of an estimate's distribution with few, unequal clusters."""
 
     acceleration: float  # BCa's: a sixth of the influences' skewness over √S
     degrees: float  # of freedom that the variance between clusters is known by
@@ -68,7 +68,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """How far every pair of clusters moves an estimate, to first order: a sparse upper triangle [S, S].
+    """First-order influence of every pair of clusters on an estimate: a sparse upper triangle [S, S].
 
     The diagonal holds what a cluster does by itself: all there is, where rows belong to one cluster each.
     """
@@ -196,13 +196,13 @@ class Estimate:
         return float(low), float(high)
 
     def _unable(self, clusters: int, kept: Floats) -> str:
-        """Why resamples tell nothing; empty where they do."""
+        """Reason why resamples tell nothing; empty where they do."""
         if clusters < LEAST:
             return f"fewer than {LEAST} are too few to resample"
         return "" if 2 * kept.size > self.resampled.size else "half of the resamples have no value"
 
     def _corrected(self, tails: Floats, kept: Floats, clusters: int, method: Made) -> Floats:
-        """Where among the resamples the bounds lie: Efron 1987, with other normal quantiles for `bca_t`."""
+        """Quantiles of the bounds among the resamples: Efron 1987, with other normal quantiles for `bca_t`."""
         from scipy.special import ndtr, ndtri, stdtrit
 
         if self.influence is None:

@@ -21,7 +21,7 @@ _MARKS = re.compile(r"[{}]")
 
 @dataclass(frozen=True)
 class Rules:
-    """How texts are compared beyond word for word."""
+    """Rules of comparing texts beyond word for word."""
 
     costs: Costs = "minimal"
     """minimal: the fewest errors; nist: sclite's costs, 4 for a substitution, 3 for a deletion or an insertion."""
@@ -36,7 +36,7 @@ class Rules:
 
     @property
     def plain(self) -> bool:
-        """Whether words are compared one by one, at the least number of errors."""
+        """True if words are compared one by one, at the least number of errors."""
         return self == Rules()
 
 
@@ -80,7 +80,7 @@ def chain(words: Iterable[str]) -> Graph:
 
 
 def marked(text: str) -> bool:
-    """Whether a text holds anything that NIST's markup would read otherwise than as words."""
+    """True if a text holds anything that NIST's markup would read otherwise than as words."""
     return bool(re.search(r"[{}]|(?:^|\s)(?:@|\(\S+\))(?=\s|$)", text))
 
 

@@ -39,7 +39,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a metric's difference from that of another system on the same list rests on."""
+    """Evidence for a metric's difference from that of another system on the same list."""
 
     value: float
     influences: Floats  # [S]: how far each cluster moves the value, to first order
@@ -62,7 +62,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two values are apart: the second less the first, with its interval; None where nothing tells."""
+    """Difference of two values: the second less the first, with its interval; None where nothing tells."""
 
     value: float
     low: float | None = None
@@ -73,7 +73,7 @@ class Difference:
 
 
 class Spread(NamedTuple):
-    """What influences [m, S] tell of m estimates."""
+    """Spread of m estimates, from their influences [m, S]."""
 
     error: Floats  # standard error [m]
     degrees: Floats  # of freedom that it is known by [m]
@@ -154,7 +154,7 @@ def _student(degrees: Floats, level: float) -> Floats:
 
 
 def _resampled_arms(value: Floats, stars: Floats, degrees: Floats, clusters: int, level: float) -> Floats:
-    """How far the interval goes below and above each value [2, m], from resamples [m, R]."""
+    """Arms of the interval below and above each value [2, m], from resamples [m, R]."""
     from scipy.special import ndtr, ndtri
 
     wider = (clusters / (clusters - 1)) ** 0.5 * _student(degrees, level)

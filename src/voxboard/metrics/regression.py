@@ -1,4 +1,4 @@
-"""How far predicted numbers are from the true ones, and how well they follow them."""
+"""Metrics of predicted numbers: errors and correlations."""
 
 from __future__ import annotations
 

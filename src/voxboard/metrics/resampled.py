@@ -72,7 +72,7 @@ class Resampled:
         return results
 
     def _cut(self, relevant: int, limit: int) -> NDArray[np.int64]:
-        """Where the blocks begin, and the end: one block up to `relevant`, about 1,000 from there on.
+        """Bounds of the blocks: one block up to `relevant`, about 1,000 from there on.
 
         Cuts never lie inside a group of equal scores; a group that would fill a block is one by itself.
         """

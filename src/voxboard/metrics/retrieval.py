@@ -82,7 +82,7 @@ def _average_precision(found: Indices, k: int) -> float:
 
 
 def _average_precision_unsorted(found: Indices, k: int) -> float:
-    """What Auden's CLAP evaluation computes instead."""
+    """Average precision as Auden's CLAP evaluation computes it."""
     hits = found[found <= k]
     return float(np.sum(np.arange(1, hits.size + 1) / hits)) / found.size
 

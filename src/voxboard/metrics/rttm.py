@@ -82,7 +82,7 @@ def read_rttm(path: str | Path) -> dict[str, list[Turn]]:
 
 
 def read_reference(path: str | Path) -> Reference:
-    """As `read_rttm`, with what NOSCORE and NON-LEX objects take out of scoring, as md-eval has it.
+    """Like `read_rttm`, with what NOSCORE and NON-LEX objects take out of scoring, as md-eval has it.
 
     A noise (NON-LEX) is widened by half a second on both sides, but not into a word (LEXEME), nor beyond the next
     boundary of a turn.
@@ -97,7 +97,7 @@ def read_reference(path: str | Path) -> Reference:
 
 @dataclass
 class _Recording:
-    """What the lines about one recording say."""
+    """Lines about one recording."""
 
     turns: list[Turn] = field(default_factory=list)
     unevaluated: list[Region] = field(default_factory=list)

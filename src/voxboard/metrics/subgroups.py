@@ -35,7 +35,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Gap:
-    """How far the group with the highest value of a metric is above the one with the lowest.
+    """Gap between the groups with the highest and the lowest value of a metric.
 
     The two are chosen by their values, so that the gap of many or small groups is larger than that of the population;
     `value.clusters` counts the speakers in either.
@@ -116,7 +116,7 @@ def _mask(name: str, mask: ArrayLike, size: int) -> NDArray[np.bool_]:
 
 
 def _too_small(trials: int, targets: int, speakers: int, least: int) -> str:
-    """Why a group gets no number; empty when it gets one."""
+    """Reason why a group gets no number; empty when it gets one."""
     for count, what in ((targets, "target"), (trials - targets, "non-target")):
         if count < max(least, 1):
             return f"{count or 'no'} {what}{'' if count == 1 else 's'}, fewer than {max(least, 1)}"

@@ -27,17 +27,17 @@ class Side:
     file: Ints  # [speakers], ascending: the file that a speaker belongs to
 
     def spoken(self) -> Ints:
-        """How long each speaker [speakers] speaks."""
+        """Speaking time of each speaker [speakers]."""
         return sums(self.speaker, self.end - self.start, self.file.size)
 
     def boundaries(self) -> Ints:
-        """Where turns start or end [2n], ascending."""
+        """Starts and ends of turns [2n], ascending."""
         found = np.concatenate([self.start, self.end])
         found.sort()
         return found
 
     def depth(self, positions: Ints) -> Ints:
-        """How many speakers speak right after each position."""
+        """Number of speakers right after each position."""
         begun = np.searchsorted(self.start, positions, side="right")
         return begun - np.searchsorted(np.sort(self.end), positions, side="right")
 
@@ -182,7 +182,7 @@ def _starting_within(starts: Ints, begin: Ints, end: Ints, side: Literal["left",
 
 
 def _starts(lengths: Ints) -> Ints:
-    """Where each of the lengths [n] starts when they are laid end to end, and where the last ends: [n + 1]."""
+    """Starts of the lengths [n] laid end to end, and the end of the last: [n + 1]."""
     if lengths.sum(dtype=np.float64) > _LONGEST:
         raise ValueError("the files and their speakers take more than 28 years: times must be seconds")
     return np.concatenate([[0], np.cumsum(lengths)])

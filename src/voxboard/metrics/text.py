@@ -132,7 +132,7 @@ def _minimal(ids: Sequence[Hashable], pairs: tuple[list[str], list[str]], unit: 
 
 
 def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit, rules: Rules) -> Report:
-    """As `score`, by more than the least number of errors between plain words."""
+    """Like `score`, by more than the least number of errors between plain words."""
     if rules.fragments and normalizer != "none":
         raise ValueError("fragments end in a hyphen, which a normalizer takes away: score them with none")
     normalize = normalizers.get(normalizer)
@@ -239,7 +239,7 @@ def _prepared(
 
 
 def _checked(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], list[str], list[str]]:
-    """As `_paired`; `ValueError` for what is no text, and for no utterances at all."""
+    """Like `_paired`; `ValueError` for what is no text, and for no utterances at all."""
     ids, true, found = _paired(references, hypotheses)
     for name, texts in (("reference", true), ("hypothesis", found)):
         for at, text in zip(ids, texts, strict=True):

@@ -76,7 +76,7 @@ class TrialEstimates:
         return {f"min_dcf_{prior:g}": min_dcf(self.ranked, None, prior) for prior in self.priors}
 
     def false_alarms(self) -> dict[str, int]:
-        """How many non-targets the best threshold of each cost accepts."""
+        """Number of non-targets that the best threshold of each cost accepts."""
         return {name: self.ranked.counts(np.float64(threshold))[1] for name, (_, threshold) in self.best.items()}
 
     def bounds(self) -> dict[str, Bounds]:
@@ -109,7 +109,7 @@ class TrialEstimates:
         return found | dict(zip(self.losses, table[rates + 2 :], strict=True))
 
     def influences(self) -> dict[str, Influence]:
-        """How far every pair of speakers moves each metric, in O(n)."""
+        """Influence of every pair of speakers on each metric, in O(n)."""
         slopes = {name: self._sums(loss) for name, loss in self._slopes().items()}
         return {name: self._influence(sums) for name, sums in (slopes | self.sums).items()}
 
@@ -159,7 +159,7 @@ class TrialEstimates:
 
 
 def _chosen(name: str) -> bool:
-    """Whether the metric's threshold is chosen on the list itself."""
+    """True if the metric's threshold is chosen on the list itself."""
     return name == "eer" or name.startswith("min_dcf_")
 
 

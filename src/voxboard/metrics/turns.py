@@ -1,4 +1,4 @@
-"""Who spoke when, in whatever form it is given, as arrays over all files.
+"""Speaker turns in any of their forms, as arrays over all files.
 
 Times become whole tenths of nanoseconds: sums are exact, their order does not matter, and a turn that ends at
 131.6 + 305.84 meets one that starts at 437.44, which it does not in floats.
@@ -31,7 +31,7 @@ UNNAMED = ""  # the only file, when nothing names it
 
 
 class Annotated(Protocol):
-    """What is used of a pyannote Annotation."""
+    """Methods of a pyannote Annotation that are used."""
 
     uri: Any
 

@@ -46,7 +46,7 @@ def calibration(systems: Mapping[str, Source], title: str = "") -> Figure:
 
 
 def _top(found: Mapping[str, Curves]) -> float:
-    """Where the axis ends: at most a half above the cost of a system that ignores its input."""
+    """End of the axis: at most a half above the cost of a system that ignores its input."""
     return min(1.5, max(1.1, 1.05 * max(max(curves.actual) for curves in found.values())))
 
 

@@ -87,7 +87,7 @@ def _umap(matrix: Floats, seed: int) -> Floats:
 
 
 def _groups(speakers: Sequence[str], genders: Mapping[str, str]) -> tuple[list[str], str]:
-    """What every point is coloured by, and the title of the key; no key where nothing is to be told apart."""
+    """Colour group of every point, and the title of the key; no key where there is one group."""
     if len(set(speakers)) <= KEYED:
         return list(speakers), "Speaker"
     if genders:

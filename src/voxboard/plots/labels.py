@@ -21,7 +21,7 @@ _MARGIN = 6.0  # pixels between a name and the frame
 
 
 class Place(NamedTuple):
-    """Where a name stands, in pixels: the ends of its base line."""
+    """Position of a name, in pixels: the ends of its base line."""
 
     start: Any
     end: Any

@@ -91,7 +91,7 @@ def deviates(curves: Curves) -> list[Point]:
 
 
 def drawn(curves: Curves, point: Point) -> Point:
-    """Where an operating point lies on probit axes, as in `deviates`."""
+    """Position of an operating point on probit axes, as in `deviates`."""
     targets, others = trials(curves)
     return _inside(point[0], others), _inside(point[1], targets)
 

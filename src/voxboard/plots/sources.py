@@ -1,4 +1,4 @@
-"""What is plotted: records by path, folder or system name, and the score files that evaluations write."""
+"""Sources of plots: records by path, folder or system name, and the score files that evaluations write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Subject:
 
     @property
     def protocol(self) -> str:
-        """What must be equal on one DET plot, in words."""
+        """Protocol in words, which must be equal on one DET plot."""
         return f"protocol {self.record.protocol_id}" if self.record else f"list {self.digest[:12]}"
 
     @property
@@ -46,7 +46,7 @@ class Subject:
 
     @property
     def likelihood_ratios(self) -> Source:
-        """As `source`, with calibrated scores behind it."""
+        """Like `source`, with calibrated scores behind it."""
         found = self.source
         if isinstance(found, Curves) and not found.log_odds:
             raise UserError(f"{self.origin} has no calibrated scores.", "They need a validation list to be made on.")
@@ -111,13 +111,13 @@ def same_protocol(subjects: Sequence[Subject]) -> None:
 
 
 def _protocol_flag(protocols: Iterable[str]) -> str:
-    """How to choose one protocol: `--protocol 1a2b3c4d or 5e6f7a8b`, three at most."""
+    """Flag that chooses one protocol: `--protocol 1a2b3c4d or 5e6f7a8b`, three at most."""
     return f"--protocol {' or '.join(one[:8] for one in sorted(protocols)[:3])}".rstrip()
 
 
 @dataclass(frozen=True)
 class _Library:
-    """Where systems are looked for by name, and which of their records count."""
+    """Records in which systems are looked up by name, and filters on them."""
 
     records: Path
     corpus: str

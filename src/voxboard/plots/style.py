@@ -1,4 +1,4 @@
-"""How the plots look and how they are written: the same bytes from the same numbers.
+"""Style of plots, and writing them: the same bytes from the same numbers.
 
 Figures are made without pyplot, so that nothing global is left behind, and under matplotlib's own defaults, so that
 nobody's matplotlibrc changes them.

@@ -108,7 +108,7 @@ def _curve(
 
 
 def _signs(p_targets: Sequence[float], crossed: bool) -> list[Line2D]:
-    """What the marks mean, without a colour."""
+    """Legend of the marks, without a colour."""
     from matplotlib.lines import Line2D
 
     words = [("o", "EER")] + [(_MARKERS[i % 4], f"minDCF({p:g})") for i, p in enumerate(p_targets)]

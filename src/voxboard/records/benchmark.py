@@ -1,4 +1,4 @@
-"""What was measured, and the protocol that fixes what its numbers mean."""
+"""Benchmarks in records, and the protocols that fix what their numbers mean."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Items:
-    """What is scored, one by one: the trials of a list, or the utterances or recordings of a split."""
+    """Scored items: the trials of a list, or the utterances or recordings of a split."""
 
     digest: str  # sha256 of the list or the split, hexadecimal
     count: int
@@ -47,7 +47,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Crop:
-    """Which part of an utterance is embedded."""
+    """Part of an utterance that is embedded."""
 
     policy: str = "whole"  # "whole", "random", "centre", "windows"
     max_seconds: float | None = None  # utterances beyond are handled as `beyond` says
@@ -56,7 +56,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How two embeddings become a score."""
+    """Score of two embeddings."""
 
     function: str = "cosine"
     clamp: bool = False  # scores clamped to [0, 1], as UniPool-SV has them

@@ -1,4 +1,4 @@
-"""What a record keeps of a metric so that it can be paired with any other record of the same list.
+"""Evidence in records, by which a metric is paired with that of any other record of the same list.
 
 At 40 speakers it is 0.2 kB a metric, and 2.9 kB where resamples are kept too.
 """

@@ -40,7 +40,7 @@ class Metric:
         return replace(self, parameters={})
 
     def admits(self, value: float) -> bool:
-        """Whether a value lies within the bounds."""
+        """True if a value lies within the bounds."""
         low, high = self.bounds or (None, None)
         return (low is None or value >= low) and (high is None or value <= high)
 

@@ -29,7 +29,7 @@ _BLOCK = 2**20
 
 
 def beside(records: Path) -> Path:
-    """Where the raw outputs of a folder of records are."""
+    """Folder of the raw outputs of a folder of records."""
     return records.parent / NAME
 
 

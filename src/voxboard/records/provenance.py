@@ -1,4 +1,4 @@
-"""Where a number comes from: code, environment, machine, inputs, and the command that makes it again."""
+"""Provenance of a number: code, environment, machine, inputs, and the command that makes it again."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def package_versions() -> dict[str, str]:
 
 
 def _said(root: Path, *arguments: str) -> str | None:
-    """What a git command says, without the blanks around it."""
+    """Output of a git command, without the blanks around it."""
     output = git(*arguments, root=root)
     return None if output is None else output.decode().strip()
 

@@ -53,7 +53,7 @@ class Record:
         return self.benchmark.name, self.protocol_id, self.column(self.benchmark.main_metric)
 
     def shares(self, metric: str, other: Record) -> bool:
-        """Whether a metric is the same column in both records, so that its numbers may be compared."""
+        """True if a metric is the same column in both records, so that its numbers may be compared."""
         return self.benchmark.name == other.benchmark.name and self.column(metric) == other.column(metric)
 
     @cached_property

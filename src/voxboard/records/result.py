@@ -1,4 +1,4 @@
-"""What came out: values with intervals, per stratum too, and what they cost."""
+"""Results in records: values with intervals, per group too, and their cost."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Gap:
-    """How far the worst and the best group under one label are apart."""
+    """Gap between the worst and the best group under one label."""
 
     label: str  # "gender"
     metric: str  # a metric id
@@ -83,7 +83,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Curves:
-    """What pictures of the scores need, thinned to what a picture shows."""
+    """Curves behind pictures of the scores, thinned to what a picture shows."""
 
     far: tuple[float, ...]  # operating points of the DET curve, by ascending FAR …
     frr: tuple[float, ...]  # … and descending FRR
@@ -113,7 +113,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often each true class was taken for each class."""
+    """Confusion matrix of true and predicted classes."""
 
     classes: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]  # [true][predicted]
@@ -138,7 +138,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the numbers cost. None = not measured."""
+    """Cost of the numbers. None = not measured."""
 
     parameters: int | None = None  # of backbone and pooler, as evaluated
     trainable_parameters: int | None = None  # that training moved

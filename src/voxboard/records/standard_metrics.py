@@ -17,7 +17,7 @@ RATE = (0.0, 1.0)  # a value beyond is a percentage that lost its unit
 
 @dataclass(frozen=True)
 class Family:
-    """What metrics of one name have in common, whatever stands behind their @."""
+    """Properties that metrics of one name share, whatever stands behind their @."""
 
     label: str
     meaning: str

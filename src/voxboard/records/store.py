@@ -39,7 +39,7 @@ class Unread:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a folder of records holds."""
+    """Contents of a folder of records."""
 
     filed: tuple[Filed, ...]
     unread: tuple[Unread, ...]
@@ -52,7 +52,7 @@ class Survey:
 
 
 def told(unread: Sequence[Unread], folder: str | Path) -> tuple[str, str]:
-    """What cannot be read, each with its reason, and what to do about it."""
+    """Message about unreadable records, each with its reason, and what to do about it."""
     several = f"{len(unread)} files are not valid records: " if len(unread) > 1 else ""
     named = " ".join(f"{Path(folder) / one.path}: {one.reason}" for one in unread[:_NAMED])
     more = f" … and {len(unread) - _NAMED} more." if len(unread) > _NAMED else ""
@@ -65,7 +65,7 @@ def load(folder: str | Path) -> list[Record]:
 
 
 def scan(folder: str | Path) -> list[Filed]:
-    """As `load`, with file names. Raises one `UserError` that lists every file that is no valid record.
+    """Like `load`, with file names. Raises one `UserError` that lists every file that is no valid record.
 
     It refuses rather than skips: for whoever needs all records, such as a comparison that decides.
     """

@@ -1,4 +1,4 @@
-"""What was evaluated: a system, its parts, and how it was trained."""
+"""Systems in records: their parts, and how they were trained."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Training:
-    """How a system came to its weights. Only what changes them: no workers, device or description."""
+    """Training of a system. Only what changes its weights: no workers, device or description."""
 
     corpus: str  # "Voices", "LibriSpeech"; "unknown" where nobody said
     digest: str = ""  # sha256 of the training manifest
@@ -56,7 +56,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Exposure:
-    """What a system's weights have seen of what a benchmark tests, by the names of `ledger`."""
+    """Exposure of a system's weights to what a benchmark tests, by the names of `ledger`."""
 
     relation: str  # one of `ledger.WORST_FIRST`
     reason: str = ""
@@ -87,7 +87,7 @@ class System:
 
     @property
     def trained(self) -> bool:
-        """Whether voxboard trained it; without, it is an untrained baseline or has weights of others."""
+        """True if voxboard trained it; else it is an untrained baseline or has weights of others."""
         return self.training is not None
 
     @property
@@ -97,7 +97,7 @@ class System:
 
     @property
     def start(self) -> Weights:
-        """How the weights came to be before any training here; of older records, what their other fields tell."""
+        """Origin of the weights before any training here; for older records by their other fields."""
         if self.weights:
             return self.weights
         licence = self.weights_licence
@@ -127,7 +127,7 @@ class System:
         return "none" if self.start in ("none", "random") else ""
 
     def identity(self) -> dict[str, Any]:
-        """What makes it another system: everything except licences and the corpora behind the weights.
+        """Content that makes it another system: everything except licences and the corpora behind the weights.
 
         What validation finds is no other system: the best step of a run that says how many it had, and which of the
         candidates was chosen where several were tried.

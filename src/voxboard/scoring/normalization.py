@@ -39,7 +39,7 @@ BLOCK_ROWS = 512  # measured: a block of more rows leaves the caches, one of few
 
 
 class Options(TypedDict, total=False):
-    """How cohort scores are computed; `heads` and `clamp` as the trials' own scores were (see `cosine`)."""
+    """Options of cohort scores; `heads` and `clamp` as the trials' own scores were (see `cosine`)."""
 
     heads: int  # default 1
     clamp: bool  # default False
@@ -137,7 +137,7 @@ def statistics(
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What every block needs to know."""
+    """Arguments that all blocks share."""
 
     embeddings: Floats
     cohort: Floats

@@ -1,4 +1,4 @@
-"""Where the numbers of a run go while it trains: into its folder, and to the trackers that `--trackers` names."""
+"""Tracking of a run while it trains: numbers go into its folder, and to the trackers that `--trackers` names."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Outside:
             message = self._queue.get()
 
     def _ask(self, message: Message) -> str:
-        """What went wrong, empty if nothing did."""
+        """Error of the tracker's process, empty if there was none."""
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None

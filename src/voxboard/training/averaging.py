@@ -137,7 +137,7 @@ def checkpoints(folder: Path) -> dict[int, Path]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a training checkpoint holds, in icefall's layout; nothing in it is executed."""
+    """Content of a training checkpoint in icefall's layout; nothing in it is executed."""
     if path.suffix == ".safetensors":
         tensors, meta = checkpoint.load(path)
         average = checkpoint.prefixed(tensors, "average.")

@@ -94,5 +94,5 @@ def without(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def same(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
-    """Whether two states are equal bit for bit."""
+    """True if two states are equal bit for bit."""
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

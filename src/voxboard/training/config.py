@@ -23,7 +23,7 @@ SHORTEST = 0.05  # seconds of a training crop: two frames of the usual windows
 
 @dataclass(frozen=True)
 class Training:
-    """How a system is trained. Defaults are UniPool-SV's; a named system's card gives its own."""
+    """Hyperparameters of training. Defaults are UniPool-SV's; a named system's card gives its own."""
 
     batch_size: Annotated[int, Limit(1, 65_536)] = 128
     """Utterances per step, of all processes together where torchrun started several."""
@@ -134,7 +134,7 @@ class Training:
 
 @dataclass(frozen=True)
 class General:
-    """How a run is carried out."""
+    """Settings of carrying out a run."""
 
     seed: Seed = 42
     """The one seed of all random streams."""

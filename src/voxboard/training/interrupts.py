@@ -61,7 +61,7 @@ class Interrupts:
             self._raising = False
 
     def asked(self, step: int, every: int) -> bool:
-        """Whether training is to end after this step; several processes agree on it every so many steps."""
+        """True if training is to end after this step; several processes agree on it every so many steps."""
         if not parallel.launched():
             return bool(self.number)
         return step % every == 0 and any(parallel.gathered(bool(self.number)))

@@ -132,7 +132,7 @@ class Loop:
                 trainee.save()
 
     def _interrupted(self) -> Interrupted:
-        """What to say of runs that were told to end."""
+        """Error for runs that were told to end."""
         first, number = self.trainees[0], self.interrupts.number or signal.SIGINT
         how = "The same command goes on." if self.bank else f"Go on with: {again(first.run)}"
         return Interrupted(f"interrupted; {first.run} is kept up to step {first.step}. {how}", number)

@@ -62,7 +62,7 @@ class Schedule:
         """Nothing: the schedule does not look at the validation."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint has to keep besides the step and the optimiser, JSON-able."""
+        """State for a checkpoint besides the step and the optimiser, JSON-able."""
         return {}
 
     def restore(self, step: int, state: Mapping[str, Any]) -> None:

@@ -87,7 +87,7 @@ def _corpus(name: str, options: General | Eval) -> Corpus:
 
 
 def _targets(config: RunConfig, cuts: Sequence[Cut]) -> Targets:
-    """What the head of a run is to learn from its training cuts."""
+    """Training targets for the head of a run, from its training cuts."""
     cls, _ = heads.REGISTRY.resolve(config.system.head.name)
     options = heads.REGISTRY.config(config.system.head.name, **config.system.head.options)
 

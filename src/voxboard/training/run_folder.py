@@ -58,7 +58,7 @@ def _code(config: RunConfig) -> dict[str, Any]:
 
 
 def code_of(folder: Path) -> dict[str, Any]:
-    """What a run kept of the code that it was trained by: `training`, `measuring`, `user`; nothing of an older run."""
+    """Digests of the code that a run was trained by: `training`, `measuring`, `user`; nothing of an older run."""
     found = read_json_object(folder / CODE) if (folder / CODE).is_file() else {}
     user = found.get("user")
     return {**found, "user": user if isinstance(user, dict) else {}}
@@ -183,7 +183,7 @@ def state_of(folder: Path, which: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is that of a run, and not of a Hugging Face model, whose config.json has other keys."""
+    """True if a folder is that of a run, and not of a Hugging Face model, whose config.json has other keys."""
     file = folder / "config.json"
     if not file.is_file():
         return False

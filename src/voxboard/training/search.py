@@ -35,7 +35,7 @@ def with_rate(config: RunConfig, rate: float) -> RunConfig:
 
 
 def of(run: Path) -> Search | None:
-    """How the learning rate of a run was chosen; None for one that was told, or is not chosen yet."""
+    """Search that chose the learning rate of a run; None for one that was given, or is not chosen yet."""
     file = run / FILE
     return decode(Search, json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 

@@ -52,7 +52,7 @@ OWN = frozenset(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: the record of its test, none without one; or why it was given up."""
+    """Outcome of a run: the record of its test, none without one; or the reason why it was given up."""
 
     run: Path
     record: Record | None = None

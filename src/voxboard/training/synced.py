@@ -10,7 +10,9 @@ from voxboard import parallel
 
 
 class SyncedBatchNorm(_BatchNorm):
-    """What `nn.BatchNorm1d` and its kin are on one process that has the whole batch; [B, C, …] → the same shape."""
+    """Batch norm over all processes, equal to `nn.BatchNorm1d` and its kin on the whole batch; [B, C, …] → the same
+    shape.
+    """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name that PyTorch gives it)
         if not self.training:

@@ -125,23 +125,23 @@ class Trainee:
         self.history = History.of(self.run, self.config.to_dict(), self.config.general.trackers, self.step)
 
     def summary(self) -> dict[str, float]:
-        """What the history keeps of training as a whole."""
+        """Summary of training for the history."""
         known = {} if self.best.error is None else {"best_error": self.best.error}
         return {"best_step": self.best.step, "seconds": self.seconds, **known}
 
     @property
     def done(self) -> bool:
-        """Whether it has had its last step."""
+        """True if it has had its last step."""
         return self.step >= self.config.training.nb_total_step or self._stops()
 
     @property
     def due(self) -> bool:
-        """Whether the step that it has just had ends with a validation."""
+        """True if the step that it has just had ends with a validation."""
         training = self.config.training
         return self.step % training.nb_steps_eval == 0 or self.step == training.nb_total_step
 
     def _stops(self) -> bool:
-        """Whether the error has not fallen for so many validations that training ends early."""
+        """True if the error has not fallen for so many validations that training ends early."""
         training = self.config.training
         waited = (self.step - self.best.step) // training.nb_steps_eval
         return bool(training.early_stop) and self.best.error is not None and waited >= training.early_stop
@@ -183,7 +183,7 @@ class Trainee:
         self.network.encoder.frozen = general.frz_pretrain or self.step < until
 
     def _gradients_later(self, later: bool) -> AbstractContextManager[None]:
-        """Where processes tell each other the gradients of several batches at once."""
+        """Context in which processes exchange the gradients of several batches at once."""
         if not (later and parallel.launched()):
             return nullcontext()
         return self.fabric.no_backward_sync(self.module)
@@ -245,7 +245,7 @@ class Trainee:
         return shown(metric, Value(error, metric.better, metric.unit, reason="-"))
 
     def _found(self, valid: Items, show_progress: bool, kept: Store | None) -> Fixed:
-        """What a validation fixes. Nothing that scores are normalised with is known yet."""
+        """Validate, and return the parameters fixed. Scores are not normalised: no cohort is there yet."""
         # The weights are others every time: what is computed with them would only fill a cache.
         evaluation = replace(self.config.evaluation, cache=None)
         if kept is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subset:
-    """What a subset holds when it is whole, and the split it belongs to."""
+    """Counts of a complete subset, and the split it belongs to."""
 
     split: str
     speakers: int
@@ -106,7 +106,7 @@ def _genders(root: Path) -> tuple[dict[str, str | None], list[str]]:
 
 
 def _missing(name: str, found: Iterable[Utterance]) -> list[str]:
-    """What a subset lacks, in one sentence."""
+    """Sentence on the files that a subset lacks."""
     utterances, whole = list(found), SUBSETS[name]
     if not utterances:
         return [f"{name} is not there ({whole.speakers} {whole.split} speakers)."]

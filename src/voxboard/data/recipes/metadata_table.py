@@ -84,7 +84,7 @@ def scan(folder: Path, options: Options) -> Scan:
 
 
 def is_labeled(table: Path) -> bool:
-    """Whether a file has lines `path label -1`, as Double Multi-Head Attention and its age fork read them."""
+    """True if a file has lines `path label -1`, as Double Multi-Head Attention and its age fork read them."""
     try:
         with table.open(encoding="utf-8-sig") as file:
             return LABELLED.fullmatch(file.readline().strip()) is not None
@@ -173,7 +173,7 @@ class _Files:
         return found
 
     def unnamed(self) -> list[str]:
-        """What there is to say of audio files that no name led to."""
+        """Sentences on audio files that no name led to."""
         spare = [path for path in self.every if path not in self.named]
         if not spare:
             return []

@@ -30,7 +30,7 @@ TEST_1 = range(10270, 10310)  # the 40 speakers of VoxCeleb 1 whose names start 
 
 @dataclass(frozen=True)
 class Release:
-    """What tells a release from the other, and what it holds when it is whole."""
+    """Layout of a release, and its counts when it is complete."""
 
     name: str
     table: str

@@ -54,7 +54,7 @@ class Recipe:
 
 
 def voices_folder(seed: int = SEED, speakers: int = SPEAKERS, utterances: int = UTTERANCES) -> Path:
-    """Where Voices lies unless said otherwise: below the cache folder."""
+    """Default folder of Voices: below the cache folder."""
     from voxboard.storage import cache
 
     return cache() / f"voices-{VERSION}-{speakers}x{utterances}-{seed}"
@@ -158,7 +158,7 @@ def _info() -> CorpusInfo:
 
 
 def _whole(folder: Path, recipe: Recipe) -> bool:
-    """Whether the folder holds exactly this corpus, finished."""
+    """True if the folder holds exactly this corpus, finished."""
     try:
         stamp = json.loads((folder / _STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):

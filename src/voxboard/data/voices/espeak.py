@@ -42,7 +42,7 @@ _lock = Lock()  # the library is one global state
 
 @dataclass(frozen=True)
 class Voice:
-    """How a text is spoken: a language (`en-us`), one of `variants()`, and three knobs of eSpeak's."""
+    """Settings of speech: a language (`en-us`), one of `variants()`, and three knobs of eSpeak's."""
 
     language: str
     variant: str
@@ -132,7 +132,7 @@ def _loaded() -> Iterator[ctypes.CDLL]:
 
 
 def _held(path: str) -> bool:
-    """Whether a library is loaded already; it would then survive our dlclose with its state."""
+    """True if a library is loaded already; it would then survive our dlclose with its state."""
     try:
         library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD)
     except OSError:

@@ -1,4 +1,4 @@
-"""What is said about an utterance of Voices beside its speaker: rough age in words, pace, style, and captions.
+"""Labels of an utterance of Voices beside its speaker: rough age in words, pace, style, and captions.
 
 All of it follows from the settings that eSpeak spoke with and from the length of what came out; nothing is heard.
 Style is how lively the pitch moves. It is no emotion: eSpeak has none.

@@ -172,7 +172,7 @@ def _claim(folder: Path) -> None:
 
 
 def _ours(folder: Path) -> bool:
-    """Whether it was made before folders were marked."""
+    """True if it was made before folders were marked."""
     if not (folder / DESCRIPTION).is_file():
         return False
     info = Corpus.open(folder).info

@@ -1,4 +1,4 @@
-"""How a speaker of the corpus Voices sounds in one session: text → 16-bit samples at 16 kHz.
+"""Rendering of a speaker of Voices in one session: text → 16-bit samples at 16 kHz.
 
 eSpeak speaks; resampling from a rate slightly off its own scales the formants (the vocal tract); the session, that is
 microphone and room, adds a spectral tilt, a resonance, stationary noise and a level. SciPy would do the resampling,
@@ -26,7 +26,7 @@ Samples = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Session:
-    """What a speaker's utterances of one occasion share."""
+    """Traits that a speaker's utterances of one session share."""
 
     id: str  # v001-s1
     level: float  # dBFS, root mean square

@@ -1,4 +1,4 @@
-"""Who speaks in the corpus Voices: variants of eSpeak NG, grouped so that no split hears another one's timbre.
+"""Speakers of the corpus Voices: variants of eSpeak NG, grouped so that no split hears another one's timbre.
 
 A speaker is a variant × an accent × a vocal tract × a base pitch × a liveliness × a rate. Gender is the variant's (its
 `gender` line, or its name and formants where it has none). The age group is drawn first and moves the rest: the young
@@ -88,7 +88,7 @@ _CANDIDATES = 24  # draws among which the least similar to the speakers so far i
 
 @dataclass(frozen=True)
 class Age:
-    """What an age group does to a voice, as (lowest, highest)."""
+    """Effect of an age group on a voice, as (lowest, highest)."""
 
     semitones: tuple[float, float]  # against the variant's base pitch
     formants: tuple[float, float]  # factor on all formants: above 1 is a shorter vocal tract
@@ -189,7 +189,7 @@ def _draw(name: str, split: str, gender: str, variant: str, rng: np.random.Gener
 
 
 def distance(one: Speaker, other: Speaker) -> float:
-    """How far apart two speakers are, in steps of about a just clearly audible difference; another variant is 2."""
+    """Distance of two speakers, in steps of about a just clearly audible difference; another variant is 2."""
     steps = (
         2.0 * (one.variant != other.variant),
         (one.semitones - other.semitones) / 2.0,

@@ -29,7 +29,7 @@ SESSIONS = 2
 
 @dataclass(frozen=True)
 class Utterance:
-    """What the manifest says of one utterance."""
+    """Entry of the manifest for one utterance."""
 
     id: str  # v001-s1-0001
     session: str
