@@ -23,8 +23,8 @@ Norm = Literal["none", "mean", "mean-variance", "frame"]
 
 def norm_for(kind: str, norms: Mapping[Kind, Norm]) -> Norm:
     """The normalisation that a network uses with a kind of features. Raises `UserError` for an unknown kind."""
-    for known, norm in norms.items():
-        if known == kind:
+    for name, norm in norms.items():
+        if name == kind:
             return norm
     raise unknown("kind of features", kind, norms)
 

@@ -40,8 +40,8 @@ def located(where: str, name: str, options: Mapping[str, Any]) -> Path | None:
         return path if path.is_file() else None
     from transformers.utils.hub import cached_file
 
-    found = cached_file(where, name, _raise_exceptions_for_missing_entries=False, **options)
-    return None if found is None else Path(found)
+    local = cached_file(where, name, _raise_exceptions_for_missing_entries=False, **options)
+    return None if local is None else Path(local)
 
 
 def refuse_code(shape: Mapping[str, Any], where: str) -> None:

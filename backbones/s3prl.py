@@ -159,13 +159,13 @@ def catalogue() -> dict[str, str]:
     package = importlib.util.find_spec("s3prl")
     if package is None or not package.submodule_search_locations:
         raise UserError("S3PRL is not installed.", "pip install s3prl")
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for file in sorted(Path(package.submodule_search_locations[0]).glob("upstream/*/hubconf.py")):
         for name in re.findall(r"^def ([a-z]\w*)\(", file.read_text(), re.MULTILINE):
             module = file.parent.name
-            if name not in found or name.startswith(module):  # some names are defined twice
-                found[name] = module
-    return found
+            if name not in names or name.startswith(module):  # some names are defined twice
+                names[name] = module
+    return names
 
 
 def _padded(x: Tensor, dim: int, size: int) -> Tensor:

@@ -161,8 +161,8 @@ class Convolutions(nn.Module):
         """
         last = self.pools[0] - 1
         delayed = torch.cat([F.pad(filters, (place, last - place)) for place in range(last + 1)])
-        found = torch.unflatten(F.conv1d(x, delayed, stride=self.pools[0]), 1, (self.pools[0], -1))
-        return found.abs().max(1).values
+        bands = torch.unflatten(F.conv1d(x, delayed, stride=self.pools[0]), 1, (self.pools[0], -1))
+        return bands.abs().max(1).values
 
 
 class Dense(nn.Module):

@@ -55,9 +55,9 @@ class SpeechBrain(Backbone):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        known = None if config.use_pretrain else KNOWN.get(config.cfg)
-        weights: Weights = {} if known else fetch(config.cfg)
-        sizes = chosen(config, known or sizes_of(weights, config.cfg))
+        card = None if config.use_pretrain else KNOWN.get(config.cfg)
+        weights: Weights = {} if card else fetch(config.cfg)
+        sizes = chosen(config, card or sizes_of(weights, config.cfg))
         self.layout = "speechbrain-ecapa" if sizes.scale else "speechbrain-xvector"
         self.features = DecibelFbank(sizes.bins)
         self.network: nn.Module = build(sizes)

@@ -49,7 +49,7 @@ class SSL(Backbone):
         self.final_norm = config.final_norm or (native is not None and not native[1]["weighted"])
         self.normalize = wants_normalized(config)
         self.kernels = list(zip(shape.conv_kernel, shape.conv_stride, strict=True))
-        known = KNOWN.get(config.cfg)
+        checkpoint = KNOWN.get(config.cfg)
         hop = math.prod(shape.conv_stride) / 16_000
         layers = len(self.model.encoder.layers) + 1
         spec = BackboneSpec(
@@ -62,7 +62,9 @@ class SSL(Backbone):
             source=config.cfg,
         )
         if config.use_pretrain:
-            licence, trained_on = (known.licence, known.trained_on) if known else ("see the checkpoint's card", ())
+            licence, trained_on = (
+                (checkpoint.licence, checkpoint.trained_on) if checkpoint else ("see the checkpoint's card", ())
+            )
             spec = replace(spec, weights="pretrained", weights_licence=licence, trained_on=trained_on)
         self.spec = spec
 
@@ -81,8 +83,8 @@ class SSL(Backbone):
         with constant(self.config.frozen_extractor or self.config.frozen_projection):
             features = self._features(waveforms, lengths)  # [B, T, C]
         with constant(self.config.frozen_projection):
-            found = self.model.feature_projection(features)
-        hidden = found[0] if isinstance(found, tuple) else found  # [B, T, D]
+            frames = self.model.feature_projection(features)
+        hidden = frames[0] if isinstance(frames, tuple) else frames  # [B, T, D]
         if self.training and hidden.shape[1] >= self.model.config.mask_time_length:
             # transformers' SpecAugment refuses an input that is shorter than one mask.
             padded = padding(steps, hidden.shape[1])
@@ -129,9 +131,9 @@ class SSL(Backbone):
         shape = self.model.config
         # What the weights do not tell: a checkpoint's folder may move, its network stays the same.
         names = ("model_type", "num_attention_heads", "do_stable_layer_norm", "feat_extract_norm", "conv_stride")
-        found = {"normalize": self.normalize, **{name: getattr(shape, name, None) for name in names}}
+        settings = {"normalize": self.normalize, **{name: getattr(shape, name, None) for name in names}}
         own = {"cls_token": self.config.cls_token, "final_norm": self.final_norm}
-        return found | {name: value for name, value in own.items() if value}
+        return settings | {name: value for name, value in own.items() if value}
 
 
 def first(layers: nn.ModuleList, depth: int) -> nn.ModuleList:

@@ -29,5 +29,5 @@ def attend(attention: Any, hidden: Tensor, mask: Tensor | None, bias: Tensor) ->
     if mask is not None:
         bias = bias.masked_fill_(~mask.bool()[:, None, None], float("-inf"))
     dropout = attention.dropout if attention.training else 0.0
-    found = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-    return attention.out_proj(found.transpose(1, 2).reshape(batch, steps, size)), None
+    attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+    return attention.out_proj(attended.transpose(1, 2).reshape(batch, steps, size)), None

@@ -201,8 +201,8 @@ def architecture(cfg: str) -> Any:
     import transformers
 
     if cfg in KNOWN and not Path(cfg).is_dir():
-        known = KNOWN[cfg]
-        return getattr(transformers, FAMILIES[known.family][0])(**known.architecture)
+        checkpoint = KNOWN[cfg]
+        return getattr(transformers, FAMILIES[checkpoint.family][0])(**checkpoint.architecture)
     return read_config(cfg)
 
 

@@ -152,9 +152,9 @@ def from_scratch(config: Whisper.Config) -> Any:
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    known = KNOWN.get(config.cfg)
-    if known:
-        shape = WhisperConfig(**known, encoder_ffn_dim=4 * known["d_model"])
+    checkpoint = KNOWN.get(config.cfg)
+    if checkpoint:
+        shape = WhisperConfig(**checkpoint, encoder_ffn_dim=4 * checkpoint["d_model"])
     else:
         shape = ssl_checkpoints.read_config(config.cfg, FAMILIES)
     if config.size:
@@ -186,6 +186,6 @@ def _shorten(encoder: Any, seconds: int) -> None:
         raise UserError(f"Whisper's window cannot be {seconds} s long.", f"This network takes 1 to {longest} s.")
     if seconds:
         encoder.config.max_source_positions = encoder.max_source_positions = seconds * 16_000 // STRIDE
-        kept = positions[: encoder.max_source_positions].detach().clone()
-        encoder.embed_positions = nn.Embedding(*kept.shape)
-        encoder.embed_positions.weight = nn.Parameter(kept, requires_grad=False)
+        first = positions[: encoder.max_source_positions].detach().clone()
+        encoder.embed_positions = nn.Embedding(*first.shape)
+        encoder.embed_positions.weight = nn.Parameter(first, requires_grad=False)

@@ -94,7 +94,7 @@ def weights_file(path: Path) -> Path:
     """The file itself, or the first of the published names in a folder."""
     if path.is_file():
         return path
-    found = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
-    if found is None:
+    weights = next((path / name for name in WEIGHTS if (path / name).is_file()), None)
+    if weights is None:
         raise UserError(f"The folder {path} has no weights.", f"They are looked for as {', '.join(WEIGHTS)}.")
-    return found
+    return weights

@@ -159,8 +159,8 @@ class NonlinAttention(nn.Module):
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """[B, T, C] and one head's weights [B, T, T] → [B, T, C]."""
-        gate, mixed, kept = self.in_proj(x).chunk(3, -1)
-        return self.out_proj((weights @ (mixed * gate.tanh())) * kept)
+        gate, mixed, values = self.in_proj(x).chunk(3, -1)
+        return self.out_proj((weights @ (mixed * gate.tanh())) * values)
 
 
 class FeedForward(nn.Module):

@@ -68,17 +68,17 @@ class Card:
 @cache
 def cards() -> dict[str, Card]:
     """The shipped cards, in name order."""
-    found = {}
+    cards = {}
     for file in resources.files("voxboard.benchmarks").joinpath("cards").iterdir():
         if file.name.endswith(".toml"):
             card = Card(**tomllib.loads(file.read_text(encoding="utf-8")))
-            found[card.name] = card
-    return dict(sorted(found.items()))
+            cards[card.name] = card
+    return dict(sorted(cards.items()))
 
 
 def card(data: str, task: str = "") -> Card:
     """The card that DATA names, or the corpus DATA under a task (default: verification)."""
-    folded = {name.lower(): found for name, found in cards().items()}
+    folded = {name.lower(): card for name, card in cards().items()}
     if not task and data.lower() in folded:
         return folded[data.lower()]
     return Card(data, data, task or DEFAULT_TASK)
@@ -105,5 +105,5 @@ def fitted(system: System, benchmark: Part) -> System:
 def wanted(system: System, benchmark: Part) -> dict[str, Any]:
     """The options that the benchmark needs of the system's head, of those that it has."""
     made = create(benchmark.name, **benchmark.options)
-    known = systems.registry("head").option_names(system.head.name)
-    return {key: value for key, value in made.head_options().items() if key in known}
+    options = systems.registry("head").option_names(system.head.name)
+    return {key: value for key, value in made.head_options().items() if key in options}

@@ -106,9 +106,9 @@ class Attributes(UtteranceBenchmark[Utterances, Probe, Predicted]):
         if self._by_head(network):
             return None
         home = self.lessons(home)
-        known = utterances(home, "train", self.label)
-        embeddings = self.embedded(network, known.cuts, evaluation, show_progress)
-        rows = known.without(set(embeddings.spent.skipped))
+        labelled = utterances(home, "train", self.label)
+        embeddings = self.embedded(network, labelled.cuts, evaluation, show_progress)
+        rows = labelled.without(set(embeddings.spent.skipped))
         return Probe.fit(embeddings.matrix, [str(label) for label in rows.labels], self.config.probe_c, seed)
 
     def _by_head(self, network: Network) -> bool:
@@ -191,9 +191,9 @@ class Attributes(UtteranceBenchmark[Utterances, Probe, Predicted]):
         )
 
 
-def confusion(truth: np.ndarray, guesses: np.ndarray, known: Sequence[str]) -> Confusion | None:
+def confusion(truth: np.ndarray, guesses: np.ndarray, names: Sequence[str]) -> Confusion | None:
     """Confusion matrix of true and predicted classes; None for more classes than anybody could read."""
-    classes = ordered([*known, *truth.tolist()])
+    classes = ordered([*names, *truth.tolist()])
     if len(classes) > MOST_CLASSES:
         return None
     place = {name: number for number, name in enumerate(classes)}

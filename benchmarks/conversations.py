@@ -57,13 +57,13 @@ class Recordings(Items):
         """The errors of turns, in all and per recording. Raises `UserError` when no reference speech is scored."""
         reference = {one.name: list(one.reference or ()) for one in self.conversations}
         uem = {one.name: one.scored for one in self.conversations}
-        found = score(reference, turns, collar, skip_overlap, uem)
-        if not found.total:
+        errors = score(reference, turns, collar, skip_overlap, uem)
+        if not errors.total:
             raise UserError(
                 f"No speech of the {self.split} recordings of {self.corpus.name} is scored.",
                 "Check the reference and the UEM, or lower --collar.",
             )
-        return found
+        return errors
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ class Scores:
         above, below = self.columns(rate)
         return [a / b if b else math.nan for a, b in zip(above.tolist(), below.tolist(), strict=True)]
 
-    def write(self, path: Path, rates: Sequence[str], found: Mapping[str, int] | None = None) -> None:
+    def write(self, path: Path, rates: Sequence[str], speakers: Mapping[str, int] | None = None) -> None:
         """A table of the recordings: seconds, speakers, how many were `found` where that is known, and the rates."""
         columns = [self.of_each(rate) for rate in rates]
         with open(path, "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["recording", "seconds", "speakers", *(["found"] if found else []), *rates])
+            rows.writerow(["recording", "seconds", "speakers", *(["found"] if speakers else []), *rates])
             for (name, errors), *values in zip(self.system.files.items(), *columns, strict=True):
-                count = [found[name]] if found else []
+                count = [speakers[name]] if speakers else []
                 cells = ["" if math.isnan(value) else value for value in values]
                 rows.writerow([name, errors.total, errors.speakers, *count, *cells])
 
@@ -127,9 +127,9 @@ def _uem(cut: Cut) -> list[Region] | None:
     if given is None:
         return None
     try:
-        found = [(float(start), float(end)) for start, end in given]
+        regions = [(float(start), float(end)) for start, end in given]
     except (TypeError, ValueError):
-        found = [(0.0, -1.0)]
-    if not all(0 <= start < end < float("inf") for start, end in found):
+        regions = [(0.0, -1.0)]
+    if not all(0 <= start < end < float("inf") for start, end in regions):
         raise UserError(f"The UEM of {cut.id} in its manifest is not a list of (start, end).", "Prepare it again.")
-    return found
+    return regions

@@ -152,7 +152,7 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
         """Turns, recording by recording. Raises `BadAudio` for one that cannot be read, unless it may be skipped."""
         settings, started = self._settled(fixed), time.perf_counter()
         turns: dict[str, list[Turn]] = {}
-        kept: dict[str, Prepared] = {}
+        by_recording: dict[str, Prepared] = {}
         windows, skipped = 0, []
         with progress.bar("diarizing", len(items), show_progress, "recordings") as advance:
             for one in items.conversations:
@@ -166,7 +166,7 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
                     turns[one.name] = prepared.turns(settings, known_speakers(one, settings), learned)
                     windows += len(prepared.windows)
                     if items.split == "valid":  # for tuning; a test's embeddings are not kept
-                        kept[one.name] = prepared
+                        by_recording[one.name] = prepared
                 advance(1)
         if not turns:
             raise UserError(f"No {items.split} recording can be read.", "Check the audio of the corpus.")
@@ -179,7 +179,7 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
             peak_mib=peak_memory_mib(),
             skipped=tuple(skipped),
         )
-        return Diarized(items, spent, turns, kept)
+        return Diarized(items, spent, turns, by_recording)
 
     def _settled(self, fixed: Tuning | None) -> Config:
         """The settings, with what validation fixed."""
@@ -193,8 +193,8 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
         plain = outputs.items.score(outputs.turns, collar, skip).der
         if self.config.untuned or not tunable(self.config):
             return Tuning(plain, digest)
-        known, prepared = outputs.items.conversations, outputs.prepared
-        tuned = tune_prepared(known, prepared, self.config, collar=collar, skip_overlap=skip)
+        recordings, prepared = outputs.items.conversations, outputs.prepared
+        tuned = tune_prepared(recordings, prepared, self.config, collar=collar, skip_overlap=skip)
         return Tuning(tuned.der, digest, tuned.settings.threshold, tuned.settings.center, len(prepared))
 
     def fixed_from(self, content: Mapping[str, Any]) -> Tuning:
@@ -247,8 +247,8 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
     def save(self, outputs: Diarized, folder: Path, stem: str) -> None:
         """`turns-<stem>.rttm`, and `recordings-<stem>.csv`: seconds, speakers and rates of every recording."""
         write_rttm(worded(outputs.turns), folder / f"turns-{stem}.rttm")
-        found = {name: len({speaker for speaker, _, _ in turns}) for name, turns in outputs.turns.items()}
-        self._scores(outputs).write(folder / f"recordings-{stem}.csv", RATES, found)
+        counts = {name: len({speaker for speaker, _, _ in turns}) for name, turns in outputs.turns.items()}
+        self._scores(outputs).write(folder / f"recordings-{stem}.csv", RATES, counts)
 
 
 def _plain(value: float) -> Interval:

@@ -128,14 +128,14 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
                 "Evaluate on a corpus with one, or a run that was trained on this label.",
             )
         measured = levels(home, "train", self.label, self.config.probe_utterances)
-        known = measured.without(set(unreadable(measured, evaluation.skip_bad_audio)))
-        values = np.array(known.labels)
-        baseline = ValueProbe.fit(rows(known), values, ALPHA, standardised=False)
+        labelled = measured.without(set(unreadable(measured, evaluation.skip_bad_audio)))
+        values = np.array(labelled.labels)
+        baseline = ValueProbe.fit(rows(labelled), values, ALPHA, standardised=False)
         probe = None
         if not by_head:
-            found = self.embedded(network, known.cuts, evaluation, show_progress)
-            probe = ValueProbe.fit(found.matrix, values, self.config.probe_alpha)
-        return Learned(baseline, probe, len(known.cuts))
+            embeddings = self.embedded(network, labelled.cuts, evaluation, show_progress)
+            probe = ValueProbe.fit(embeddings.matrix, values, self.config.probe_alpha)
+        return Learned(baseline, probe, len(labelled.cuts))
 
     def _by_head(self, network: Network) -> bool:
         """True if the head answers. Raises `UserError` where it is asked to and cannot."""
@@ -157,16 +157,16 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
         if probe is None and not _tells(network, self.label):
             raise UserError(f"The head does not tell {self.label}.", f"Train regression(label={self.label}).")
         if probe is not None:
-            found = self.embedded(network, items.cuts, evaluation, show_progress)
-            values, spent = probe.predict(found.matrix), found.spent
+            embeddings = self.embedded(network, items.cuts, evaluation, show_progress)
+            values, spent = probe.predict(embeddings.matrix), embeddings.spent
         else:
             values, spent = predicted_values(network, items.cuts, evaluation, show_progress)
-        kept = items.without(set(spent.skipped))
+        readable = items.without(set(spent.skipped))
         return Told(
-            items=kept,
+            items=readable,
             spent=spent,
             values=values,
-            baseline=learned.baseline.predict(rows(kept)) if learned else None,
+            baseline=learned.baseline.predict(rows(readable)) if learned else None,
             by="probe" if probe else "head",
             unmeasured=items.unmeasured,
         )
@@ -183,22 +183,22 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
 
     def _values(self, outputs: Told, inside: np.ndarray, replicates: int) -> dict[str, Value]:
         """All metrics of some of the utterances, with intervals over their speakers."""
-        truth, told, speakers = outputs.truth[inside], outputs.values[inside], outputs.items.speakers[inside]
+        truth, predicted, speakers = outputs.truth[inside], outputs.values[inside], outputs.items.speakers[inside]
         options: dict[str, Any] = {"clusters": speakers, "replicates": replicates}
-        varies = min(np.ptp(truth), np.ptp(told)) > 0.0
-        found = {
-            name: bootstrap.interval(statistic, truth, told, **options, scale=SCALES.get(name, ""))
+        varies = min(np.ptp(truth), np.ptp(predicted)) > 0.0
+        estimates = {
+            name: bootstrap.interval(statistic, truth, predicted, **options, scale=SCALES.get(name, ""))
             for name, statistic in STATISTICS.items()
             if varies or name not in ("pearson", "ccc")  # nothing correlates with a constant
         }
         if outputs.baseline is not None:
             ridge = outputs.baseline[inside]
-            found["rmse@ridge"] = bootstrap.interval(regression.rmse, truth, ridge, **options, scale="log")
+            estimates["rmse@ridge"] = bootstrap.interval(regression.rmse, truth, ridge, **options, scale="log")
         # By definition: the truth is what the function gives.
-        found["rmse@measured"] = Interval(
+        estimates["rmse@measured"] = Interval(
             *(0.0, math.nan, math.nan), clusters=len(set(speakers.tolist())), reason="zero by definition"
         )
-        return self.values(found)
+        return self.values(estimates)
 
     def protocol(self, outputs: Told, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:
         options: dict[str, Any] = {"label": self.label, "predictor": outputs.by, "rate": audio.SAMPLE_RATE}

@@ -46,8 +46,8 @@ def mel_decibels(wave: np.ndarray, rate: int) -> np.ndarray:
     )
     bands = _filters(rate) @ spectrum.abs().numpy()
     decibels = 10.0 * np.log10(np.maximum(bands + 1e-9, 1e-10))
-    found: np.ndarray = np.maximum(decibels, decibels.max() - 80.0)
-    return found
+    floored: np.ndarray = np.maximum(decibels, decibels.max() - 80.0)
+    return floored
 
 
 @cache
@@ -55,5 +55,5 @@ def _filters(rate: int) -> np.ndarray:
     """Slaney's mel filters up to half the rate, each of unit area, [64, 257]."""
     from transformers.audio_utils import mel_filter_bank
 
-    found: np.ndarray = mel_filter_bank(FFT // 2 + 1, BANDS, 0.0, rate / 2, rate, norm="slaney", mel_scale="slaney")
-    return found.T.astype(np.float32)
+    filters: np.ndarray = mel_filter_bank(FFT // 2 + 1, BANDS, 0.0, rate / 2, rate, norm="slaney", mel_scale="slaney")
+    return filters.T.astype(np.float32)

@@ -45,19 +45,19 @@ def levels(corpus: Corpus, split: str, label: str, most: int = 0) -> Levels:
     with ThreadPoolExecutor(max_workers=4) as pool:
         measured = list(pool.map(partial(_measured, label=label), cuts))
     # What cannot be read stays, for the evaluation to stop at or to skip.
-    kept = [row for row, found in enumerate(measured) if found is None or not math.isnan(found[0])]
-    if not kept:
+    rows = [row for row, level in enumerate(measured) if level is None or not math.isnan(level[0])]
+    if not rows:
         raise UserError(f"No {split} utterance of {corpus.name} has a {label}.", "LUFS needs 0.4 s: try rms_dbfs.")
-    labels = [found[0] if found else math.nan for found in measured]
-    lines = "".join(f"{cuts[row].id}\t{labels[row]:.4f}\n" for row in kept)
+    labels = [level[0] if level else math.nan for level in measured]
+    lines = "".join(f"{cuts[row].id}\t{labels[row]:.4f}\n" for row in rows)
     return Levels(
         corpus,
         split,
-        tuple(cuts[row] for row in kept),
+        tuple(cuts[row] for row in rows),
         hashlib.sha256(lines.encode()).hexdigest(),
-        tuple(labels[row] for row in kept),
-        acoustic={cut.id: found[1] for cut, found in zip(cuts, measured, strict=True) if found},
-        unmeasured=len(cuts) - len(kept),
+        tuple(labels[row] for row in rows),
+        acoustic={cut.id: level[1] for cut, level in zip(cuts, measured, strict=True) if level},
+        unmeasured=len(cuts) - len(rows),
     )
 
 

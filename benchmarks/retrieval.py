@@ -97,8 +97,8 @@ class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
         return {"label": self.label, "sentence_encoder": self.config.sentence_encoder}
 
     def items(self, corpus: Corpus, split: str) -> Utterances:
-        found = utterances(corpus, split, self.label)
-        described = found.only([row for row, cut in enumerate(found.cuts) if texts_of(cut, self.label)])
+        items = utterances(corpus, split, self.label)
+        described = items.only([row for row, cut in enumerate(items.cuts) if texts_of(cut, self.label)])
         if not described.cuts:
             raise UserError(f"The captions of {corpus.name} are all empty.", "Correct the table, or pass --label.")
         return described
@@ -110,9 +110,9 @@ class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
         if self._target(network) is not None:
             return None
         home = self.lessons(home)
-        known = self.items(home, "train")
-        embeddings = self.embedded(network, known.cuts, evaluation, show_progress)
-        cuts = known.without(set(embeddings.spent.skipped)).cuts
+        training = self.items(home, "train")
+        embeddings = self.embedded(network, training.cuts, evaluation, show_progress)
+        cuts = training.without(set(embeddings.spent.skipped)).cuts
         captions, matches = _captions(cuts, self.label)
         vectors = sentences.load(self.config.sentence_encoder)(captions)
         mean = matches @ vectors / matches.sum(1, keepdims=True)
@@ -121,10 +121,10 @@ class Retrieval(UtteranceBenchmark[Utterances, ValueProbe, Matched]):
     def _target(self, network: Network) -> VectorTarget | None:
         """Target that the head was trained on, where it matches. Raises `UserError` where it is asked to and cannot."""
         target = network.targets.targets.get(self.label) if network.targets else None
-        found = target if isinstance(target, VectorTarget) and isinstance(network.head, Projects) else None
-        if self.config.matcher == "head" and found is None:
+        vectors = target if isinstance(target, VectorTarget) and isinstance(network.head, Projects) else None
+        if self.config.matcher == "head" and vectors is None:
             raise UserError(f"The head was not trained on {self.label}.", "Leave --matcher out, or train for it.")
-        return found if self.config.matcher != "probe" else None
+        return vectors if self.config.matcher != "probe" else None
 
     def run(
         self,
@@ -234,14 +234,14 @@ def _estimates(outputs: Matched, inside: np.ndarray, replicates: int) -> dict[st
     owners = np.bincount(columns, minlength=len(outputs.captions))
     chosen, queries = np.unique(columns, return_inverse=True)
     audio = np.flatnonzero(inside)
-    found = _metrics(
+    values = _metrics(
         DIRECTIONS[0],
         *_ranks(outputs.similarities.T[chosen], outputs.matches.T[chosen]),
         queries,
         1.0 / owners[columns],
         {"clusters": speakers[rows], "replicates": replicates},
     )
-    return found | _metrics(
+    return values | _metrics(
         DIRECTIONS[1],
         *_ranks(outputs.similarities[audio], outputs.matches[audio]),
         np.arange(len(audio)),
@@ -267,11 +267,11 @@ def _metrics(
 ) -> dict[str, Interval]:
     """Metric → interval, over rows that name a query [n] and what it weighs [n]."""
     rank, precision = ranks[queries], precisions[queries]
-    found = {f"map@10,{direction}": bootstrap.ratio(weights * precision, weights, **options)}
+    values = {f"map@10,{direction}": bootstrap.ratio(weights * precision, weights, **options)}
     for k in RECALLS:
-        found[f"recall@{k},{direction}"] = bootstrap.ratio(weights * (rank <= k), weights, **options)
-    found[f"median_rank@{direction}"] = bootstrap.interval(weighted_median, rank, weights, **options, smooth=False)
-    return found
+        values[f"recall@{k},{direction}"] = bootstrap.ratio(weights * (rank <= k), weights, **options)
+    values[f"median_rank@{direction}"] = bootstrap.interval(weighted_median, rank, weights, **options, smooth=False)
+    return values
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
@@ -300,5 +300,5 @@ def _by_head(network: Network, embeddings: np.ndarray, vectors: np.ndarray) -> n
     with torch.inference_mode():
         audio = head.predict(torch.from_numpy(embeddings).to(device))
         text = head.project_texts(torch.from_numpy(vectors).to(device))
-    found: np.ndarray = (audio.float() @ text.float().T).cpu().numpy()
-    return found
+    similarities: np.ndarray = (audio.float() @ text.float().T).cpu().numpy()
+    return similarities

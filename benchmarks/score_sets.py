@@ -60,7 +60,7 @@ def speaker_groups(trials: Trials, cuts: Sequence[Cut]) -> Iterator[TrialGroup]:
     """
     labels = [attributes_of(cut) for cut in cuts]
     for label in ATTRIBUTES:
-        values = np.array([group_of(label, known.get(label)) for known in labels], dtype=object)
+        values = np.array([group_of(label, labels_of.get(label)) for labels_of in labels], dtype=object)
         for value in sorted({value for value in values if value}):
             members = values == value
             inside = members[trials.enrol] & members[trials.test]

@@ -128,7 +128,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         def pieces(waveforms: Tensor, lengths: Tensor) -> Sequence[Any]:
             return writer.pieces(network.encoder.sequence(waveforms, lengths))
 
-        found = compute(
+        computed = compute(
             network.encoder,
             items.cuts,
             pieces,
@@ -138,7 +138,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
             show_progress=show_progress,
             doing="transcribing",
         )
-        return Transcribed(items.without(set(found.spent.skipped)), found.spent, tuple(found.of.values()))
+        return Transcribed(items.without(set(computed.spent.skipped)), computed.spent, tuple(computed.of.values()))
 
     def _writer(self, network: Network) -> Writer:
         """Raise `UserError` for a network whose head writes nothing, and for settings that its kind does not know."""
@@ -179,12 +179,12 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
             if not words.words[inside].any():
                 return {}
             parts = {kind: getattr(words, kind) for kind in ("substitutions", "insertions", "deletions")}
-            found = {
+            estimates = {
                 self._named(kind): bootstrap.ratio(errors[inside], words.words[inside], **options)
                 for kind, errors in {"wer": words.errors, **parts}.items()
             }
-            found[self._named("cer")] = bootstrap.ratio(letters.errors[inside], letters.words[inside], **options)
-            return self.values(found)
+            estimates[self._named("cer")] = bootstrap.ratio(letters.errors[inside], letters.words[inside], **options)
+            return self.values(estimates)
 
         return Measured(values(np.ones(len(speakers), dtype=bool)), groups(outputs.items, values))
 
@@ -203,13 +203,13 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
 
         The vocabulary is the system's own affair: it stands with the hyperparameters of its training.
         """
-        found: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if self.config.beam:
-            found["beam"] = {"width": self.config.beam, "floor": self.config.floor}
+            options["beam"] = {"width": self.config.beam, "floor": self.config.floor}
         if self.config.lm:
             weights = {"weight": self.config.lm_weight, "word bonus": self.config.word_bonus}
-            found["language model"] = {"digest": _digest(self.config.lm), **weights}
-        return found | ({"language": self.config.language} if self.config.language else {})
+            options["language model"] = {"digest": _digest(self.config.lm), **weights}
+        return options | ({"language": self.config.language} if self.config.language else {})
 
     def save(self, outputs: Transcribed, folder: Path, stem: str) -> None:
         """`texts-<stem>.jsonl`: id, reference and hypothesis as they were compared, words, and errors by kind."""

@@ -147,18 +147,18 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def utterances(corpus: Corpus, split: str, label: str) -> Utterances:
     """The utterances of a split that have a label, in the order of their ids. Raises `UserError` when none has."""
-    found = sorted(
+    pairs = sorted(
         ((cut, label_of(cut, label)) for cut in corpus.cuts(split)),
         key=lambda pair: pair[0].id,
     )
-    known = [(cut, value) for cut, value in found if value is not None]
-    if not known:
+    labelled = [(cut, value) for cut, value in pairs if value is not None]
+    if not labelled:
         raise UserError(
             f"No {split} utterance of {corpus.name} has a label {label}.",
             "Prepare the corpus with a table that has it, or choose another --label.",
         )
-    lines = "".join(f"{cut.id}\t{value}\n" for cut, value in known)
-    cuts, labels = zip(*known, strict=True)
+    lines = "".join(f"{cut.id}\t{value}\n" for cut, value in labelled)
+    cuts, labels = zip(*labelled, strict=True)
     return Utterances(corpus, split, cuts, hashlib.sha256(lines.encode()).hexdigest(), labels)
 
 

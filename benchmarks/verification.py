@@ -306,16 +306,16 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
         groups: list[Group] = []
         gaps: list[Gap] = []
         for label, members in _by_label(outputs.items).items():
-            found = subgroups.detection(*data, {member.name: member.measured for member in members}, **options)
+            by_group = subgroups.detection(*data, {member.name: member.measured for member in members}, **options)
             for member in members:
-                group = found.groups[member.name]
+                group = by_group.groups[member.name]
                 count, targets = int(member.inside.sum()), int(member.targets)
                 values = self.values(_by_id(group.values))
                 groups.append(Group(member.name, count, targets, values, group.reason, label))
             if label:  # groups by what the sides share are no people: they have no best and worst
                 gaps += [
                     Gap(label, name, gap.worst, gap.best, self.values({name: gap.value})[name])
-                    for name, gap in ((name, found.gaps.get(short)) for name, short in _SHORT.items())
+                    for name, gap in ((name, by_group.gaps.get(short)) for name, short in _SHORT.items())
                     if gap is not None
                 ]
         ranked = detection.rank(scores, trials.labels)
@@ -408,7 +408,7 @@ def _by_id(values: Mapping[str, Interval]) -> dict[str, Interval]:
 
 
 def _thresholds(ranked: detection.Ranked, validation: float | None) -> dict[str, float]:
-    found = {MAIN_METRIC: detection.eer(ranked)[1]}
+    thresholds = {MAIN_METRIC: detection.eer(ranked)[1]}
     if validation is not None:
-        found |= {name: validation for name in METRICS if name.endswith("@valid_threshold")}
-    return {name: place for name, place in found.items() if np.isfinite(place)}
+        thresholds |= {name: validation for name in METRICS if name.endswith("@valid_threshold")}
+    return {name: place for name, place in thresholds.items() if np.isfinite(place)}

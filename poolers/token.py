@@ -31,8 +31,8 @@ class Token(SingleLayer):
 
     def __init__(self, spec: FramesSpec, config: Config) -> None:
         super().__init__(spec, config.layer)
-        if config.position not in (known := get_args(Position)):
-            raise unknown("position", config.position, known)
+        if config.position not in (positions := get_args(Position)):
+            raise unknown("position", config.position, positions)
         self.last = config.position == "last"
         self.end_with(spec.size, config.project)
 

@@ -46,7 +46,7 @@ class Balance:
 
     def problems(self) -> list[str]:
         """Sentences on requests that were not met or met unevenly, then on anything else of note."""
-        found = [problem for stratum in self.strata if (problem := stratum.problem())]
+        sentences = [problem for stratum in self.strata if (problem := stratum.problem())]
         if self.same_session_targets and not self.wanted_same_session:
-            found.append(f"{self.same_session_targets} targets are of one session, for want of others.")
-        return [*found, *self.notes]
+            sentences.append(f"{self.same_session_targets} targets are of one session, for want of others.")
+        return [*sentences, *self.notes]

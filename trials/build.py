@@ -90,8 +90,8 @@ def build(utterances: DataFrame, design: Design, seed: int = 0) -> Built:
         (*target_summaries, *summaries), repeated, (lowest, highest), (*notes, *sessions),
         wanted_same_session=design.target_sessions != "different",
     )  # fmt: skip
-    known = {"speaker": Coded(table.speaker, list(table.speakers)), **table.labels}
-    return Built(listed, balance, {name: coded[used] for name, coded in known.items()}, whole, design, seed)
+    columns = {"speaker": Coded(table.speaker, list(table.speakers)), **table.labels}
+    return Built(listed, balance, {name: coded[used] for name, coded in columns.items()}, whole, design, seed)
 
 
 def _usable(table: Utterances, design: Design) -> tuple[Utterances, list[str], list[str]]:
@@ -105,19 +105,19 @@ def _usable(table: Utterances, design: Design) -> tuple[Utterances, list[str], l
             continue
         labels.append(name)
         if table.varies(name):
-            known = int(np.count_nonzero(coded.known))
+            labelled = int(np.count_nonzero(coded.known))
             notes.append(f"{name} varies within speakers: non-targets share it or not utterance by utterance.")
-            if known < len(table):
-                notes.append(f"{len(table) - known} utterances without {name} have no non-target trials.")
+            if labelled < len(table):
+                notes.append(f"{len(table) - labelled} utterances without {name} have no non-target trials.")
         elif missing := int((coded.codes[table.offsets] < 0).sum()):
             notes.append(f"{missing} speakers without {name} have no non-target trials.")
     if design.smallest_group > 1:
-        kept = _in_groups(table, design)
-        if not kept.all():
+        usable = _in_groups(table, design)
+        if not usable.all():
             group = f"{design.smallest_group} of the same {' and '.join(design.matched)}"
-            left_out = f"{np.count_nonzero(~kept):,} of {kept.size:,} speakers are left out"
+            left_out = f"{np.count_nonzero(~usable):,} of {usable.size:,} speakers are left out"
             notes.append(f"{left_out}: they are in a group of fewer than {group}.")
-        table = table.of(kept)
+        table = table.of(usable)
     return table, labels, notes
 
 
@@ -233,26 +233,26 @@ def _listed(
 
 def _match(coded: Coded, sides: NDArray[np.int32], labels: NDArray[np.int8] | None) -> NDArray[np.float32]:
     """Match of both sides' labels, block by block; with `labels` targets match whatever a speaker's label is."""
-    found = np.empty(sides.shape[1], np.float32)
-    for start in range(0, found.size, BLOCK):
+    matches = np.empty(sides.shape[1], np.float32)
+    for start in range(0, matches.size, BLOCK):
         part = slice(start, start + BLOCK)
         one, other = coded.codes[sides[0, part]], coded.codes[sides[1, part]]
-        found[part] = one == other
-        found[part][(one < 0) | (other < 0)] = np.nan
+        matches[part] = one == other
+        matches[part][(one < 0) | (other < 0)] = np.nan
         if labels is not None:
-            found[part][labels[part] == 1] = 1
-    return found
+            matches[part][labels[part] == 1] = 1
+    return matches
 
 
 def _gathered(blocks: list[Pairs], size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Blocks of pairs in one place."""
-    found = np.empty((2, size), np.int32)
+    pairs = np.empty((2, size), np.int32)
     place = 0
     for block in blocks:
         for first, second in block:
-            found[0, place : place + first.size], found[1, place : place + first.size] = first, second
+            pairs[0, place : place + first.size], pairs[1, place : place + first.size] = first, second
             place += first.size
-    return found[0], found[1]
+    return pairs[0], pairs[1]
 
 
 def _use(one: Ints, other: Ints, size: int) -> Ints:

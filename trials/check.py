@@ -65,7 +65,7 @@ def examine(
         alternating=len(trials) > 2 and bool((trials.labels[1:] != trials.labels[:-1]).all()),
         match_counts={name: _match_counts(trials, column) for name, column in trials.matches.items()},
         label_counts={name: _label_counts(trials, coded) for name, coded in others.items()},
-        value_counts={name: found for name, coded in others.items() if (found := _value_counts(trials, coded))},
+        value_counts={name: counts for name, coded in others.items() if (counts := _value_counts(trials, coded))},
         exposure=exposure,
         **_columns(trials, others),
         **by_speaker,
@@ -100,26 +100,26 @@ def _counted(trials: Trials, group: NDArray[np.bool_]) -> Counts:
 
 def _match_counts(trials: Trials, column: NDArray[np.floating[Any]]) -> dict[str, Counts]:
     """Trials per value of a match column; a continuous column gives none."""
-    known = ~np.isnan(column)
-    values = np.unique(column[known])
+    labelled = ~np.isnan(column)
+    values = np.unique(column[labelled])
     if values.size > NO_STRATA:
         return {}
     groups = {f"{value:g}": column == value for value in values}
-    if not known.all():
-        groups["unknown"] = ~known
+    if not labelled.all():
+        groups["unknown"] = ~labelled
     return {name: _counted(trials, group) for name, group in groups.items()}
 
 
 def _shared(trials: Trials, coded: Coded) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Masks of the trials whose sides have the same value, and of those whose sides both have one."""
     one, other = coded.codes[trials.enrol], coded.codes[trials.test]
-    known = (one >= 0) & (other >= 0)
-    return (one == other) & known, known
+    labelled = (one >= 0) & (other >= 0)
+    return (one == other) & labelled, labelled
 
 
 def _label_counts(trials: Trials, coded: Coded) -> dict[str, Counts]:
-    same, known = _shared(trials, coded)
-    groups = {"0": known & ~same, "1": same, "unknown": ~known}
+    same, labelled = _shared(trials, coded)
+    groups = {"0": labelled & ~same, "1": same, "unknown": ~labelled}
     return {name: _counted(trials, group) for name, group in groups.items() if group.any()}
 
 
@@ -145,13 +145,13 @@ def _columns(trials: Trials, labels: Mapping[str, Coded]) -> dict[str, Any]:
         column = trials.matches.get(f"{name.upper()}_MATCH")
         if column is None:
             continue
-        same, known = _shared(trials, coded)
+        same, labelled = _shared(trials, coded)
         # A speaker shares any label with itself, known or not: there is nothing to guess in a target.
-        wrong = known & (same != (column == 1)) & ~np.isnan(column)
-        guess = ~known & (column == 0) & (trials.labels == 0)
-        for found, group in ((errors, wrong), (guesses, guess)):
+        wrong = labelled & (same != (column == 1)) & ~np.isnan(column)
+        guess = ~labelled & (column == 0) & (trials.labels == 0)
+        for pairs, group in ((errors, wrong), (guesses, guess)):
             if group.any():
-                found[f"{name.upper()}_MATCH"] = _counted(trials, group)
+                pairs[f"{name.upper()}_MATCH"] = _counted(trials, group)
     return {"column_errors": errors, "column_guesses": guesses}
 
 
@@ -160,8 +160,8 @@ def _by_speaker(
 ) -> tuple[dict[str, Any], dict[str, Exposure]]:
     codes, names = coded.codes, coded.values
     first, second = codes[trials.enrol], codes[trials.test]
-    known = (first >= 0) & (second >= 0)
-    targets, others = known & (trials.labels == 1), known & (trials.labels == 0) & (first != second)
+    labelled = (first >= 0) & (second >= 0)
+    targets, others = labelled & (trials.labels == 1), labelled & (trials.labels == 0) & (first != second)
     low, high = np.minimum(first, second)[others], np.maximum(first, second)[others]
     per_pair = np.unique(low.astype(np.int64) * len(names) + high, return_counts=True)[1]
     per_speaker = np.bincount(first[targets], minlength=len(names))
@@ -170,7 +170,7 @@ def _by_speaker(
     result: dict[str, Any] = {
         "speakers": int(np.count_nonzero(there)),
         "unknown_utterances": int(np.count_nonzero(codes < 0)),
-        "label_errors": int(np.count_nonzero(known & ((first == second) != (trials.labels == 1)))),
+        "label_errors": int(np.count_nonzero(labelled & ((first == second) != (trials.labels == 1)))),
         "speaker_pairs": (int(per_pair.size), *_range(per_pair)),
         "speaker_targets": _range(per_speaker[there]),
     }

@@ -183,8 +183,8 @@ class _Builder:
             self.numbers = None if values is None else [*self.numbers, values[local]]
         if self.codes is not None:
             places = self.places
-            known = np.fromiter((places.setdefault(word, len(places)) for word in distinct), np.int64, len(distinct))
-            self.codes.append(known[local].astype(np.int32))
+            codes = np.fromiter((places.setdefault(word, len(places)) for word in distinct), np.int64, len(distinct))
+            self.codes.append(codes[local].astype(np.int32))
             if len(places) > CROWDED and self.numbers is not None:
                 self.codes, self.places = None, {}
             elif len(places) > self.most:
@@ -216,6 +216,6 @@ def merged(
     places: dict[str, int] = {}
     numbered = []
     for words, own in zip(sides, codes, strict=True):
-        known = np.array([places.setdefault(word, len(places)) for word in words], np.int32)
-        numbered.append(known[own] if known.size else own)
+        merged_codes = np.array([places.setdefault(word, len(places)) for word in words], np.int32)
+        numbered.append(merged_codes[own] if merged_codes.size else own)
     return list(places), numbered

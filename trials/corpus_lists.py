@@ -109,8 +109,10 @@ def copy(
         keep = inside[listed.enrol] & inside[listed.test]
         if options.filter_trials:
             copied[split] = f"trials-{split}.csv.gz"
-            kept = _both(listed.select(keep), path, split)
-            list_file.write(kept, folder / copied[split], sidecar=_described(kept, kept, utterances, splits))
+            selected = _both(listed.select(keep), path, split)
+            list_file.write(
+                selected, folder / copied[split], sidecar=_described(selected, selected, utterances, splits)
+            )
             notes.append(f"The {split} trials are the {keep.sum():,} of {len(keep):,} in {path.name} within the split.")
         else:
             copied[split] = f"trials-{split}{_suffix(path)}"
@@ -123,10 +125,10 @@ def copy(
     return copied, notes
 
 
-def tidy(folder: Path, kept: Mapping[str, str]) -> None:
+def tidy(folder: Path, written: Mapping[str, str]) -> None:
     """Remove the lists of an earlier corpus in the same folder."""
     for file in (file for split in SPLITS for file in folder.glob(f"trials-{split}.*")):
-        if file.name.removesuffix(".json") not in kept.values():
+        if file.name.removesuffix(".json") not in written.values():
             file.unlink()
 
 
@@ -137,23 +139,23 @@ def _described(
     training = {utterance.speaker for utterance in utterances if splits[utterance.id] == "train"}
     labels: dict[str, dict[str, str]] = {}
     for utterance in utterances:
-        known = {"gender": utterance.gender, "text": utterance.text, **utterance.custom}
+        attributes = {"gender": utterance.gender, "text": utterance.text, **utterance.custom}
         for name in (*ATTRIBUTES, "session", "text"):
-            if known.get(name) not in (None, ""):
-                labels.setdefault(name, {})[utterance.id] = str(known[name])
+            if attributes.get(name) not in (None, ""):
+                labels.setdefault(name, {})[utterance.id] = str(attributes[name])
     speakers = {utterance.id: utterance.speaker for utterance in utterances}
     findings = check(listed, speakers, training_speakers=training, **labels)
     return {**sidecar.of_list(listed, findings), "digest": original.digest()}
 
 
-def _both(kept: Trials, path: Path, split: str) -> Trials:
+def _both(trials: Trials, path: Path, split: str) -> Trials:
     """Raise `UserError` unless there are target and non-target trials."""
-    if not kept.targets or not kept.non_targets:
+    if not trials.targets or not trials.non_targets:
         raise UserError(
-            f"{path.name} has {kept.targets} target and {kept.non_targets} non-target trials within the {split} split.",
+            f"{path.name} has {trials.targets} target and {trials.non_targets} non-target trials in the {split} split.",
             "Leave the list out, and a balanced one is built.",
         )
-    return kept
+    return trials
 
 
 def _names(utterances: Sequence[Utterance]) -> dict[str, str]:

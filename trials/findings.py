@@ -52,7 +52,7 @@ class Findings:
         """Sentences that a reader of results should know; empty for a faultless list."""
         share = f"of {self.targets} targets"
         repeats = f"trials repeat an earlier pair ({self.repeated[1]} targets, {self.repeated[0]} non-targets)"
-        found = [
+        messages = [
             (self.self_trials, "trials compare an utterance with itself"),
             (self.duplicates, repeats),
             (self.contradictions, "repeated pairs contradict the label of their first trial"),
@@ -69,7 +69,7 @@ class Findings:
                 f"trials involve training speakers ({', '.join((self.training_speakers or ())[:3])})",
             ),
         ]
-        sentences = [f"{count} {sentence}." for count, sentence in found if count]
+        sentences = [f"{count} {sentence}." for count, sentence in messages if count]
         if self.alternating:
             sentences.append("Labels strictly alternate: the place of a trial gives its label away.")
         return [*sentences, *self._contradicted(), *self._predictable()]
@@ -106,13 +106,13 @@ class Findings:
 
     def faults(self) -> list[str]:
         """Reasons why the list gives no number, or none to trust; empty for a usable list, however uneven."""
-        found = [
+        sentences = [
             (not self.targets, "There are no targets"),
             (not self.non_targets, "There are no non-targets"),
             (self.contradictions, f"{self.contradictions} repeated pairs contradict the label of their first trial"),
             (self.label_errors, f"{self.label_errors} labels contradict the speakers"),
         ]
-        return [f"{sentence}." for wrong, sentence in found if wrong]
+        return [f"{sentence}." for wrong, sentence in sentences if wrong]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

@@ -99,7 +99,7 @@ SUFFIXES: Mapping[str, str] = {".csv": "unipool", ".tsv": "nist"}
 
 def named(name: str) -> str:
     """The format of a name. Raises `UserError` with the nearest names."""
-    known = ALIASES.get(name, name)
-    if known not in FORMATS:
+    full = ALIASES.get(name, name)
+    if full not in FORMATS:
         raise unknown("trial format", name, {*FORMATS, *ALIASES})
-    return known
+    return full

@@ -27,10 +27,10 @@ class Coded:
     @classmethod
     def of(cls, labels: Mapping[str, str], names: Sequence[str]) -> Coded:
         """The labels of these utterances, numbered in the order of their text."""
-        found = [labels.get(name) for name in names]
-        values = sorted({label for label in found if label is not None})
+        column = [labels.get(name) for name in names]
+        values = sorted({label for label in column if label is not None})
         numbers = {value: number for number, value in enumerate(values)}
-        return cls(np.array([-1 if label is None else numbers[label] for label in found], np.int32), values)
+        return cls(np.array([-1 if label is None else numbers[label] for label in column], np.int32), values)
 
     @classmethod
     def of_column(cls, column: Series[Any]) -> Coded:
@@ -38,16 +38,16 @@ class Coded:
         import pandas as pd
 
         if isinstance(column.dtype, pd.CategoricalDtype):  # as it stands it is numbered already
-            codes, found = np.asarray(column.cat.codes), column.cat.categories.to_numpy(object)
+            codes, values = np.asarray(column.cat.codes), column.cat.categories.to_numpy(object)
         elif pd.api.types.is_numeric_dtype(column.dtype):
-            codes, found = pd.factorize(column.to_numpy())
+            codes, values = pd.factorize(column.to_numpy())
         else:
-            codes, found = _by_runs(column.to_numpy(object))
-        if _clean(found):
-            return cls(np.asarray(codes, np.int32), list(found))
+            codes, values = _by_runs(column.to_numpy(object))
+        if _clean(values):
+            return cls(np.asarray(codes, np.int32), list(values))
         # 1 and "1" are one label, whatever the column's type; blanks are none.
         numbers: dict[str, int] = {"": -1}
-        merged = [numbers.setdefault(_text(value), len(numbers) - 1) for value in found]
+        merged = [numbers.setdefault(_text(value), len(numbers) - 1) for value in values]
         codes = np.array([*merged, -1], np.int32)[np.asarray(codes)]  # the last for what is missing
         return cls(codes, [value for value in numbers if value])
 
@@ -72,8 +72,8 @@ def _by_runs(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     with contextlib.suppress(TypeError):  # pandas.NA is neither equal nor unequal to anything
         changes[1:] = values[1:] != values[:-1]
     heads = np.flatnonzero(changes)
-    codes, found = pd.factorize(values[heads])
-    return np.repeat(codes, np.diff(heads, append=values.size)), np.asarray(found, object)
+    codes, distinct = pd.factorize(values[heads])
+    return np.repeat(codes, np.diff(heads, append=values.size)), np.asarray(distinct, object)
 
 
 def _clean(values: NDArray[Any]) -> bool:

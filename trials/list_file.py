@@ -24,8 +24,8 @@ def read(path: str | Path) -> Trials:
     and the line where there is one.
     """
     path = Path(path)
-    if (found := _plain(path)) is not None:
-        return Trials(found.names, found.enrol, found.test, found.labels, name=_stem(path))
+    if (plain := _plain(path)) is not None:
+        return Trials(plain.names, plain.enrol, plain.test, plain.labels, name=_stem(path))
     data = text_files.content(path)
     labels, enrol, test, matches = _format(data, path)[1].parse(data, path)
     return Trials.of(labels, enrol, test, matches, _stem(path))
@@ -33,8 +33,8 @@ def read(path: str | Path) -> Trials:
 
 def format_of(path: str | Path) -> str:
     """The format of a list. Raises `UserError` for a file that is none."""
-    found = _plain(Path(path))
-    return _format(text_files.content(Path(path)), Path(path))[0] if found is None else found.layout
+    plain = _plain(Path(path))
+    return _format(text_files.content(Path(path)), Path(path))[0] if plain is None else plain.layout
 
 
 def _plain(path: Path) -> Plain | None:
@@ -81,7 +81,7 @@ def _format(data: bytes, path: Path) -> tuple[str, Format]:
             return name, candidate
     raise UserError(
         f"{path}, line 1: {line[:80]!r} is no trial.",
-        f"Known formats: {'; '.join(known.example for known in formats.FORMATS.values())}.",
+        f"Known formats: {'; '.join(one.example for one in formats.FORMATS.values())}.",
     )
 
 

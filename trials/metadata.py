@@ -68,8 +68,8 @@ def with_utterances(table: DataFrame, names: Sequence[str]) -> DataFrame:
     import pandas as pd
 
     corpus, labels = labels_of(names)
-    if not corpus and (known := speakers_in(names, set(table["speaker"]))):
-        labels = {"speaker": known}
+    if not corpus and (speakers := speakers_in(names, set(table["speaker"]))):
+        labels = {"speaker": speakers}
     if not labels:
         raise UserError(
             f"The speaker of {names[0]!r} cannot be told from its name.", "Pass a table with utterance and speaker."
@@ -153,22 +153,22 @@ def _renamed(table: DataFrame, mapped: Mapping[str, str], path: Path) -> DataFra
         if theirs and theirs not in table.columns:
             raise unknown(f"column of {path.name}", theirs, table.columns)
     folded = {name.lower().replace(" ", "_").replace("-", "_"): name for name in reversed(list(table.columns))}
-    found = {
+    mapping = {
         ours: next(folded[name] for name in names if name in folded)
         for ours, names in {**NAMES, "subset": ("subset",)}.items()
         if ours not in mapped and any(name in folded for name in names)
     }
-    found |= {ours: theirs for ours, theirs in mapped.items() if theirs}
-    if "speaker" not in found and folded.get("id") == found.get("utterance"):
-        found["speaker"] = found.pop("utterance", "")  # a table of speakers calls them ID
-    if found.get("speaker") not in table.columns:
+    mapping |= {ours: theirs for ours, theirs in mapped.items() if theirs}
+    if "speaker" not in mapping and folded.get("id") == mapping.get("utterance"):
+        mapping["speaker"] = mapping.pop("utterance", "")  # a table of speakers calls them ID
+    if mapping.get("speaker") not in table.columns:
         raise UserError(
             f"{path} has no column for the speaker (it has {', '.join(table.columns)}).",
             "Name it: --columns speaker=COLUMN.",
         )
     import pandas as pd
 
-    return pd.DataFrame({ours: table[theirs] for ours, theirs in found.items()})
+    return pd.DataFrame({ours: table[theirs] for ours, theirs in mapping.items()})
 
 
 def _of_split(table: DataFrame, split: str | None, path: Path) -> DataFrame:

@@ -39,14 +39,14 @@ def speakers_in(names: Sequence[str], speakers: Collection[str]) -> Coded | None
 
     None unless that is one known speaker for every name.
     """
-    found = {}
+    by_name = {}
     for name in names:
         *folders, last = name.replace("\\", "/").split("/")
         fitting = {part for part in (*folders, re.split(r"[-_.]", last)[0]) if part in speakers}
         if len(fitting) != 1:
             return None
-        found[name] = fitting.pop()
-    return Coded.of(found, names)
+        by_name[name] = fitting.pop()
+    return Coded.of(by_name, names)
 
 
 def labels_of(names: Sequence[str]) -> tuple[str, dict[str, Coded]]:
@@ -56,9 +56,9 @@ def labels_of(names: Sequence[str]) -> tuple[str, dict[str, Coded]]:
     nothing about the text.
     """
     for naming in NAMINGS:
-        found = [naming.pattern.match(name.replace("\\", "/")) for name in names]
-        if found and all(found):
-            groups = [match.groupdict() for match in found if match]
+        matches = [naming.pattern.match(name.replace("\\", "/")) for name in names]
+        if matches and all(matches):
+            groups = [match.groupdict() for match in matches if match]
             labels = {
                 label: {name: group[label] for name, group in zip(names, groups, strict=True) if group[label]}
                 for label in naming.pattern.groupindex

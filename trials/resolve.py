@@ -21,12 +21,12 @@ def resolve(trials: Trials, ids: Mapping[str, str | Path]) -> Trials:
     with it (extensions may differ), when its last part is its id, or when its folders all lie on the audio path, as in
     UniPool-SV's LibriSpeech lists, whose paths skip the chapter. Raises `UserError` for names that fit none or several.
     """
-    found = candidates(trials.utterances, ids)
-    _refuse(trials, [len(matches) == 0 for matches in found], "are not in the corpus", [""] * len(found))
-    several = [f" ({' or '.join(sorted(matches)[:2])})" for matches in found]
-    _refuse(trials, [len(matches) > 1 for matches in found], "fit several utterances", several)
+    options = candidates(trials.utterances, ids)
+    _refuse(trials, [len(matches) == 0 for matches in options], "are not in the corpus", [""] * len(options))
+    several = [f" ({' or '.join(sorted(matches)[:2])})" for matches in options]
+    _refuse(trials, [len(matches) > 1 for matches in options], "fit several utterances", several)
     utterances: dict[str, int] = {}
-    codes = np.array([utterances.setdefault(matches[0], len(utterances)) for matches in found], np.int32)
+    codes = np.array([utterances.setdefault(matches[0], len(utterances)) for matches in options], np.int32)
     return replace(trials, utterances=tuple(utterances), enrol=codes[trials.enrol], test=codes[trials.test])
 
 

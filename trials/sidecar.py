@@ -25,9 +25,9 @@ def path_of(path: Path) -> Path:
 def of_list(trials: Trials, findings: Findings | None = None) -> dict[str, Any]:
     """A sidecar of a list from anywhere: its digest, counts, balance and leaks, as far as labels are given."""
     findings = findings or examine(trials)
-    found = findings.to_dict()
-    digest = found.pop("digest")
-    return {"schema": SCHEMA, "digest": digest, "findings": found, "problems": findings.problems()}
+    content = findings.to_dict()
+    digest = content.pop("digest")
+    return {"schema": SCHEMA, "digest": digest, "findings": content, "problems": findings.problems()}
 
 
 def of_built(built: Built, preset: str | None = None, training_speakers: Iterable[str] | None = None) -> dict[str, Any]:

@@ -69,10 +69,10 @@ def labels_for(
     From the corpus or table DATA where one is named; what that does not say comes from the names, where these follow
     a corpus's own way. An utterance that DATA does not have has no label. Raises `UserError` where no speaker is known.
     """
-    named, known = name_patterns.labels_of(trials.utterances)
+    named, labels = name_patterns.labels_of(trials.utterances)
     how = f"names as {named} gives them" if named else ""
     if data is None:
-        return known, how
+        return labels, how
     if is_table(data):
         table = metadata.read(Path(data), columns).drop(columns=["utterances"], errors="ignore")
         files = dict(zip(table["utterance"], table["utterance"], strict=True)) if "utterance" in table else {}
@@ -81,10 +81,10 @@ def labels_for(
         table, files = table_of(cuts), {cut.id: str(cut.recording.sources[0].source) for cut in cuts}
         table["text"] = [cut.supervisions[0].text for cut in cuts]
     if files:
-        found = candidates(trials.utterances, files)
-        keys = [match[0] if len(match) == 1 else None for match in found]
+        matches = candidates(trials.utterances, files)
+        keys = [match[0] if len(match) == 1 else None for match in matches]
         table = table.set_index("utterance")
-    elif coded := known.get("speaker") or name_patterns.speakers_in(trials.utterances, set(table["speaker"])):
+    elif coded := labels.get("speaker") or name_patterns.speakers_in(trials.utterances, set(table["speaker"])):
         keys = [coded.values[code] if code >= 0 else None for code in coded.codes]
         table = table.drop_duplicates("speaker").set_index("speaker", drop=False)
     else:
@@ -96,4 +96,4 @@ def labels_for(
     if rows["speaker"].isna().all():
         raise UserError(f"No utterance of {trials.name} is in {data}.", "Check that they belong together.")
     given = {str(name): Coded.of_column(rows[name]) for name in rows.columns}
-    return known | {name: coded for name, coded in given.items() if coded.known.any()}, f"{data}"
+    return labels | {name: coded for name, coded in given.items() if coded.known.any()}, f"{data}"

@@ -72,26 +72,26 @@ class Strata:
                 f"{', '.join(self.labels)} take {len(rows):,} different values, too many to balance non-targets by.",
                 "Take labels with fewer values; a label such as the video still keeps targets apart (--session).",
             )
-        found: dict[Pattern, list[Cell]] = {pattern: [] for pattern in self.patterns}
+        cells: dict[Pattern, list[Cell]] = {pattern: [] for pattern in self.patterns}
         profile = np.repeat(np.arange(len(members)), lengths)
         everyone = np.concatenate([*members, np.empty(0, np.int32)])
         profile_of = np.repeat(np.arange(len(members)), [group.size for group in members])
         for place, group in enumerate(members):
             for pattern, partners in _patterns(rows, profile, place, len(members)):
-                if pattern not in found:
+                if pattern not in cells:
                     continue
                 if partners[place]:
-                    found[pattern].append((group, group))
+                    cells[pattern].append((group, group))
                     partners[place] = False
                 if partners.any():
-                    found[pattern].append((group, everyone[partners[profile_of]]))
-        return found
+                    cells[pattern].append((group, everyone[partners[profile_of]]))
+        return cells
 
     def capacity(self, pattern: Pattern, first: Ints, second: Ints) -> Ints:
         """Number of possible trials of each pair of speakers in a stratum."""
         if self.single:
-            found: Ints = self.sizes[self.first_unit[first]] * self.sizes[self.first_unit[second]]
-            return found
+            capacity: Ints = self.sizes[self.first_unit[first]] * self.sizes[self.first_unit[second]]
+            return capacity
         pair, one, other = self._unit_pairs(first, second, pattern)
         return np.bincount(pair, self.sizes[one] * self.sizes[other], minlength=first.size).astype(np.int64)
 
@@ -127,13 +127,13 @@ def _patterns(rows: NDArray[Any], profile: Ints, place: int, profiles: int) -> l
     """Patterns in which speakers of one profile share labels with those of this and all later ones, with the partners
     of each.
     """
-    found: dict[Pattern, NDArray[np.bool_]] = {}
+    patterns: dict[Pattern, NDArray[np.bool_]] = {}
     later = np.flatnonzero(profile >= place)
     weights = 1 << np.arange(rows.shape[1])
     for row in rows[profile == place]:
         shared = (rows[later] == row) @ weights if rows.shape[1] else np.zeros(later.size, np.int64)
         for code in np.unique(shared):
             pattern = tuple((int(code) >> k) & 1 for k in range(rows.shape[1]))
-            partners = found.setdefault(pattern, np.zeros(profiles, bool))
+            partners = patterns.setdefault(pattern, np.zeros(profiles, bool))
             partners[profile[later[shared == code]]] = True
-    return list(found.items())
+    return list(patterns.items())

@@ -21,8 +21,8 @@ def pairs(sizes: Ints) -> Ints:
 def pairs_of_one_session(sessions: Ints, sizes: Ints) -> Ints:
     """[S] how many pairs of one session every speaker has; `sessions` [U] stand by speaker."""
     owner, lengths, _ = _sessions(sessions, sizes)
-    found: Ints = np.bincount(owner, weights=pairs(lengths), minlength=sizes.size).astype(np.int64)
-    return found
+    counts: Ints = np.bincount(owner, weights=pairs(lengths), minlength=sizes.size).astype(np.int64)
+    return counts
 
 
 def of_two_sessions(

@@ -44,10 +44,10 @@ def refuse_spoof(labels: NDArray[np.int8], name: str) -> None:
 
 def words_of(values: Sequence[str]) -> list[int]:
     """Labels of words. Raises `KeyError` for one that is none."""
-    found = [_value(word) for word in values]
-    if None in found:
-        raise KeyError(values[found.index(None)])
-    return [value for value in found if value is not None]
+    words = [_value(word) for word in values]
+    if None in words:
+        raise KeyError(values[words.index(None)])
+    return [value for value in words if value is not None]
 
 
 def is_label(word: str) -> bool:

@@ -60,11 +60,11 @@ class Utterances:
 
     def of(self, speakers: NDArray[np.bool_]) -> Utterances:
         """The utterances of some speakers."""
-        kept = speakers[self.speaker]
+        codes = speakers[self.speaker]
         fewer = object.__new__(Utterances)
-        fewer.names, fewer.speakers = self.names[kept], self.speakers[speakers]
-        fewer.speaker = (np.cumsum(speakers) - 1).astype(np.int32)[self.speaker[kept]]
-        fewer.labels = {name: label[kept] for name, label in self.labels.items()}
+        fewer.names, fewer.speakers = self.names[codes], self.speakers[speakers]
+        fewer.speaker = (np.cumsum(speakers) - 1).astype(np.int32)[self.speaker[codes]]
+        fewer.labels = {name: label[codes] for name, label in self.labels.items()}
         fewer._count()
         return fewer
 
@@ -115,8 +115,8 @@ def table_of(cuts: Iterable[Cut], others: Iterable[str] = ()) -> DataFrame:
 
     rows, wanted = [], dict.fromkeys((*ATTRIBUTES, "session", *others))
     for cut in cuts:
-        known = attributes_of(cut)
-        labels = {name: str(known[name]) for name in wanted if name in known}
+        attributes = attributes_of(cut)
+        labels = {name: str(attributes[name]) for name in wanted if name in attributes}
         rows.append({"utterance": cut.id, "speaker": speaker_of(cut), **labels})
     return pd.DataFrame(rows, columns=None if rows else ["utterance", "speaker"])
 

@@ -217,12 +217,12 @@ def _task(data: str, task: str | Part, own: Mapping[str, Any]) -> Part:
     if isinstance(task, Part):
         card = task
     else:
-        found = benchmarks.card(data, task)
-        card = Part(found.task, found.options)
-    known = benchmarks.REGISTRY.option_names(card.name)
+        entry = benchmarks.card(data, task)
+        card = Part(entry.task, entry.options)
+    names = benchmarks.REGISTRY.option_names(card.name)
     for name in own:
-        if name not in known:
-            raise unknown("setting", name, [*_names(Eval(), Evaluation(), Weights()), *known])
+        if name not in names:
+            raise unknown("setting", name, [*_names(Eval(), Evaluation(), Weights()), *names])
     return Part(card.name, {**card.options, **own})
 
 

@@ -42,8 +42,8 @@ def open_voice(path: str | Path) -> Network:
         weights=tuple(TASKS[task] for task in targets.targets),
         reduction="sum",
     )
-    known = tuple(f"classifier_{AUDEN.get(task, task)}." for task in targets.targets)
-    mine = {key: value for key, value in weights.items() if key.removeprefix("module.").startswith(known)}
+    prefixes = tuple(f"classifier_{AUDEN.get(task, task)}." for task in targets.targets)
+    mine = {key: value for key, value in weights.items() if key.removeprefix("module.").startswith(prefixes)}
     load_reference("auden-voice", mine, head=head)
     encoder = EncoderModule(backbone, poolers.create("mean", backbone.spec.frames))
     return Network(encoder.eval(), head.eval(), targets)

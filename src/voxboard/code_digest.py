@@ -51,9 +51,9 @@ def digest(modules: Iterable[str], files: Iterable[Path] = (), without: Sequence
     return digest_of(sources(modules, files, without))
 
 
-def digest_of(found: Iterable[Source]) -> str:
+def digest_of(sources: Iterable[Source]) -> str:
     """Return one sha256 of files of code, whatever their order and wherever they lie."""
-    lines = sorted(f"{source.name} {meaning(_read(source.path))}\n" for source in set(found))
+    lines = sorted(f"{source.name} {meaning(_read(source.path))}\n" for source in set(sources))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -157,8 +157,8 @@ def words(sources_: Iterable[Source]) -> frozenset[str]:
 
 def _imported(source: Source, packages: frozenset[str]) -> Iterator[Source]:
     """The files that one file imports."""
-    found = _parsed(_read(source.path))[1]
-    for level, module, names in found.modules:
+    imports = _parsed(_read(source.path))[1]
+    for level, module, names in imports.modules:
         if source.root is not None and (level or module.partition(".")[0] not in packages):
             yield from _users(source, source.root, level, module, names, packages)
             continue
@@ -166,7 +166,7 @@ def _imported(source: Source, packages: frozenset[str]) -> Iterator[Source]:
         for name in (base, *(f"{base}.{name}" for name in names)):
             yield from _module(name, packages)
     if source.root is not None:
-        yield from _spoken(source, source.root, found.words)
+        yield from _spoken(source, source.root, imports.words)
 
 
 def _absolute(source: Source, level: int, module: str) -> str:

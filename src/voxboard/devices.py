@@ -57,12 +57,12 @@ def _kind_for(processes: int, device: str) -> str:
         raise UserError(
             f"--device {device} cannot be shared by several processes.", "Use cuda or cpu: each has its own."
         )
-    found = torch.cuda.device_count()
-    if device == "cpu" or (device == "auto" and not found):
+    gpus = torch.cuda.device_count()
+    if device == "cpu" or (device == "auto" and not gpus):
         return "cpu"
-    if processes > found:
+    if processes > gpus:
         raise UserError(
-            f"{processes} processes were started here, and there are {found} GPUs.",
+            f"{processes} processes were started here, and there are {gpus} GPUs.",
             "Start as many processes as GPUs (--nproc_per_node), or use --device cpu.",
         )
     return "cuda"

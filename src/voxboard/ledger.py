@@ -118,11 +118,11 @@ def named(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _expanded(word: str) -> list[str]:
-    known = ALIASES.get(word)
-    if known is None:
+    alias = ALIASES.get(word)
+    if alias is None:
         corpus, slash, split = word.partition("/")
         return [f"{ALIASES.get(corpus, corpus)}{slash}{split}"]
-    return known.split(" ") if "/" in known else [known]  # names of corpora hold blanks, those with splits here do not
+    return alias.split(" ") if "/" in alias else [alias]  # names of corpora hold blanks, those with splits here do not
 
 
 def relation(seen: Iterable[str], tested: Iterable[str]) -> tuple[Relation, str]:
@@ -131,8 +131,8 @@ def relation(seen: Iterable[str], tested: Iterable[str]) -> tuple[Relation, str]
     Both are names of the vocabulary. Nothing seen has nothing in common; a corpus that the vocabulary does not know is
     unknown, unless it is tested by the same name.
     """
-    found = [_of_two(one, other) for one in named(seen) for other in named(tested)]
-    return min(found, key=lambda pair: WORST_FIRST.index(pair[0])) if found else ("nothing in common", "")
+    relations = [_of_two(one, other) for one in named(seen) for other in named(tested)]
+    return min(relations, key=lambda pair: WORST_FIRST.index(pair[0])) if relations else ("nothing in common", "")
 
 
 def _of_two(seen: str, tested: str) -> tuple[Relation, str]:

@@ -143,10 +143,10 @@ class Network:
     def state(self) -> dict[str, Tensor]:
         """All weights, with `encoder.` and `head.` in front of their names, but not those of a borrowed backbone."""
         left_out = BACKBONE if self.encoder.borrowed else ()
-        found = {f"encoder.{key}": v for key, v in self.encoder.state_dict().items() if not key.startswith(left_out)}
+        weights = {f"encoder.{key}": v for key, v in self.encoder.state_dict().items() if not key.startswith(left_out)}
         if self.head is not None:
-            found |= {f"head.{key}": value for key, value in self.head.state_dict().items()}
-        return found
+            weights |= {f"head.{key}": value for key, value in self.head.state_dict().items()}
+        return weights
 
     def load(self, state: dict[str, Tensor]) -> None:
         """The reverse of `state`, strict; a borrowed backbone keeps the weights that it was built with."""

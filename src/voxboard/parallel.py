@@ -45,9 +45,9 @@ def gathered(mine: T) -> list[T]:
         return [mine]
     import torch.distributed as dist
 
-    found: list[Any] = [None] * world()
-    dist.all_gather_object(found, mine)
-    return cast("list[T]", found)
+    parts: list[Any] = [None] * world()
+    dist.all_gather_object(parts, mine)
+    return cast("list[T]", parts)
 
 
 def once(work: Callable[[], T]) -> T:
@@ -56,17 +56,17 @@ def once(work: Callable[[], T]) -> T:
         return work()
     import torch.distributed as dist
 
-    told: list[Any] = [work() if first() else None]
-    dist.broadcast_object_list(told, src=0)
-    return cast("T", told[0])
+    answer: list[Any] = [work() if first() else None]
+    dist.broadcast_object_list(answer, src=0)
+    return cast("T", answer[0])
 
 
 def in_turn(work: Callable[[], T]) -> T:
     """Return the value of `work` in this process, the others' after the first's, which may leave files for them."""
     if not launched() or first():
-        found = work()
+        made = work()
         gathered(None)
-        return found
+        return made
     gathered(None)
     return work()
 

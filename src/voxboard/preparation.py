@@ -58,27 +58,27 @@ def prepare(
     if options.mixture is not None:
         return _mixture(data, data_path, out, options)
     name = known_name(data)
-    known = recipe(name) if name is not None else None
-    if name is not None and known is not None and known.make:
-        return _made(name, known, data_path, out, options)
+    entry = recipe(name) if name is not None else None
+    if name is not None and entry is not None and entry.make:
+        return _made(name, entry, data_path, out, options)
     if options.speakers is not None or options.utterances is not None:
         raise UserError(f"{data} has the speakers that it has.", "Leave --speakers and --utterances out.")
-    if name is None or known is None:
+    if name is None or entry is None:
         return _prepare_folder(data, data_path, out, options)
-    return _prepare_known(name, known, data_path, out, options)
+    return _prepare_known(name, entry, data_path, out, options)
 
 
-def _prepare_known(name: str, known: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
-    _check_kind(name, known.kind, options)
-    if known.kind == "recordings" and (options.rttm or options.uem or options.valid_recordings or options.split):
+def _prepare_known(name: str, recipe: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+    _check_kind(name, recipe.kind, options)
+    if recipe.kind == "recordings" and (options.rttm or options.uem or options.valid_recordings or options.split):
         raise UserError(
             f"{name} brings its annotation and its splits along.",
             "Leave --rttm, --uem, --split and --valid_recordings out.",
         )
     called = _checked(options.name or title(name))
-    folder = _audio_folder(name, known, data_path, options)
-    scan = _scanned(name, call(known.scan, folder, _located(options, folder)), known.kind)
-    info = CorpusInfo(called, version=scan.version, licence=known.licence, source=known.source)
+    folder = _audio_folder(name, recipe, data_path, options)
+    scan = _scanned(name, call(recipe.scan, folder, _located(options, folder)), recipe.kind)
+    info = CorpusInfo(called, version=scan.version, licence=recipe.licence, source=recipe.source)
     return _write(scan, info, out, options)
 
 
@@ -161,24 +161,24 @@ def _check_kind(data: str, kind: Kind, options: Options) -> None:
             raise UserError(f"--{name} says nothing about {kind}, which {data} holds.", advice)
 
 
-def _made(name: str, known: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+def _made(name: str, recipe: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
     """Make a corpus that is not read, such as Voices."""
     for field_ in fields(options):
-        if field_.name not in known.takes and getattr(options, field_.name):
+        if field_.name not in recipe.takes and getattr(options, field_.name):
             raise UserError(f"{name} is made, not read: --{field_.name} says nothing.", "Leave it out.")
     if data_path is not None:
         raise UserError(f"{name} is made, not read: --data_path says nothing.", "Name the folder to make as --out.")
-    corpus: Corpus = call(known.make, out or corpora_root() / title(name), options)
+    corpus: Corpus = call(recipe.make, out or corpora_root() / title(name), options)
     return corpus
 
 
-def _audio_folder(name: str, known: Recipe, data_path: Path | None, options: Options) -> Path:
+def _audio_folder(name: str, recipe: Recipe, data_path: Path | None, options: Options) -> Path:
     """The folder with a known corpus's audio, downloaded first where that is asked for."""
     if options.download:
-        if not known.fetch:
+        if not recipe.fetch:
             raise UserError(f"{name} is not openly licensed, so voxboard does not download it.", how_to_get(name))
         where = data_path or corpora_root() / "downloads" / title(name)
-        return Path(os.path.abspath(call(known.fetch, where, options)))
+        return Path(os.path.abspath(call(recipe.fetch, where, options)))
     if data_path is None:
         raise UserError(f"The folder with the audio of {name} is not named.", how_to_get(name))
     if not data_path.is_dir():
@@ -192,11 +192,11 @@ def _located(options: Options, folder: Path) -> Options:
         given = getattr(options, name)
         if given is None:
             continue
-        found = next((place for place in (folder / given, given) if place.exists()), None)
-        if found is None or (name == "metadata" and not found.is_file()):
+        path = next((place for place in (folder / given, given) if place.exists()), None)
+        if path is None or (name == "metadata" and not path.is_file()):
             what = "table" if name == "metadata" else name.upper()
             raise UserError(f"There is no {what} {given}, neither here nor in {folder}.", f"Check --{name}.")
-        options = replace(options, **{name: found})
+        options = replace(options, **{name: path})
     return options
 
 
@@ -235,8 +235,8 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
     notes = [*notes, *advice.shared_speakers(by_split, before.splits)]
     if not given:
         notes += corpus_lists.beside(scan.root)
-    copied, said = corpus_lists.copy(given, folder, utterances, splits, options)
-    info = replace(info, trials=copied, notes=(*scan.notes, *notes, *said), skipped=len(bad))
+    copied, sentences = corpus_lists.copy(given, folder, utterances, splits, options)
+    info = replace(info, trials=copied, notes=(*scan.notes, *notes, *sentences), skipped=len(bad))
     corpus = Corpus.write(folder, before.joined(info), by_split, before.root(scan.root), before.roots(scan.root))
     corpus_lists.tidy(folder, corpus.info.trials)
     return corpus

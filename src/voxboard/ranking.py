@@ -42,18 +42,20 @@ def rank_ranges(
     return ranges(values, apart)
 
 
-def ranges(values: Sequence[Value | None], told: Iterable[tuple[int, int]]) -> list[Places | None]:
+def ranges(values: Sequence[Value | None], differing: Iterable[tuple[int, int]]) -> list[Places | None]:
     """Return the same from the pairs (better, worse) that are told apart.
 
     A best place counts those that are better, a worst place those that are worse (Mogstad, Romano, Shaikh and Wilhelm
     2024, "Inference for ranks").
     """
-    known = _numbers(values)
-    ahead, behind = dict.fromkeys(known, 0), dict.fromkeys(known, 0)
-    for better, worse in told:
+    numbers = _numbers(values)
+    ahead, behind = dict.fromkeys(numbers, 0), dict.fromkeys(numbers, 0)
+    for better, worse in differing:
         ahead[worse] += 1
         behind[better] += 1
-    return [(1 + ahead[place], len(known) - behind[place]) if place in ahead else None for place in range(len(values))]
+    return [
+        (1 + ahead[place], len(numbers) - behind[place]) if place in ahead else None for place in range(len(values))
+    ]
 
 
 def shown(places: Places | None) -> str:
@@ -103,8 +105,8 @@ def _paired(evidence: dict[int, Evidence], level: float) -> tuple[int, list[_Pai
     for places in lists.values():
         for index, place in enumerate(places[:-1]):
             rest = places[index + 1 :]
-            found = paired.differences(evidence[place], [evidence[other] for other in rest], level)
-            for other, p in zip(rest, found.p.tolist(), strict=True):
+            differences = paired.differences(evidence[place], [evidence[other] for other in rest], level)
+            for other, p in zip(rest, differences.p.tolist(), strict=True):
                 tested += not math.isnan(p)
                 if p < 1 - level:
                     lower = place if evidence[place].value < evidence[other].value else other

@@ -121,9 +121,9 @@ class Store:
         above, _, start = prefix.rpartition("/")
         with self._plainly():
             more = {} if self.scheme == "file" else {"prefix": start}
-            found = self._fs.find(self._path(above), detail=True, **more)
+            entries = self._fs.find(self._path(above), detail=True, **more)
         root, names = self._path(""), {}
-        for path, info in found.items():
+        for path, info in entries.items():
             name = path.removeprefix(root).removeprefix("/")
             if name.startswith(prefix) and info["type"] == "file" and not name.endswith("/"):
                 if not is_safe(name):
@@ -261,9 +261,9 @@ def tags(root: Path) -> dict[str, str]:
     return dict(rows)
 
 
-def keep_tags(root: Path, found: Mapping[str, str]) -> None:
+def keep_tags(root: Path, tags: Mapping[str, str]) -> None:
     """Write down what the store has now that a local folder is equal to it."""
-    write_atomically({root / TAGS: json.dumps(dict(found), indent=1).encode()})
+    write_atomically({root / TAGS: json.dumps(dict(tags), indent=1).encode()})
 
 
 def _tag(info: Mapping[str, Any]) -> str:

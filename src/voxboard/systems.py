@@ -88,12 +88,12 @@ class System:
 @cache
 def named() -> dict[str, System]:
     """The named systems: `benchmarks/systems/*.toml`, in name order."""
-    found = {}
+    systems = {}
     for file in resources.files("voxboard.benchmarks").joinpath("systems").iterdir():
         if file.name.endswith(".toml"):
             system = _from_card(tomllib.loads(file.read_text(encoding="utf-8")))
-            found[system.name] = system
-    return dict(sorted(found.items()))
+            systems[system.name] = system
+    return dict(sorted(systems.items()))
 
 
 def _from_card(card: dict[str, Any]) -> System:
@@ -132,8 +132,8 @@ def is_whole(name: str) -> bool:
     Of a user's file that must not run now it is not known, so not.
     """
     parts = registry("backbone")
-    known = name in parts.names() or parts.has_prefix(name) or (trust.MARK in name and not trust.is_inert())
-    return known and bool(getattr(parts.resolve(name)[0], "whole", False))
+    registered = name in parts.names() or parts.has_prefix(name) or (trust.MARK in name and not trust.is_inert())
+    return registered and bool(getattr(parts.resolve(name)[0], "whole", False))
 
 
 def pieces(model: str) -> list[str]:

@@ -135,10 +135,10 @@ def _compare(path: Path, location: str, who: str, digests: Mapping[str, Any]) ->
         raise UserError(
             f"{who} names code in {printable(location)}, which is not there.", "Start in the folder that has it."
         )
-    known, now = digests.get(location), code_digest.user_digest(path)
-    if not isinstance(known, str) or known not in _remembered():
+    digest, now = digests.get(location), code_digest.user_digest(path)
+    if not isinstance(digest, str) or digest not in _remembered():
         raise _unknown(location, who)
-    if known != now:
+    if digest != now:
         raise UserError(
             f"{who} was trained with other code than {printable(location)}, or what it imports, has now.",
             "Bring that code back, train again, or pass --trust_code.",
@@ -147,11 +147,11 @@ def _compare(path: Path, location: str, who: str, digests: Mapping[str, Any]) ->
 
 def locations(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
     """Return the files that parts name, those in their options included: `mlp(pooler='file.py:Class')`."""
-    found: set[str] = set()
+    places: set[str] = set()
     for part, options in parts:
         for word in (part, *strings(options)):
-            found |= _locations(word)
-    return found
+            places |= _locations(word)
+    return places
 
 
 def _locations(word: str) -> set[str]:

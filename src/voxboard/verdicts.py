@@ -118,11 +118,11 @@ def holm(ps: Sequence[float | None], weights: Sequence[float] | None = None) -> 
     called different by mistake, each comparison gets a share as its positive weight says; by default all alike.
     """
     shares = [1.0] * len(ps) if weights is None else weights
-    known = sorted((p / shares[place], place) for place, p in enumerate(ps) if p is not None)
-    left = sum(shares[place] for _, place in known)
+    ranked = sorted((p / shares[place], place) for place, p in enumerate(ps) if p is not None)
+    left = sum(shares[place] for _, place in ranked)
     corrected: list[float | None] = [None] * len(ps)
     largest = 0.0
-    for scaled, place in known:
+    for scaled, place in ranked:
         largest = max(largest, min(1.0, scaled * left))
         corrected[place] = largest
         left -= shares[place]

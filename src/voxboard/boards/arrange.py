@@ -219,8 +219,8 @@ def _reading(row: Row) -> tuple[Any, ...]:
 
 
 def _panel_order(panel: Panel) -> tuple[Any, ...]:
-    task, known = panel.benchmark.task, list(QUESTIONS)
-    place = known.index(task) if task in known else len(known)
+    task, tasks = panel.benchmark.task, list(QUESTIONS)
+    place = tasks.index(task) if task in tasks else len(tasks)
     return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id, panel.id
 
 

@@ -94,22 +94,22 @@ class Cross:
 
 def crosses(board: Board) -> tuple[Cross, ...]:
     """The matrices of a board: one wherever a trained system has numbers on test sets of two corpora."""
-    found = (_cross(family, board.rows) for family in families(board.panels))
-    return tuple(cross for cross in found if cross)
+    crosses = (_cross(family, board.rows) for family in families(board.panels))
+    return tuple(cross for cross in crosses if cross)
 
 
 def _cross(family: Family, rows: Sequence[Row]) -> Cross | None:
     met = _met(family.sets)
-    kept = [(row, weights, cells) for row in rows for weights, cells in met[row.id].items() if _crossed(cells)]
-    if not any(row.system.trained for row, _, _ in kept):
+    shared = [(row, weights, cells) for row in rows for weights, cells in met[row.id].items() if _crossed(cells)]
+    if not any(row.system.trained for row, _, _ in shared):
         return None
-    places = sorted({place for _, _, cells in kept for place in cells})
+    places = sorted({place for _, _, cells in shared for place in cells})
     sets = tuple(family.sets[place] for place in places)
-    trained = [row.system.trained for row, _, _ in kept]
-    shades = {place: _shades([cells.get(place) for _, _, cells in kept], trained) for place in places}
-    several = Counter(row.id for row, _, _ in kept)
+    trained = [row.system.trained for row, _, _ in shared]
+    shades = {place: _shades([cells.get(place) for _, _, cells in shared], trained) for place in places}
+    several = Counter(row.id for row, _, _ in shared)
     lines = []
-    for index, (row, weights, cells) in enumerate(kept):
+    for index, (row, weights, cells) in enumerate(shared):
         fields = (_field(row, family.sets[place], cells.get(place), shades[place][index]) for place in places)
         lines.append(_with_gap(Line(row, plain(weights)[:8] if several[row.id] > 1 else "", tuple(fields))))
     lines = _told(sorted(lines, key=_order), family.first.main.digits)
@@ -118,7 +118,7 @@ def _cross(family: Family, rows: Sequence[Row]) -> Cross | None:
 
 def _met(sets: Sequence[TestSet]) -> Mapping[str, Mapping[str, Met]]:
     """Row id → digest of the weights → what became of them; a failure, which has none, is that of all weights."""
-    found: dict[str, dict[str, dict[int, tuple[Panel, Cell]]]] = defaultdict(lambda: defaultdict(dict))
+    met: dict[str, dict[str, dict[int, tuple[Panel, Cell]]]] = defaultdict(lambda: defaultdict(dict))
     failed: list[tuple[str, int, tuple[Panel, Cell]]] = []
     for place, panel in ((place, panel) for place, one in enumerate(sets) for panel in one.panels):
         for row in panel.rows:
@@ -126,13 +126,13 @@ def _met(sets: Sequence[TestSet]) -> Mapping[str, Mapping[str, Met]]:
             if record.status == "failed":
                 failed.append((row.id, place, (panel, cell)))
                 continue
-            held = found[row.id][record.provenance.digests.get("weights", "")]
+            held = met[row.id][record.provenance.digests.get("weights", "")]
             if place not in held or _age(held[place][1]) < _age(cell):
                 held[place] = panel, cell
     for row_id, place, there in failed:
-        for held in found[row_id].values():
+        for held in met[row_id].values():
             held.setdefault(place, there)
-    return found
+    return met
 
 
 def _age(cell: Cell) -> tuple[str, str]:
@@ -179,13 +179,13 @@ def _with_gap(line: Line) -> Line:
 
 def _told(lines: Sequence[Line], digits: int) -> list[Line]:
     """The lines with their gaps as text, with as many decimals as their metric."""
-    found = []
+    sentences = []
     for line in lines:
         fields = tuple(replace(f, text=signed(f.gap, digits)) if f.gap else f for f in line.fields)
         text = f"{signed(line.gap, digits)} {unit_of(line.gap.unit)}".strip() if line.gap else ""
         interval = show_interval(line.gap, digits) if line.gap else ""
-        found.append(replace(line, fields=fields, text=text, interval=interval))
-    return found
+        sentences.append(replace(line, fields=fields, text=text, interval=interval))
+    return sentences
 
 
 def _order(line: Line) -> tuple[bool, int]:

@@ -65,13 +65,13 @@ def _number(value: Value | None) -> dict[str, Any]:
 
 def beside(matrices: Iterable[Cross]) -> dict[tuple[str, str], dict[str, Any]]:
     """By panel and row: whether the number is at home, its own gap, and that of the system."""
-    found = {}
+    columns = {}
     for matrix in matrices:
         for line in matrix.lines:
             for field in line.fields:
                 if field.panel:
-                    found[field.panel.id, line.row.id] = _columns(line.row, line, field)
-    return found
+                    columns[field.panel.id, line.row.id] = _columns(line.row, line, field)
+    return columns
 
 
 def _columns(row: Row, line: Line, field: Field) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def det(board: Board, panel: Panel) -> Det | None:
     looks, names = _looks(board, rows), full_names(rows)
     lines, dots = [], []
     for row in reversed(rows):  # the best one on top
-        found = curves[row.id]
-        lines.append(_line(found, axis, looks[row.id], names[row.id], row.id))
-        dots += _dots(records[row.id], found, axis, looks[row.id].partition(" ")[0], names[row.id], row.id)
+        curve = curves[row.id]
+        lines.append(_line(curve, axis, looks[row.id], names[row.id], row.id))
+        dots += _dots(records[row.id], curve, axis, looks[row.id].partition(" ")[0], names[row.id], row.id)
     wide = axis.ticks(_SPARSE)
     ticks = tuple(Tick(axis.place(rate), operating.percent(rate), rate not in wide) for rate in axis.ticks())
     chart = Chart(
@@ -88,15 +88,15 @@ def _dots(record: Record, curves: Curves, axis: operating.Axis, css: str, name: 
     """Operating points: the EER, the lowest costs, and the threshold of the validation list."""
     marks: list[tuple[str, str, operating.Point]] = []
     for p_target in P_TARGETS:
-        found = cheapest(curves, p_target)
-        if found:
-            marks.append(("cheap", f"minDCF({p_target:g}) {as_text(standard('min_dcf'), found[1])}", found[0]))
+        cheap = cheapest(curves, p_target)
+        if cheap:
+            marks.append(("cheap", f"minDCF({p_target:g}) {as_text(standard('min_dcf'), cheap[1])}", cheap[0]))
     rates = [record.values.get(f"{rate}@valid_threshold") for rate in ("far", "frr")]
-    known = [value.value for value in rates if value and value.value is not None]
-    if len(known) == 2:
-        far, frr = (as_text(standard(name), rate) for name, rate in zip(("far", "frr"), known, strict=True))
+    numbers = [value.value for value in rates if value and value.value is not None]
+    if len(numbers) == 2:
+        far, frr = (as_text(standard(name), rate) for name, rate in zip(("far", "frr"), numbers, strict=True))
         label = f"validation threshold: FAR* {far}, FRR* {frr}"
-        marks.append(("valid", label, (known[0], known[1])))
+        marks.append(("valid", label, (numbers[0], numbers[1])))
     equal = equal_error(curves)
     if equal is not None:
         marks.append(("equal", f"EER {as_text(standard('eer'), equal)}", (equal, equal)))

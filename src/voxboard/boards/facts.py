@@ -107,8 +107,8 @@ def _search(training: Training) -> str:
     tried = training.tried
     if tried is None:
         return options(training.search).strip()
-    found = {one.value: one.reason or quantity(one.error) for one in tried.candidates}
-    among = ", ".join(f"{value:g}" + (f" ({text})" if text else "") for value, text in found.items())
+    errors = {one.value: one.reason or quantity(one.error) for one in tried.candidates}
+    among = ", ".join(f"{value:g}" + (f" ({text})" if text else "") for value, text in errors.items())
     chosen = "none" if tried.chosen is None else f"{tried.chosen:g}"
     return f"{tried.setting} {chosen} by validation error, of {among}; {count(tried.steps)} steps each"
 

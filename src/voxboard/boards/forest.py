@@ -48,11 +48,11 @@ def forest(panel: Panel) -> Forest | None:
     shown = measured[:LONGEST]
     start, end, step = axis([end for _, _, reach in shown for end in reach])
     rows = [row for row, _, _ in shown]
-    told = hints(rows)
+    texts = hints(rows)
     marks = []
     for row, cell, reach in shown:
         low, value, high = (position(point, start, end) for point in reach)
-        marks.append(Mark(row, cell, row.label, told[row.id], value, low, high))
+        marks.append(Mark(row, cell, row.label, texts[row.id], value, low, high))
     ticks = tuple((position(point, start, end), text) for point, text in ticks_of(start, end, step))
     return Forest(tuple(marks), ticks, len(measured) - len(shown), shown_unit(column.unit))
 

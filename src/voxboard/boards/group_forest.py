@@ -44,12 +44,12 @@ def group_forests(panel: Panel, filed: Filed) -> tuple[GroupForest, ...]:
     """
     parts = tuple(part for part in divisions(filed.record, panel.main.metric) if not part.many)
     overall = filed.record.values.get(panel.main.metric)
-    known = [overall] if overall and overall.value is not None else []
+    whole = [overall] if overall and overall.value is not None else []
     values = [value for part in parts for value in part.numbers]
     if not parts:
         return ()
-    span = axis([end for value in [*values, *known] for end in ends(value)] or [0.0, 1.0])
-    return tuple(_forest(part, panel.main, span, known) for part in parts)
+    span = axis([end for value in [*values, *whole] for end in ends(value)] or [0.0, 1.0])
+    return tuple(_forest(part, panel.main, span, whole) for part in parts)
 
 
 def _forest(part: Division, column: Column, span: tuple[float, float, float], overall: Sequence[Value]) -> GroupForest:

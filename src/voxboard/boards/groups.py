@@ -51,12 +51,12 @@ class Division:
     @property
     def spread(self) -> str:
         """`From 1.2 % (abjxc) to 43.0 % (tucrg), half of the 232 up to 8.1 %.`; empty without numbers."""
-        known = sorted((value.value or 0.0, group.name, value) for group in self.groups if (value := group.value))
-        if not known:
+        ranked = sorted((value.value or 0.0, group.name, value) for group in self.groups if (value := group.value))
+        if not ranked:
             return ""
-        low, middle, high = known[0], known[(len(known) - 1) // 2], known[-1]
+        low, middle, high = ranked[0], ranked[(len(ranked) - 1) // 2], ranked[-1]
         ends = f"{show(low[2], self.digits)} ({low[1]}) to {show(high[2], self.digits)} ({high[1]})"
-        return f"From {ends}, half of the {len(known)} up to {show(middle[2], self.digits)}."
+        return f"From {ends}, half of the {len(ranked)} up to {show(middle[2], self.digits)}."
 
     @property
     def worst(self) -> GroupLine | None:
@@ -114,12 +114,12 @@ class Gaps:
 
 def gaps(panel: Panel) -> Gaps:
     """Gaps between groups in the main metric."""
-    found = {
+    gaps = {
         row.id: {part.label: part for part in divisions(panel.filed[row.id].record, panel.main.metric) if part.worst}
         for row in panel.rows
     }
-    labels = tuple(dict.fromkeys(name for parts in found.values() for name in parts))
-    rows = [(row, tuple(found[row.id].get(name) for name in labels)) for row in panel.rows if found[row.id]]
+    labels = tuple(dict.fromkeys(name for parts in gaps.values() for name in parts))
+    rows = [(row, tuple(gaps[row.id].get(name) for name in labels)) for row in panel.rows if gaps[row.id]]
     return Gaps(labels, tuple(rows))
 
 

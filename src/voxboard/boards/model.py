@@ -180,8 +180,8 @@ def hints(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
 
 def full_names(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
     """Row id → a name that no other of the rows has, for where nothing else stands beside it but perhaps the seed."""
-    told = hints(rows, seeds)
-    return {row.id: f"{row.label} ({told[row.id]})" if told[row.id] else row.label for row in rows}
+    texts = hints(rows, seeds)
+    return {row.id: f"{row.label} ({texts[row.id]})" if texts[row.id] else row.label for row in rows}
 
 
 def _html(panel: Panel) -> str:

@@ -53,8 +53,8 @@ def duration(seconds: float | None) -> str:
 
 def plain(text: str) -> str:
     """One line of visible characters: no control codes, no direction overrides, single spaces."""
-    kept = (" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
-    return " ".join("".join(kept).split())
+    characters = (" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
+    return " ".join("".join(characters).split())
 
 
 def known(text: str) -> str:

@@ -50,22 +50,22 @@ def strata(panel: Panel, filed: Filed, groups: bool = False) -> dict[str, Any]:
 
 def crowds(panel: Panel, filed: Filed) -> list[dict[str, Any]]:
     """Labels with very many groups, such as recordings: a sentence, and a table of the worst."""
-    found = []
+    crowds = []
     for part in divisions(filed.record, panel.main.metric):
         if part.many:
             strata = [stratum for stratum in filed.record.strata if plain(stratum.label) == part.label]
             strata.sort(key=lambda stratum: _badness(stratum, panel))
             table = _table_of(panel, filed.record, strata[:_ROWS])
             more = {"label": part.label, "spread": part.spread, "left_out": len(strata) - _ROWS}
-            found.append(table | more)
-    return found
+            crowds.append(table | more)
+    return crowds
 
 
 def best_matrix(panel: Panel) -> tuple[Row, Matrix] | None:
     """The confusion matrix of the best system that has one."""
     for row in panel.rows:
-        if found := matrix(panel.filed[row.id].record.confusion):
-            return row, found
+        if cells := matrix(panel.filed[row.id].record.confusion):
+            return row, cells
     return None
 
 

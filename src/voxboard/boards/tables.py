@@ -111,8 +111,8 @@ def _measured(value: Value | None) -> dict[str, Any]:
 
 def _widest(record: Record, metric: str) -> Gap | None:
     """Of a metric's gaps under all labels the one that is largest."""
-    known = [gap for gap in record.gaps if gap.metric == metric and gap.value.value is not None]
-    return max(known, key=lambda gap: abs(gap.value.value or 0.0), default=None)
+    gaps = [gap for gap in record.gaps if gap.metric == metric and gap.value.value is not None]
+    return max(gaps, key=lambda gap: abs(gap.value.value or 0.0), default=None)
 
 
 def _places(board: Board) -> Iterator[tuple[Panel, Column, Row]]:

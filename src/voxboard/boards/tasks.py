@@ -34,17 +34,17 @@ class Section:
 
 def sections(board: Board) -> tuple[Section, ...]:
     """The tasks in the order that they have on boards: known ones first, then by name."""
-    found: dict[str, list[Panel]] = {}
+    panels: dict[str, list[Panel]] = {}
     for panel in board.panels:
-        found.setdefault(panel.benchmark.task, []).append(panel)
+        panels.setdefault(panel.benchmark.task, []).append(panel)
     order = list(QUESTIONS)
-    tasks = sorted(found, key=lambda task: (order.index(task) if task in order else len(order), task))
+    tasks = sorted(panels, key=lambda task: (order.index(task) if task in order else len(order), task))
     return tuple(
         Section(
             "t-" + hashlib.sha256(task.encode()).hexdigest()[:8],
             plain(task).capitalize(),
-            _question(task, found[task]),
-            tuple(found[task]),
+            _question(task, panels[task]),
+            tuple(panels[task]),
         )
         for task in tasks
     )

@@ -34,8 +34,8 @@ def overview(board: Board, width: int | None = None) -> Table:
     """The first table of `table`."""
     single = len(board.panels) == 1
     columns = [(panel, column) for panel in board.panels for column in panel.columns[: None if single else 1]]
-    for kept in range(len(columns), 0, -1):
-        result = _table(board, columns[:kept], len(columns) - kept, _name_width(width))
+    for shown in range(len(columns), 0, -1):
+        result = _table(board, columns[:shown], len(columns) - shown, _name_width(width))
         if _fits(result, width):
             break
     return result
@@ -43,9 +43,9 @@ def overview(board: Board, width: int | None = None) -> Table:
 
 def matrix(cross: Cross, width: int | None = None) -> Table:
     """One matrix of train × test. A narrow terminal loses the intervals first, then the last test sets."""
-    ways = [(len(cross.sets), True), *((kept, False) for kept in range(len(cross.sets), 0, -1))]
-    for kept, intervals in ways:
-        result = _matrix(cross, kept, intervals, _name_width(width))
+    ways = [(len(cross.sets), True), *((shown, False) for shown in range(len(cross.sets), 0, -1))]
+    for shown, intervals in ways:
+        result = _matrix(cross, shown, intervals, _name_width(width))
         if _fits(result, width):
             break
     return result
@@ -94,10 +94,10 @@ def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int, nam
     return result
 
 
-def _matrix(cross: Cross, kept: int, intervals: bool, name_width: int) -> Table:
+def _matrix(cross: Cross, shown: int, intervals: bool, name_width: int) -> Table:
     from rich.text import Text
 
-    label, left_out = cross.column.label, len(cross.sets) - kept
+    label, left_out = cross.column.label, len(cross.sets) - shown
     differs = f"\n{', '.join(cross.family.differs)}" if cross.family.differs else ""
     notes = [_GAP] + ([] if intervals else ["Intervals are in the files."])
     notes += [_left_out(left_out)] if left_out else []
@@ -105,13 +105,13 @@ def _matrix(cross: Cross, kept: int, intervals: bool, name_width: int) -> Table:
     for name, side in (("System", "left"), ("Trained on", "left"), ("Seed", "right"), ("Gap", "right")):
         widest = _ORIGIN if name == "Trained on" else None
         result.add_column(name, justify="right" if side == "right" else "left", overflow="fold", max_width=widest)
-    for one in cross.sets[:kept]:
+    for one in cross.sets[:shown]:
         result.add_column(Text(f"{one.label}{' (synthetic)' if one.synthetic else ''}"), justify="right")
     for line in cross.lines:
         named = " ".join(part for part in (line.row.label, line.row.variant, line.weights) if part)
         trained = Text(line.row.trained_on, style="" if line.row.system.trained else "dim")
         gap = Text(line.full if intervals else line.text or "–", style="" if line.gap else "dim")
-        fields = (_field(field, intervals) for field in line.fields[:kept])
+        fields = (_field(field, intervals) for field in line.fields[:shown])
         result.add_row(Text(folded(named, name_width)), trained, Text(str(line.row.seed)), gap, *fields)
     return result
 

@@ -97,10 +97,10 @@ def _varying(place: int, titles: Sequence[str], features: Sequence[Sequence[str]
 
 
 def _alike(keys: Sequence[Hashable]) -> Mapping[Hashable, list[int]]:
-    found: dict[Hashable, list[int]] = defaultdict(list)
+    places: dict[Hashable, list[int]] = defaultdict(list)
     for place, key in enumerate(keys):
-        found[key].append(place)
-    return found
+        places[key].append(place)
+    return places
 
 
 def folded(name: str, width: int) -> str:

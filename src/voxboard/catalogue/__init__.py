@@ -58,10 +58,10 @@ class Facts(Line):
 @cache
 def measured() -> dict[str, dict[str, dict[str, Any]]]:
     """Kind → name → parameters, multiply-adds and what else was measured."""
-    found: dict[str, dict[str, dict[str, Any]]] = json.loads(
+    sizes: dict[str, dict[str, dict[str, Any]]] = json.loads(
         resources.files(__name__).joinpath("parts.json").read_text(encoding="utf-8")
     )
-    return found
+    return sizes
 
 
 def names(kind: str) -> list[str]:
@@ -92,9 +92,9 @@ def facts(kind: str, name: str) -> Facts:
 
     from voxboard import systems
 
-    known = vars(line(kind, name))
+    content = vars(line(kind, name))
     if kind == "system":
-        return _of_system(systems.named()[name], known)
+        return _of_system(systems.named()[name], content)
     cls, fixed = systems.registry(kind).resolve(name)
     meanings = option_docs(cls.Config)
     options = []
@@ -102,7 +102,7 @@ def facts(kind: str, name: str) -> Facts:
         default = fixed.get(item.name, item.default)
         text = "" if default is MISSING else repr(default)
         options.append(Option(item.name, text, meanings.get(item.name, "")))
-    return Facts(**known, description=_flowing(inspect.getdoc(cls) or ""), options=tuple(options))
+    return Facts(**content, description=_flowing(inspect.getdoc(cls) or ""), options=tuple(options))
 
 
 def _flowing(text: str) -> str:
@@ -110,10 +110,10 @@ def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _of_system(system: System, known: Mapping[str, Any]) -> Facts:
+def _of_system(system: System, line: Mapping[str, Any]) -> Facts:
     from voxboard.training.config import Training
 
     meanings = option_docs(Training)
     options = (Option(key, repr(value), meanings.get(key, "")) for key, value in system.training.items())
     parts = ((kind, part.name, str(part)) for kind, part in system.parts())
-    return Facts(**known, options=tuple(options), parts=tuple(parts), changed=system.changed)
+    return Facts(**line, options=tuple(options), parts=tuple(parts), changed=system.changed)

@@ -46,14 +46,14 @@ def facts(name: str) -> CorpusFacts:
     )
 
 
-def rows(known: CorpusFacts) -> list[tuple[str, str]]:
+def rows(facts: CorpusFacts) -> list[tuple[str, str]]:
     """Return what the card says, as titles and texts."""
-    cells = [("holds", known.holds), ("licence", known.licence)]
-    cells += [("source", known.source)] if known.source else []
-    cells += [("also called", ", ".join(known.aliases))] if known.aliases else []
-    if known.prepared is None:
-        return [*cells, ("not prepared", known.how_to_get)]
-    counts = (f"{split}: {_shown(numbers)}" for split, numbers in known.prepared.items())
+    cells = [("holds", facts.holds), ("licence", facts.licence)]
+    cells += [("source", facts.source)] if facts.source else []
+    cells += [("also called", ", ".join(facts.aliases))] if facts.aliases else []
+    if facts.prepared is None:
+        return [*cells, ("not prepared", facts.how_to_get)]
+    counts = (f"{split}: {_shown(numbers)}" for split, numbers in facts.prepared.items())
     return [*cells, ("prepared", "; ".join(counts))]
 
 
@@ -63,14 +63,14 @@ def _shown(numbers: Mapping[str, float]) -> str:
     )
 
 
-def rich(known: CorpusFacts) -> RenderableType:
+def rich(facts: CorpusFacts) -> RenderableType:
     """Return the card for the terminal."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    title = Text.assemble((f"{known.kind} {known.name}", "bold"), f": {known.summary}")
+    title = Text.assemble((f"{facts.kind} {facts.name}", "bold"), f": {facts.summary}")
     about = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, text in rows(known):
+    for name, text in rows(facts):
         about.add_row(Text(name, "bold"), Text(text))
     return Group(title, "", about)

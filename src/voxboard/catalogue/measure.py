@@ -32,7 +32,7 @@ def everything() -> dict[str, dict[str, dict[str, Any]]]:
         "backbone": {name: backbone(name) for name in catalogued("backbone")},
         "pooler": {name: pooler(name) for name in catalogued("pooler") if name != "native"},
         "head": {name: head(name) for name in catalogued("head")},
-        "system": {name: system(found) for name, found in systems.named().items()},
+        "system": {name: system(one) for name, one in systems.named().items()},
         "benchmark": tasks.main_metrics(),
     }
 
@@ -79,11 +79,11 @@ def head(name: str, **options: Any) -> dict[str, Any]:
     return {"parameters": _parameters(built), "multiply_adds": multiply_adds(lambda: built.predict(given))}
 
 
-def system(found: systems.System) -> dict[str, Any]:
+def system(system: systems.System) -> dict[str, Any]:
     """A named system's encoder, backbone and pooler, on 3 s of audio."""
-    options = {key: value for key, value in found.backbone.options.items() if key != "use_pretrain"}
-    spec, cost, steps = _run(found.backbone.name, options)
-    pooled = pooler(found.pooler.name, spec.frames, steps, **found.pooler.options)
+    options = {key: value for key, value in system.backbone.options.items() if key != "use_pretrain"}
+    spec, cost, steps = _run(system.backbone.name, options)
+    pooled = pooler(system.pooler.name, spec.frames, steps, **system.pooler.options)
     return {
         "parameters": spec.parameters + pooled["parameters"],
         "multiply_adds": cost + pooled["multiply_adds"],
@@ -106,8 +106,8 @@ def _run(name: str, options: Mapping[str, Any]) -> tuple[BackboneSpec, int, int]
     the whole one is only described, on torch's meta device, which holds no weights.
     """
     cls, _ = backbones.REGISTRY.resolve(name)
-    known = {item.name for item in fields(cls.Config)}
-    if not {"cfg", "layers"} <= known:
+    accepted = {item.name for item in fields(cls.Config)}
+    if not {"cfg", "layers"} <= accepted:
         built = backbones.framed(name, **options).eval()
         return built.spec, *_heard(built)
     with torch.device("meta"):
@@ -120,9 +120,9 @@ def _run(name: str, options: Mapping[str, Any]) -> tuple[BackboneSpec, int, int]
 def _heard(built: Backbone) -> tuple[int, int]:
     """The multiply-adds of 3 s of audio, and their frames."""
     samples = SECONDS * built.spec.sample_rate
-    found: list[Frames] = []
-    cost = multiply_adds(lambda: found.append(built(0.1 * torch.randn(1, samples), torch.tensor([samples]))))
-    return cost, int(found[0].lengths[0])
+    frames: list[Frames] = []
+    cost = multiply_adds(lambda: frames.append(built(0.1 * torch.randn(1, samples), torch.tensor([samples]))))
+    return cost, int(frames[0].lengths[0])
 
 
 def _parameters(module: nn.Module) -> int:

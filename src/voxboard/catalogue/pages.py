@@ -30,17 +30,17 @@ def pages() -> dict[str, str]:
     """Path below docs/parts → Markdown."""
     written = {}
     for kind in KINDS:
-        known = list(named()) if kind == "system" else catalogued(kind)
-        written[f"{kind}s/index.md"] = index(kind, [line(kind, name) for name in known])
-        written |= {f"{kind}s/{name}.md": page(facts(kind, name)) for name in known}
+        names = list(named()) if kind == "system" else catalogued(kind)
+        written[f"{kind}s/index.md"] = index(kind, [line(kind, name) for name in names])
+        written |= {f"{kind}s/{name}.md": page(facts(kind, name)) for name in names}
     return written | task_pages()
 
 
 def task_pages() -> dict[str, str]:
     """Path below docs/parts → Markdown, of tasks and cards."""
-    known = [*(name for name in benchmarks.names() if benchmarks.REGISTRY.entry(name)), *benchmarks.cards()]
-    written = {f"benchmarks/{name}.md": task_page(tasks.facts(name)) for name in known}
-    return {"benchmarks/index.md": task_index([tasks.line(name) for name in known])} | written
+    names = [*(name for name in benchmarks.names() if benchmarks.REGISTRY.entry(name)), *benchmarks.cards()]
+    written = {f"benchmarks/{name}.md": task_page(tasks.facts(name)) for name in names}
+    return {"benchmarks/index.md": task_index([tasks.line(name) for name in names])} | written
 
 
 def index(kind: str, lines: list[Line]) -> str:
@@ -58,32 +58,32 @@ def index(kind: str, lines: list[Line]) -> str:
     return "\n".join([GENERATED, "", f"# {kind.capitalize()}s", "", f"{about}{pinned}", "", *body, ""])
 
 
-def page(known: Facts) -> str:
+def page(facts: Facts) -> str:
     """The page of one part or system."""
-    content = [GENERATED, "", f"# {known.name}", "", f"{sentence(known.summary)}", ""]
-    if known.description:
-        content += [_plain(known.description), ""]
-    about = [[kind, f"[{text}](../{kind}s/{name}.md)"] for kind, name, text in known.parts]
-    content += [*table(["", ""], about + [[title, text] for title, text in rows(known)]), ""]
-    if known.options:
-        titles = columns(known)
-        options = [[f"`{option.name}`", f"`{option.default}`", option.meaning] for option in known.options]
+    content = [GENERATED, "", f"# {facts.name}", "", f"{sentence(facts.summary)}", ""]
+    if facts.description:
+        content += [_plain(facts.description), ""]
+    about = [[kind, f"[{text}](../{kind}s/{name}.md)"] for kind, name, text in facts.parts]
+    content += [*table(["", ""], about + [[title, text] for title, text in rows(facts)]), ""]
+    if facts.options:
+        titles = columns(facts)
+        options = [[f"`{option.name}`", f"`{option.default}`", option.meaning] for option in facts.options]
         content += [f"## {titles[0].capitalize()}s", "", *table([*titles], options), ""]
-    content += ["## Try it", "", "```sh", *_commands(known), "```", ""]
+    content += ["## Try it", "", "```sh", *_commands(facts), "```", ""]
     return "\n".join(content)
 
 
-def _commands(known: Facts) -> list[str]:
-    commands = [f"voxboard show {known.name}"]
-    if known.kind != "system":
-        commands.append(f"voxboard doctor {known.kind} {known.name}")
-    partner = "ecapa" if known.name == "native" else "fbank"
+def _commands(facts: Facts) -> list[str]:
+    commands = [f"voxboard show {facts.name}"]
+    if facts.kind != "system":
+        commands.append(f"voxboard doctor {facts.kind} {facts.name}")
+    partner = "ecapa" if facts.name == "native" else "fbank"
     examples = {
-        "backbone": f"voxboard eval Voices '{known.name}+statistics'",
-        "pooler": f"voxboard eval Voices '{partner}+{known.name}'",
-        "system": f"voxboard train Voices {known.name}",
+        "backbone": f"voxboard eval Voices '{facts.name}+statistics'",
+        "pooler": f"voxboard eval Voices '{partner}+{facts.name}'",
+        "system": f"voxboard train Voices {facts.name}",
     }
-    return [*commands, *([examples[known.kind]] if known.kind in examples else [])]
+    return [*commands, *([examples[facts.kind]] if facts.kind in examples else [])]
 
 
 def task_index(lines: list[TaskLine]) -> str:
@@ -102,24 +102,24 @@ def task_index(lines: list[TaskLine]) -> str:
     return "\n".join(content)
 
 
-def task_page(known: TaskFacts) -> str:
+def task_page(facts: TaskFacts) -> str:
     """The page of one task or card."""
-    content = [GENERATED, "", f"# {known.name}", "", sentence(known.summary), ""]
-    if known.description:
-        content += [sentence(known.description), ""]
-    content += [*table(["", ""], [[name, text] for name, text in task_rows(known)]), ""]
-    content += ["## Metrics", "", "The first one ranks.", "", *table([*METRICS], metric_rows(known)), ""]
-    if known.options:
-        settings = [[f"`{option.name}`", f"`{option.default}`", option.meaning] for option in known.options]
+    content = [GENERATED, "", f"# {facts.name}", "", sentence(facts.summary), ""]
+    if facts.description:
+        content += [sentence(facts.description), ""]
+    content += [*table(["", ""], [[name, text] for name, text in task_rows(facts)]), ""]
+    content += ["## Metrics", "", "The first one ranks.", "", *table([*METRICS], metric_rows(facts)), ""]
+    if facts.options:
+        settings = [[f"`{option.name}`", f"`{option.default}`", option.meaning] for option in facts.options]
         content += ["## Settings", "", *table(["setting", "default", "meaning"], settings), ""]
-    return "\n".join([*content, "## Try it", "", "```sh", *_task_commands(known), "```", ""])
+    return "\n".join([*content, "## Try it", "", "```sh", *_task_commands(facts), "```", ""])
 
 
-def _task_commands(known: TaskFacts) -> list[str]:
-    if known.kind == "card":
-        return [f"voxboard show {known.name}", f"voxboard eval {known.name} _ --eval_path RUN"]
-    data = {"diarization": "Voices-meetings", "identification": "Voices-sessions"}.get(known.name, "Voices")
-    return [f"voxboard show {known.name}", f"voxboard eval {data} _ --eval_path RUN --task {known.name}"]
+def _task_commands(facts: TaskFacts) -> list[str]:
+    if facts.kind == "card":
+        return [f"voxboard show {facts.name}", f"voxboard eval {facts.name} _ --eval_path RUN"]
+    data = {"diarization": "Voices-meetings", "identification": "Voices-sessions"}.get(facts.name, "Voices")
+    return [f"voxboard show {facts.name}", f"voxboard eval {data} _ --eval_path RUN --task {facts.name}"]
 
 
 def sentence(text: str) -> str:

@@ -47,25 +47,25 @@ def billions(number: int | None) -> str:
 def rows(facts: Facts) -> list[tuple[str, str]]:
     """(title, text) of what is not an option."""
     size = facts.size
-    found = [("source", facts.source or UNKNOWN)]
+    rows = [("source", facts.source or UNKNOWN)]
     if facts.changed is not None:
-        found.append(("changed", facts.changed or "nothing"))
+        rows.append(("changed", facts.changed or "nothing"))
     parameters = f"{size['parameters']:,}" if size else UNKNOWN
     cost = f"{billions(size['multiply_adds'])} G multiply-adds {GIVEN[facts.kind]}" if size else UNKNOWN
-    found += [("parameters", parameters), ("cost", cost)]
+    rows += [("parameters", parameters), ("cost", cost)]
     if "layers" in size:
         layers = "1 layer" if size["layers"] == 1 else f"{size['layers']} layers"
         often = f"{size['frames_per_second']:g} frames per second" if size["frames_per_second"] else "one frame"
-        found.append(("output", f"{often}, {layers} of {size['size']}"))
+        rows.append(("output", f"{often}, {layers} of {size['size']}"))
     if "embedding" in size:
-        found.append(("output", f"an embedding of {size['embedding']}"))
+        rows.append(("output", f"an embedding of {size['embedding']}"))
     if "batching" in size:
-        found.append(("batching", BATCHING[size["batching"]]))
+        rows.append(("batching", BATCHING[size["batching"]]))
         weights = f", published weights {facts.weights}" if facts.weights else ""
-        found.append(("licence", f"code {size['code_licence']}{weights}"))
+        rows.append(("licence", f"code {size['code_licence']}{weights}"))
     if facts.kind != "system":
-        found.append(("parity", parity(facts)))
-    return found
+        rows.append(("parity", parity(facts)))
+    return rows
 
 
 def columns(facts: Facts) -> tuple[str, str, str]:
@@ -102,34 +102,34 @@ def rich(facts: Facts) -> RenderableType:
     return Group(*blocks)
 
 
-def task_rows(known: TaskFacts) -> list[tuple[str, str]]:
+def task_rows(facts: TaskFacts) -> list[tuple[str, str]]:
     """(title, text) of what is neither a metric nor a setting."""
-    about = [("task", known.task), ("corpus", known.corpus)] if known.kind == "card" else []
-    about += [("main metric", known.main or UNKNOWN), ("head that it trains", known.head)]
-    return [*about, ("source", known.source)] if known.source else about
+    about = [("task", facts.task), ("corpus", facts.corpus)] if facts.kind == "card" else []
+    about += [("main metric", facts.main or UNKNOWN), ("head that it trains", facts.head)]
+    return [*about, ("source", facts.source)] if facts.source else about
 
 
-def metric_rows(known: TaskFacts) -> list[list[str]]:
+def metric_rows(facts: TaskFacts) -> list[list[str]]:
     """The rows of the table of metrics."""
-    return [[m.name, f"`{m.id}`", UNITS.get(m.unit, m.unit), m.better, m.meaning] for m in known.metrics]
+    return [[m.name, f"`{m.id}`", UNITS.get(m.unit, m.unit), m.better, m.meaning] for m in facts.metrics]
 
 
-def rich_task(known: TaskFacts) -> RenderableType:
+def rich_task(facts: TaskFacts) -> RenderableType:
     """Return the task or card for the terminal."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    on = f" on {known.corpus}" if known.corpus != ANY else ""
-    title = Text.assemble((f"{known.kind} {known.name}", "bold"), f": {known.summary or known.task + on}")
+    on = f" on {facts.corpus}" if facts.corpus != ANY else ""
+    title = Text.assemble((f"{facts.kind} {facts.name}", "bold"), f": {facts.summary or facts.task + on}")
     about = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, text in task_rows(known):
+    for name, text in task_rows(facts):
         about.add_row(Text(name, "bold"), Text(text))
     numbers = Table(*METRICS)
-    for cells in metric_rows(known):
+    for cells in metric_rows(facts):
         numbers.add_row(*(Text(cell.strip("`")) for cell in cells))
     settings = Table("setting", "default", "meaning")
-    for option in known.options:
+    for option in facts.options:
         settings.add_row(Text(option.name), Text(option.default), Text(option.meaning))
-    blocks: list[RenderableType] = [title, "", Text(known.description), "", about, "", numbers]
-    return Group(*blocks, "", settings) if known.options else Group(*blocks)
+    blocks: list[RenderableType] = [title, "", Text(facts.description), "", about, "", numbers]
+    return Group(*blocks, "", settings) if facts.options else Group(*blocks)

@@ -76,16 +76,16 @@ def facts(name: str) -> TaskFacts:
     """Everything that is known about a task or a card; loads the benchmark's code."""
     import inspect
 
-    known = line(name)
+    content = line(name)
     card = benchmarks.cards().get(name)
-    cls, _ = benchmarks.REGISTRY.resolve(known.task)
-    made = benchmarks.create(known.task, **(card.options if card else {}))
+    cls, _ = benchmarks.REGISTRY.resolve(content.task)
+    made = benchmarks.create(content.task, **(card.options if card else {}))
     meanings = option_docs(cls.Config)
     options = tuple(
         Option(item.name, repr(getattr(made.config, item.name)), meanings.get(item.name, ""))
         for item in fields(cls.Config)
     )
-    given = {**vars(known), "main_metric": made.main_metric, "label": made.metrics[0].name}
+    given = {**vars(content), "main_metric": made.main_metric, "label": made.metrics[0].name}
     text = " ".join((inspect.getdoc(cls) or "").split())
     return TaskFacts(**given, description=text, head=made.default_head, metrics=made.metrics, options=options)
 
@@ -93,8 +93,8 @@ def facts(name: str) -> TaskFacts:
 def main_metrics() -> dict[str, dict[str, str]]:
     """Task or card → its main metric, for `parts.json`: reading it loads a benchmark's code."""
     tasks = [name for name in benchmarks.names() if benchmarks.REGISTRY.entry(name)]
-    found = {name: benchmarks.create(name).main_metric for name in tasks}
-    found |= {
+    metrics = {name: benchmarks.create(name).main_metric for name in tasks}
+    metrics |= {
         name: benchmarks.create(card.task, **card.options).main_metric for name, card in benchmarks.cards().items()
     }
-    return {name: {"main_metric": metric} for name, metric in found.items()}
+    return {name: {"main_metric": metric} for name, metric in metrics.items()}

@@ -87,15 +87,15 @@ def run(args: CompareArgs) -> int:
         args.replicates,
     )
     a, b = (replace(side(local(word), args.records), name=word) for word in (args.a, args.b))
-    found = compare(a, b, settings)
+    comparison = compare(a, b, settings)
     if args.json:
-        content = {**asdict(found), "failed": found.failed}
+        content = {**asdict(comparison), "failed": comparison.failed}
         print(dumps(content))
     else:
-        _show(found, a, b)
-    for note in found.notes:
+        _show(comparison, a, b)
+    for note in comparison.notes:
         print(f"voxboard: {note}", file=sys.stderr)
-    return REGRESSION if args.fail_on_regression and found.failed else 0
+    return REGRESSION if args.fail_on_regression and comparison.failed else 0
 
 
 def _show(comparison: Comparison, before: Side, after: Side) -> None:

@@ -97,8 +97,8 @@ def choices() -> dict[str, list[str]]:
             for f in fields(kind):
                 words = _words(limits.hints(kind).get(f.name))
                 if words and not _positional(kind, f.name):
-                    known = table.setdefault(f"--{f.name}", [])
-                    known += [word for word in words if word not in known]
+                    values = table.setdefault(f"--{f.name}", [])
+                    values += [word for word in words if word not in values]
     table["--device"] = ["auto", "cpu", "cuda", "mps"]
     table["--task"] = [*benchmarks.REGISTRY.names()]
     return table
@@ -129,7 +129,7 @@ def words() -> dict[str, list[str]]:
     for command in ("list", "plot", "completion"):
         (kind,) = _kinds(command)
         table[command] = _words(_hint(kind, fields(kind)[0].name))
-    return {command: known for command, known in table.items() if known}
+    return {command: options for command, options in table.items() if options}
 
 
 def bash() -> str:
@@ -149,10 +149,10 @@ def zsh() -> str:
 
 def fish() -> str:
     """The script for fish."""
-    known, options, table = words(), choices(), flags()
+    commands, options, table = words(), choices(), flags()
     lines = ["# Completion of voxboard for fish: voxboard completion fish"]
-    lines.append(f"complete -c voxboard -n __fish_use_subcommand -f -a '{' '.join(known[''])}'")
-    for command, names in known.items():
+    lines.append(f"complete -c voxboard -n __fish_use_subcommand -f -a '{' '.join(commands[''])}'")
+    for command, names in commands.items():
         if command:
             place = command.removesuffix(" 2")
             lines.append(f"complete -c voxboard -n '{_seen(place)}' -a '{' '.join(names)}'")

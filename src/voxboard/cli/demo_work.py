@@ -17,13 +17,13 @@ def of_tasks(tasks: Tasks, grid: Grid, given: Mapping[str, str]) -> tuple[list[C
 
     Raises `UserError` for a system that is to come from the grid, which does not train it.
     """
-    found, skipped = [], []
+    cells, skipped = [], []
     for entry in tasks.entries:
         if reason := _lacking(entry, given):
             skipped.append(f"{entry.data} {entry.task}: skipped: {reason}")
         else:
-            found.append(_cell(entry, grid, given))
-    return found, skipped
+            cells.append(_cell(entry, grid, given))
+    return cells, skipped
 
 
 def _lacking(entry: Entry, given: Mapping[str, str]) -> str:

@@ -89,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
         return _installation(parse(Installation, words, prog="doctor", description="Check this installation."))
     kind = words[0].rstrip("s")
     if kind not in KINDS:
-        raise unknown("kind of part", words[0], [*KINDS, *(f"{known}s" for known in KINDS)])
+        raise unknown("kind of part", words[0], [*KINDS, *(f"{singular}s" for singular in KINDS)])
     if kind == "backbone" and any(word.split("=")[0] == "--against" for word in words):
         return _against(words[1:])
     if words[0] == kind:
@@ -100,12 +100,12 @@ def main(argv: Sequence[str]) -> int:
 def _installation(args: Installation) -> int:
     from voxboard.cli.doctor_installation import findings
 
-    found = list(findings())
+    results = list(findings())
     if args.json:
-        _dump({"passed": _passed(found), "checks": [asdict(finding) for finding in found]})
+        _dump({"passed": _passed(results), "checks": [asdict(finding) for finding in results]})
     else:
-        _print("this installation", found)
-    return 0 if _passed(found) else 1
+        _print("this installation", results)
+    return 0 if _passed(results) else 1
 
 
 def _against(words: Sequence[str]) -> int:
@@ -128,14 +128,16 @@ def _one(kind: str, words: Sequence[str]) -> int:
     config = getattr(args, kind)
     options = {item.name: getattr(config, item.name) for item in fields(config)}
     examined = list(_examined(kind, part.name, options, args.how.frame_size))
-    found = [finding for _, _, findings in examined for finding in findings]
+    results = [finding for _, _, findings in examined for finding in findings]
     if args.how.json:
-        _dump({"kind": kind, "name": part.name, "options": options, "passed": _passed(found), "built": _json(examined)})
+        _dump(
+            {"kind": kind, "name": part.name, "options": options, "passed": _passed(results), "built": _json(examined)}
+        )
     else:
         for subject, spent, findings in examined:
             over = f" over frames of {subject.variant}" if subject.variant else ""
             _print(f"{kind} {part.name}{over}{_cost(spent)}", findings)
-    return 0 if _passed(found) else 1
+    return 0 if _passed(results) else 1
 
 
 def _all(args: All) -> int:
@@ -153,14 +155,14 @@ def _all(args: All) -> int:
             continue
         print(f"{name} …", file=sys.stderr)
         examined = list(_examined(kind, name, {}))
-        found = [finding for _, _, findings in examined for finding in findings]
-        wrong = [f"{finding.check}: {finding.measured}" for finding in found if finding.passed is False]
+        results = [finding for _, _, findings in examined for finding in findings]
+        wrong = [f"{finding.check}: {finding.measured}" for finding in results if finding.passed is False]
         spent = examined[0][1]
         rows.append(
             {
                 "name": name,
                 "passed": not wrong,
-                "checks": sum(finding.passed is not None for finding in found),
+                "checks": sum(finding.passed is not None for finding in results),
                 "parameters": spent.parameters if spent else size,
                 "milliseconds": spent.milliseconds if spent else None,
                 "problem": wrong[0] + (f" … and {len(wrong) - 1} more" if wrong[1:] else "") if wrong else "",

@@ -110,8 +110,8 @@ def _model(name: str) -> str:
 
     alone = len(systems.pieces(name)) == 1 and name.lower() not in {one.lower() for one in systems.named()}
     backbone = Part.parse(name).name if alone else ""
-    known = alone and (backbone in systems.registry("backbone").names() or ".py:" in backbone)
-    return f"{name}+native" if known and not systems.is_whole(backbone) else name
+    is_backbone = alone and (backbone in systems.registry("backbone").names() or ".py:" in backbone)
+    return f"{name}+native" if is_backbone and not systems.is_whole(backbone) else name
 
 
 def _named(path: Path, files: Any, embeddings: Any) -> dict[str, Any]:

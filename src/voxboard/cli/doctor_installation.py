@@ -57,8 +57,8 @@ def _torch() -> str:
 
     built = _built("torchaudio")
     pair = f"torch {torch.__version__} and torchaudio {version('torchaudio')}"
-    for found, other in ((_release(torch.__version__), _release(version("torchaudio"))), (torch.version.cuda, built)):
-        if found and other and found.split(".")[:2] != other.split(".")[:2]:
+    for release, other in ((_release(torch.__version__), _release(version("torchaudio"))), (torch.version.cuda, built)):
+        if release and other and release.split(".")[:2] != other.split(".")[:2]:
             about = f" (CUDA {torch.version.cuda} and {built})" if built else ""
             raise _Lacking(f"{pair}{about} are no pair", _PAIR)
     try:
@@ -86,11 +86,11 @@ def _built(name: str) -> str | None:
 def _devices() -> str:
     import torch
 
-    found = [f"CPU, {torch.get_num_threads()} threads"]
-    found += [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    devices = [f"CPU, {torch.get_num_threads()} threads"]
+    devices += [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return "; ".join(found)
+        devices.append("mps")
+    return "; ".join(devices)
 
 
 def _audio() -> str:

@@ -135,8 +135,8 @@ def _found(args: Embed) -> tuple[list[Cut], Path, list[str]]:
 
         scan: Scan = speaker_folders.scan(folder)
         cuts, bad = to_cuts(scan.utterances, args.skip_bad_audio)
-        said = [f"{len(bad)} files cannot be read and are left out (e.g. {bad[0].problem})"] if bad else []
-        return cuts, folder, [*scan.notes, *said]
+        notes = [f"{len(bad)} files cannot be read and are left out (e.g. {bad[0].problem})"] if bad else []
+        return cuts, folder, [*scan.notes, *notes]
     corpus = find_corpus(args.data)
     return corpus.all_cuts(), corpus.audio_root, []
 

@@ -56,9 +56,9 @@ def main(argv: Sequence[str]) -> int:
     task = Part(task.name, changed(args.benchmark))
     if options.eval_path:
         # Without a word about the task, a run is evaluated by its own.
-        said = word_after(argv, "--task") or data in benchmarks.cards() or spoken(argv, args.benchmark)
+        task_given = word_after(argv, "--task") or data in benchmarks.cards() or spoken(argv, args.benchmark)
         # A flag that says the default counts as well: the run may have been trained with another value.
-        given = Part(task.name, {**task.options, **spoken(argv, args.benchmark)}) if said else None
+        given = Part(task.name, {**task.options, **spoken(argv, args.benchmark)}) if task_given else None
         folder = run_folder.find(options.eval_path, options.runs)
         record = api.measure(folder, data, given, options, args.evaluation, args.weights)
     elif model == "_" or data == "_":
@@ -76,8 +76,8 @@ def main(argv: Sequence[str]) -> int:
 def _benchmark(argv: Sequence[str]) -> Part:
     """The benchmark whose settings are flags: the one that is named, else the run's own, else verification."""
     run, runs = word_after(argv, "--eval_path"), word_after(argv, "--runs")
-    said = word_after(argv, "--task") or (argv and argv[0] in benchmarks.cards())
-    if not run or said:
+    task_given = word_after(argv, "--task") or (argv and argv[0] in benchmarks.cards())
+    if not run or task_given:
         return chosen(argv)
     from voxboard.training import run_folder
 

@@ -56,10 +56,10 @@ def accepted(command: str) -> list[str]:
     if any(word.startswith("pipe:") or "\0" in word for word in words):
         raise _refused(command, "a word in it is no path")
     groups = list(_groups(words[2:], command))
-    known = _known(words[1], [word for name, group in groups if not name for word in group], groups)
+    flags = _known(words[1], [word for name, group in groups if not name for word in group], groups)
     for name, group in groups:
         if name:
-            _check(name, group[0], known, command)
+            _check(name, group[0], flags, command)
     return [words[1], *(word for name, group in groups if name not in DROPPED for word in group)]
 
 
@@ -137,11 +137,11 @@ def _names(kind: Any) -> frozenset[str]:
     return frozenset(f.name for f in fields(kind))
 
 
-def _check(name: str, word: str, known: frozenset[str], command: str) -> None:
+def _check(name: str, word: str, flags: frozenset[str], command: str) -> None:
     plain = re.sub(r"^(.*\.)?no_", r"\1", name)
     if name in REFUSED:
         raise _refused(command, f"verify never takes --{name}")
-    if name not in known | DROPPED and plain not in known - DROPPED:
+    if name not in flags | DROPPED and plain not in flags - DROPPED:
         raise _refused(command, f"{word.partition('=')[0]} is no setting of it")
 
 

@@ -183,20 +183,20 @@ def _check(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> t
     # A cluster's room and its devices are not known here.
     at_once = args.jobs or (1 if args.cluster else processes.default_at_once(args.device))
     speed = estimate.measured_speed("auto" if args.cluster else args.device)
-    found = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
-    found.check(args.max_hours, args.max_disk_gb, args.max_memory_gb, workspace)
-    return planned, jobs, found
+    expected = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
+    expected.check(args.max_hours, args.max_disk_gb, args.max_memory_gb, workspace)
+    return planned, jobs, expected
 
 
 def _planned(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> int:
     """Say what a grid would do. Raises `UserError` above a limit."""
     from voxboard.grids.job import describe
 
-    plan, jobs, found = _check(args, workspace, how, cells)
+    plan, jobs, estimate = _check(args, workspace, how, cells)
     saved = sum(job.forwards_saved for job in jobs)
     banks = [job for job in jobs if job.bank]
     if args.json:
-        content = asdict(found) | {
+        content = asdict(estimate) | {
             "cells": len(plan.cells),
             "todo": [[named.id for named in job.cells] for job in jobs],
             "forwards_saved": saved,
@@ -210,10 +210,10 @@ def _planned(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) ->
             print(f"{'  ' if job.bank else ''}{named.id}  {describe(named.cell)}")
     todo = sum(len(job.cells) for job in jobs)
     print(f"{todo} of {len(plan.cells)} cells to do, {len(banks)} banks, {saved:,} backbone forwards saved")
-    said = f", {found.from_records} cells as records tell" if found.from_records else ""
-    said += f", without {found.unknown} cells of unknown cost" if found.unknown else ""
-    print(f"about {found.hours:.2g} hours{said}, {found.disk_gb:.2g} GB of checkpoints")
-    print(f"about {found.memory_gb:.2g} GB of memory for what runs at the same time")
+    note = f", {estimate.from_records} cells as records tell" if estimate.from_records else ""
+    note += f", without {estimate.unknown} cells of unknown cost" if estimate.unknown else ""
+    print(f"about {estimate.hours:.2g} hours{note}, {estimate.disk_gb:.2g} GB of checkpoints")
+    print(f"about {estimate.memory_gb:.2g} GB of memory for what runs at the same time")
     return 0
 
 
@@ -264,17 +264,17 @@ def _cross(args: Cross) -> int:
     home = remote_results.runs(args.runs_dir, args.runs) if is_url(args.runs_dir) else Path(args.runs_dir)
     runs = [str(remote_results.run(run)) if is_url(run) else run for run in args.runs]
     options = Eval(device=args.device, runs=home, records=args.records)
-    found = cross(runs, args.on, options, Evaluation(replicates=args.replicates))
-    _matrix(found, args.json)
+    crossed = cross(runs, args.on, options, Evaluation(replicates=args.replicates))
+    _matrix(crossed, args.json)
     lacking = 0
-    if any(each.record for each in found):
+    if any(each.record for each in crossed):
         out = args.out or args.records.parent / "board"
         lacking = tell_left_out(build(args.records, out), args.records)
         say(f"Wrote {out}/: {', '.join(FILES)}")
-    return PARTIAL if lacking or any(each.record is None for each in found) else 0
+    return PARTIAL if lacking or any(each.record is None for each in crossed) else 0
 
 
-def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
+def _matrix(crossed: Sequence[Crossed], as_json: bool) -> None:
     """Print the records as a board shows them: train × test, or a plain table where no system met two corpora."""
     from voxboard.boards import arrange, terminal
     from voxboard.boards.cross import crosses
@@ -282,10 +282,10 @@ def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
     from voxboard.console import Console
     from voxboard.records import Filed
 
-    board = arrange([Filed(f"{workspace}.json", each.record) for workspace, each in enumerate(found) if each.record])
+    board = arrange([Filed(f"{workspace}.json", each.record) for workspace, each in enumerate(crossed) if each.record])
     matrices = crosses(board)
     if as_json:
-        content = {"numbers": [_number(each) for each in found], "crosses": [entry(one) for one in matrices]}
+        content = {"numbers": [_number(each) for each in crossed], "crosses": [entry(one) for one in matrices]}
         print(dumps(content, indent=1))
         return
     console = Console() if sys.stdout.isatty() else Console(width=400)
@@ -293,7 +293,7 @@ def _matrix(found: Sequence[Crossed], as_json: bool) -> None:
         console.print(terminal.matrix(matrix, console.width))
     if board.panels and not matrices:
         console.print(terminal.overview(board, console.width))
-    for each in found:
+    for each in crossed:
         if each.record is None:
             print(f"{each.run} on {each.on}: {each.reason}")
 

@@ -34,13 +34,13 @@ def main(argv: Sequence[str]) -> int:
     args = parse(
         List, words, prog="list", description="List backbones, poolers, heads, systems, benchmarks and corpora."
     )
-    found = {kind: rows for kind, rows in catalogue().items() if args.kind in ("all", kind)}
+    tables = {kind: rows for kind, rows in catalogue().items() if args.kind in ("all", kind)}
     if args.json:
-        print(dumps(found))
+        print(dumps(tables))
         return 0
     from voxboard.console import Console
 
-    for kind, rows in found.items():
+    for kind, rows in tables.items():
         Console().print(_tasks(rows) if kind == "benchmarks" else _table(kind, rows), "")
     return 0
 
@@ -50,23 +50,23 @@ def catalogue() -> dict[str, dict[str, dict[str, Any]]]:
     from voxboard import systems
     from voxboard.catalogue import KINDS, line, names, tasks
 
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    kinds: dict[str, dict[str, dict[str, Any]]] = {}
     for kind in KINDS:
         lines = [line(kind, name) for name in names(kind)]
-        found[f"{kind}s"] = {item.name: _known(item) for item in lines}
+        kinds[f"{kind}s"] = {item.name: _known(item) for item in lines}
     for name, system in systems.named().items():
-        found["systems"][name]["spec"] = system.spec
-    found["benchmarks"] = {name: _task(name) for name in tasks.names()}
-    found["corpora"] = {name: {"summary": summary} for name, summary in _corpora().items()}
-    return found
+        kinds["systems"][name]["spec"] = system.spec
+    kinds["benchmarks"] = {name: _task(name) for name in tasks.names()}
+    kinds["corpora"] = {name: {"summary": summary} for name, summary in _corpora().items()}
+    return kinds
 
 
 def _task(name: str) -> dict[str, Any]:
     from voxboard.catalogue.tasks import line
 
     item = line(name)
-    known = {"summary": item.summary, "main_metric": item.main_metric, "shown": item.main, "corpus": item.corpus}
-    return {"kind": item.kind, **known, "task": item.task, "source": item.source}
+    facts = {"summary": item.summary, "main_metric": item.main_metric, "shown": item.main, "corpus": item.corpus}
+    return {"kind": item.kind, **facts, "task": item.task, "source": item.source}
 
 
 def _known(item: Line) -> dict[str, Any]:
@@ -119,5 +119,5 @@ def _corpora() -> dict[str, str]:
 
     root = catalogue.corpora_root()
     ready = {path.parent.name for path in root.glob("*/corpus.json")} if root.is_dir() else set()
-    known = {name: f"{catalogue.summary(name)}{' (prepared)' if name in ready else ''}" for name in catalogue.names()}
-    return known | dict.fromkeys(sorted(ready - set(known)), "prepared folder")
+    names = {name: f"{catalogue.summary(name)}{' (prepared)' if name in ready else ''}" for name in catalogue.names()}
+    return names | dict.fromkeys(sorted(ready - set(names)), "prepared folder")

@@ -114,16 +114,16 @@ def _det(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
 
     same_protocol(subjects)
     points = {subject.name: subject.operating_point(args.threshold) for subject in subjects}
-    known = {name: point for name, point in points.items() if point}
-    return det({subject.name: subject.source for subject in subjects}, thresholds=known, title=_title(args, subjects))
+    drawn = {name: point for name, point in points.items() if point}
+    return det({subject.name: subject.source for subject in subjects}, thresholds=drawn, title=_title(args, subjects))
 
 
 def _histogram(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
     from voxboard.plots import histogram
 
     marks = {s.name: s.threshold() if args.threshold is None else args.threshold for s in subjects}
-    known = {name: mark for name, mark in marks.items() if mark is not None}
-    return histogram({subject.name: subject.source for subject in subjects}, known, _title(args, subjects))
+    drawn = {name: mark for name, mark in marks.items() if mark is not None}
+    return histogram({subject.name: subject.source for subject in subjects}, drawn, _title(args, subjects))
 
 
 def _calibration(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:

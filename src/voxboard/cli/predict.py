@@ -84,14 +84,14 @@ def run(args: Predict) -> int:
     tasks = predict.tasks_of(network, args.task)
     if "speaker" in tasks:
         print(f"voxboard: {predict.CLOSED_SET}", file=sys.stderr)
-    found = predict.predict(network, cuts, args.task, args.topk, Evaluation(max_seconds=args.max_seconds))
+    predictions = predict.predict(network, cuts, args.task, args.topk, Evaluation(max_seconds=args.max_seconds))
     if args.json:
-        rows = zip(args.files, found, strict=True)
-        content = [{"file": str(file), **{task: predict.to_dict(said) for task, said in row.items()}}
+        rows = zip(args.files, predictions, strict=True)
+        content = [{"file": str(file), **{task: predict.to_dict(answer) for task, answer in row.items()}}
                    for file, row in rows]  # fmt: skip
         print(dumps(content))
     else:
-        _print_table(args.files, found)
+        _print_table(args.files, predictions)
         next_ones = "--topk 3 tells the next likeliest classes. " if args.topk == 1 else ""
         closing(f"{next_ones}--json tells the scores too.")
     return 0
@@ -110,7 +110,7 @@ def _network(args: Predict) -> Network:
     return network_of(run_folder.config_of(run), run, Weights(args.iter, args.avg))[0]
 
 
-def _print_table(files: Sequence[Path], found: Sequence[Mapping[str, Said]]) -> None:
+def _print_table(files: Sequence[Path], predictions: Sequence[Mapping[str, Said]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -119,15 +119,15 @@ def _print_table(files: Sequence[Path], found: Sequence[Mapping[str, Said]]) -> 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("file", "task", "prediction"):
         table.add_column(column, overflow="fold")
-    for file, row in zip(files, found, strict=True):
-        for task, said in row.items():
-            table.add_row(Text(file.name), task, Text(_words(said)))
+    for file, row in zip(files, predictions, strict=True):
+        for task, answer in row.items():
+            table.add_row(Text(file.name), task, Text(_words(answer)))
     Console().print(table)
 
 
-def _words(said: Said) -> str:
-    if isinstance(said, str):
-        return said
-    if isinstance(said, float):
-        return f"{said:.2f}"
-    return ", ".join(f"{label} {prob:.1%}" for label, prob in zip(said.labels, said.probs, strict=True))
+def _words(answer: Said) -> str:
+    if isinstance(answer, str):
+        return answer
+    if isinstance(answer, float):
+        return f"{answer:.2f}"
+    return ", ".join(f"{label} {prob:.1%}" for label, prob in zip(answer.labels, answer.probs, strict=True))

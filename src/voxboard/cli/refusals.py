@@ -14,21 +14,21 @@ _KINDS = (("INT", "whole numbers", "a whole number"), ("FLOAT", "numbers", "a nu
 def refusal(text: str, argv: Sequence[str], prog: str) -> UserError:
     """The error for a command line; `text` is what tyro printed, in a frame."""
     lines = [line for line in (_FRAME.sub("", line).strip() for line in text.strip().splitlines()[1:]) if line]
-    said, see = " ".join(lines), f"See voxboard {prog} --help."
-    if match := re.match(r"Error parsing (\S+):", said):
+    message, see = " ".join(lines), f"See voxboard {prog} --help."
+    if match := re.match(r"Error parsing (\S+):", message):
         return _bad_value(match[1], lines, argv, see)
-    if match := re.match(r"Unrecognized options: (\S+?),?(?:\s|$)", said):
-        return _unknown(match[1], said, see)
-    if match := re.match(r"Missing value for argument '(\S+?)'\. Expected (\d+)", said):
+    if match := re.match(r"Unrecognized options: (\S+?),?(?:\s|$)", message):
+        return _unknown(match[1], message, see)
+    if match := re.match(r"Missing value for argument '(\S+?)'\. Expected (\d+)", message):
         return UserError(f"{_typed(match[1])} needs {'a value' if match[2] == '1' else f'{match[2]} values'}.", see)
-    if match := re.match(r"invalid choice (.*?) for argument '(\S+?)'. Expected one of \((.*?)\)", said):
+    if match := re.match(r"invalid choice (.*?) for argument '(\S+?)'. Expected one of \((.*?)\)", message):
         return UserError(
             f"{_typed(match[2])} is {match[1]}.", f"Give one of {match[3].replace(chr(39), '').rstrip(',')}."
         )
-    if "Missing from" in said:
+    if "Missing from" in message:
         missing = re.findall(r"^[│ ] {5}(\S+)", text.partition("For full")[0], re.MULTILINE)
         return UserError(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.", see)
-    return UserError(printable(said.partition(" For full helptext")[0]).rstrip(".") + ".", see)
+    return UserError(printable(message.partition(" For full helptext")[0]).rstrip(".") + ".", see)
 
 
 def _typed(flag: str) -> str:
@@ -61,9 +61,11 @@ def _value_of(flag: str, argv: Sequence[str]) -> str:
     return argv[0] if argv else ""
 
 
-def _unknown(word: str, said: str, see: str) -> UserError:
+def _unknown(word: str, message: str, see: str) -> UserError:
     if not word.startswith("-"):
         return UserError(f"{printable(repr(word))} stands where no word belongs.", see)
-    near = [name for name in re.findall(r"(?<=\s)--[\w.]+", said.partition("Perhaps you meant")[2]) if name != "--help"]
+    near = [
+        name for name in re.findall(r"(?<=\s)--[\w.]+", message.partition("Perhaps you meant")[2]) if name != "--help"
+    ]
     advice = f"Did you mean {' or '.join(dict.fromkeys(near))}?" if near else see
     return UserError(f"Unknown option {printable(word)}.", advice)

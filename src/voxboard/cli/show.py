@@ -35,19 +35,19 @@ class Show:
 def main(argv: Sequence[str]) -> int:
     """Print everything that is known under a name."""
     args = parse(Show, argv, prog="show", description="Show one part, system, task, card, corpus or run in detail.")
-    known = list(_known(args.name))
+    lines = list(_known(args.name))
     run = args.runs / args.name / "config.json"
     config: dict[str, Any] | None = json.loads(run.read_text(encoding="utf-8")) if run.is_file() else None
-    if not known and config is None:
+    if not lines and config is None:
         raise unknown("name", args.name, _names())
     if args.json:
-        print(dumps([*map(asdict, known), *([] if config is None else [config])]))
+        print(dumps([*map(asdict, lines), *([] if config is None else [config])]))
         return 0
     from voxboard.catalogue import corpora, render
     from voxboard.catalogue.tasks import TaskFacts
     from voxboard.console import Console
 
-    for facts in known:
+    for facts in lines:
         if isinstance(facts, corpora.CorpusFacts):
             shown = corpora.rich(facts)
         else:
@@ -70,11 +70,11 @@ def _known(name: str) -> Iterator[Facts | TaskFacts | CorpusFacts]:
     from voxboard.data import catalogue
 
     for kind in reversed(KINDS):  # a system first
-        for found in names(kind):
-            if found == name or (kind == "system" and found.lower() == name.lower()):
-                yield facts(kind, found)
-    for found in tasks.names():
-        if found.lower() == name.lower():
-            yield tasks.facts(found)
+        for entry in names(kind):
+            if entry == name or (kind == "system" and entry.lower() == name.lower()):
+                yield facts(kind, entry)
+    for entry in tasks.names():
+        if entry.lower() == name.lower():
+            yield tasks.facts(entry)
     if corpus := catalogue.known_name(name):
         yield corpora.facts(corpus)

@@ -116,17 +116,19 @@ def read(argv: Sequence[str]) -> RunConfig:
 def chosen(argv: Sequence[str]) -> Part:
     """The benchmark that the words ask for: `--task`, else the one of DATA's card, else verification."""
     data = argv[0] if argv and not argv[0].startswith("-") else ""
-    found = benchmarks.card(data, word_after(argv, "--task") or "")
-    return Part(found.task, dict(found.options))
+    card = benchmarks.card(data, word_after(argv, "--task") or "")
+    return Part(card.task, dict(card.options))
 
 
-def refitted(system: System, head: Any, first: Part, said: Part) -> System:
+def refitted(system: System, head: Any, first: Part, after: Part) -> System:
     """The system as the benchmark trains it once its own flags are read, where those of the head say nothing else.
 
     `head` is its `Config` after the flags, `first` the benchmark before and `said` the one after.
     """
     before = benchmarks.wanted(system, first)
-    follow = {key: value for key, value in benchmarks.wanted(system, said).items() if getattr(head, key) == before[key]}
+    follow = {
+        key: value for key, value in benchmarks.wanted(system, after).items() if getattr(head, key) == before[key]
+    }
     return system.with_options("head", {**system.head.options, **follow})
 
 
@@ -142,10 +144,10 @@ def changed(config: Any, fixed: Mapping[str, Any] | None = None) -> dict[str, An
 
 def _resumed(argv: Sequence[str]) -> str | None:
     """The run that `--resume RUN` or `--resume=RUN` names."""
-    found = word_after(argv, "--resume")
-    if found == "":
+    run_name = word_after(argv, "--resume")
+    if run_name == "":
         raise UserError("--resume needs the name of a run.", "Write: voxboard train _ _ --resume RUN")
-    return found
+    return run_name
 
 
 def word_after(argv: Sequence[str], flag: str) -> str | None:

@@ -69,7 +69,7 @@ def strata_table(strata: Mapping[str, Mapping[str, int]]) -> Table:
     for name, stratum in strata.items():
         short = stratum["made"] < stratum["asked"]
         table.add_row(
-            re.sub(r"(\w+)_MATCH=(\d)", lambda found: f"{found[1].lower()} {'≠='[int(found[2])]}", name),
+            re.sub(r"(\w+)_MATCH=(\d)", lambda match: f"{match[1].lower()} {'≠='[int(match[2])]}", name),
             f"{stratum['asked']:,}",
             Text(f"{stratum['made']:,}", "bold red" if short else ""),
             f"{stratum['groups']:,}",
@@ -127,8 +127,8 @@ def exposure_table(exposure: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table("trials of", box=box.SIMPLE_HEAD)
     for column in ("members", "least", "mean", "most"):
         table.add_column(column, justify="right")
-    for name, found in exposure.items():
-        table.add_row(name, *(f"{found[key]:,}" for key in ("count", "least", "mean", "most")))
+    for name, counts in exposure.items():
+        table.add_row(name, *(f"{counts[key]:,}" for key in ("count", "least", "mean", "most")))
     return table
 
 
@@ -146,8 +146,8 @@ def histogram(name: str, exposure: Mapping[str, Any]) -> Group:
 def _heading(console: Console, content: Mapping[str, Any]) -> None:
     findings = content["findings"]
     _line(console, f"{content['list']} ({content['format']}): {_counts(findings)}")
-    known = content["labels_from"]
-    speakers = f"{findings['speakers']:,} speakers, known from {known}" if findings["speakers"] else NOBODY
+    source = content["labels_from"]
+    speakers = f"{findings['speakers']:,} speakers, known from {source}" if findings["speakers"] else NOBODY
     _line(console, f"{findings['utterances']:,} utterances, {speakers}; digest {content['digest'][:12]}")
     if content["sidecar"]:
         _line(console, f"{Path(content['list']).name}.json {content['sidecar']}")

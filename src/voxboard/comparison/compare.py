@@ -47,24 +47,24 @@ def compare(before: Side, after: Side, settings: Settings | None = None) -> Comp
     settings = settings or Settings()
     if bool(before.records) != bool(after.records):
         raise UserError("One side has records, the other raw outputs.", "Compare records with records.")
-    found = _Found(settings, [*before.records.values(), *after.records.values()])
+    collected = _Found(settings, [*before.records.values(), *after.records.values()])
     if before.records:
-        _records(before, after, found)
+        _records(before, after, collected)
     else:
-        _files(before, after, found)
-    if not found.rows and not found.vanished:
+        _files(before, after, collected)
+    if not collected.rows and not collected.vanished:
         raise UserError(
             f"{before.name} and {after.name} share nothing to compare.", "Name two sides of the same cells."
         )
     return Comparison(
         before.name,
         after.name,
-        tuple(_judged(found.rows, settings.level)),
-        tuple(found.vanished),
-        tuple(found.new),
-        tuple(_notes(found.rows)),
+        tuple(_judged(collected.rows, settings.level)),
+        tuple(collected.vanished),
+        tuple(collected.new),
+        tuple(_notes(collected.rows)),
         settings.level,
-        _blind(found.rows, settings.level),
+        _blind(collected.rows, settings.level),
     )
 
 
@@ -134,24 +134,24 @@ def _blind(rows: Sequence[Row], level: float) -> str:
     return shows_nothing(largest.clusters, len(families) * min(families), level, largest.cluster_by)
 
 
-def _records(before: Side, after: Side, found: _Found) -> None:
-    options, settings = found.options(), found.settings
+def _records(before: Side, after: Side, collected: _Found) -> None:
+    options, settings = collected.options(), collected.settings
     homes = (*settings.outputs, *before.homes, *after.homes)
-    for cell, first, second in _matched(before, after, found):
+    for cell, first, second in _matched(before, after, collected):
         main = first.benchmark.main_metric
         outputs_of = cache(partial(pairs, first, second, homes, settings.runs, options))
         for metric, value in first.values.items():
-            if value.value is None or not found.wanted(metric, metric == main):
+            if value.value is None or not collected.wanted(metric, metric == main):
                 continue
             other = second.values.get(metric)
             if other is None or other.value is None or not first.shares(metric, second):
                 reason = "measured with other parameters" if other and other.value is not None else ""
                 reason = reason or (other.reason if other else "not measured any more")
-                found.vanished.append(Vanished(cell, metric, reason))
+                collected.vanished.append(Vanished(cell, metric, reason))
                 continue
             difference, clusters, reason = _difference(metric, value, other, outputs_of, settings)
             digits = first.metric(metric).digits
-            found.rows.append(
+            collected.rows.append(
                 Row(
                     *(cell, metric, value.value, other.value, difference, value.better, not reason),
                     *(value.unit, digits, metric == main, clusters, value.cluster_by, reason),
@@ -159,27 +159,27 @@ def _records(before: Side, after: Side, found: _Found) -> None:
             )
 
 
-def _matched(before: Side, after: Side, found: _Found) -> Iterator[tuple[str, Record, Record]]:
+def _matched(before: Side, after: Side, collected: _Found) -> Iterator[tuple[str, Record, Record]]:
     """Records of the same cell; what has no partner goes to `found`."""
     if before.single and after.single:
         (first,), (second,) = before.records.values(), after.records.values()
         _same_protocol(first, second)
         if first.row != second.row:
-            yield f"{found.cell(second)} against {found.names[first.row]}", first, second
+            yield f"{collected.cell(second)} against {collected.names[first.row]}", first, second
         else:
-            yield found.cell(second), first, second
+            yield collected.cell(second), first, second
         return
     for cell, first in before.records.items():
         if first.status == "failed":
             continue
         partner = after.records.get(cell)
         if partner is not None and partner.status != "failed":
-            yield found.cell(first), first, partner
+            yield collected.cell(first), first, partner
         else:
-            found.vanished.append(Vanished(found.cell(first), "", _why(first, partner, after)))
+            collected.vanished.append(Vanished(collected.cell(first), "", _why(first, partner, after)))
     numbers = (cell for cell, one in after.records.items() if one.status != "failed")
     held = {cell for cell, one in before.records.items() if one.status != "failed"}
-    found.new += [found.cell(after.records[cell]) for cell in numbers if cell not in held]
+    collected.new += [collected.cell(after.records[cell]) for cell in numbers if cell not in held]
 
 
 def _why(first: Record, second: Record | None, after: Side) -> str:
@@ -211,23 +211,23 @@ def _same_protocol(first: Record, second: Record) -> None:
         )
 
 
-def _files(before: Side, after: Side, found: _Found) -> None:
+def _files(before: Side, after: Side, collected: _Found) -> None:
     names = [(name, name) for name in before.files]
     if before.single and after.single:
         names = [(next(iter(before.files)), next(iter(after.files)))]
-    options = found.options()
+    options = collected.options()
     for first, second in names:
         if second not in after.files:
-            found.vanished.append(Vanished(first, "", "no such file"))
+            collected.vanished.append(Vanished(first, "", "no such file"))
             continue
         given = outputs.paired(before.files[first], after.files[second], options)
         for metric, one in given.items():
             main = metric == next(iter(given))
-            if found.wanted(metric, main):
+            if collected.wanted(metric, main):
                 values = (metric.rstrip("@"), one.before, one.after, one.difference, one.better, True)
                 digits = replace(standard(metric), unit=one.unit).digits
-                found.rows.append(Row(second, *values, one.unit, digits, main, one.clusters))
-    found.new += [] if before.single else [name for name in after.files if name not in before.files]
+                collected.rows.append(Row(second, *values, one.unit, digits, main, one.clusters))
+    collected.new += [] if before.single else [name for name in after.files if name not in before.files]
 
 
 def _difference(

@@ -36,27 +36,27 @@ def scores(before: Path, after: Path, options: Options) -> dict[str, Paired]:
 
     first, second = files.read(before), files.read(after)
     trials = (first if first.labels is not None else second).trials()
-    known = owners_of((before, after), options)
-    if known is None or (options.assumed and not known.keys() >= set(trials.utterances)):
+    speakers = owners_of((before, after), options)
+    if speakers is None or (options.assumed and not speakers.keys() >= set(trials.utterances)):
         names, owners = np.unique(files.linked(trials), return_inverse=True)
     else:
-        names, owners = np.unique(known_speakers.of_each(trials.utterances, known), return_inverse=True)
+        names, owners = np.unique(known_speakers.of_each(trials.utterances, speakers), return_inverse=True)
     clusters = Clusters.of(len(trials), owners[trials.enrol], owners[trials.test], names.astype(str).tolist())
-    found = []
+    rows = []
     for side, (threshold, calibrate) in zip((first, second), _fixed((before, after), options), strict=True):
         values, targets = checked(side.of(trials), trials.labels)
         calibrated = None if calibrate is None else calibrate(values)
         estimates = TrialEstimates(values, targets, clusters, P_TARGETS, threshold, calibrated)
-        found.append(estimates.estimates(options.replicates))
+        rows.append(estimates.estimates(options.replicates))
     return {
         metric: Paired.of(
-            found[0][name].interval(clusters.size, options.level),
-            found[1][name].interval(clusters.size, options.level),
+            rows[0][name].interval(clusters.size, options.level),
+            rows[1][name].interval(clusters.size, options.level),
             options,
             unit="cost" if "dcf" in name or name == "cllr" else "fraction",
         )
         for name, metric in _DETECTION.items()
-        if name in found[0]
+        if name in rows[0]
     }
 
 
@@ -66,11 +66,11 @@ def _fixed(
     """Each side's threshold and calibration; None for both sides where one of them has none."""
     from voxboard.scoring.calibration import Calibration
 
-    told = [about(path).get("fixed") or {} for path in paths]
-    told = [{} if few_to_fix(one.get("speakers")) else one for one in told]  # as evaluations do
-    thresholds = [one.get("threshold", given) for one, given in zip(told, options.thresholds, strict=True)]
-    calibrated = all(one.get("calibration") for one in told)
-    maps = [Calibration.from_dict(one["calibration"]).apply if calibrated else None for one in told]
+    fixed = [about(path).get("fixed") or {} for path in paths]
+    fixed = [{} if few_to_fix(one.get("speakers")) else one for one in fixed]  # as evaluations do
+    thresholds = [one.get("threshold", given) for one, given in zip(fixed, options.thresholds, strict=True)]
+    calibrated = all(one.get("calibration") for one in fixed)
+    maps = [Calibration.from_dict(one["calibration"]).apply if calibrated else None for one in fixed]
     return list(zip(thresholds if None not in thresholds else (None, None), maps, strict=True))
 
 
@@ -85,7 +85,7 @@ def predictions(before: Path, after: Path, options: Options) -> dict[str, Paired
     if "ridge" in first[0] and "ridge" in second[0]:
         wanted["rmse@ridge"] = (next(iter(STATISTICS.values())), "ridge")
     truth = np.array([row["truth"] for row in first], np.float64)
-    found = {}
+    rows = {}
     for name, (statistic, column) in wanted.items():
         correlation = name in ("pearson", "ccc")
         one, other = (np.array([row[column] for row in side], np.float64) for side in (first, second))
@@ -96,8 +96,8 @@ def predictions(before: Path, after: Path, options: Options) -> dict[str, Paired
             for values in (one, other)
         )
         kind = ("higher", "correlation") if correlation else ("lower", "dB")
-        found[name] = Paired.of(before_value, after_value, options, *kind)
-    return found
+        rows[name] = Paired.of(before_value, after_value, options, *kind)
+    return rows
 
 
 def _classes(first: Sequence[Row], second: Sequence[Row], owners: ArrayLike, options: Options) -> dict[str, Paired]:
@@ -131,11 +131,11 @@ def texts(before: Path, after: Path, options: Options) -> dict[str, Paired]:
 
     first, second, owners = utterances(before, after, options, "reference")
     words = np.array([row["words"] for row in first])
-    found = {}
+    rows = {}
     for kind in ("substitutions", "insertions", "deletions"):
-        found[kind] = [np.array([row[kind] for row in side]) for side in (first, second)]
-    found["wer"] = [np.sum([found[kind][side] for kind in found], axis=0) for side in (0, 1)]
-    named = {f"{kind}@": [(errors, words) for errors in sides] for kind, sides in found.items()}
+        rows[kind] = [np.array([row[kind] for row in side]) for side in (first, second)]
+    rows["wer"] = [np.sum([rows[kind][side] for kind in rows], axis=0) for side in (0, 1)]
+    named = {f"{kind}@": [(errors, words) for errors in sides] for kind, sides in rows.items()}
     reports = [
         measures.score([row["reference"] for row in side], [row["hypothesis"] for row in side], unit="character")
         for side in (first, second)
@@ -155,7 +155,7 @@ def ranks(before: Path, after: Path, options: Options) -> dict[str, Paired]:
     # A caption of m utterances is m queries of weight 1/m, which speakers can be resampled with.
     whose = np.repeat(owners, [len(row["queries"]) for row in first])
     weights = np.array([1.0 / query["of"] for query in queries[0]])
-    found: dict[str, Paired] = {}
+    rows: dict[str, Paired] = {}
     for direction, sides, clusters, weight in (
         (DIRECTIONS[0], queries, whose, weights),
         (DIRECTIONS[1], (first, second), owners, np.ones(len(first))),
@@ -167,13 +167,13 @@ def ranks(before: Path, after: Path, options: Options) -> dict[str, Paired]:
         }
         for name, columns in shares.items():
             pairs = [(weight * column, weight) for column in columns]
-            found[name] = sums(quotient, pairs, clusters, options, "higher")
+            rows[name] = sums(quotient, pairs, clusters, options, "higher")
         one, other = (
             bootstrap.interval(weighted_median, side, weight, clusters=clusters, smooth=False, **options.resampling())
             for side in rank
         )
-        found[f"median_rank@{direction}"] = Paired.of(one, other, options, "lower", "rank")
-    return found
+        rows[f"median_rank@{direction}"] = Paired.of(one, other, options, "lower", "rank")
+    return rows
 
 
 def recordings(before: Path, after: Path, options: Options) -> dict[str, Paired]:
@@ -182,7 +182,7 @@ def recordings(before: Path, after: Path, options: Options) -> dict[str, Paired]
     names = [[row["recording"] for row in side] for side in sides]
     if names[0] != names[1]:
         raise UserError(f"{before} and {after} are of other recordings.", "Evaluate both on the same corpus.")
-    found = {}
+    rows = {}
     for rate in ("der", "miss", "false_alarm", "confusion", "jer"):
         share = "speakers" if rate == "jer" else "seconds"
         columns = []
@@ -190,8 +190,8 @@ def recordings(before: Path, after: Path, options: Options) -> dict[str, Paired]
             below = np.array([float(row[share]) for row in side])
             rates = np.array([float(row[rate] or math.nan) for row in side])
             columns.append((np.where(below > 0, np.nan_to_num(rates) * below, 0.0), below))
-        found[f"{rate}@"] = sums(quotient, columns, names[0], options)
-    return found
+        rows[f"{rate}@"] = sums(quotient, columns, names[0], options)
+    return rows
 
 
 READERS: Mapping[str, Callable[[Path, Path, Options], dict[str, Paired]]] = {

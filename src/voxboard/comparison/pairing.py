@@ -43,7 +43,7 @@ def pairs(first: Record, second: Record, homes: Sequence[Path], runs: Path, opti
     if lacking:
         return Pairs(reason=f"no raw outputs of {' and '.join(lacking)}")
     options = replace(options, thresholds=(_threshold(first), _threshold(second)))
-    found: dict[str, Paired] = {}
+    paired: dict[str, Paired] = {}
     for name in files[0].keys() & files[1].keys():
         both = files[0][name], files[1][name]
         try:
@@ -55,14 +55,14 @@ def pairs(first: Record, second: Record, homes: Sequence[Path], runs: Path, opti
         # A later evaluation of a run with other settings leaves its outputs under the same name.
         if not (_belong(some, first, "before") and _belong(some, second, "after")):
             return Pairs(reason=f"{name} is not what the records were made of")
-        found |= some.found
-    return Pairs(found, "" if found else "raw outputs of other kinds")
+        paired |= some.found
+    return Pairs(paired, "" if paired else "raw outputs of other kinds")
 
 
-def _belong(found: Pairs, record: Record, side: str) -> bool:
+def _belong(pairs: Pairs, record: Record, side: str) -> bool:
     """True if raw outputs give the numbers that a record has."""
-    known = {metric: value.value for metric, value in record.values.items() if value.value is not None}
-    given = ((found.of(metric), value) for metric, value in known.items())
+    values = {metric: value.value for metric, value in record.values.items() if value.value is not None}
+    given = ((pairs.of(metric), value) for metric, value in values.items())
     return all(abs(getattr(pair, side) - value) <= CLOSE for pair, value in given if pair is not None)
 
 

@@ -74,16 +74,16 @@ def about(path: Path) -> Mapping[str, Any]:
     stem = path.name.partition("-")[2].partition(".")[0]
     for name in (f"about-{stem}.json", f"about-{stem}.json.gz"):
         if (path.parent / name).is_file():
-            found = _parsed(text(path.parent / name), path.parent / name)
-            if isinstance(found, dict):
-                return found
+            content = _parsed(text(path.parent / name), path.parent / name)
+            if isinstance(content, dict):
+                return content
     return {}
 
 
 def owners_of(paths: Sequence[Path], options: Options) -> Mapping[str, str] | None:
     """Utterance → speaker: as asked, else as a file's evaluation knew it, else as the corpus has it."""
-    told = next((found for path in paths if (found := about(path).get("speakers"))), None)
-    return options.speakers if not options.assumed or told is None else told
+    owners = next((speakers for path in paths if (speakers := about(path).get("speakers"))), None)
+    return options.speakers if not options.assumed or owners is None else owners
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -95,14 +95,14 @@ def _same_code(first: Provenance, second: Provenance) -> bool:
 def _checks(before: Record, after: Record, tolerance: float) -> list[Check]:
     """Every number of the first record beside that of the second, where both are of one column."""
     new = _numbers(after, before) if before.protocol_id == after.protocol_id else _numbers(after)
-    found = []
+    checks = []
     for name, value in _numbers(before).items():
         other = new.get(name)
         if value is None or other is None:
-            found.append(Check(name, value, other, value is None and other is None and name in new))
+            checks.append(Check(name, value, other, value is None and other is None and name in new))
         else:
-            found.append(Check(name, value, other, abs(other - value) <= tolerance * max(1.0, abs(value))))
-    return found
+            checks.append(Check(name, value, other, abs(other - value) <= tolerance * max(1.0, abs(value))))
+    return checks
 
 
 def _numbers(record: Record, other: Record | None = None) -> dict[str, float | None]:

@@ -128,27 +128,29 @@ class Comparison:
         return bool(self.regressions or self.vanished)
 
 
-def _ends(found: Comparison) -> Iterator[tuple[str, str]]:
+def _ends(comparison: Comparison) -> Iterator[tuple[str, str]]:
     """Lines with their styles: what is gone, what is new, the summary."""
-    for gone in found.vanished:
+    for gone in comparison.vanished:
         yield f"gone: {gone.cell}{f', {gone.metric}' if gone.metric else ''} ({gone.reason})", "red"
-    yield from ((f"new: {cell}", "") for cell in found.new)
-    verdicts = [row.verdict for row in found.rows]
-    parts = [f"{many(len(found.rows), 'comparison')}, {sum(row.paired for row in found.rows)} of them paired"]
-    few = sum(row.verdict == "untested" and _few(row) for row in found.rows)
+    yield from ((f"new: {cell}", "") for cell in comparison.new)
+    verdicts = [row.verdict for row in comparison.rows]
+    parts = [f"{many(len(comparison.rows), 'comparison')}, {sum(row.paired for row in comparison.rows)} of them paired"]
+    few = sum(row.verdict == "untested" and _few(row) for row in comparison.rows)
     if few:
-        parts.append(f"{few} of fewer than {SPEAKERS} {plural(found.rows[0].cluster_by)}, so not tested")
+        parts.append(f"{few} of fewer than {SPEAKERS} {plural(comparison.rows[0].cluster_by)}, so not tested")
     if untested := verdicts.count("untested") - few:
         parts.append(f"{untested} without an interval, so not tested")
-    if found.tested:
-        half = ", half of it for main metrics (*)" if len({row.main for row in found.rows}) > 1 else ""
-        parts.append(f"significant is p < {1 - found.level:.2g} after Holm's correction for {found.tested}{half}")
+    if comparison.tested:
+        half = ", half of it for main metrics (*)" if len({row.main for row in comparison.rows}) > 1 else ""
+        parts.append(
+            f"significant is p < {1 - comparison.level:.2g} after Holm's correction for {comparison.tested}{half}"
+        )
     yield f"\n{'; '.join(parts)}.", ""
-    if doubtful := sum(row.verdict == "same" and _leaves_out_zero(row) for row in found.rows):
+    if doubtful := sum(row.verdict == "same" and _leaves_out_zero(row) for row in comparison.rows):
         advice = "fewer comparisons (--main_only, --metric) find more"
         yield f"{doubtful} more intervals leave out zero before that correction: {advice}.", ""
     better, worse = verdicts.count("better"), verdicts.count("worse")
-    yield f"{better} better, {worse} worse, {len(found.vanished)} gone.", "red" if found.failed else ""
+    yield f"{better} better, {worse} worse, {len(comparison.vanished)} gone.", "red" if comparison.failed else ""
 
 
 def _leaves_out_zero(row: Row) -> bool:
@@ -190,5 +192,5 @@ def _few(row: Row) -> bool:
 
 def _resampled(rows: Sequence[Row]) -> list[str]:
     """Resampled units ("40 speakers"), where all rows agree."""
-    found = {(row.clusters, row.cluster_by) for row in rows}
-    return [many(count, by) for count, by in found if count] if len(found) == 1 else []
+    units = {(row.clusters, row.cluster_by) for row in rows}
+    return [many(count, by) for count, by in units if count] if len(units) == 1 else []

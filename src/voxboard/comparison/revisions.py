@@ -14,8 +14,8 @@ def resolve(word: str) -> str:
     """The commit that a word names in the repository of the working directory; empty where it names none."""
     if not word or word.startswith("-"):
         return ""
-    found = _git("rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
-    return found.decode().strip() if found else ""
+    commit = _git("rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
+    return commit.decode().strip() if commit else ""
 
 
 def records_at(commit: str, folder: Path) -> list[Filed]:
@@ -43,15 +43,15 @@ def _parsed(data: bytes, where: str) -> Record:
 def _contents(blobs: list[str]) -> list[bytes]:
     """`git cat-file --batch`: a line `<id> blob <size>`, the content, a newline, for every id."""
     stream = _git("cat-file", "--batch", given="".join(f"{blob}\n" for blob in blobs).encode()) or b""
-    found, place = [], 0
+    contents, place = [], 0
     for blob in blobs:
         head = stream[place : stream.find(b"\n", place)]
         if head.split()[1:2] != [b"blob"]:
             raise UserError(f"git cannot give the object {blob[:12]}.", "Check the repository with git fsck.")
         start = place + len(head) + 1
         place = start + int(head.split()[2]) + 1
-        found.append(stream[start : place - 1])
-    return found
+        contents.append(stream[start : place - 1])
+    return contents
 
 
 def _git(*arguments: str, given: bytes = b"") -> bytes | None:

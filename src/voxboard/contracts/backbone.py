@@ -94,14 +94,14 @@ def batch_mates(subject: Subject[Backbone]) -> Measured:
                 )
             require_finite(alone.states, f"Frames of {length} samples alone", FLOORS)
             require_finite(together.states[row, :, :steps], f"Frames of {length} samples beside longer ones", MASKS)
-            worst = max(worst, found := difference(together.states[row, :, :steps], alone.states[0]))
-            if found > TOLERANCE:
+            worst = max(worst, distance := difference(together.states[row, :, :steps], alone.states[0]))
+            if distance > TOLERANCE:
                 mates = "longer ones, which pad it" if exact else "others of its length"
                 raise Broken(
-                    f"The frames of {length} samples differ by {found:.2g} beside {mates} (limit {TOLERANCE:g}).",
+                    f"The frames of {length} samples differ by {distance:.2g} beside {mates} (limit {TOLERANCE:g}).",
                     "Zero or mask what lies past each length before anything looks across time"
                     + (', or declare batching="equal-length".' if exact else "."),
-                    found,
+                    distance,
                 )
     return Measured(worst, f"{worst:.1e} apart, {backbone.spec.batching} (limit {TOLERANCE:g})")
 

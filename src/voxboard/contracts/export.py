@@ -96,11 +96,13 @@ def _compare(part: nn.Module, way: str, made: nn.Module, inputs: Sequence[Tensor
     with torch.no_grad():
         expected = Tensors(part)(*inputs)
         try:
-            found = made(*inputs)
+            exported = made(*inputs)
         except Exception as error:
             line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise Broken(f"Its {way} does not take an input {shape}: {line[:200]}", advice) from error
-    worst = max(difference(one, other) for one, other in zip(_valid(part, found), _valid(part, expected), strict=True))
+    worst = max(
+        difference(one, other) for one, other in zip(_valid(part, exported), _valid(part, expected), strict=True)
+    )
     if worst > TOLERANCE:
         raise Broken(f"Its {way} differs by {worst:.2g} for an input {shape} (limit {TOLERANCE:g}).", advice, worst)
     return worst

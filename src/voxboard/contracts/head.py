@@ -43,14 +43,16 @@ def shapes(subject: Subject[Head]) -> Measured:
     loss = head.loss(read(head, values), labels(subject.needs))
     if loss.shape != ():
         raise Broken(f"The loss has the shape {tuple(loss.shape)}.", "Give one number: a mean or a sum.")
-    found = head.predict(read(head, values))
+    prediction = head.predict(read(head, values))
     kind = _main(subject)[1]
     per_frame = (values.shape[2],) if kind == "tokens" else ()
     # What is compared with vectors, or heard by a language model, has a size of the head's own.
     own = kind in ("vectors", "texts")
-    expected = (UTTERANCES, *found.shape[1:]) if own else (UTTERANCES, *per_frame, CLASSES)
-    if tuple(found.shape) != expected:
-        raise Broken(f"Predictions are {tuple(found.shape)} instead of {expected}.", "Give a score per class or value.")
+    expected = (UTTERANCES, *prediction.shape[1:]) if own else (UTTERANCES, *per_frame, CLASSES)
+    if tuple(prediction.shape) != expected:
+        raise Broken(
+            f"Predictions are {tuple(prediction.shape)} instead of {expected}.", "Give a score per class or value."
+        )
     return Measured(loss.item(), f"a loss of {loss.item():.3g}, predictions {expected}")
 
 
@@ -80,11 +82,11 @@ def learning(subject: Subject[Head]) -> Measured:
         optimizer.step()
     head.eval()
     with torch.no_grad():
-        found = head.predict(read(head, values))
+        prediction = head.predict(read(head, values))
     task, kind = _main(subject)
     main = wanted[task] if isinstance(wanted, dict) else wanted
     with torch.no_grad():
-        right = _right(head, kind, found, main, read(head, values))
+        right = _right(head, kind, prediction, main, read(head, values))
     share = float(right.float().mean())
     if share < 1.0:
         raise Broken(
@@ -260,19 +262,19 @@ def _main(subject: Subject[Head]) -> tuple[str, str]:
     return next(iter(subject.needs.items()))
 
 
-def _right(head: Any, kind: str, found: Tensor, wanted: Tensor, inputs: Any) -> Tensor:
+def _right(head: Any, kind: str, prediction: Tensor, wanted: Tensor, inputs: Any) -> Tensor:
     """Per utterance, whether the prediction is the label."""
     if kind == "vectors":
-        return (found @ head.project_texts(wanted).T).argmax(1) == torch.arange(len(wanted))
+        return (prediction @ head.project_texts(wanted).T).argmax(1) == torch.arange(len(wanted))
     if kind == "texts":
         texts = ["".join(map(chr, row[row != MISSING].tolist())) for row in wanted]
         return torch.tensor([one == text for one, text in zip(head.answer(inputs), texts, strict=True)])
     if kind == "values":
-        return (found - wanted).abs().amax(-1) < 0.1
+        return (prediction - wanted).abs().amax(-1) < 0.1
     if kind == "tokens":
-        heard = [_collapsed(row[: int(n)]) for row, n in zip(found.argmax(-1), inputs.lengths, strict=True)]
+        heard = [_collapsed(row[: int(n)]) for row, n in zip(prediction.argmax(-1), inputs.lengths, strict=True)]
         return torch.tensor([one == row[row != MISSING].tolist() for one, row in zip(heard, wanted, strict=True)])
-    return found.argmax(-1) == wanted
+    return prediction.argmax(-1) == wanted
 
 
 def _collapsed(path: Tensor) -> list[int]:

@@ -76,8 +76,8 @@ def labels(needs: Mapping[str, str], utterances: int = 10) -> Any:
 
     Every class is there as often as the others and twice; tokens are sequences of unlike lengths without the blank.
     """
-    found = {task: _labels(kind, utterances) for task, kind in needs.items()}
-    return found if len(found) > 1 else next(iter(found.values()))
+    labels = {task: _labels(kind, utterances) for task, kind in needs.items()}
+    return labels if len(labels) > 1 else next(iter(labels.values()))
 
 
 def _labels(kind: str, utterances: int) -> Tensor:

@@ -11,18 +11,18 @@ from voxboard.contracts.checks import Broken
 TOLERANCE = 1e-5
 
 
-def difference(found: Tensor, expected: Tensor) -> float:
+def difference(actual: Tensor, expected: Tensor) -> float:
     """The largest difference, relative to the largest value where that is above 1.
 
     Infinite where shapes differ or a value is not finite.
     """
-    found, expected = found.detach(), expected.detach()
-    if found.shape != expected.shape or not bool(torch.isfinite(found).all()):
+    actual, expected = actual.detach(), expected.detach()
+    if actual.shape != expected.shape or not bool(torch.isfinite(actual).all()):
         return float("inf")
-    if not found.numel():
+    if not actual.numel():
         return 0.0
     scale = max(1.0, float(expected.abs().max()))
-    return float((found - expected).abs().max()) / scale
+    return float((actual - expected).abs().max()) / scale
 
 
 def require_finite(values: Tensor, what: str, advice: str) -> None:

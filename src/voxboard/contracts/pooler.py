@@ -44,13 +44,13 @@ def padding(subject: Subject[Pooler]) -> Measured:
             together = pooler(batch)
             for row, length in enumerate(LENGTHS):
                 alone = Frames(batch.states[row : row + 1, :, :length], torch.tensor([length]), batch.hop)
-                worst = max(worst, found := difference(together[row : row + 1], pooler(alone)))
-                if found > TOLERANCE:
+                worst = max(worst, distance := difference(together[row : row + 1], pooler(alone)))
+                if distance > TOLERANCE:
                     raise Broken(
-                        f"Padding with {fill:g} changes the embedding of {length} frames by {found:.2g} "
+                        f"Padding with {fill:g} changes the embedding of {length} frames by {distance:.2g} "
                         f"(limit {TOLERANCE:g}).",
                         MASK,
-                        found,
+                        distance,
                     )
     return Measured(worst, f"{worst:.1e} apart (limit {TOLERANCE:g})")
 
@@ -99,18 +99,18 @@ def sequence(subject: Subject[Pooler]) -> Measured:
     batch = frames(pooler.spec, 9, 6, 1, padding=float("nan"))
     try:
         with torch.no_grad():
-            found = pooler.sequence(batch)
+            pooled = pooler.sequence(batch)
     except UserError as reason:
         raise Skipped("has no sequence") from reason
     expected = (3, 1, 9, pooler.spec.size)
-    if tuple(found.states.shape) != expected:
-        raise Broken(f"Its sequence is {tuple(found.states.shape)} instead of {expected}.", "Give [B, 1, T, D].")
-    if not torch.equal(found.lengths, batch.lengths) or found.hop != batch.hop:
+    if tuple(pooled.states.shape) != expected:
+        raise Broken(f"Its sequence is {tuple(pooled.states.shape)} instead of {expected}.", "Give [B, 1, T, D].")
+    if not torch.equal(pooled.lengths, batch.lengths) or pooled.hop != batch.hop:
         raise Broken("Its sequence has other lengths or another hop.", "Use dataclasses.replace(frames, states=…).")
-    past = found.states.transpose(1, 2)[~found.mask]
+    past = pooled.states.transpose(1, 2)[~pooled.mask]
     if not bool((past == 0).all()):
         raise Broken("Its sequence is not zero on padding.", MASK)
-    require_finite(found.states, "Its sequence", MASK)
+    require_finite(pooled.states, "Its sequence", MASK)
     return Measured(pooler.spec.size, f"frames of {pooler.spec.size}, zeros on padding")
 
 

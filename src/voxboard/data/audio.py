@@ -231,19 +231,19 @@ def _resample(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
 
 def digests(files: set[Path], cache: Path | None = None) -> dict[Path, str]:
     """The sha256 of each file's content, from the cache where size and time of change are as remembered."""
-    known = _remembered(cache)
+    remembered = _remembered(cache)
     stamps: dict[Path, list[Any]] = {}
     for file in files:
         with readable(file):
             status = file.stat()
         stamps[file] = [status.st_size, status.st_mtime_ns]
-    fresh = [file for file in files if known.get(str(file), [])[:2] != stamps[file]]
+    fresh = [file for file in files if remembered.get(str(file), [])[:2] != stamps[file]]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for file, digest in zip(fresh, pool.map(_sha256, fresh), strict=True):
-            known[str(file)] = [*stamps[file], digest]
+            remembered[str(file)] = [*stamps[file], digest]
     if cache is not None and fresh:
-        _remember(cache, known)
-    return {file: known[str(file)][2] for file in files}
+        _remember(cache, remembered)
+    return {file: remembered[str(file)][2] for file in files}
 
 
 def _sha256(file: Path) -> str:
@@ -266,7 +266,7 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, list) and len(row) == 3 and isinstance(row[2], str) and DIGEST.fullmatch(row[2]) is not None
 
 
-def _remember(cache: Path, known: dict[str, list[Any]]) -> None:
+def _remember(cache: Path, remembered: dict[str, list[Any]]) -> None:
     # A read-only or full disk costs time in the next run, not this result.
     with suppress(UserError, UnicodeEncodeError):
-        write_text(cache, json.dumps(known, sort_keys=True))
+        write_text(cache, json.dumps(remembered, sort_keys=True))

@@ -65,10 +65,10 @@ def is_special(path: Path) -> bool:
 
 def check_announced(path: Path, log: str) -> None:
     """Raise `BadAudio` when a WAV header announces clearly more data than the file has, from libsndfile's log."""
-    found = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    if found is None:
+    match = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    if match is None:
         return
-    announced, there = int(found[1]), int(found[2])
+    announced, there = int(match[1]), int(match[2])
     # Writers that stream announce the largest number there is.
     if announced < 0x7FFF0000 and there < 0.99 * announced:
         raise bad(path, f"is truncated: its header announces {announced} bytes of samples, {there} are there")

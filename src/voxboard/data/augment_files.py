@@ -38,14 +38,14 @@ def sound_files(settings: Augmentation, kind: str) -> tuple[Path, ...]:
 
 def response_files(folder: Path) -> tuple[Path, ...]:
     """The impulse responses of a folder: OpenSLR 28 keeps noises beside them, in a folder and by name."""
-    found = tuple(
+    files = tuple(
         path
         for path in _listed(folder, "impulse responses")
         if "noise" not in path.stem.lower() and "pointsource_noises" not in path.relative_to(folder).parts
     )
-    if not found:
+    if not files:
         raise UserError(f"All audio files in {folder} are noises by their names.", "Check --rir_path.")
-    return found
+    return files
 
 
 def excerpt(path: Path, place: float, samples: int, sample_rate: int) -> np.ndarray:
@@ -78,10 +78,10 @@ def impulse_response(path: Path, sample_rate: int) -> np.ndarray:
 def _listed(folder: Path, kind: str) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder} to take {kind} from.", "Check its name.")
-    found = find_audio(folder)
-    if not found:
+    files = find_audio(folder)
+    if not files:
         raise UserError(f"There are no audio files in {folder} to take {kind} from.", "Check the folder.")
-    return found
+    return files
 
 
 @lru_cache(maxsize=4096)

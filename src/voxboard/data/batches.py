@@ -258,7 +258,7 @@ def _collate(items: list[Drawn | BadAudio]) -> Batch | BadAudio:
     return Batch(
         padded([torch.from_numpy(wave) for wave in waves], 0.0),
         torch.tensor([len(wave) for wave in waves]),
-        {task: padded([torch.from_numpy(found[task]) for found in labels], MISSING) for task in labels[0]},
+        {task: padded([torch.from_numpy(one[task]) for one in labels], MISSING) for task in labels[0]},
         tuple(name for some in skipped for name in some),
     )
 

@@ -127,8 +127,8 @@ def names() -> list[str]:
 
 def recipe(name: str) -> Recipe:
     """Return the recipe of a name or of `path/to/file.py:NAME`. Raises `UserError` for one that is not there."""
-    found: Recipe = CORPORA[name] if name in CORPORA else OUTSIDE.outside(name)
-    return found
+    recipe: Recipe = CORPORA[name] if name in CORPORA else OUTSIDE.outside(name)
+    return recipe
 
 
 def summary(name: str) -> str:
@@ -154,7 +154,7 @@ def known_name(data: str) -> str | None:
     """
     if trust.split(data):
         return data
-    own = {word.lower(): name for name, known in CORPORA.items() for word in (name, *known.aliases)}
+    own = {word.lower(): name for name, recipe in CORPORA.items() for word in (name, *recipe.aliases)}
     return ({name.lower(): name for name in OUTSIDE.names()} | own).get(data.lower())
 
 
@@ -168,8 +168,8 @@ def find_corpus(name_or_path: str | Path, audio_root: str | Path | None = None) 
     if (path / DESCRIPTION).is_file() or path.name.endswith((".jsonl", ".jsonl.gz")):
         return Corpus.open(path, audio_root)
     prepared = _prepared()
-    known = known_name(text)
-    name = title(known or text)
+    registered = known_name(text)
+    name = title(registered or text)
     if name.lower() in prepared:
         return Corpus.open(prepared[name.lower()], audio_root)
     if path.is_dir():
@@ -177,8 +177,8 @@ def find_corpus(name_or_path: str | Path, audio_root: str | Path | None = None) 
         if folder is not None and _is_of(folder, path):
             return Corpus.open(folder, audio_root)
         raise _unprepared_folder(path)
-    if known:
-        raise UserError(f"{name} is not prepared under {corpora_root()}.", how_to_get(known))
+    if registered:
+        raise UserError(f"{name} is not prepared under {corpora_root()}.", how_to_get(registered))
     if os.sep in text:
         raise UserError(f"There is no corpus at {text}.", "Name a prepared corpus, its folder or a manifest.")
     raise unknown("corpus", text, [*names(), *(folder.name for folder in prepared.values())])
@@ -192,13 +192,13 @@ def check_word(data: str) -> None:
 
 def how_to_get(name: str) -> str:
     """The command that prepares a known corpus, and where its audio comes from."""
-    known, command = recipe(name), f"Run: voxboard prepare {shlex.quote(name)}"
-    if known.make:
+    entry, command = recipe(name), f"Run: voxboard prepare {shlex.quote(name)}"
+    if entry.make:
         return command
-    if known.fetch:
-        where = f"; it is at {known.source}" if known.source else ""
+    if entry.fetch:
+        where = f"; it is at {entry.source}" if entry.source else ""
         return f"{command} --data_path DIR (its folder{where}), or with --download."
-    where = f"; it is registered for at {known.source}" if known.source else ""
+    where = f"; it is registered for at {entry.source}" if entry.source else ""
     return f"{command} --data_path DIR (its folder{where})."
 
 

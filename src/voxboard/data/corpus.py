@@ -152,8 +152,8 @@ class Corpus:
                     f"Run: voxboard prepare {path} --metadata TABLE.csv",
                 )
             info = _info(description)
-            found = {split: path / f"{split}.jsonl.gz" for split in SPLITS}
-            corpus = cls(path, info, {split: file for split, file in found.items() if file.is_file()})
+            manifests = {split: path / f"{split}.jsonl.gz" for split in SPLITS}
+            corpus = cls(path, info, {split: file for split, file in manifests.items() if file.is_file()})
         elif path.name.endswith((".jsonl", ".jsonl.gz")) and path.is_file():
             corpus = cls(path.parent, _manifest_info(path), {"test": path})
         else:
@@ -213,11 +213,11 @@ def speakers_of(cut: Cut) -> list[str]:
 def attributes_of(cut: Cut) -> dict[str, Any]:
     """Labels of an utterance's speaker and session: only those that are there."""
     supervision = cut.supervisions[0]
-    known: dict[str, Any] = {**(supervision.custom or {})}
+    labels: dict[str, Any] = {**(supervision.custom or {})}
     for name in ("gender", "language"):
         if getattr(supervision, name, None) is not None:
-            known[name] = getattr(supervision, name)
-    return {name: value for name, value in known.items() if value not in (None, "")}
+            labels[name] = getattr(supervision, name)
+    return {name: value for name, value in labels.items() if value not in (None, "")}
 
 
 def _absolute(path: str | Path) -> Path:

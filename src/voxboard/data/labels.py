@@ -52,8 +52,8 @@ def label_of(cut: Cut, name: str) -> Any:
 def texts_of(cut: Cut, name: str) -> tuple[str, ...]:
     """The texts under a name, of which an utterance may have several (captions), each once; empty without any."""
     value = label_of(cut, name)
-    found = value if isinstance(value, list | tuple) else [value]
-    return tuple(dict.fromkeys(str(text) for text in found if not absent(text)))
+    values = value if isinstance(value, list | tuple) else [value]
+    return tuple(dict.fromkeys(str(text) for text in values if not absent(text)))
 
 
 def age_group(age: object) -> str | None:
@@ -67,14 +67,14 @@ def age_group(age: object) -> str | None:
 
 def ordered(names: Iterable[str]) -> list[str]:
     """Distinct class names in the order that they have by themselves: known sets, numbers by value, else sorted."""
-    found = set(names)
+    distinct = set(names)
     for order in ORDERS:
-        if found <= set(order):
-            return [name for name in order if name in found]
+        if distinct <= set(order):
+            return [name for name in order if name in distinct]
     try:
-        return sorted(found, key=lambda name: (float(name), name))
+        return sorted(distinct, key=lambda name: (float(name), name))
     except ValueError:
-        return sorted(found)
+        return sorted(distinct)
 
 
 class Classes:

@@ -35,8 +35,8 @@ def lufs(wave: np.ndarray, rate: int) -> float:
 
 def lufs_or_rms(wave: np.ndarray, rate: int) -> tuple[float, bool]:
     """The reference's LUFS, and whether it is none: too short a recording silently gets its RMS in dBFS."""
-    found = lufs(wave, rate)
-    return (rms_dbfs(wave, rate), True) if math.isnan(found) else (found, False)
+    level = lufs(wave, rate)
+    return (rms_dbfs(wave, rate), True) if math.isnan(level) else (level, False)
 
 
 def endpoint_rms_dbfs(wave: np.ndarray) -> float:

@@ -155,11 +155,13 @@ def _recording(fields: Fields, locate: Callable[[str], Path]) -> Recording:
     duration = _duration(fields)
     if abs(duration - samples / rate) > SLACK:
         raise fields.line.bad(f"its recording has {samples} samples at {rate} Hz, which is not {duration:g} s")
-    found = [AudioSource("file", source.channels("channels"), str(_located(source, locate))) for source in sources]
-    heard = [channel for source in found for channel in source.channels]
+    audio_sources = [
+        AudioSource("file", source.channels("channels"), str(_located(source, locate))) for source in sources
+    ]
+    heard = [channel for source in audio_sources for channel in source.channels]
     if len(set(heard)) < len(heard):
         raise fields.line.bad("two audio files of its recording have the same channel")
-    return Recording(fields.text("id"), found, rate, samples, duration)
+    return Recording(fields.text("id"), audio_sources, rate, samples, duration)
 
 
 def _located(source: Fields, locate: Callable[[str], Path]) -> Path:

@@ -73,13 +73,13 @@ def mix(file: Path, name: str, folder: Path, audio_roots: Sequence[Path] = ()) -
 def _read(file: Path) -> dict[str, list[Mapping[str, Any]]]:
     """Split → rows of the list."""
     content = _parsed(file)
-    found = content if isinstance(content, dict) else {"train": content}
-    for split, rows in found.items():
+    splits = content if isinstance(content, dict) else {"train": content}
+    for split, rows in splits.items():
         if split not in SPLITS:
             raise unknown(f"split in {file}", printable(str(split))[:60], SPLITS)
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise UserError(f"{file} has no list of corpora for {split}.", SHAPE)
-    return found
+    return splits
 
 
 def _parsed(file: Path) -> Any:

@@ -60,23 +60,25 @@ def scan(folder: Path, options: Options) -> Recordings:
     Raises `UserError` for an RTTM or UEM that cannot be read, and for patterns that match nothing.
     """
     assert options.rttm is not None
-    found = annotation(options.rttm, options.uem)
-    if not found.turns:
+    annotated = annotation(options.rttm, options.uem)
+    if not annotated.turns:
         raise UserError(f"{options.rttm} has no turns.", "Name the RTTM file or the folder of them that has.")
     notes = [] if options.uem else ["There is no UEM: recordings are scored from beginning to end."]
     if options.split is not None:
-        return Recordings(folder, by_name(folder), {options.split: found}, notes)
+        return Recordings(folder, by_name(folder), {options.split: annotated}, notes)
     patterns = options.valid_recordings
-    valid = {name for name in found.turns if any(fnmatchcase(name, pattern) for pattern in patterns)}
+    valid = {name for name in annotated.turns if any(fnmatchcase(name, pattern) for pattern in patterns)}
     if patterns and not valid:
         raise UserError(
             f"No recording of {options.rttm} is called {' or '.join(patterns)}.",
-            f"It has {_listed(list(found.turns))}: check --valid_recordings.",
+            f"It has {_listed(list(annotated.turns))}: check --valid_recordings.",
         )
     if not valid:
         notes.append("All recordings are for the test; --valid_recordings PATTERN… keeps some for tuning.")
     parts = {
-        split: replace(found, turns={name: own for name, own in found.turns.items() if (name in valid) == inside})
+        split: replace(
+            annotated, turns={name: own for name, own in annotated.turns.items() if (name in valid) == inside}
+        )
         for split, inside in (("valid", True), ("test", False))
     }
     return Recordings(folder, by_name(folder), parts, notes)
@@ -118,43 +120,45 @@ def by_name(folder: Path, channel: str = "") -> dict[str, Path]:
 
     Raises `UserError` for two files of one name.
     """
-    found: dict[str, Path] = {}
+    names: dict[str, Path] = {}
     for path in find_audio(folder):
         name = path.stem
         if channel:
             if not name.endswith(f".{channel}"):
                 continue
             name = name.removesuffix(f".{channel}")
-        if (other := found.setdefault(name, path)) != path:
+        if (other := names.setdefault(name, path)) != path:
             raise UserError(f"{name} could be {other} or {path}.", "Keep one of them in the folder.")
-    return found
+    return names
 
 
-def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -> Corpus:
+def write(recordings: Recordings, info: CorpusInfo, folder: Path, options: Options) -> Corpus:
     """Read the headers and write the corpus.
 
     Raises `UserError` for an annotated recording without audio and `BadAudio` for audio that cannot be read, unless
     `skip_bad_audio` leaves them out, counted.
     """
-    notes = list(found.notes)
-    parts = {split: part for split, part in found.parts.items() if not part.turns.keys().isdisjoint(found.audio)}
+    notes = list(recordings.notes)
+    parts = {
+        split: part for split, part in recordings.parts.items() if not part.turns.keys().isdisjoint(recordings.audio)
+    }
     notes += [
         f"There is no audio of the {split} split, which is left out."
         for split in SPLITS
-        if split in found.parts.keys() - parts.keys() and found.parts[split].turns
+        if split in recordings.parts.keys() - parts.keys() and recordings.parts[split].turns
     ]
     named = {name: split for split, part in parts.items() for name in part.turns}
-    absent = sorted(named.keys() - found.audio.keys())
+    absent = sorted(named.keys() - recordings.audio.keys())
     if not named or (absent and not options.skip_bad_audio):
-        absent = absent or sorted(name for part in found.parts.values() for name in part.turns)
+        absent = absent or sorted(name for part in recordings.parts.values() for name in part.turns)
         raise UserError(
-            f"There is no audio under {found.root} for {_listed(absent)}, which the RTTM or UEM names.",
+            f"There is no audio under {recordings.root} for {_listed(absent)}, which the RTTM or UEM names.",
             "Audio files are to be called as their recordings; --skip_bad_audio leaves out those without.",
         )
-    if spare := sorted(found.audio.keys() - named.keys()):
+    if spare := sorted(recordings.audio.keys() - named.keys()):
         notes.append(f"{len(spare)} audio files have no annotation and are left out (e.g. {spare[0]}).")
     there = sorted(named.keys() - set(absent))
-    files = [Utterance(id=name, path=found.audio[name], speaker="") for name in there]
+    files = [Utterance(id=name, path=recordings.audio[name], speaker="") for name in there]
     cuts, bad = to_cuts(files, options.skip_bad_audio)
     if not cuts:
         raise UserError(f"None of the {len(bad)} audio files of {info.name} can be read.", "Check the folder.")
@@ -171,14 +175,16 @@ def write(found: Recordings, info: CorpusInfo, folder: Path, options: Options) -
     info = CorpusInfo(
         info.name,
         kind="recordings",
-        version=found.version,
+        version=recordings.version,
         licence=info.licence,
         source=info.source,
         synthetic=info.synthetic,
         notes=tuple(notes),
         skipped=skipped,
     )
-    return Corpus.write(folder, before.joined(info), by_split, before.root(found.root), before.roots(found.root))
+    return Corpus.write(
+        folder, before.joined(info), by_split, before.root(recordings.root), before.roots(recordings.root)
+    )
 
 
 def _annotate(cut: Cut, turns: Sequence[Turn], uem: Sequence[Region] | None) -> None:

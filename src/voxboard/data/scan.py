@@ -69,7 +69,7 @@ def find_audio(root: Path, suffixes: Iterable[str] = audio.SUFFIXES) -> list[Pat
     counts sound of kinds that are not read, and what is called like audio but is a pipe, socket or device.
     """
     wanted = frozenset(suffixes)
-    found: list[Path] = []
+    files: list[Path] = []
     unread: list[Path] = []
     special: list[Path] = []
     try:
@@ -79,15 +79,15 @@ def find_audio(root: Path, suffixes: Iterable[str] = audio.SUFFIXES) -> list[Pat
                 suffix = path.suffix.lower()
                 if suffix in wanted:
                     odd = not entry.is_file() and is_special(path)  # a broken link is left to the reader
-                    (special if odd else found).append(path)
-                    show(len(found))
+                    (special if odd else files).append(path)
+                    show(len(files))
                 elif suffix in audio.UNREAD:
                     unread.append(path)
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.", "Check the folder's rights.") from error
     _warn(unread, "in formats that are not read", "convert them to WAV or FLAC")
     _warn(special, "that are pipes, sockets or devices", "take them away")
-    return found
+    return files
 
 
 def _warn(files: Sequence[Path], what: str, advice: str) -> None:
@@ -101,26 +101,26 @@ def preferred(utterances: Iterable[Utterance]) -> list[Utterance]:
     """One utterance per id: where the same one is there as m4a and converted, the one that is cheap to read."""
     best: dict[str, Utterance] = {}
     for utterance in utterances:
-        known = best.setdefault(utterance.id, utterance)
-        if _cost(utterance.path) < _cost(known.path):
+        chosen = best.setdefault(utterance.id, utterance)
+        if _cost(utterance.path) < _cost(chosen.path):
             best[utterance.id] = utterance
     return list(best.values())
 
 
 def people(utterances: Iterable[Utterance]) -> list[Person]:
     """The speakers of some utterances, by name, with what splits are balanced by."""
-    known: dict[str, Utterance] = {}
+    people: dict[str, Utterance] = {}
     counts: Counter[str] = Counter()
     for utterance in utterances:
-        known.setdefault(utterance.speaker, utterance)
+        people.setdefault(utterance.speaker, utterance)
         counts[utterance.speaker] += 1
     return [
         Person(
             name=speaker,
             utterances=counts[speaker],
-            gender=known[speaker].gender or "",
-            accent=str(known[speaker].custom.get("accent", "")),
-            age=_number(known[speaker].custom.get("age")),
+            gender=people[speaker].gender or "",
+            accent=str(people[speaker].custom.get("accent", "")),
+            age=_number(people[speaker].custom.get("age")),
         )
         for speaker in sorted(counts)
     ]

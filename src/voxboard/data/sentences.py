@@ -36,10 +36,10 @@ class SentenceEncoder:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """n texts → [n, D] float32."""
-        found: np.ndarray = self.model.encode(
+        vectors: np.ndarray = self.model.encode(
             list(texts), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
         )
-        return found.astype(np.float32)
+        return vectors.astype(np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -132,15 +132,15 @@ def named(persons: Sequence[Person], valid: Sequence[str], test: Sequence[str]) 
 
     Raises `UserError` for a name that nobody has, one that is named for both, and when nobody is left.
     """
-    known = [person.name for person in persons]
+    names = [person.name for person in persons]
     for name in (*valid, *test):
-        if name not in known:
-            raise unknown("speaker", name, known)
+        if name not in names:
+            raise unknown("speaker", name, names)
     if both := sorted(set(valid) & set(test)):
         raise UserError(f"{both[0]} is both a validation and a test speaker.", "Name every speaker once.")
-    if len(set(valid) | set(test)) == len(known):
-        raise UserError(f"All {len(known)} speakers are held out: none are left to train on.", "Name fewer.")
-    return dict.fromkeys(known, "train") | dict.fromkeys(valid, "valid") | dict.fromkeys(test, "test")
+    if len(set(valid) | set(test)) == len(names):
+        raise UserError(f"All {len(names)} speakers are held out: none are left to train on.", "Name fewer.")
+    return dict.fromkeys(names, "train") | dict.fromkeys(valid, "valid") | dict.fromkeys(test, "test")
 
 
 def check_disjoint(corpus: Corpus) -> None:

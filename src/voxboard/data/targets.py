@@ -127,9 +127,9 @@ class VectorTarget:
         """Raise `UserError` where the sentence encoder cannot be loaded."""
         from voxboard.data import sentences
 
-        found = [texts_of(cut, task) for cut in cuts]
-        texts = tuple(sorted({text for some in found for text in some}))
-        return cls(task, encoder, texts, max(map(len, found), default=0), sentences.load(encoder).size)
+        captions = [texts_of(cut, task) for cut in cuts]
+        texts = tuple(sorted({text for some in captions for text in some}))
+        return cls(task, encoder, texts, max(map(len, captions), default=0), sentences.load(encoder).size)
 
     @cached_property
     def _vectors(self) -> dict[str, np.ndarray]:
@@ -143,9 +143,9 @@ class VectorTarget:
 
     def of(self, cut: Cut, wave: np.ndarray, rate: int) -> np.ndarray:
         rows = [self._vectors[text] for text in texts_of(cut, self.task) if text in self._vectors]
-        found = np.full((self.most, self.size), np.nan, dtype=np.float32)
-        found[: len(rows)] = rows or np.nan
-        return found
+        vectors = np.full((self.most, self.size), np.nan, dtype=np.float32)
+        vectors[: len(rows)] = rows or np.nan
+        return vectors
 
     def to_dict(self) -> dict[str, Any]:
         rest = {"texts": list(self.texts), "most": self.most, "size": self.size}
@@ -222,8 +222,8 @@ def learn(
             learned[task] = VectorTarget.learn(task, sentence_encoder, cuts)
         else:
             learned[task] = _learned(task, kind, cuts, tokens, label_maps)
-    found = Targets(learned)
-    missing = [task for task, target in found.targets.items() if not any(target.known(cut) for cut in cuts)]
+    targets = Targets(learned)
+    missing = [task for task, target in targets.targets.items() if not any(target.known(cut) for cut in cuts)]
     if len(missing) == len(needs):
         raise UserError(
             f"No training utterance has a label {' or '.join(missing)}.",
@@ -231,7 +231,7 @@ def learn(
         )
     if missing:
         log.warning("No training utterance has a label %s: it trains nothing.", " or ".join(missing))
-    return found
+    return targets
 
 
 def _learned(
@@ -245,12 +245,12 @@ def _learned(
         return ValueTarget(task)
     if kind == "texts":
         return TextTarget(task)
-    found = [str(label) for label in (label_of(cut, task) for cut in cuts) if label is not None]
+    labels = [str(label) for label in (label_of(cut, task) for cut in cuts) if label is not None]
     if kind == "classes" and (names := _mapped(label_maps, task)) is not None:
         mapped = ClassTarget(task, Classes(names))
-        _tell_unmapped(mapped, found)
+        _tell_unmapped(mapped, labels)
         return mapped
-    return TokenTarget(task, tokens(found)) if kind == "tokens" else ClassTarget(task, Classes(ordered(found)))
+    return TokenTarget(task, tokens(labels)) if kind == "tokens" else ClassTarget(task, Classes(ordered(labels)))
 
 
 def _mapped(folder: Path | None, task: str) -> dict[str, str] | None:

@@ -45,8 +45,8 @@ class WhisperVocabulary(Vocabulary):
 
     def encode(self, text: str) -> list[int]:
         """Token indices of a text alone, none for an empty one."""
-        found: list[int] = self._tokenizer.encode(self.normalized(text), add_special_tokens=False).ids
-        return found
+        ids: list[int] = self._tokenizer.encode(self.normalized(text), add_special_tokens=False).ids
+        return ids
 
     def decode(self, indices: Iterable[int]) -> str:
         """The text that tokens spell, special ones left out, its words parted by single spaces."""

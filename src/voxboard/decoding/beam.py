@@ -57,33 +57,33 @@ def search(
     beam = Beam(np.zeros(1, np.int64), np.zeros(1), np.full(1, -np.inf))
     least = np.log(floor) if floor else -np.inf
     for frame in frames:
-        kept = np.flatnonzero((frame >= min(least, frame.max())) & ~silent)
-        beam = _advance(tree, beam, frame, kept, width)
+        allowed = np.flatnonzero((frame >= min(least, frame.max())) & ~silent)
+        beam = _advance(tree, beam, frame, allowed, width)
     scores = np.logaddexp(beam.blank, beam.token) + [tree.finished(node) for node in beam.nodes]
     return [Hypothesis(tree.spelled(beam.nodes[row]), float(scores[row])) for row in _best(scores, width)]
 
 
-def _advance(tree: _Tree, beam: Beam, frame: Floats, kept: Indices, width: int) -> Beam:
+def _advance(tree: _Tree, beam: Beam, frame: Floats, tokens: Indices, width: int) -> Beam:
     """The beam after one more frame [C], of whose tokens the `kept` [K] may follow."""
     last = tree.token[beam.nodes]
     total = np.logaddexp(beam.blank, beam.token)
     blank, token = total + frame[BLANK], beam.token + frame[last]
-    grown = np.where(kept == last[:, None], beam.blank[:, None], total[:, None]) + frame[kept]  # [W, K]
+    grown = np.where(tokens == last[:, None], beam.blank[:, None], total[:, None]) + frame[tokens]  # [W, K]
 
     # A prefix that grows into one of the beam adds to it.
     column = np.full(len(frame), -1)
-    column[kept] = np.arange(len(kept))
+    column[tokens] = np.arange(len(tokens))
     rows, columns = tree.rows_of_parents(beam.nodes), column[last]
     met = np.flatnonzero((rows >= 0) & (columns >= 0))
     token[met] = np.logaddexp(token[met], grown[rows[met], columns[met]])
     grown[rows[met], columns[met]] = -np.inf
 
     scores = np.concatenate(
-        [np.logaddexp(blank, token) + tree.score[beam.nodes], (grown + tree.grown_scores(beam.nodes, kept)).ravel()]
+        [np.logaddexp(blank, token) + tree.score[beam.nodes], (grown + tree.grown_scores(beam.nodes, tokens)).ravel()]
     )
     best = _best(scores, width)
     stay, new = best[best < len(last)], best[best >= len(last)] - len(last)
-    nodes = [tree.child(int(beam.nodes[cell // len(kept)]), int(kept[cell % len(kept)])) for cell in new]
+    nodes = [tree.child(int(beam.nodes[cell // len(tokens)]), int(tokens[cell % len(tokens)])) for cell in new]
     return Beam(
         np.concatenate([beam.nodes[stay], np.array(nodes, np.int64)]),
         np.concatenate([blank[stay], np.full(len(new), -np.inf)]),
@@ -95,8 +95,8 @@ def _best(scores: Floats, width: int) -> Indices:
     """Places of the `width` largest scores, the largest first, equal ones in their order; without those of -inf."""
     width = min(width, len(scores))
     least = np.partition(scores, -width)[-width]
-    found = np.flatnonzero((scores >= least) & (scores > -np.inf))
-    return found[np.argsort(-scores[found], kind="stable")[:width]]
+    places = np.flatnonzero((scores >= least) & (scores > -np.inf))
+    return places[np.argsort(-scores[places], kind="stable")[:width]]
 
 
 class _Tree:
@@ -127,15 +127,15 @@ class _Tree:
 
     def child(self, node: int, token: int) -> int:
         """The prefix that is one token longer: always the same node, so that its alignments meet there."""
-        found = self.children.setdefault((node, token), len(self.children) + 1)
-        if found == len(self.word):
-            self.parent[found], self.token[found] = node, token
-            self.score[found], context, word = self.score[node], self.context[node], self.word[node]
+        child = self.children.setdefault((node, token), len(self.children) + 1)
+        if child == len(self.word):
+            self.parent[child], self.token[child] = node, token
+            self.score[child], context, word = self.score[node], self.context[node], self.word[node]
             if self.fusion and self.opens[token]:
-                self.score[found], context, word = self.close(node), self._next(node), ""
+                self.score[child], context, word = self.close(node), self._next(node), ""
             self.context.append(context)
             self.word.append(word + self.tokens[token].strip())
-        return found
+        return child
 
     def close(self, node: int) -> float:
         """The score of a prefix's words, the last one included."""
@@ -146,13 +146,13 @@ class _Tree:
                 self.closed[node] += bonus + weight * lm.log_prob(lm.word(self.word[node]), self.context[node])
         return float(self.closed[node])
 
-    def grown_scores(self, nodes: Indices, kept: Indices) -> Floats:
+    def grown_scores(self, nodes: Indices, tokens: Indices) -> Floats:
         """[W, K]: the score of every prefix with every token after it."""
         scores = self.score[nodes][:, None]
-        if not self.fusion or not self.opens[kept].any():
+        if not self.fusion or not self.opens[tokens].any():
             return scores
         closed = np.array([self.close(node) for node in nodes.tolist()])
-        return np.where(self.opens[kept], closed[:, None], scores)
+        return np.where(self.opens[tokens], closed[:, None], scores)
 
     def finished(self, node: int) -> float:
         """The score of a prefix that is the whole text, with the end of its sentence."""
@@ -163,11 +163,11 @@ class _Tree:
 
     def spelled(self, node: int) -> list[int]:
         """The tokens from the root to a node."""
-        found = []
+        pieces = []
         while node:
-            found.append(int(self.token[node]))
+            pieces.append(int(self.token[node]))
             node = int(self.parent[node])
-        return found[::-1]
+        return pieces[::-1]
 
     def _next(self, node: int) -> tuple[int, ...]:
         """The context of the word after a node's last word."""

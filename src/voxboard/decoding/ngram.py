@@ -47,9 +47,9 @@ class NGram:
 
     def word(self, text: str) -> int:
         """A word's number; that of `<unk>` for one that the model does not know, -1 where it has no `<unk>`."""
-        for known in (text, *UNKNOWN):
-            if known in self._words:
-                return self._words[known]
+        for candidate in (text, *UNKNOWN):
+            if candidate in self._words:
+                return self._words[candidate]
         return -1
 
     def log_prob(self, word: int, context: tuple[int, ...]) -> float:
@@ -59,9 +59,9 @@ class NGram:
             node = self._find(context[first:])
             if node is None:
                 continue
-            found = self._nodes.get(node << 32 | word) if word >= 0 else None
-            if found is not None and not math.isnan(self._log10[found]):
-                return math.log(10) * (total + self._log10[found])
+            entry = self._nodes.get(node << 32 | word) if word >= 0 else None
+            if entry is not None and not math.isnan(self._log10[entry]):
+                return math.log(10) * (total + self._log10[entry])
             total += self._backoff[node]
         return math.log(10) * (total + NEVER)
 
@@ -90,10 +90,10 @@ class NGram:
     def _find(self, context: tuple[int, ...]) -> int | None:
         node = 0
         for word in context:
-            found = self._nodes.get(node << 32 | word) if word >= 0 else None
-            if found is None:
+            entry = self._nodes.get(node << 32 | word) if word >= 0 else None
+            if entry is None:
                 return None
-            node = found
+            node = entry
         return node
 
 

@@ -39,10 +39,10 @@ def join(rows: Floats, founders: Flags, labels: Labels) -> Labels:
     numbered = in_order(labels)
     means = np.stack([rows[founders][numbered == number].mean(axis=0) for number in range(numbered.max() + 1)])
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    found = np.empty(len(rows), np.intp)
-    found[founders] = numbered
-    found[~founders] = (rows[~founders] @ means.T).argmax(axis=1)
-    return in_order(found)
+    numbers = np.empty(len(rows), np.intp)
+    numbers[founders] = numbered
+    numbers[~founders] = (rows[~founders] @ means.T).argmax(axis=1)
+    return in_order(numbers)
 
 
 def centered(embeddings: Floats) -> Floats:

@@ -79,6 +79,6 @@ class Diarization:
 
     def _require(self, condition: bool, name: str, advice: str) -> None:
         if not condition:
-            known = {field.name for field in fields(self)}
-            value = f" is {getattr(self, name)}" if name in known else " cannot be used"
+            names = {field.name for field in fields(self)}
+            value = f" is {getattr(self, name)}" if name in names else " cannot be used"
             raise UserError(f"{name}{value}.", advice)

@@ -50,10 +50,10 @@ class ErrorTimeline:
     @property
     def seconds(self) -> dict[Kind, float]:
         """Return kind → speaker time; missed, false alarm and confusion are the terms of the DER."""
-        found: dict[Kind, float] = dict.fromkeys(KINDS.values(), 0.0)
+        totals: dict[Kind, float] = dict.fromkeys(KINDS.values(), 0.0)
         for one in self.stretches:
-            found[one.kind] += one.end - one.start
-        return found
+            totals[one.kind] += one.end - one.start
+        return totals
 
     @property
     def der(self) -> float:

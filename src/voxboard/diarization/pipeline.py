@@ -82,15 +82,15 @@ def prepare(
 
     `heads` is `Network.score_heads`. Raises as `vad.detect` and `scoring.embed.embed`.
     """
-    found = detect(cut, settings, speech, uem)
+    regions = detect(cut, settings, speech, uem)
     rate = int(cut.sampling_rate)
-    pieces = windows(found, rate, int(cut.num_samples), settings)
+    pieces = windows(regions, rate, int(cut.num_samples), settings)
     if not pieces:
         return Prepared([], [], np.zeros((0, 0), np.float32), rate)
     from voxboard.embedding.embed import embed
 
     embedded = embed(encoder, cuts(cut, pieces), heads=heads, show_progress=False)
-    return Prepared(found, pieces, embedded.matrix, rate)
+    return Prepared(regions, pieces, embedded.matrix, rate)
 
 
 def diarize(

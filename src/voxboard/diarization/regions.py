@@ -9,19 +9,19 @@ from voxboard.metrics.rttm import Region, Turn
 
 def union(regions: Iterable[Region], gap: float = 0.0) -> list[Region]:
     """The same time as ascending regions, of which those up to `gap` seconds apart are one; empty ones vanish."""
-    found: list[Region] = []
+    joined: list[Region] = []
     for start, end in sorted((start, end) for start, end in regions if end > start):
-        if found and start - found[-1][1] <= gap:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
+        if joined and start - joined[-1][1] <= gap:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
-            found.append((start, end))
-    return found
+            joined.append((start, end))
+    return joined
 
 
 def clip(regions: Iterable[Region], within: Iterable[Region]) -> list[Region]:
     """Parts of `regions` within `within`, ascending."""
     one, other = union(regions), union(within)
-    found: list[Region] = []
+    clipped: list[Region] = []
     place = 0
     for start, end in one:
         while place < len(other) and other[place][1] <= start:
@@ -29,8 +29,8 @@ def clip(regions: Iterable[Region], within: Iterable[Region]) -> list[Region]:
         for low, high in other[place:]:
             if low >= end:
                 break
-            found.append((max(start, low), min(end, high)))
-    return found
+            clipped.append((max(start, low), min(end, high)))
+    return clipped
 
 
 def clean(regions: Iterable[Region], min_speech: float, min_silence: float) -> list[Region]:

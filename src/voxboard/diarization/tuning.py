@@ -81,8 +81,8 @@ def tune_prepared(
         tried = []
         for threshold in _candidates([one.tree.heights for one in grown.values()], settings.threshold):
             cut = replace(settings, threshold=threshold, center=center)
-            found = {name: one.turns(cut) for name, one in grown.items()}
-            tried.append((threshold, der(references, found, collar, skip_overlap, uem)))
+            turns = {name: one.turns(cut) for name, one in grown.items()}
+            tried.append((threshold, der(references, turns, collar, skip_overlap, uem)))
         threshold, error = _best(tried)
         results.append(Tuned(replace(settings, threshold=threshold, center=center), error, tuple(tried)))
     return min(results, key=lambda result: result.der)  # plain embeddings where both are as good

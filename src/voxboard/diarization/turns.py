@@ -14,14 +14,14 @@ from voxboard.metrics.rttm import Region, Turn
 STEP = 0.01  # seconds between two ballots
 
 
-def turns(regions: Sequence[Region], found: Sequence[Window], labels: NDArray[np.intp], rate: int) -> list[Turn]:
+def turns(regions: Sequence[Region], windows: Sequence[Window], labels: NDArray[np.intp], rate: int) -> list[Turn]:
     """Every instant of the regions gets one speaker, `speaker00`, `speaker01`, … by label; ascending by start.
 
     A window's vote falls linearly from its middle to its edges, so that of two that overlap the nearer one wins and
     three can outvote one. Turns of one speaker that touch are one.
     """
     result: list[Turn] = []
-    numbered = zip(found, labels.tolist(), strict=True)
+    numbered = zip(windows, labels.tolist(), strict=True)
     for region, own in groupby(numbered, key=lambda pair: pair[0].region):
         result += _region(regions[region], list(own), rate)
     return result

@@ -43,8 +43,8 @@ def detect(
         return clip(speech, scope)
     if settings.vad == "none":
         return scope
-    found = _silero(cut, settings) if settings.vad == "silero" else energy(cut, settings)
-    return clip(found, scope)
+    regions = _silero(cut, settings) if settings.vad == "silero" else energy(cut, settings)
+    return clip(regions, scope)
 
 
 def energy(cut: Cut, settings: Diarization) -> list[Region]:
@@ -107,14 +107,14 @@ def _silero(cut: Cut, settings: Diarization) -> list[Region]:
                 probabilities += [float(network(torch.from_numpy(frame), SILERO_RATE)) for frame in frames]
     finally:
         torch.set_num_threads(threads)
-    found = package.get_speech_timestamps_from_probs(
+    stretches = package.get_speech_timestamps_from_probs(
         probabilities,
         sampling_rate=SILERO_RATE,
         min_speech_duration_ms=round(1000 * settings.min_speech),
         min_silence_duration_ms=round(1000 * settings.min_silence),
         audio_length_samples=audio.num_samples(cut, SILERO_RATE),
     )
-    return union((one["start"] / SILERO_RATE, one["end"] / SILERO_RATE) for one in found)
+    return union((one["start"] / SILERO_RATE, one["end"] / SILERO_RATE) for one in stretches)
 
 
 def _silero_package() -> Any:

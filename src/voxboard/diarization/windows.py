@@ -33,26 +33,26 @@ def windows(regions: Sequence[Region], rate: int, total: int, settings: Diarizat
         return []
     length, hop = max(1, round(settings.window * rate)), max(1, round(settings.hop * rate))
     shortest = min(round(settings.shortest * rate), length)
-    found: list[Window] = []
+    windows: list[Window] = []
     for number, (start, end) in enumerate(regions):
         first, last = min(round(start * rate), total - 1), min(round(end * rate), total)
         if last - first <= length:
             size = min(max(last - first, shortest, 1), total)
             middle = (first + last - size) // 2
-            found.append(Window(number, min(max(middle, 0), total - size), size))
+            windows.append(Window(number, min(max(middle, 0), total - size), size))
             continue
         starts = [*range(first, last - length, hop), last - length]
-        found += [Window(number, place, length) for place in starts]
-    return found
+        windows += [Window(number, place, length) for place in starts]
+    return windows
 
 
-def founders(found: Sequence[Window], rate: int, settings: Diarization) -> NDArray[np.bool_]:
+def founders(windows: Sequence[Window], rate: int, settings: Diarization) -> NDArray[np.bool_]:
     """Mask of the windows [W] that are long enough to found a speaker; all, where none is."""
-    long = np.array([window.samples >= round(settings.founding * rate) for window in found], np.bool_)
+    long = np.array([window.samples >= round(settings.founding * rate) for window in windows], np.bool_)
     return long if long.any() else ~long
 
 
-def cuts(cut: Cut, found: Sequence[Window]) -> list[Cut]:
+def cuts(cut: Cut, windows: Sequence[Window]) -> list[Cut]:
     """A cut per window, named by its number, without supervisions."""
     from lhotse.utils import fastcopy
 
@@ -60,5 +60,5 @@ def cuts(cut: Cut, found: Sequence[Window]) -> list[Cut]:
     rate = int(cut.sampling_rate)
     return [
         fastcopy(bare, id=f"{number:07}", start=cut.start + window.start / rate, duration=window.samples / rate)
-        for number, window in enumerate(found)
+        for number, window in enumerate(windows)
     ]

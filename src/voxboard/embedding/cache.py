@@ -48,12 +48,12 @@ class Memory:
 
     def contents(self, files: set[Path]) -> dict[Path, str]:
         """Sizes and times of change: hashing all audio in every round would cost more than it tells."""
-        found = {}
+        contents = {}
         for file in files:
             with readable(file):
                 status = file.stat()
-            found[file] = f"{file} {status.st_size} {status.st_mtime_ns}"
-        return found
+            contents[file] = f"{file} {status.st_size} {status.st_mtime_ns}"
+        return contents
 
     def read(self, key: str) -> Tensors | None:
         return self._entries.get(key)
@@ -122,7 +122,7 @@ class Cache:
 
     def _room(self, size: int, spare: bool) -> bool:
         """Delete the entries that were not used for the longest time, as far as this one needs it."""
-        found: list[tuple[float, int, str]] = []
+        entries: list[tuple[float, int, str]] = []
         with os.scandir(self.folder) as files:
             for file in files:
                 try:
@@ -130,11 +130,11 @@ class Cache:
                 except FileNotFoundError:  # another process was faster
                     continue
                 if file.name.endswith(SUFFIX):
-                    found.append((status.st_mtime, status.st_size, file.path))
+                    entries.append((status.st_mtime, status.st_size, file.path))
                 elif file.name.endswith(".tmp") and status.st_mtime < time.time() - ABANDONED:
                     Path(file.path).unlink(missing_ok=True)
-        excess = sum(held for _, held, _ in found) + size - self.limit
-        evictable = sorted(entry for entry in found if not spare or entry[0] < self._opened)
+        excess = sum(held for _, held, _ in entries) + size - self.limit
+        evictable = sorted(entry for entry in entries if not spare or entry[0] < self._opened)
         if size > self.limit or excess > sum(held for _, held, _ in evictable):
             return False
         for _, held, path in evictable:
@@ -151,10 +151,10 @@ def warm(store: Store, encoders: Sequence[EncoderModule], cuts: Sequence[Cut], *
     Bit for bit what `embed` gives without a store. `options` are those of `compute`, the same as `embed` will get.
     Raises as `compute`, and `ValueError` when the backbones differ.
     """
-    found = lookups(encoders, cuts, store, options)
-    known = parallel.gathered([lookup.find() is not None for lookup in found])
-    here = [all(each) for each in zip(*known, strict=True)]  # in the stores of all processes
-    wanted = [pair for pair, there in zip(zip(encoders, found, strict=True), here, strict=True) if not there]
+    searches = lookups(encoders, cuts, store, options)
+    warm = parallel.gathered([lookup.find() is not None for lookup in searches])
+    here = [all(each) for each in zip(*warm, strict=True)]  # in the stores of all processes
+    wanted = [pair for pair, there in zip(zip(encoders, searches, strict=True), here, strict=True) if not there]
     if not wanted:
         return Spent(batching=FROM_CACHE)
     poolers = [encoder.eval().pooler for encoder, _ in wanted]
@@ -212,9 +212,9 @@ class Shared(Evaluation):
     kept: Store | None = None
 
     @classmethod
-    def of(cls, evaluation: Evaluation, kept: Store) -> Shared:
+    def of(cls, evaluation: Evaluation, store: Store) -> Shared:
         """The settings of an evaluation that looks into `kept`."""
-        return cls(**{f.name: getattr(evaluation, f.name) for f in fields(Evaluation)}, kept=kept)
+        return cls(**{f.name: getattr(evaluation, f.name) for f in fields(Evaluation)}, kept=store)
 
 
 def store_of(evaluation: Evaluation) -> Store | None:

@@ -65,7 +65,7 @@ class Pieces:
     def by_id(self, order: Sequence[str]) -> dict[str, Tensor]:
         """The reverse of `of`; what could not be read is not there."""
         rows = torch.split(self.matrix, self.counts.tolist())
-        return {name: found for name, found in zip(order, rows, strict=True) if len(found)}
+        return {name: row for name, row in zip(order, rows, strict=True) if len(row)}
 
     def tensors(self) -> dict[str, Tensor]:
         return {"matrix": self.matrix, "counts": self.counts}

@@ -60,12 +60,12 @@ def utterances(
     Batches are a part of it because the last bits of an embedding depend on its batch mates. `contents` gives what
     stands for the content of files. Raises `BadAudio` for a file that is not there.
     """
-    known = contents({Path(source.source) for group in groups for cut in group for source in cut.recording.sources})
+    digests = contents({Path(source.source) for group in groups for cut in group for source in cut.recording.sources})
     total = hashlib.sha256(repr((sample_rate, max_seconds)).encode())
     for group in groups:
         total.update(b"batch\n")
         for cut in group:
-            files = [(known[Path(source.source)], list(source.channels)) for source in cut.recording.sources]
+            files = [(digests[Path(source.source)], list(source.channels)) for source in cut.recording.sources]
             span = (round(cut.start * cut.sampling_rate), int(cut.num_samples), int(cut.sampling_rate), cut.channel)
             total.update(f"{span} {files}\n".encode())
     return total.hexdigest()

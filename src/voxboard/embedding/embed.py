@@ -117,11 +117,11 @@ def compute(
                         raise wave
                     skipped.append(cut.id)
             if usable:
-                found = _pieces([wave for _, wave in usable], limit, batch, device)
-                made.update((cut.id, join(pieces)) for (cut, _), pieces in zip(usable, found, strict=True))
+                outputs = _pieces([wave for _, wave in usable], limit, batch, device)
+                made.update((cut.id, join(pieces)) for (cut, _), pieces in zip(usable, outputs, strict=True))
             advance(len(group))
     everywhere = parallel.gathered((made, skipped))
-    made = {name: found for part, _ in everywhere for name, found in part.items()}
+    made = {name: outputs for part, _ in everywhere for name, outputs in part.items()}
     skipped = [name for _, part in everywhere for name in part]
     if not made:
         raise UserError("No utterance could be read.", "Check the audio of the corpus.")
@@ -169,8 +169,8 @@ def lookups(
             raise ValueError("These encoders have different backbones.")
     max_seconds = float(options.get("max_seconds", MAX_SECONDS))
     groups = grouped(first, cuts, max_seconds, options.get("batch_seconds"))
-    found = Lookup(store, cuts, groups, first.backbone, max_seconds, bool(options.get("skip_bad_audio")), backbone)
-    return [replace(found, pooler=cache_keys.network(one.pooler, device)) for one in encoders]
+    lookup = Lookup(store, cuts, groups, first.backbone, max_seconds, bool(options.get("skip_bad_audio")), backbone)
+    return [replace(lookup, pooler=cache_keys.network(one.pooler, device)) for one in encoders]
 
 
 def _recalled(
@@ -179,24 +179,24 @@ def _recalled(
     """Rows [n, E] of every readable utterance, from the store where it has them all."""
     started = time.perf_counter()
     (lookup,) = lookups([encoder], cuts, store, options)
-    found = lookup.find()
-    if not all(parallel.gathered(found is not None)):
-        found = None  # all compute, or none
-    if found is None:
+    rows = lookup.find()
+    if not all(parallel.gathered(rows is not None)):
+        rows = None  # all compute, or none
+    if rows is None:
         frames = lookup.frames()
         made, spent = _computed(
             encoder, cuts, (lambda *batch: encoder.pooler(frames(*batch))) if frames.used else encoder, options
         )
         lookup.keep(made)
         return made, replace(spent, cached=min(frames.cached, spent.utterances))
-    return found, Spent(
-        utterances=len(found),
+    return rows, Spent(
+        utterances=len(rows),
         batching=FROM_CACHE,
-        audio_seconds=sum(cut.duration for cut in cuts if cut.id in found),
+        audio_seconds=sum(cut.duration for cut in cuts if cut.id in rows),
         wall_seconds=time.perf_counter() - started,
         peak_mib=peak_memory_mib(),
-        skipped=tuple(sorted(cut.id for cut in cuts if cut.id not in found)),
-        cached=len(found),
+        skipped=tuple(sorted(cut.id for cut in cuts if cut.id not in rows)),
+        cached=len(rows),
     )
 
 
@@ -208,15 +208,15 @@ def _computed(
     def batch(waveforms: Tensor, lengths: Tensor) -> Tensor:
         return forward(waveforms, lengths).float().cpu()
 
-    found = compute(encoder, cuts, batch, torch.stack, **options)  # type: ignore[arg-type]
-    return found.of, found.spent
+    computed = compute(encoder, cuts, batch, torch.stack, **options)  # type: ignore[arg-type]
+    return computed.of, computed.spent
 
 
 def _rows(pieces: Sequence[Tensor], heads: int, normalized: bool) -> Tensor:
     """Pieces [n, E] of every utterance → one row each [U, E], the mean where there are several."""
 
-    def scaled(found: Tensor) -> Tensor:
-        return normalize(found, heads) if normalized else found
+    def scaled(vectors: Tensor) -> Tensor:
+        return normalize(vectors, heads) if normalized else vectors
 
     rows = torch.split(scaled(torch.cat(list(pieces))), [len(some) for some in pieces])
     return torch.stack([some[0] if len(some) == 1 else scaled(some.mean(0)) for some in rows])

@@ -34,7 +34,7 @@ class Writer(Protocol):
     @property
     def metadata(self) -> Mapping[str, Any] | None: ...
     def known(self) -> dict[str, tuple[Stamp, Rows]]: ...
-    def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
+    def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], earlier: Mapping[str, Stamp],
               metadata: Mapping[str, Any]) -> None: ...  # fmt: skip
     def add(self, block: EmbeddingStore) -> None: ...
     def finish(self, stored: EmbeddingStore) -> Path: ...
@@ -71,11 +71,11 @@ def make(
     """
     cuts = sorted(cuts, key=lambda cut: cut.id)
     metadata = _metadata(network, system, cuts, how)
-    known = _known(writer, metadata, how)
+    earlier = _known(writer, metadata, how)
     stamps = {cut.id: _stamp(cut) for cut in cuts}
-    rows = {name: row for name, (stamp, row) in known.items() if stamps.get(name) == stamp}
+    rows = {name: row for name, (stamp, row) in earlier.items() if stamps.get(name) == stamp}
     speakers = {cut.id: speaker_of(cut) for cut in cuts}
-    kept = len(rows)
+    before = len(rows)
     writer.begin(
         {cut.id: place_of(cut, root) for cut in cuts}, speakers, {name: stamps[name] for name in rows}, metadata
     )
@@ -92,19 +92,19 @@ def make(
     skipped: list[str] = []
     missing = [cut for cut in cuts if cut.id not in rows]
     with bar("embedding", len(cuts), unit="utterances") as advance:
-        advance(kept)
+        advance(before)
         for start in range(0, len(missing), BLOCK):
             block = missing[start : start + BLOCK]
-            found = _embed(network, block, how)
-            rows.update(found)
-            skipped += [cut.id for cut in block if cut.id not in found]
-            if found:
-                writer.add(stored([cut.id for cut in block if cut.id in found]))
+            embeddings = _embed(network, block, how)
+            rows.update(embeddings)
+            skipped += [cut.id for cut in block if cut.id not in embeddings]
+            if embeddings:
+                writer.add(stored([cut.id for cut in block if cut.id in embeddings]))
             advance(len(block))
     if not rows:
         raise UserError("No utterance could be embedded.", "Check the audio.")
     everything = stored([cut.id for cut in cuts if cut.id in rows])
-    return Made(everything, writer.finish(everything), kept, tuple(skipped))
+    return Made(everything, writer.finish(everything), before, tuple(skipped))
 
 
 def load(path: str | Path) -> EmbeddingStore:
@@ -173,14 +173,14 @@ def _embed(network: Network, cuts: Sequence[Cut], how: How) -> dict[str, Rows]:
     usable = [cut for given in cuts if (cut := _usable(given, how)) is not None]
     if not usable:
         return {}
-    found = embed(
+    embeddings = embed(
         network.encoder,
         usable,
         heads=network.score_heads,
         max_seconds=how.max_seconds,
         show_progress=False,
     )
-    return dict(zip(found.ids, found.matrix, strict=True))
+    return dict(zip(embeddings.ids, embeddings.matrix, strict=True))
 
 
 def _usable(cut: Cut, how: How) -> Cut | None:

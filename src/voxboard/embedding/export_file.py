@@ -104,11 +104,11 @@ def _safetensors(stored: EmbeddingStore) -> bytes:
     text = json.dumps(header, ensure_ascii=False)
     if len(text.encode()) > LARGEST_HEADER:
         raise UserError(f"{len(stored.ids):,} ids are too many for a safetensors header.", "Use --format parquet.")
-    known = {name: place for place, name in enumerate(names)}
+    places = {name: place for place, name in enumerate(names)}
     tensors: dict[str, NDArray[Any]] = {
         "embeddings": np.ascontiguousarray(stored.matrix),
         "averages": means,
-        "speaker": np.array([known[speaker] for speaker in stored.speakers], dtype=np.int64),
+        "speaker": np.array([places[speaker] for speaker in stored.speakers], dtype=np.int64),
         "audio": np.array(stored.stamps, dtype=np.int64).reshape(-1, 2),
     }
     return serialise(tensors, metadata={KEY: text})  # one key: several would be written in any order
@@ -207,10 +207,10 @@ class FileWriter:
             rows |= dict(zip(stored.ids, zip(stored.stamps, stored.matrix, strict=True), strict=True))
         return rows
 
-    def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
+    def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], earlier: Mapping[str, Stamp],
               metadata: Mapping[str, Any]) -> None:  # fmt: skip
         """Forget blocks of which nothing is kept."""
-        if not kept:
+        if not earlier:
             shutil.rmtree(self.parts, ignore_errors=True)
 
     def add(self, block: EmbeddingStore) -> None:

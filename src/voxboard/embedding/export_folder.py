@@ -104,19 +104,19 @@ def read_row(path: Path) -> Rows | None:
     import torch
 
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        row = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # torch has several errors for a damaged file; the caller makes it again, or says so
         return None
-    return np.asarray(found[0].float().numpy()) if isinstance(found, torch.Tensor) and found.ndim == 2 else None
+    return np.asarray(row[0].float().numpy()) if isinstance(row, torch.Tensor) and row.ndim == 2 else None
 
 
 def load(folder: Path) -> EmbeddingStore:
     """All embeddings of a folder's index. Raises `UserError` where it has none or several, or a file is missing."""
-    found = sorted(folder.glob(f"*{INDEX}"))
-    if len(found) != 1:
-        several = f"{len(found)} indices of embeddings" if found else f"no index of embeddings (*{INDEX})"
+    indexes = sorted(folder.glob(f"*{INDEX}"))
+    if len(indexes) != 1:
+        several = f"{len(indexes)} indices of embeddings" if indexes else f"no index of embeddings (*{INDEX})"
         raise UserError(f"{folder} has {several}.", "Name the folder that voxboard embed wrote, with one model in it.")
-    index = read_index(found[0])
+    index = read_index(indexes[0])
     rows: list[Rows] = []
     stamps: list[Stamp] = []
     for name, entry in index.utterances.items():
@@ -147,20 +147,20 @@ class FolderWriter:
     def known(self) -> dict[str, tuple[Stamp, Rows]]:
         """Complete rows that are there, by utterance."""
         entries = self.old.utterances if self.old else {}
-        found = {}
+        rows = {}
         for name, entry in entries.items():
             row = read_row(inside(self.folder, entry["file"])) if entry["audio"] else None
             if row is not None:
-                found[name] = ((entry["audio"][0], entry["audio"][1]), row)
-        return found
+                rows[name] = ((entry["audio"][0], entry["audio"][1]), row)
+        return rows
 
-    def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], kept: Mapping[str, Stamp],
+    def begin(self, places: Mapping[str, PurePosixPath], speakers: Mapping[str, str], earlier: Mapping[str, Stamp],
               metadata: Mapping[str, Any]) -> None:  # fmt: skip
         """Enter all files. Raises `UserError` where one of them would replace a file that is not voxboard's."""
         by_speaker: dict[str, list[PurePosixPath]] = {}
         for name, place in places.items():
             by_speaker.setdefault(speakers[name], []).append(place)
-            entry = {"file": utterance_file(place, self.model), "speaker": speakers[name], "audio": kept.get(name)}
+            entry = {"file": utterance_file(place, self.model), "speaker": speakers[name], "audio": earlier.get(name)}
             self.index.utterances[name] = entry
         self.index.metadata = dict(metadata)
         self.index.speakers = {name: speaker_file(name, by_speaker[name], self.model) for name in sorted(by_speaker)}

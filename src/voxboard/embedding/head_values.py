@@ -27,10 +27,10 @@ def values(
     head.eval()
 
     def batch(waveforms: Tensor, lengths: Tensor) -> list[float]:
-        found: list[float] = head.predict(network.training_output(waveforms, lengths))[:, 0].tolist()
-        return found
+        values: list[float] = head.predict(network.training_output(waveforms, lengths))[:, 0].tolist()
+        return values
 
-    found = compute(
+    computed = compute(
         network.encoder,
         cuts,
         batch,
@@ -40,4 +40,4 @@ def values(
         show_progress=show_progress,
         doing="listening",
     )
-    return np.array(list(found.of.values())), found.spent
+    return np.array(list(computed.of.values())), computed.spent

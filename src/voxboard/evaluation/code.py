@@ -49,8 +49,8 @@ class Code:
 
     def digests(self) -> dict[str, str]:
         """The same as a record has it; a digest of the user's code only where there is some."""
-        found = {"training_code": self.training, "measuring_code": self.measuring}
-        return {**found, "user_code": user_code(self.user)} if self.user else found
+        digests = {"training_code": self.training, "measuring_code": self.measuring}
+        return {**digests, "user_code": user_code(self.user)} if self.user else digests
 
 
 def importing() -> str:
@@ -104,22 +104,22 @@ def _digest(modules: Sequence[str], origins: Mapping[str, Origin], without: Sequ
 
 def _origins(parts: Sequence[tuple[str, Part]]) -> dict[str, Origin]:
     """`kind name` → where its class is; parts that are named in the options or the file of a part are among them."""
-    found: dict[str, Origin] = {}
+    origins: dict[str, Origin] = {}
     waiting = list(parts)
     # Only the pooler `native` looks at the name of a pooler that a backbone has in its file.
     native = any(kind == "pooler" and "native" in str(part) for kind, part in parts)
     while waiting:
         kind, part = waiting.pop()
         key = f"{kind} {part.name}"
-        origin = found[key] if key in found else systems.registry(kind).origin(part.name)
-        fresh = key not in found
-        found[key] = origin
+        origin = origins[key] if key in origins else systems.registry(kind).origin(part.name)
+        fresh = key not in origins
+        origins[key] = origin
         words = set(trust.strings([dict(part.options), dict(origin.options)]))
         if fresh and (kind in ("pooler", "head") or (kind == "backbone" and native)):
             words |= _words(origin)
         inner = [one for word in sorted(words) for one in _nested(kind, word)]
-        waiting += [(kind_, part_) for kind_, part_ in inner if f"{kind_} {part_.name}" not in found]
-    return found
+        waiting += [(kind_, part_) for kind_, part_ in inner if f"{kind_} {part_.name}" not in origins]
+    return origins
 
 
 def _words(origin: Origin) -> frozenset[str]:

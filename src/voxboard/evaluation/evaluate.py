@@ -77,7 +77,7 @@ def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting,
     """The numbers of some outputs as a record that is saved."""
     network, evaluation, benchmark = encoder.network, setting.evaluation, setting.benchmark
     measured = benchmark.measure(outputs, encoder.fixed, evaluation.replicates)
-    kept = _kept(encoder, outputs, test, setting)
+    outputs_digest = _kept(encoder, outputs, test, setting)
     record = Record(
         system=_system(encoder, network.encoder.backbone.spec),
         benchmark=benchmark_of(benchmark, benchmark.called(outputs), test.corpus, test.split),
@@ -86,7 +86,7 @@ def _recorded(encoder: Encoder, outputs: Outputs, test: Items, setting: Setting,
         exposure=exposure(encoder, benchmark, outputs.items),
         metrics=tuple(metric.recorded() for metric in benchmark.metrics),
         cost=_cost(encoder, outputs),
-        provenance=_provenance(encoder, outputs, setting, device, kept),
+        provenance=_provenance(encoder, outputs, setting, device, outputs_digest),
     )
     path = records.save(record, setting.records)
     main = shown(record.metric(benchmark.main_metric), record.values[benchmark.main_metric])
@@ -169,7 +169,9 @@ def _cost(encoder: Encoder, outputs: Outputs) -> records.Cost:
     )
 
 
-def _provenance(encoder: Encoder, outputs: Outputs, setting: Setting, device: str, kept: str) -> records.Provenance:
+def _provenance(
+    encoder: Encoder, outputs: Outputs, setting: Setting, device: str, outputs_digest: str
+) -> records.Provenance:
     network, items = encoder.network, outputs.items
     return records.collect(
         seed=encoder.seed,
@@ -184,7 +186,7 @@ def _provenance(encoder: Encoder, outputs: Outputs, setting: Setting, device: st
             "valid_items": encoder.fixed.digest if encoder.fixed else "",
             "audio": audio.audio_digest(items.cuts, items.corpus.folder / ".digests.json"),
             **_code(encoder, setting),
-            **({raw.NAME: kept} if kept else {}),
+            **({raw.NAME: outputs_digest} if outputs_digest else {}),
         },
         skipped={where: count for where, count in _skipped(encoder, outputs).items() if count},
     )

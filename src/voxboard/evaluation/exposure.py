@@ -30,12 +30,12 @@ def exposure(encoder: Encoder, benchmark: Benchmark, test: Items) -> Exposure:
         here = splits_of(home, "train", home.cuts("train"))
     seen = (*here, *before)
     hidden = spec.weights == "unknown" or (spec.weights == "pretrained" and not before)
-    found = [ledger.relation(before, tested)]
+    relations = [ledger.relation(before, tested)]
     if hidden:
-        found.append(("unknown", UNKNOWN))
+        relations.append(("unknown", UNKNOWN))
     if here:
-        found.append(_here(here, tested, home, test, benchmark))
-    relation, reason = min(found, key=lambda pair: ledger.WORST_FIRST.index(pair[0]))
+        relations.append(_here(here, tested, home, test, benchmark))
+    relation, reason = min(relations, key=lambda pair: ledger.WORST_FIRST.index(pair[0]))
     return Exposure(relation, reason, seen, tested)
 
 
@@ -69,9 +69,9 @@ def splits_of(corpus: Corpus, split: str, cuts: Iterable[Cut]) -> tuple[str, ...
 
 def _corpus(name: str) -> str:
     """The vocabulary's name of a prepared corpus."""
-    known = {**{corpus: corpus for corpus in ledger.CORPORA}, **ledger.ALIASES}
-    fits = [word for word in known if name == word or name.startswith(f"{word}-")]
-    return known[max(fits, key=len)] if fits else name
+    names = {**{corpus: corpus for corpus in ledger.CORPORA}, **ledger.ALIASES}
+    fits = [word for word in names if name == word or name.startswith(f"{word}-")]
+    return names[max(fits, key=len)] if fits else name
 
 
 def _folders(cut: Cut) -> tuple[str, ...]:

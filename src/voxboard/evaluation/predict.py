@@ -42,12 +42,12 @@ def tasks_of(network: Network, task: str = "") -> tuple[str, ...]:
     """
     if network.head is None or network.targets is None:
         raise UserError("This network has no head: there is nothing that it could predict.", "Name a trained run.")
-    known = tuple(network.targets.targets)
+    tasks = tuple(network.targets.targets)
     ours = {theirs: name for name, theirs in AUDEN.items()}
-    wanted = task if task in known else ours.get(task, task)
-    if wanted and wanted not in known:
-        raise unknown("task of this network", task, known)
-    return (wanted,) if wanted else known
+    wanted = task if task in tasks else ours.get(task, task)
+    if wanted and wanted not in tasks:
+        raise unknown("task of this network", task, tasks)
+    return (wanted,) if wanted else tasks
 
 
 def predict(
@@ -64,11 +64,11 @@ def predict(
     settings = evaluation or Evaluation()
     network.encoder.eval()
     network.head.eval()
-    found: list[dict[str, Said]] = [{} for _ in cuts]
+    rows: list[dict[str, Said]] = [{} for _ in cuts]
     for name, answers in _answers(network, cuts, tasks, topk, settings):
-        for row, answer in zip(found, answers, strict=True):
+        for row, answer in zip(rows, answers, strict=True):
             row[name] = answer
-    return found
+    return rows
 
 
 def _answers(
@@ -107,9 +107,9 @@ def ranked(scores: np.ndarray, names: Sequence[str], topk: int) -> Ranked:
     )
 
 
-def to_dict(said: Said) -> Any:
+def to_dict(prediction: Said) -> Any:
     """JSON form."""
-    return vars(said) if isinstance(said, Ranked) else said
+    return vars(prediction) if isinstance(prediction, Ranked) else prediction
 
 
 def _texts(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> tuple[str, ...]:

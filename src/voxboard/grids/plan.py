@@ -94,9 +94,9 @@ def make(cells: Sequence[Cell], workspace: Workspace) -> Plan:
     for cell in cells:
         _check_choice(cell)
     names = Names()
-    named = {found.id: found for found in map(names.named, cells)}
-    known = {cell: record for cell in named if (record := workspace.record(cell)) is not None}
-    return Plan(tuple(named.values()), known)
+    named = {one.id: one for one in map(names.named, cells)}
+    records = {cell: record for cell in named if (record := workspace.record(cell)) is not None}
+    return Plan(tuple(named.values()), records)
 
 
 def _check_choice(cell: Cell) -> None:

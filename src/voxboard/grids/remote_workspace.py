@@ -83,8 +83,8 @@ class RemoteWorkspace(Workspace):
         prefix = f"records/{cell.partition('-')[0]}-"
         with _SENDING:
             self._pull(prefix)
-            if (known := self.record(cell)) is not None and self._done(cell):
-                return known
+            if (earlier := self.record(cell)) is not None and self._done(cell):
+                return earlier
             record = super().keep(cell, record)
             if (self.runs / cell).is_dir():
                 self._send_run(cell, done=record.status == "ok")
@@ -97,8 +97,8 @@ class RemoteWorkspace(Workspace):
 
     def _send_outputs(self, record: Record) -> None:
         digest = record.provenance.digests.get(outputs.NAME, "")
-        if found := outputs.find(digest, [self.outputs]):
-            for file in sorted(found.iterdir()):
+        if files := outputs.find(digest, [self.outputs]):
+            for file in sorted(files.iterdir()):
                 self.store.send(file, file.relative_to(self.root).as_posix())
 
     def fetch(self, file: Path) -> None:
@@ -150,8 +150,8 @@ class RemoteWorkspace(Workspace):
             pause = max(PUSH_SECONDS, 9 * (time.monotonic() - started))
 
     def _done(self, cell: str) -> bool:
-        found = self.record(cell)
-        return found is not None and found.status == "ok"
+        record = self.record(cell)
+        return record is not None and record.status == "ok"
 
     def _age(self, cell: str) -> float:
         """Time at which a run was last saved."""

@@ -84,12 +84,12 @@ class Grid:
                 f"The grid {self.name} crosses to {number:,} cells and more; at most {MOST_CELLS:,} can be.",
                 "Leave out seeds or parts, or split it into several grids.",
             )
-        found = []
+        cells = []
         if "untrained" in self.weights:
-            found += list(self._cells(False, self.heads[:1], ()))
+            cells += list(self._cells(False, self.heads[:1], ()))
         if "trained" in self.weights:
-            found += list(self._cells(True, self.heads, self.max_lr))
-        return found
+            cells += list(self._cells(True, self.heads, self.max_lr))
+        return cells
 
     def _cells(self, trained: bool, heads: tuple[str, ...], rates: tuple[float, ...]) -> Iterator[Cell]:
         given = _typed(Evaluation, self.evaluation, self.name)
@@ -226,16 +226,18 @@ def _typed(kind: type, content: Any, name: str) -> dict[str, Any]:
         raise UserError(
             f"The grid {name} has {content!r:.60} where a table is due.", f"Write [{kind.__name__.lower()}]."
         )
-    known = {f.name: f for f in fields(kind)}
+    by_name = {f.name: f for f in fields(kind)}
     for key in content:
-        if key not in known:
-            raise unknown(f"key in the grid {name}", key, list(known))
+        if key not in by_name:
+            raise unknown(f"key in the grid {name}", key, list(by_name))
     lacking = [
-        key for key, f in known.items() if key not in content and f.default is MISSING and f.default_factory is MISSING
+        key
+        for key, f in by_name.items()
+        if key not in content and f.default is MISSING and f.default_factory is MISSING
     ]
     if lacking:
         raise UserError(f"The grid {name} lacks {lacking[0]}.", "Compare it with benchmarks/grids/demo.toml.")
-    return {key: _value(key, value, str(known[key].type), name) for key, value in content.items()}
+    return {key: _value(key, value, str(by_name[key].type), name) for key, value in content.items()}
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}

@@ -69,8 +69,8 @@ class Workspace:
     def record(self, cell: str) -> Record | None:
         """The record of a cell: one with numbers, else one that says why there are none."""
         home = self.records / cell
-        found = records.load(home) if home.is_dir() else []
-        return next((record for record in found if record.status == "ok"), found[-1] if found else None)
+        loaded = records.load(home) if home.is_dir() else []
+        return next((record for record in loaded if record.status == "ok"), loaded[-1] if loaded else None)
 
     def keep(self, cell: str, record: Record) -> Record:
         """Files the record of a cell; failures of that cell, of older code too, are history then.

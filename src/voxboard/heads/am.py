@@ -65,10 +65,10 @@ class AM(MarginSoftmax):
 
     def loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         cosines = self.cosines(embeddings)
-        found = losses.cross_entropy(self.scale * self._with_margin(cosines, labels)[:, 0], labels, self.weights)
+        loss = losses.cross_entropy(self.scale * self._with_margin(cosines, labels)[:, 0], labels, self.weights)
         if share := self.config.ordinal:
             ordinal = losses.distance(cosines[:, 0].softmax(-1), labels, self.config.reference)
-            found = (1.0 - share) * found + share * ordinal
+            loss = (1.0 - share) * loss + share * ordinal
         if self.training:
             self.num_batches_tracked += 1
-        return found
+        return loss

@@ -110,10 +110,10 @@ class ChatModel:
         self.network.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             eos_token_id=self.ends, pad_token_id=self.end
         )
-        found = self.network.generate(
+        tokens = self.network.generate(
             inputs_embeds=prompt, attention_mask=mask.long(), do_sample=False, num_beams=1, max_new_tokens=most
         )
-        return [text.strip() for text in self.tokenizer.batch_decode(found, skip_special_tokens=True)]
+        return [text.strip() for text in self.tokenizer.batch_decode(tokens, skip_special_tokens=True)]
 
     def _prompts(self, heard: Sequence[Tensor], question: str) -> tuple[Tensor, Tensor]:
         """Embeddings [B, P, H] of the prompts, padded at their beginnings, and their mask [B, P]."""
@@ -142,8 +142,8 @@ class ChatModel:
         return list(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
-        found: Tensor = self.network.get_input_embeddings()(tokens)
-        return found
+        vectors: Tensor = self.network.get_input_embeddings()(tokens)
+        return vectors
 
 
 def _unusable(name: str, error: Exception) -> UserError:

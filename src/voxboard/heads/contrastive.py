@@ -72,12 +72,12 @@ class Contrastive(Head):
 
     def loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         labels = labels[:, None] if labels.ndim == 2 else labels
-        known = ~labels[..., 0].isnan()
-        usable = known.any(1)
+        present = ~labels[..., 0].isnan()
+        usable = present.any(1)
         if not bool(usable.any()):
             return 0.0 * sum((p.sum() for p in self.parameters()), embeddings.sum())
-        labels, known = labels[usable], known[usable]
-        vectors, matches = _chosen(labels, known, self.training)
+        labels, present = labels[usable], present[usable]
+        vectors, matches = _chosen(labels, present, self.training)
         audio, text = self.predict(embeddings[usable]), self.project_texts(vectors)
         similarities = self.log_scale.exp().clamp(max=LARGEST_SCALE) * (audio.float() @ text.float().T)
         if self.bias is not None:
@@ -95,11 +95,11 @@ def _projection(size: int, config: Contrastive.Config) -> nn.Module:
     return nn.Sequential(nn.Linear(size, config.size), nn.ReLU(), nn.Linear(config.size, config.size))
 
 
-def _chosen(labels: Tensor, known: Tensor, at_random: bool) -> tuple[Tensor, Tensor]:
+def _chosen(labels: Tensor, present: Tensor, at_random: bool) -> tuple[Tensor, Tensor]:
     """One text of every utterance [B, D], and whether utterance i (row) has the text of utterance j (column) too."""
-    places = torch.rand(known.shape, device=known.device) if at_random else known.float()
-    place = places.masked_fill(~known, -1.0).argmax(1)
+    places = torch.rand(present.shape, device=present.device) if at_random else present.float()
+    place = places.masked_fill(~present, -1.0).argmax(1)
     rows = torch.arange(len(labels), device=labels.device)
-    _, number = torch.unique(labels[known], dim=0, return_inverse=True)
-    numbers = torch.full(known.shape, -1, device=labels.device).masked_scatter(known, number)
+    _, number = torch.unique(labels[present], dim=0, return_inverse=True)
+    numbers = torch.full(present.shape, -1, device=labels.device).masked_scatter(present, number)
     return labels[rows, place], (numbers[:, None, :] == numbers[rows, place][None, :, None]).any(2)

@@ -81,10 +81,10 @@ class CTC(Head):
             reduction="none",
             zero_infinity=True,
         )
-        known = (labels != MISSING).any(1)
+        labelled = (labels != MISSING).any(1)
         if self.reduction == "sum":
-            return torch.where(known, losses, 0.0).sum()
-        return torch.where(known, losses / lengths.clamp(min=1), 0.0).sum() / known.sum().clamp(min=1)
+            return torch.where(labelled, losses, 0.0).sum()
+        return torch.where(labelled, losses / lengths.clamp(min=1), 0.0).sum() / labelled.sum().clamp(min=1)
 
     def steps(self, lengths: Tensor) -> Tensor:
         """Valid frames [B] → valid rows of `predict` [B]."""

@@ -71,6 +71,6 @@ def class_weights(values: Sequence[float], n_classes: int) -> Tensor | None:
 
 def _mean(losses: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
     """The mean of losses [B] over utterances with a label, weighted by class."""
-    known = labels != MISSING
-    share = known.float() if weights is None else known * weights[labels.clamp(min=0)]
-    return torch.where(known, share * losses, 0.0).sum() / share.sum().clamp(min=TINY)
+    labelled = labels != MISSING
+    share = labelled.float() if weights is None else labelled * weights[labels.clamp(min=0)]
+    return torch.where(labelled, share * losses, 0.0).sum() / share.sum().clamp(min=TINY)

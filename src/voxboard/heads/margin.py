@@ -31,8 +31,8 @@ class MarginSoftmax(Head):
         """[B, E] → cosines [B, heads, C]."""
         # Margins in half precision would round cosines to a few hundred values.
         pieces = F.normalize(torch.unflatten(embeddings.float(), -1, (self.heads, -1)), dim=-1)
-        found = torch.einsum("bhd,hdc->bhc", pieces, F.normalize(self.weight.float(), dim=1))
-        return found if self.centers == 1 else torch.unflatten(found, -1, (-1, self.centers)).amax(-1)
+        products = torch.einsum("bhd,hdc->bhc", pieces, F.normalize(self.weight.float(), dim=1))
+        return products if self.centers == 1 else torch.unflatten(products, -1, (-1, self.centers)).amax(-1)
 
     def margin_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """[B, E] and classes [B] → [B, heads, C]: scaled cosines, the true class's with the margin."""

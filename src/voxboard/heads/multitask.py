@@ -64,25 +64,25 @@ class MultiTask(Head):
     @classmethod
     def wants(cls, config: Config) -> tuple[int, int] | None:
         main, _ = heads.REGISTRY.resolve(config.main)
-        found: tuple[int, int] | None = main.wants(heads.REGISTRY.config(config.main))
-        return found
+        wanted: tuple[int, int] | None = main.wants(heads.REGISTRY.config(config.main))
+        return wanted
 
     def loss(self, embeddings: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
-        found = self.losses(embeddings, labels)
-        return torch.stack([self.weights[task] * loss for task, loss in found.items()]).sum()
+        losses = self.losses(embeddings, labels)
+        return torch.stack([self.weights[task] * loss for task, loss in losses.items()]).sum()
 
     def losses(self, embeddings: Tensor, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The loss of every task, not weighted; 0 for a task that no utterance has a label of."""
-        found = {task: embeddings.new_zeros((), dtype=torch.float32) for task in self.config.tasks}
+        losses = {task: embeddings.new_zeros((), dtype=torch.float32) for task in self.config.tasks}
         for task in self.parts:
-            known = labels[task] != MISSING
-            count = int(known.sum())
+            labelled = labels[task] != MISSING
+            count = int(labelled.sum())
             if count:
-                mean = self._part(task).loss(embeddings[known], labels[task][known])
-                found[task] = mean * count if self.config.reduction == "sum" else mean
-        if not any(loss.requires_grad for loss in found.values()):
-            found[self.label] = found[self.label] + 0.0 * sum(p.sum() for p in self.parameters())
-        return found
+                mean = self._part(task).loss(embeddings[labelled], labels[task][labelled])
+                losses[task] = mean * count if self.config.reduction == "sum" else mean
+        if not any(loss.requires_grad for loss in losses.values()):
+            losses[self.label] = losses[self.label] + 0.0 * sum(p.sum() for p in self.parameters())
+        return losses
 
     def predict(self, embeddings: Tensor) -> Tensor:
         return self._part(self.label).predict(embeddings)

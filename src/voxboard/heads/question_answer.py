@@ -69,12 +69,12 @@ class QuestionAnswer(Head):
         return (embeddings.lengths // self.config.frames).clamp(min=1)
 
     def loss(self, embeddings: Frames, labels: Tensor) -> Tensor:
-        known = (labels != MISSING).any(1).tolist()
+        labelled = (labels != MISSING).any(1).tolist()
         heard = self._heard(embeddings)
-        if not any(known):
+        if not any(labelled):
             return 0.0 * torch.stack([audio.sum() for audio in heard]).sum()
-        texts = [_text(row) for row, there in zip(labels, known, strict=True) if there]
-        some = [audio for audio, there in zip(heard, known, strict=True) if there]
+        texts = [_text(row) for row, there in zip(labels, labelled, strict=True) if there]
+        some = [audio for audio, there in zip(heard, labelled, strict=True) if there]
         return chat_model.load(self.config.lm).loss(some, self.question, texts)
 
     @torch.no_grad()

@@ -59,15 +59,15 @@ class Regression(Head):
         return self.output(self.hidden(embeddings))
 
 
-def masked_error(found: Tensor, labels: Tensor, error: Callable[[Tensor], Tensor]) -> Tensor:
+def masked_error(predicted: Tensor, labels: Tensor, error: Callable[[Tensor], Tensor]) -> Tensor:
     """The mean error of predictions [B, n] from labels [B, n], or [B] when n = 1, that are not NaN; 0 where all are.
 
     Raises `UserError` for labels of another shape.
     """
     targets = labels[:, None] if labels.ndim == 1 else labels
-    if targets.shape != found.shape:
-        raise UserError(f"There are targets {list(labels.shape)} for predictions {list(found.shape)}.")
-    known = ~targets.isnan()
+    if targets.shape != predicted.shape:
+        raise UserError(f"There are targets {list(labels.shape)} for predictions {list(predicted.shape)}.")
+    labelled = ~targets.isnan()
     # Before the difference: NaN times a gradient of zero would be NaN.
-    errors = error(found - torch.where(known, targets, 0.0).float())
-    return torch.where(known, errors, 0.0).sum() / known.sum().clamp(min=1)
+    errors = error(predicted - torch.where(labelled, targets, 0.0).float())
+    return torch.where(labelled, errors, 0.0).sum() / labelled.sum().clamp(min=1)

@@ -82,8 +82,8 @@ class WhisperTexts(Head):
         """[W, T, D] → W texts."""
         from transformers.modeling_outputs import BaseModelOutput
 
-        told = {"task": "transcribe", "language": language or None} if self._multilingual() else {}
-        if language and not told:
+        options = {"task": "transcribe", "language": language or None} if self._multilingual() else {}
+        if language and not options:
             raise UserError(f"{self.config.cfg} knows English only.", "Leave --language out.")
         longest = {"max_new_tokens": self.config.max_new_tokens} if self.config.max_new_tokens else {}
         try:
@@ -92,7 +92,7 @@ class WhisperTexts(Head):
                 return_timestamps=False,
                 do_sample=False,
                 num_beams=beam,
-                **told,
+                **options,
                 **longest,
             )
         except ValueError as error:
@@ -110,10 +110,10 @@ def _tokenizer(cfg: str, start: int) -> Any:
 
     kind: Any = transformers.WhisperTokenizer
     try:
-        found = kind.from_pretrained(weights.folder(cfg), trust_remote_code=False, **weights.hub())
+        tokenizer = kind.from_pretrained(weights.folder(cfg), trust_remote_code=False, **weights.hub())
     except Exception as error:  # tokenizers has no other, transformers many
         raise weights.unreachable(cfg, "tokenizer") from error
     # transformers makes an empty one where the files are not there.
-    if found.convert_ids_to_tokens(start) != START:
+    if tokenizer.convert_ids_to_tokens(start) != START:
         raise UserError(f"{cfg} has no tokenizer of Whisper's.", "Fetch its tokenizer.json (or vocab.json) too.")
-    return found
+    return tokenizer

@@ -77,16 +77,16 @@ class WhisperDecoder(nn.Module):
             for layer in self.network.layers
         ]
         try:
-            found = self.network(tokens, encoder_hidden_states=frames.states[:, 0], use_cache=False).last_hidden_state
+            states = self.network(tokens, encoder_hidden_states=frames.states[:, 0], use_cache=False).last_hidden_state
         finally:
             for hook in hooks:
                 hook.remove()
-        return found @ self.network.embed_tokens.weight.T
+        return states @ self.network.embed_tokens.weight.T
 
     def shifted(self, labels: Tensor) -> Tensor:
         """Labels [B, U] → what the decoder hears before each of them: `start`, then all but the last."""
-        known = labels.masked_fill(labels == MISSING, self.pad)
-        return F.pad(known[:, :-1], (1, 0), value=self.start)
+        tokens = labels.masked_fill(labels == MISSING, self.pad)
+        return F.pad(tokens[:, :-1], (1, 0), value=self.start)
 
     def ended(self, labels: Tensor) -> Tensor:
         """Labels [B, U], `MISSING` past each text → [B, U + 1] with `end` behind every text that lacks it.
@@ -94,10 +94,10 @@ class WhisperDecoder(nn.Module):
         A row of only `MISSING` has no transcript and stays so.
         """
         wider = F.pad(labels, (0, 1), value=MISSING)
-        known = (labels != MISSING).sum(1)
-        last = wider.gather(1, (known - 1).clamp(min=0)[:, None])[:, 0]
-        place = torch.arange(wider.shape[1], device=labels.device) == known[:, None]
-        return torch.where(place & ((known > 0) & (last != self.end))[:, None], self.end, wider)
+        lengths = (labels != MISSING).sum(1)
+        last = wider.gather(1, (lengths - 1).clamp(min=0)[:, None])[:, 0]
+        place = torch.arange(wider.shape[1], device=labels.device) == lengths[:, None]
+        return torch.where(place & ((lengths > 0) & (last != self.end))[:, None], self.end, wider)
 
     def loss(self, frames: Frames, labels: Tensor) -> Tensor:
         """Mean cross entropy of the tokens [B, U] that are not `MISSING`; 0 where all are."""
@@ -145,10 +145,10 @@ def _shape(size: int, n_tokens: int, options: DecoderOptions) -> Any:
     from voxboard.backbones.whisper import KNOWN
 
     if options.cfg in KNOWN and not Path(options.cfg).is_dir():
-        known = KNOWN[options.cfg]
-        layers, heads = known["encoder_layers"], known["encoder_attention_heads"]
+        shape = KNOWN[options.cfg]
+        layers, heads = shape["encoder_layers"], shape["encoder_attention_heads"]
         tokens = {**MULTILINGUAL, "vocab_size": VOCABULARIES.get(options.cfg, MULTILINGUAL["vocab_size"])}
-        return _config(known["d_model"], layers, heads, 4 * known["d_model"], 448, tokens)
+        return _config(shape["d_model"], layers, heads, 4 * shape["d_model"], 448, tokens)
     if options.cfg:
         return ssl_checkpoints.read_config(options.cfg, FAMILIES)
     if size % options.heads:

@@ -78,8 +78,8 @@ class WhisperIntensity(Head):
 
     def predict(self, embeddings: Frames) -> Tensor:
         """`Frames` of a sequence [B, 1, T, D] → values [B, n] in dB."""
-        found: Tensor = self.intensity(self.pooled(embeddings))
-        return found
+        predicted: Tensor = self.intensity(self.pooled(embeddings))
+        return predicted
 
     def written(self, frames: Frames, prompt: Sequence[int] = ()) -> list[list[int]]:
         """`Frames` [B, 1, T, D] → the tokens of B texts, by greedy search."""

@@ -59,7 +59,7 @@ def trn(source: Source) -> list[Row]:
 
 def stm(source: Source) -> list[Segment]:
     """The segments of an STM file, by file, channel and time. Raises `UserError` with the line."""
-    found = []
+    segments = []
     for number, line in source.uncommented():
         fields = line.split(maxsplit=5)
         begin, end = (seconds(word) for word in (fields[3:5] if len(fields) > 4 else ("", "")))
@@ -70,26 +70,26 @@ def stm(source: Source) -> list[Segment]:
         if label and (label.end() == len(text) or text[label.end()].isspace()):
             text = text[label.end() :]
         ignored = text.strip().upper().replace("_", " ") == "IGNORE TIME SEGMENT IN SCORING"
-        found.append(Segment((fields[0], fields[1]), fields[2], begin, end, text.strip(), ignored))
-    return sorted(found, key=lambda one: (one.place, one.begin))
+        segments.append(Segment((fields[0], fields[1]), fields[2], begin, end, text.strip(), ignored))
+    return sorted(segments, key=lambda one: (one.place, one.begin))
 
 
 def ctm(source: Source) -> list[Word]:
     """The words of a CTM file, by file, channel and time. Raises `UserError` with the line."""
-    found: list[Word] = []
+    words: list[Word] = []
     for number, line in source.uncommented():
         fields = line.split()
         if len(fields) not in (5, 6):
             raise source.bad(number, f"{len(fields)} fields where 5 or 6 are due", _CTM_ADVICE)
         place, mark = (fields[0], fields[1]), _ALTERNATION.get(fields[4].upper())
-        middle = found[-1].middle if mark and found and found[-1].place == place else 0.0
+        middle = words[-1].middle if mark and words and words[-1].place == place else 0.0
         if not mark:
             begin, duration = seconds(fields[2]), seconds(fields[3])
             middle = begin + duration / 2
             if not 0 <= begin <= middle < float("inf"):
                 raise source.bad(number, "no word with its time", _CTM_ADVICE)
-        found.append(Word(place, middle, mark or fields[4]))
-    return _ordered(found)
+        words.append(Word(place, middle, mark or fields[4]))
+    return _ordered(words)
 
 
 _CTM_ADVICE = "A CTM line is: file channel begin duration word [confidence]."

@@ -61,7 +61,7 @@ class _Fit:
         return {word for role in ("enrol", "test") if role in self.roles for word in self.roles[role].words}
 
 
-def arranged(columns: Columns, known: Collection[str] = (), format: str = "") -> Read:  # noqa: A002
+def arranged(columns: Columns, names: Collection[str] = (), format: str = "") -> Read:  # noqa: A002
     """The scores of a file without header, `known` being the names of the list that was scored.
 
     Raises `UserError` where no layout fits or several do.
@@ -69,7 +69,7 @@ def arranged(columns: Columns, known: Collection[str] = (), format: str = "") ->
     fits = [fit for name in _asked(format) if (fit := _fit(columns, name)) is not None]
     if not fits:
         raise _nothing(columns, format)
-    fit = fits[0] if format else _only(columns, fits, set(known))
+    fit = fits[0] if format else _only(columns, fits, set(names))
     if not format and fit.layout in ("kaldi", "voxsrc") and trial_labels.is_binary(fit.roles["score"]):
         raise UserError(
             f"{columns.path} may be a list of labels, or scores that are all 0 or 1 ({columns.line(0)!r}).",
@@ -100,9 +100,9 @@ def _fit(columns: Columns, layout: str) -> _Fit | None:
     return _Fit(layout, roles)
 
 
-def _only(columns: Columns, fits: list[_Fit], known: set[str]) -> _Fit:
+def _only(columns: Columns, fits: list[_Fit], names: set[str]) -> _Fit:
     """The one layout of several whose names the list knows, else the one whose names are no numbers."""
-    if len(fits) > 1 and (in_list := [fit for fit in fits if known and fit.names() <= known]):
+    if len(fits) > 1 and (in_list := [fit for fit in fits if names and fit.names() <= names]):
         fits = in_list
     if len(fits) > 1:
         worded = [fit for fit in fits if all(_is_named(fit.roles.get(role)) for role in ("enrol", "test"))]

@@ -31,8 +31,8 @@ def read(path: Path, separator: str | None, names: Sequence[str]) -> Read:
     """The scores of a table. Raises `UserError` with the line that is no row, and for a column that comes twice."""
     table = named_columns.read(path, separator, names)
     layout = "asvspoof5" if "sasv-score" in table.columns else "nist" if "llr" in table.columns else "table"
-    known, enrol, test = table.pairs()
-    return Read(layout, known, enrol, test, _scores(table), table.labels())
+    labels, enrol, test = table.pairs()
+    return Read(layout, labels, enrol, test, _scores(table), table.labels())
 
 
 def _scores(table: Table) -> NDArray[np.float64]:

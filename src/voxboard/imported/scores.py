@@ -63,17 +63,17 @@ class Scores:
         keys, first, groups = np.unique(given, return_index=True, return_inverse=True)
         self._refuse_unequal(first, groups)
         straight, turned = (np.int64(size) * a + b for a, b in _both(trials))
-        places, found = _looked_up(keys, straight)
+        places, matched = _looked_up(keys, straight)
         back, reverse = _looked_up(keys, turned)
-        rows = first[np.where(found, places, back)] if keys.size else places
-        if not (scored := found | reverse).all():
+        rows = first[np.where(matched, places, back)] if keys.size else places
+        if not (scored := matched | reverse).all():
             missing = np.flatnonzero(~scored)
             raise UserError(
                 f"{self.path} has no score for {missing.size} of {len(trials)} trials (first: "
                 f"{_shown(trials, int(missing[0]))}).",
                 "Score the whole list, with the names as the list has them.",
             )
-        if count := int((reverse & ~found).sum()):
+        if count := int((reverse & ~matched).sum()):
             log.info("%s has %d trials with their sides the other way round.", self.path, count)
         self._refuse_others(given, np.concatenate([straight, turned]))
         if self.labels is not None:
@@ -84,14 +84,14 @@ class Scores:
 
     def _in_list(self, trials: Trials) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Both sides as numbers of the list's utterances, -1 for those that it lacks."""
-        known = {name: place for place, name in enumerate(trials.utterances)}
-        if known and not any(name in known for name in self.read.names):
-            plain = {bare(name): place for name, place in known.items()}
+        numbers = {name: place for place, name in enumerate(trials.utterances)}
+        if numbers and not any(name in numbers for name in self.read.names):
+            plain = {bare(name): place for name, place in numbers.items()}
             names = {bare(name) for name in self.read.names}
-            if len(plain) == len(known) and len(names) == len(self.read.names):  # they differ in audio suffixes alone
+            if len(plain) == len(numbers) and len(names) == len(self.read.names):  # they differ in audio suffixes alone
                 codes = np.array([plain.get(bare(name), -1) for name in self.read.names], np.int64)
                 return codes[self.read.enrol], codes[self.read.test]
-        codes = np.array([known.get(name, -1) for name in self.read.names], np.int64)
+        codes = np.array([numbers.get(name, -1) for name in self.read.names], np.int64)
         return codes[self.read.enrol], codes[self.read.test]
 
     def _refuse_unequal(self, first: NDArray[np.intp], groups: NDArray[np.intp]) -> None:
@@ -129,15 +129,15 @@ def read(path: str | Path, trials: Trials | None = None, format: str = "") -> Sc
         raise UserError(f"{path} is no file of scores: there are no scores in it.", score_layouts.ADVICE)
     headed = score_tables.header(first) if format in ("", "table") else None
     if headed is not None:
-        found = score_tables.read(path, *headed)
+        table = score_tables.read(path, *headed)
     elif format == "table":
         raise UserError(f"{path} has no header with the names of scores.", score_layouts.ADVICE)
     else:
-        found = score_layouts.arranged(_columns(path), () if trials is None else trials.utterances, format)
-    bad = np.flatnonzero(np.isnan(found.scores))
+        table = score_layouts.arranged(_columns(path), () if trials is None else trials.utterances, format)
+    bad = np.flatnonzero(np.isnan(table.scores))
     if bad.size:
         raise UserError(f"{path}: the score of trial {bad[0] + 1} is nan.", "Scores are numbers.")
-    return Scores(found, path)
+    return Scores(table, path)
 
 
 def _columns(path: Path) -> columns.Columns:

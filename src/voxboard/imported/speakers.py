@@ -39,13 +39,13 @@ def of_each(names: Iterable[str], speakers: Speakers) -> NDArray[np.str_]:
 def _of_file(path: Path) -> Speakers:
     from voxboard import text_files
 
-    found: dict[str, str] = {}
+    speakers: dict[str, str] = {}
     for number, line in enumerate(text_files.text(path).split("\n"), start=1):
         fields = line.split("\t") if line.count("\t") == 1 else line.split()
         if fields and len(fields) != 2:
             raise UserError(
                 f"{path}, line {number}: {line[:80]!r} is not `utterance speaker`.", "Pass Kaldi's utt2spk."
             )
-        if fields and found.setdefault(fields[0], fields[1]) != fields[1]:
+        if fields and speakers.setdefault(fields[0], fields[1]) != fields[1]:
             raise UserError(f"{path}, line {number}: {fields[0]} has two speakers.", "Repair the file.")
-    return found
+    return speakers

@@ -48,10 +48,10 @@ def verification(
     from voxboard.benchmarks.trial_sets import TrialSet
     from voxboard.benchmarks.verification import Scored, Verification
 
-    found = scores.read(path, trials, format)
-    source = replace(source, formats={"scores": found.layout})
-    trials = found.trials() if trials is None else trials
-    values = found.of(trials)
+    scored = scores.read(path, trials, format)
+    source = replace(source, formats={"scores": scored.layout})
+    trials = scored.trials() if trials is None else trials
+    values = scored.of(trials)
     if not 0 < trials.targets < len(trials):
         raise UserError(f"{trials.name} has trials of one kind only.", "Pass a list with targets and non-targets.")
     named = scores.linked(trials).astype(str) if owners is None else speakers.of_each(trials.utterances, owners)
@@ -90,7 +90,7 @@ def transcription(
     from voxboard.imported.transcribed import ImportedTranscription
 
     pair = texts.pair(hypotheses, references, formats)
-    true, found = pair.references, pair.hypotheses
+    true, written = pair.references, pair.hypotheses
     owners = owners or pair.speakers or None
     names = sorted(true)
     named = np.array(names) if owners is None else speakers.of_each(names, owners)
@@ -102,7 +102,7 @@ def transcription(
     config, rules = Transcription.Config(normalizer=normalizer), replace(rules or Rules(), markup=pair.markup)
     benchmark = ImportedTranscription(config, rules)
     benchmark.clustered_by = "speaker" if owners else "utterance"
-    outputs = Transcribed(items, Spent(), tuple(found[name] for name in names))
+    outputs = Transcribed(items, Spent(), tuple(written[name] for name in names))
     measured = checked(benchmark.measure(outputs, None, source.replicates))
     protocol = benchmark.protocol(outputs, Evaluation(), None)
     if owners is None:
@@ -133,7 +133,7 @@ def diarization(
     from voxboard.metrics import rttm
     from voxboard.metrics.diarization import score
 
-    marked, found = rttm.read_reference(reference), rttm.read_reference(hypothesis).turns
+    marked, hypothesised = rttm.read_reference(reference), rttm.read_reference(hypothesis).turns
     true = dict(marked.turns)
     regions = None if uem is None else _regions(rttm.read_uem(uem), true)
     if regions is not None and (silent := [name for name in regions if name not in true]):
@@ -144,7 +144,7 @@ def diarization(
     cut: dict[str, Any] = {"span": span} if span != "both" else {}
     try:
         given = replace(marked, turns=true)
-        reports = [score(given, side, collar, skip_overlap, regions, **kinds, **cut) for side in (found, one)]
+        reports = [score(given, side, collar, skip_overlap, regions, **kinds, **cut) for side in (hypothesised, one)]
     except ValueError as error:
         raise UserError(f"{hypothesis} cannot be scored: {error}.", "Check the names of the recordings.") from error
     if not reports[0].total:
@@ -204,11 +204,11 @@ def diarizer(source: Source, part: Part, collar: float = 0.25, skip_overlap: boo
 
 
 def _regions(
-    regions: dict[str, list[tuple[float, float]]], known: Mapping[str, Any]
+    regions: dict[str, list[tuple[float, float]]], recordings: Mapping[str, Any]
 ) -> dict[str, list[tuple[float, float]]]:
     """A UEM under the reference's names: md-eval takes folders and what follows the first dot off its names."""
     plain = {name.rpartition("/")[2].partition(".")[0]: own for name, own in regions.items()}
-    bare = len(plain) == len(regions) and known.keys() <= plain.keys() and not known.keys() <= regions.keys()
+    bare = len(plain) == len(regions) and recordings.keys() <= plain.keys() and not recordings.keys() <= regions.keys()
     return plain if bare else regions
 
 

@@ -41,22 +41,22 @@ def candidates(source: Source) -> list[Reading]:
         if reading := reader(source):
             return [reading]
     readers = (trn, text_tables.bars_after_words, _stm, _ctm, _kaldi)
-    found = [reading for reader in readers if (reading := reader(source))]
+    readings = [reading for reader in readers if (reading := reader(source))]
     twice = source.suffix == "trn" and all(_BRACKETED.match(line) for _, line in source.uncommented())
-    if not found or (twice and found[0].format != "trn"):
+    if not readings or (twice and readings[0].format != "trn"):
         raise _nothing_fits(source)
-    return found
+    return readings
 
 
 def narrowed(source: Source) -> list[Reading]:
     """The readings that fit, or the one among them that the suffix names."""
-    found = candidates(source)
-    if [one.format for one in found] == ["kaldi"]:
+    readings = candidates(source)
+    if [one.format for one in readings] == ["kaldi"]:
         _nearly(source)
-    named = [one for one in found if one.format == source.suffix]
-    if len(found) > 1 and named:
+    named = [one for one in readings if one.format == source.suffix]
+    if len(readings) > 1 and named:
         return [replace(named[0], reason=f"its name ends in .{source.suffix}")]
-    return found
+    return readings
 
 
 def decide(source: Source, others: Collection[str] = ()) -> Reading:
@@ -64,15 +64,15 @@ def decide(source: Source, others: Collection[str] = ()) -> Reading:
 
     Raises `UserError` that names both readings where nothing decides.
     """
-    found = narrowed(source)
-    if len(found) == 1:
-        return found[0]
+    readings = narrowed(source)
+    if len(readings) == 1:
+        return readings[0]
     wanted = set(others)
-    fitting = [reading for reading in found if set(reading.ids) == wanted]
-    fitting = fitting or [reading for reading in found if not wanted.isdisjoint(reading.ids)]
+    fitting = [reading for reading in readings if set(reading.ids) == wanted]
+    fitting = fitting or [reading for reading in readings if not wanted.isdisjoint(reading.ids)]
     if len(fitting) == 1:
         return replace(fitting[0], reason="its ids are those of the other file")
-    raise ambiguous(source, found)
+    raise ambiguous(source, readings)
 
 
 def _nearly(source: Source) -> None:
@@ -90,13 +90,13 @@ def _nearly(source: Source) -> None:
         )
 
 
-def ambiguous(source: Source, found: Sequence[Reading]) -> UserError:
+def ambiguous(source: Source, readings: Sequence[Reading]) -> UserError:
     """The error for a transcript of which several readings fit."""
-    ways = " or ".join(f"{one.format} ({one.first})" for one in found)
+    ways = " or ".join(f"{one.format} ({one.first})" for one in readings)
     return UserError(
         f"{source.name} can be read in several ways: {ways}.",
-        f"Say which with --format {found[0].format} or --format {found[-1].format}, or let the name end in "
-        f".{found[0].format}.",
+        f"Say which with --format {readings[0].format} or --format {readings[-1].format}, or let the name end in "
+        f".{readings[0].format}.",
     )
 
 

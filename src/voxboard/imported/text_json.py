@@ -73,8 +73,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _is_row(content: Mapping[str, Any]) -> bool:
     """True if an object is one utterance with named fields, not a map of many."""
-    known = columns(list(content))
-    return bool(known.ids or known.texts) and not isinstance(content.get("segments"), list)
+    named = columns(list(content))
+    return bool(named.ids or named.texts) and not isinstance(content.get("segments"), list)
 
 
 def _of_map(content: Mapping[str, Any], source: Source) -> list[Row]:
@@ -95,10 +95,10 @@ def _of_objects(objects: Sequence[tuple[int, Any]], source: Source, unit: str) -
     rows: list[Row] = []
     offsets: list[Any] = []
     for number, row in objects:
-        known = columns(list(row)) if isinstance(row, dict) else columns([])
-        if not (known.ids and known.texts):
+        named = columns(list(row)) if isinstance(row, dict) else columns([])
+        if not (named.ids and named.texts):
             raise UserError(f"{source.name}, {unit} {number} has no id and text.", _ADVICE)
-        name, text = row[id_column(known, source)], row[text_column(known, source)]
+        name, text = row[id_column(named, source)], row[text_column(named, source)]
         if not (isinstance(name, str) and isinstance(text, str)):
             raise UserError(f"{source.name}, {unit} {number}: id and text are not both text.", _ADVICE)
         rows.append((number, name, text))

@@ -72,19 +72,19 @@ class Columns:
 def columns(header: Sequence[str]) -> Columns:
     """The columns of a header, in any case and with blanks around."""
     names = {name.strip().lower(): name for name in header}
-    found = [tuple(names[key] for key in keys if key in names) for keys in (_IDS, _TRUE, _WRITTEN)]
-    return Columns(found[0], (*found[1], *found[2]), found[2])
+    matches = [tuple(names[key] for key in keys if key in names) for keys in (_IDS, _TRUE, _WRITTEN)]
+    return Columns(matches[0], (*matches[1], *matches[2]), matches[2])
 
 
-def id_column(known: Columns, source: Source) -> str:
+def id_column(columns: Columns, source: Source) -> str:
     """The column of ids. Raises `UserError` where there is none."""
-    if not known.ids:
+    if not columns.ids:
         raise UserError(f"{source.name} has no columns id and text.", f"Known names: {', '.join(_IDS)}.")
-    return known.ids[0]
+    return columns.ids[0]
 
 
-def text_column(known: Columns, source: Source) -> str:
+def text_column(columns: Columns, source: Source) -> str:
     """The column of texts: a reference's own first, what a system wrote first in a hypothesis."""
-    if not known.texts:
+    if not columns.texts:
         raise UserError(f"{source.name} has no columns id and text.", f"Known names: {', '.join(_TRUE)}.")
-    return known.written[0] if source.role == "hypothesis" and known.written else known.texts[0]
+    return columns.written[0] if source.role == "hypothesis" and columns.written else columns.texts[0]

@@ -44,10 +44,10 @@ def _header(source: Source) -> str:
     first = source.lines[0][1]
     for separator in _SEPARATORS:
         names = _cells(first, separator)
-        known = columns(names)
-        if len(names) > 1 and known.ids and known.texts:
+        named = columns(names)
+        if len(names) > 1 and named.ids and named.texts:
             return separator
-        partly = len(names) > 1 and (known.ids or known.texts)
+        partly = len(names) > 1 and (named.ids or named.texts)
         if partly and source.suffix in _NAMED and all(name.strip().isidentifier() for name in names):
             raise UserError(f"{source.name} has no columns id and text.", f"Its header is {','.join(names)[:80]}.")
     return ""

@@ -51,11 +51,11 @@ def pair(hypotheses: Path, references: Path, formats: tuple[str, str] = ("", "")
     `formats` names those of references and hypotheses. Raises `UserError` as `read`, and for utterances that one side
     lacks.
     """
-    true, found = _source(references, "reference"), _source(hypotheses, "hypothesis")
-    chosen = _chosen((true, found), (_named(formats[0]), _named(formats[1])))
-    pair = _timed(true, found, chosen) if set(chosen) <= set(TIMED) and chosen[0] == "stm" else None
+    true, written = _source(references, "reference"), _source(hypotheses, "hypothesis")
+    chosen = _chosen((true, written), (_named(formats[0]), _named(formats[1])))
+    pair = _timed(true, written, chosen) if set(chosen) <= set(TIMED) and chosen[0] == "stm" else None
     if pair is None:
-        texts = [_once(_rows(side, format_), side) for side, format_ in zip((true, found), chosen, strict=True)]
+        texts = [_once(_rows(side, format_), side) for side, format_ in zip((true, written), chosen, strict=True)]
         pair = Pair(texts[0], _matched(texts[1], texts[0]), chosen)
     for path, here, there in (
         (hypotheses, pair.hypotheses, pair.references),
@@ -188,28 +188,28 @@ def _once(rows: list[Row], source: Source) -> dict[str, str]:
     return texts
 
 
-def _timed(true: Source, found: Source, formats: tuple[str, str]) -> Pair:
+def _timed(true: Source, written: Source, formats: tuple[str, str]) -> Pair:
     """The segments of an STM file with the words of a CTM file, or with those of the same segments of another STM."""
     segments = nist.stm(true)
     references, speakers = nist.references(segments)
     if formats[1] == "ctm":
-        hypotheses = nist.segmented(segments, nist.ctm(found), found)
+        hypotheses = nist.segmented(segments, nist.ctm(written), written)
     else:
-        hypotheses, _ = nist.references(nist.stm(found))
+        hypotheses, _ = nist.references(nist.stm(written))
     return Pair(references, hypotheses, formats, speakers)
 
 
-def _matched(found: dict[str, str], true: Mapping[str, str]) -> dict[str, str]:
+def _matched(written: dict[str, str], true: Mapping[str, str]) -> dict[str, str]:
     """Hypotheses under the references' ids, where these differ in case, folders or the suffix of audio alone."""
-    if found.keys() == true.keys():
-        return found
+    if written.keys() == true.keys():
+        return written
     for same in (str.casefold, _stem, lambda name: _stem(name).casefold()):
         names = {same(name): name for name in true}
-        renamed = {names.get(same(name), name): text for name, text in found.items()}
-        if len(names) == len(true) and len(renamed) == len(found) and renamed.keys() == true.keys():
+        renamed = {names.get(same(name), name): text for name, text in written.items()}
+        if len(names) == len(true) and len(renamed) == len(written) and renamed.keys() == true.keys():
             log.info("Ids are matched though they differ in case, folders or suffixes.")
             return renamed
-    return found
+    return written
 
 
 def _stem(name: str) -> str:

@@ -55,8 +55,8 @@ def _table(rows: list[list[Arc]], columns: list[list[Arc]], rules: Rules) -> lis
     steps: list[list[_Step]] = []
     for row, true in enumerate(rows):
         steps.append([])
-        for column, found in enumerate(columns):
-            ways = _ways(steps, row, column, true, found, rules)
+        for column, arcs in enumerate(columns):
+            ways = _ways(steps, row, column, true, arcs, rules)
             steps[row].append(min(ways, key=_cost) if row or column else _Step(0, 0, 0, None, None))
     return steps
 
@@ -66,21 +66,21 @@ def _cost(step: _Step) -> int:
 
 
 def _ways(
-    steps: list[list[_Step]], row: int, column: int, true: list[Arc], found: list[Arc], rules: Rules
+    steps: list[list[_Step]], row: int, column: int, true: list[Arc], written: list[Arc], rules: Rules
 ) -> Iterator[_Step]:
     """All steps into a cell: two words that meet, a word of the reference alone, one of the hypothesis alone."""
     substitution, gap, optional = (cost * _SCALE for cost in _COSTS[rules.costs])
     for one in true:
         if one.word is None:
             continue
-        for other in found:
+        for other in written:
             if other.word is not None:
                 cost = 0 if _match(one.word, other.word, rules) else substitution - 1
                 yield _Step(steps[one.start][other.start].cost + cost, one.start, other.start, one, other)
     for one in true:
         cost = 0 if one.word is None else optional if one.optional else gap
         yield _Step(steps[one.start][column].cost + cost, one.start, column, one, None)
-    for other in found:
+    for other in written:
         cost = 0 if other.word is None else gap
         yield _Step(steps[row][other.start].cost + cost, row, other.start, None, other)
 
@@ -91,24 +91,24 @@ def _traced(steps: list[list[_Step]], rules: Rules) -> Counts:
     step = steps[-1][-1]
     while step.true is not None or step.found is not None:
         words = [arc.word if arc else None for arc in (step.true, step.found)]
-        true, found = words
+        true, written = words
         for text, word in zip(texts, words, strict=True):
             text.extend([word] if word is not None else [])
-        if true is not None and found is not None:
-            equal = _match(true, found, rules)
+        if true is not None and written is not None:
+            equal = _match(true, written, rules)
             hits, substitutions = hits + equal, substitutions + (not equal)
         elif true is not None:
             free = step.true is not None and step.true.optional
             hits, deletions = hits + free, deletions + (not free)
-        elif found is not None:
+        elif written is not None:
             insertions += 1
         step = steps[step.row][step.column]
     reference, hypothesis = (" ".join(reversed(text)) for text in texts)
     return Counts(hits, substitutions, insertions, deletions, reference, hypothesis)
 
 
-def _match(true: str, found: str, rules: Rules) -> bool:
-    if true == found:
+def _match(true: str, written: str, rules: Rules) -> bool:
+    if true == written:
         return True
-    pairs = ((true, found), (found, true)) if rules.fragments else ()
+    pairs = ((true, written), (written, true)) if rules.fragments else ()
     return any(one.endswith("-") and len(one) > 1 and other.startswith(one[:-1]) for one, other in pairs)

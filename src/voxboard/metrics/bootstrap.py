@@ -77,8 +77,8 @@ def detection(
     ratios = None if calibrated is None else checked(calibrated, labels)[0].astype(np.float64)
     clusters = Clusters.of(values.size, speakers_a, speakers_b, names)
     trials = TrialEstimates(values, targets, clusters, p_targets, threshold, ratios)
-    found = trials.estimates(replicates, method != "percentile")
-    return {name: estimate.interval(trials.clusters.size, level, method) for name, estimate in found.items()}
+    estimates = trials.estimates(replicates, method != "percentile")
+    return {name: estimate.interval(trials.clusters.size, level, method) for name, estimate in estimates.items()}
 
 
 def difference(
@@ -201,13 +201,13 @@ def interval(
 
 def _column(values: ArrayLike) -> NDArray[np.float64]:
     """A finite column [n] or [n, k]."""
-    found = array(values)
-    flat = as_floats(found.reshape(-1), "a column")
-    if found.ndim not in (1, 2):
-        raise ValueError(f"a column must have one or two dimensions, got shape {found.shape}")
+    column = array(values)
+    flat = as_floats(column.reshape(-1), "a column")
+    if column.ndim not in (1, 2):
+        raise ValueError(f"a column must have one or two dimensions, got shape {column.shape}")
     if not np.isfinite(flat).all():
         raise ValueError(f"a column holds {int((~np.isfinite(flat)).sum())} values that are NaN or infinite")
-    return flat.astype(np.float64).reshape(found.shape)
+    return flat.astype(np.float64).reshape(column.shape)
 
 
 def _of_sums(
@@ -228,8 +228,8 @@ def _of_sums(
 
     def values(totals: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.asarray(statistic(*totals), np.float64)
-        return np.where(np.isfinite(found), found, np.nan)
+            values = np.asarray(statistic(*totals), np.float64)
+        return np.where(np.isfinite(values), values, np.nan)
 
     value = float(values(part.sum(axis=0, keepdims=True) for part in parts)[0])
     if np.isnan(value):
@@ -255,15 +255,15 @@ def _repeated(
             raise ValueError(f"data of {everything.size} and of {len(values)} rows")
 
     def estimates(draws: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
-        found = []
+        estimates = []
         for counts in draws:
             for column in counts.T:
                 rows = np.repeat(everything, clusters.weights(column))
                 try:
-                    found.append(float(statistic(*(data[rows] for data in arrays))))
+                    estimates.append(float(statistic(*(data[rows] for data in arrays))))
                 except ValueError:
-                    found.append(np.nan)
-        return np.array(found)
+                    estimates.append(np.nan)
+        return np.array(estimates)
 
     return Estimate(
         float(statistic(*arrays)),

@@ -86,15 +86,15 @@ def of_costs(frr: Rate | None, far: Rate | None, shares: tuple[float, float]) ->
     The level for each is enough for both: were one of the two beyond its bound, that alone would be unlikely.
     """
     parts = [(share, rate) for share, rate in zip(shares, (frr, far), strict=True) if share > 0]
-    known = [(share, rate) for share, rate in parts if rate is not None]
-    if len(known) < len(parts):
+    rated = [(share, rate) for share, rate in parts if rate is not None]
+    if len(rated) < len(parts):
         return None
     words = {id(frr): "targets rejected", id(far): "non-targets accepted"}
-    seen = ", ".join(f"{rate.errors:,} of {rate.trials:,} {words[id(rate)]}" for _, rate in known)
+    seen = ", ".join(f"{rate.errors:,} of {rate.trials:,} {words[id(rate)]}" for _, rate in rated)
 
     def bound(level: float) -> Bound:
-        lows, highs = (sum(share * rate.ends(level)[end] for share, rate in known) for end in (0, 1))
-        single = known[0][1] if len(known) == 1 and known[0][0] == 1 else None
+        lows, highs = (sum(share * rate.ends(level)[end] for share, rate in rated) for end in (0, 1))
+        single = rated[0][1] if len(rated) == 1 and rated[0][0] == 1 else None
         best = single.ends(level, single.trials)[0 if single.errors else 1] if single else None
         return Bound(lows, highs, seen, best)
 
@@ -170,13 +170,13 @@ def of_trials(
             units.extend(independent(pairs) for pairs in sides)
         return Rate(errors, sizes[side], units[side])
 
-    found: dict[str, Bounds | None] = {}
+    bounds: dict[str, Bounds | None] = {}
     if eer in (0.0, 1.0):
         perfect = tuple(Rate(0, size, independent(pairs)) for size, pairs in zip(sizes, sides, strict=True))
-        found["eer"] = separated(perfect[0], perfect[1], inverted=eer == 1.0)
+        bounds["eer"] = separated(perfect[0], perfect[1], inverted=eer == 1.0)
         if eer == 0.0:
-            found |= {name: separated(perfect[0], perfect[1], worst) for name, worst in costs.items()}
+            bounds |= {name: separated(perfect[0], perfect[1], worst) for name, worst in costs.items()}
     for name, (shares, wrong) in decisions.items():
         missed = int(np.count_nonzero(wrong & targets))
-        found[name] = of_costs(rate(0, missed), rate(1, int(np.count_nonzero(wrong)) - missed), shares)
-    return {name: bound for name, bound in found.items() if bound is not None}
+        bounds[name] = of_costs(rate(0, missed), rate(1, int(np.count_nonzero(wrong)) - missed), shares)
+    return {name: bound for name, bound in bounds.items() if bound is not None}

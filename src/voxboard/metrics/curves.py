@@ -82,9 +82,9 @@ def det_points(ranked: Ranked, points: int = 200) -> tuple[tuple[float, ...], tu
     """
     if points < _FEWEST:
         raise ValueError(f"points must be at least {_FEWEST}, got {points}")
-    missed, alarms, kept = _operating_points(ranked)
+    missed, alarms, corners = _operating_points(ranked)
     line = np.stack([_probits(alarms, ranked.others.size), _probits(missed, ranked.targets.size)], axis=1)
-    chosen = _thinned(line, kept, points)[::-1]
+    chosen = _thinned(line, corners, points)[::-1]
     return _rounded(alarms[chosen] / ranked.others.size), _rounded(missed[chosen] / ranked.targets.size)
 
 
@@ -136,8 +136,8 @@ def _operating_points(ranked: Ranked) -> tuple[Counts, Counts, NDArray[np.intp]]
     # Reject-all is an operating point even where a score is infinite.
     missed, alarms = np.append(missed, ranked.targets.size), np.append(alarms, 0)
     _, first, place = np.unique(missed - alarms, return_index=True, return_inverse=True)
-    kept = np.unique(np.append(place[: len(wanted)], place[-1]))
-    return missed[first], alarms[first], kept
+    corners = np.unique(np.append(place[: len(wanted)], place[-1]))
+    return missed[first], alarms[first], corners
 
 
 def _neighbours(ranked: Ranked, threshold: np.float64) -> list[Any]:
@@ -177,9 +177,9 @@ def _probits(counts: Counts, total: int) -> NDArray[np.float64]:
     return np.asarray(ndtri(np.clip(counts, 0.5, total - 0.5) / total), np.float64)
 
 
-def _thinned(line: NDArray[np.float64], kept: NDArray[np.intp], points: int) -> NDArray[np.intp]:
+def _thinned(line: NDArray[np.float64], corners: NDArray[np.intp], points: int) -> NDArray[np.intp]:
     """Places on a line [k, 2]: those kept, then always the one that lies farthest off (Douglas & Peucker 1973)."""
-    chosen = [int(place) for place in kept]
+    chosen = [int(place) for place in corners]
     heap: list[tuple[float, int, int, int]] = []
 
     def split(start: int, end: int) -> None:

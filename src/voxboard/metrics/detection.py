@@ -78,8 +78,8 @@ def min_dcf(
     ranked = _ranked(scores, labels)
     if not isinstance(p_target, Iterable):
         return _min_dcf(ranked, float(p_target), c_miss, c_fa, normalized)
-    found = [_min_dcf(ranked, float(prior), c_miss, c_fa, normalized) for prior in p_target]
-    return [cost for cost, _ in found], [threshold for _, threshold in found]
+    costs = [_min_dcf(ranked, float(prior), c_miss, c_fa, normalized) for prior in p_target]
+    return [cost for cost, _ in costs], [threshold for _, threshold in costs]
 
 
 def act_dcf(
@@ -124,8 +124,8 @@ def roc_convex_hull(scores: Scores, labels: ArrayLike | None = None) -> Curve:
     """The vertices of the ROC's convex hull: the points that some prior makes optimal (pool adjacent violators)."""
     ranked = _ranked(scores, labels)
     missed, alarms, thresholds = _points(ranked)
-    kept = _hull(missed, alarms)
-    return _curve(ranked, missed[kept], alarms[kept], thresholds[kept])
+    hull = _hull(missed, alarms)
+    return _curve(ranked, missed[hull], alarms[hull], thresholds[hull])
 
 
 def cllr(scores: Scores, labels: ArrayLike | None = None) -> float:
@@ -140,8 +140,8 @@ def min_cllr(scores: Scores, labels: ArrayLike | None = None) -> float:
     """Cllr after the best monotone calibration of these very scores (pool adjacent violators), in bits."""
     ranked = _ranked(scores, labels)
     missed, alarms, _ = _points(ranked)
-    kept = _hull(missed, alarms)
-    targets, others = np.diff(missed[kept]), -np.diff(alarms[kept])
+    hull = _hull(missed, alarms)
+    targets, others = np.diff(missed[hull]), -np.diff(alarms[hull])
     positive, negative = ranked.targets.size, ranked.others.size
     with np.errstate(divide="ignore"):
         llr = np.log(targets / positive) - np.log(others / negative)
@@ -178,12 +178,12 @@ def _crossing(missed: int, alarms: int, missed_next: int, alarms_next: int, posi
 
 def _lowest_score(ranked: Ranked, condition: Callable[[Any], bool]) -> Any | None:
     """The lowest score for which a condition holds that holds for all higher ones; None when it holds for none."""
-    found = []
+    positions = []
     for side in (ranked.targets, ranked.others):
         index = bisect_left(side, True, key=condition)
         if index < side.size:
-            found.append(side[index])
-    return min(found) if found else None
+            positions.append(side[index])
+    return min(positions) if positions else None
 
 
 def _eer_interpolated(ranked: Ranked) -> tuple[float, float]:
@@ -227,8 +227,8 @@ def _eer_nearest(ranked: Ranked) -> tuple[float, float]:
 
 def _eer_hull(ranked: Ranked) -> tuple[float, float]:
     missed, alarms, thresholds = _points(ranked)
-    kept = _hull(missed, alarms)
-    missed, alarms, thresholds = missed[kept], alarms[kept], thresholds[kept]
+    hull = _hull(missed, alarms)
+    missed, alarms, thresholds = missed[hull], alarms[hull], thresholds[hull]
     positive, negative = ranked.targets.size, ranked.others.size
     gaps = missed * negative - alarms * positive
     after = int(np.searchsorted(gaps, 0, side="left"))

@@ -180,7 +180,7 @@ def _der_parts(recordings: _Recordings, skip_overlap: bool, mapping: Mapper) -> 
     tape = recordings.scored(skip_overlap)
     shared = tape.shared()
     chosen = _assigned(shared if mapping == "scored" else recordings.whole.shared())
-    correct = np.array([found[pairs].sum() for found, pairs in zip(shared, chosen, strict=True)], np.int64)
+    correct = np.array([table[pairs].sum() for table, pairs in zip(shared, chosen, strict=True)], np.int64)
     total, claimed = (sums(side.file, side.spoken(), len(shared)) for side in (tape.reference, tape.hypothesis))
     together = tape.together()
     return total, total - together, claimed - together, together - correct

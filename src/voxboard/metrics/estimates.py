@@ -85,8 +85,8 @@ class Influence:
     @classmethod
     def jackknife(cls, left_out: Floats) -> Influence:
         """From the estimates [S] without each cluster in turn; a cluster that cannot be spared counts as no move."""
-        known, size = ~np.isnan(left_out), left_out.size
-        moves = np.where(known, left_out[known].sum() / max(known.sum(), 1) - left_out, 0.0)
+        valid, size = ~np.isnan(left_out), left_out.size
+        moves = np.where(valid, left_out[valid].sum() / max(valid.sum(), 1) - left_out, 0.0)
         return cls.of_clusters((size - 1) / size * moves)  # of a mean: exactly its influence
 
     def __sub__(self, other: Influence) -> Influence:
@@ -139,25 +139,25 @@ class Estimate:
         """
         if not 0.0 < level < 1.0:
             raise ValueError(f"level must lie between 0 and 1, got {level}")
-        kept = self.resampled[~np.isnan(self.resampled)]
+        valid = self.resampled[~np.isnan(self.resampled)]
         scaled = self._scaled(clusters, level) if method == "t" else None
         how: Made = "bca_t" if method == "t" else method
         if scaled is not None:
             how = "logit_t" if self.scale == "logit" else "log_t"
-        about = (level, clusters, int(kept.size), how)
+        about = (level, clusters, int(valid.size), how)
         if self.bound is not None and clusters >= LEAST:
             bound = self.bound(level)
             evidence = self.evidence((bound.low, bound.high), level)
             return Interval(self.value, bound.low, bound.high, *about, bound, "", self.false_alarms, evidence)
         low = high = float("nan")
-        reason = self._unable(clusters, kept)
+        reason = self._unable(clusters, valid)
         if scaled is not None and not reason:
             low, high = scaled
             if self.wider:
-                further = self._resampled(kept, clusters, level, "bca_t")
+                further = self._resampled(valid, clusters, level, "bca_t")
                 low, high = min(low, further[0]), max(high, further[1])
         elif not reason:
-            low, high = self._resampled(kept, clusters, level, how)
+            low, high = self._resampled(valid, clusters, level, how)
         if not reason and high - low <= ROUNDING * max(1.0, abs(high)):
             low = high = float("nan")
             reason = FLAT
@@ -187,29 +187,29 @@ class Estimate:
         center, arm = float(logit(value)), arm / (value * (1 - value))
         return float(expit(center - arm)), float(expit(center + arm))
 
-    def _resampled(self, kept: Floats, clusters: int, level: float, how: Made) -> tuple[float, float]:
+    def _resampled(self, valid: Floats, clusters: int, level: float, how: Made) -> tuple[float, float]:
         """The ends by quantiles of the resamples."""
         tails = np.array([(1 - level) / 2, (1 + level) / 2])
         if how != "percentile":
-            tails = self._corrected(tails, kept, clusters, how)
-        low, high = np.quantile(kept, tails)
+            tails = self._corrected(tails, valid, clusters, how)
+        low, high = np.quantile(valid, tails)
         return float(low), float(high)
 
-    def _unable(self, clusters: int, kept: Floats) -> str:
+    def _unable(self, clusters: int, valid: Floats) -> str:
         """Reason why resamples tell nothing; empty where they do."""
         if clusters < LEAST:
             return f"fewer than {LEAST} are too few to resample"
-        return "" if 2 * kept.size > self.resampled.size else "half of the resamples have no value"
+        return "" if 2 * valid.size > self.resampled.size else "half of the resamples have no value"
 
-    def _corrected(self, tails: Floats, kept: Floats, clusters: int, method: Made) -> Floats:
+    def _corrected(self, tails: Floats, valid: Floats, clusters: int, method: Made) -> Floats:
         """Quantiles of the bounds among the resamples: Efron 1987, with other normal quantiles for `bca_t`."""
         from scipy.special import ndtr, ndtri, stdtrit
 
         if self.influence is None:
             raise ValueError(f"an interval by {method} needs the influence of the clusters")
         acceleration, degrees, scale = self.influence.shape(clusters)
-        below = (np.count_nonzero(kept < self.value) + np.count_nonzero(kept == self.value) / 2) / kept.size
-        bias = ndtri(np.clip(below, 0.5 / kept.size, 1 - 0.5 / kept.size))
+        below = (np.count_nonzero(valid < self.value) + np.count_nonzero(valid == self.value) / 2) / valid.size
+        bias = ndtri(np.clip(below, 0.5 / valid.size, 1 - 0.5 / valid.size))
         if method == "bca":
             wanted = ndtri(tails)
         else:

@@ -32,8 +32,8 @@ def _binomial(errors: int, trials: int, confidence: float, method: str) -> tuple
     _check_level(confidence)
     if not 0 <= errors <= trials or trials < 1:
         raise ValueError(f"{errors} errors in {trials} trials")
-    found = binomtest(errors, trials).proportion_ci(confidence, method)
-    return float(found.low), float(found.high)
+    interval = binomtest(errors, trials).proportion_ci(confidence, method)
+    return float(interval.low), float(interval.high)
 
 
 def zero_error_bound(trials: float, confidence: float = 0.95) -> float:

@@ -37,9 +37,9 @@ def calibrated(ratios: Floats, targets: NDArray[np.bool_], p_targets: Sequence[f
     if not np.isfinite(ratios).all():
         raise ValueError(f"{int((~np.isfinite(ratios)).sum())} calibrated scores are not finite")
     bits = np.logaddexp(0.0, np.where(targets, -1.0, 1.0) * ratios) / np.log(2)
-    found = {"cllr": Loss(0.5, 0.5, bits)}
+    losses = {"cllr": Loss(0.5, 0.5, bits)}
     for prior in p_targets:
         misses, alarms, divisor = weights(prior, 1.0, 1.0, True)
         bayes = float(np.log(alarms / misses))
-        found[f"act_dcf_{prior:g}"] = at_threshold(misses / divisor, alarms / divisor, ratios, targets, bayes)
-    return found
+        losses[f"act_dcf_{prior:g}"] = at_threshold(misses / divisor, alarms / divisor, ratios, targets, bayes)
+    return losses

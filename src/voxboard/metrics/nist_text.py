@@ -58,10 +58,10 @@ class Graph:
 
     def entering(self) -> list[list[Arc]]:
         """The arcs that end in each node, as written."""
-        found: list[list[Arc]] = [[] for _ in range(self.last + 1)]
+        arcs: list[list[Arc]] = [[] for _ in range(self.last + 1)]
         for arc in self.arcs:
-            found[arc.end].append(arc)
-        return found
+            arcs[arc.end].append(arc)
+        return arcs
 
 
 def graph(text: str, rules: Rules, normalize: Callable[[str], str] = str) -> Graph:

@@ -95,8 +95,8 @@ def _marked_word(text: str) -> str:
 def _with_marks(text: str) -> str:
     without = re.sub(r"\([^)]*\)", "", re.sub(r"[<\[][^>\]]*[>\]]", "", text.lower()))
     composed = unicodedata.normalize("NFKC", without)
-    kept = "".join(" " if unicodedata.category(one)[0] in "SP" else one for one in composed)
-    return " ".join(kept.lower().split())
+    spaced = "".join(" " if unicodedata.category(one)[0] in "SP" else one for one in composed)
+    return " ".join(spaced.lower().split())
 
 
 def _basic() -> Normalizer:

@@ -32,12 +32,12 @@ class Ranked:
 
     def below(self, threshold: Any) -> Any | None:
         """The highest score under a threshold, None when there is none."""
-        found = [
+        problems = [
             side[end - 1]
             for side in (self.targets, self.others)
             if (end := int(np.searchsorted(side, threshold, side="left"))) > 0
         ]
-        return max(found) if found else None
+        return max(problems) if problems else None
 
     @property
     def lowest(self) -> Any:
@@ -106,17 +106,17 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[Floats, NDArray[np.bo
 
 def as_floats(values: ArrayLike, name: str) -> Floats:
     """A one-dimensional float array: float32, float64 and wider stay what they are, everything else is float64."""
-    found = array(values)
-    if found.ndim != 1:
-        raise ValueError(f"{name} must have one dimension, got shape {found.shape}")
-    if found.dtype in (np.float32, np.float64, np.longdouble):
-        return found
-    if found.dtype.kind not in "biufO":  # text, dates, complex numbers: NumPy would convert some of them
-        raise ValueError(f"{name} must be numbers, got {found.dtype}")
+    numbers = array(values)
+    if numbers.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, got shape {numbers.shape}")
+    if numbers.dtype in (np.float32, np.float64, np.longdouble):
+        return numbers
+    if numbers.dtype.kind not in "biufO":  # text, dates, complex numbers: NumPy would convert some of them
+        raise ValueError(f"{name} must be numbers, got {numbers.dtype}")
     try:
-        return found.astype(np.float64)
+        return numbers.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numbers, got {found.dtype}: {error}") from None
+        raise ValueError(f"{name} must be numbers, got {numbers.dtype}: {error}") from None
 
 
 def array(values: ArrayLike) -> NDArray[Any]:

@@ -137,15 +137,15 @@ class Resampled:
         positive, negative = missed[-1], alarms[0]
         crossed = missed * negative >= alarms * positive
         home = crossed.argmax(axis=0) - 1  # the block that each resample crosses in
-        found = np.empty(home.size)
+        rates = np.empty(home.size)
         for block in np.unique(home):
             for columns in self._portions(block, np.flatnonzero(home == block)):
                 if self.single[block]:
                     below, above = missed[block : block + 2, columns], alarms[block : block + 2, columns]
                 else:
                     below, above = self._inside(block, columns, counts, missed, alarms)
-                found[columns] = _interpolate(below, above, positive[columns], negative[columns])
-        return found
+                rates[columns] = _interpolate(below, above, positive[columns], negative[columns])
+        return rates
 
     def _min_cost(
         self,
@@ -175,17 +175,17 @@ def _relevant(ranked: Ranked, ascending: Floats, costs: Sequence[tuple[float, fl
     those of rejecting everything, thresholds lose under every likely resample.
     """
     share = max(4 * eer(ranked)[0], 2 * max((misses / alarms for misses, alarms in costs), default=0.0))
-    kept = int(share * ranked.others.size) + 50
-    if kept >= ranked.others.size:
+    most = int(share * ranked.others.size) + 50
+    if most >= ranked.others.size:
         return 0
-    return int(np.searchsorted(ascending, ranked.others[-kept], side="left"))
+    return int(np.searchsorted(ascending, ranked.others[-most], side="left"))
 
 
 def _chosen(counts: Counts, rows: NDArray[np.int32], columns: NDArray[np.intp]) -> Counts:
     """counts[rows][:, columns] by the quicker of two ways."""
     if 2 * columns.size > counts.shape[1]:
-        found = counts[rows]
-        return found if columns.size == counts.shape[1] else found[:, columns]
+        chosen = counts[rows]
+        return chosen if columns.size == counts.shape[1] else chosen[:, columns]
     return counts[rows[:, None], columns]
 
 

@@ -50,13 +50,13 @@ def map_at_k(
     without a right item in the top k are left out where every query has one right item; otherwise precisions are
     taken in the order of the items rather than of their ranks, and may exceed 1.
     """
-    found = list(_all_ranks(similarities, relevant))
+    ranks = list(_all_ranks(similarities, relevant))
     average = _average_precision_unsorted if reference else _average_precision
-    single = reference and all(each.size == 1 for each in found)
+    single = reference and all(each.size == 1 for each in ranks)
 
     def mean(most: int) -> float:
-        kept = [each for each in found if each[0] <= most] if single else found
-        return float(np.mean([average(each, most) for each in kept])) if kept else 0.0
+        within = [each for each in ranks if each[0] <= most] if single else ranks
+        return float(np.mean([average(each, most) for each in within])) if within else 0.0
 
     return _at(k, mean)
 
@@ -75,16 +75,16 @@ def _at(k: int | Sequence[int], measure: Callable[[int], float]) -> float | list
     return values[0] if isinstance(k, int | np.integer) else values
 
 
-def _average_precision(found: Indices, k: int) -> float:
+def _average_precision(ranks: Indices, k: int) -> float:
     """From the ranks of all right items of a query."""
-    hits = np.sort(found[found <= k])
-    return float(np.sum(np.arange(1, hits.size + 1) / hits)) / min(found.size, k)
+    hits = np.sort(ranks[ranks <= k])
+    return float(np.sum(np.arange(1, hits.size + 1) / hits)) / min(ranks.size, k)
 
 
-def _average_precision_unsorted(found: Indices, k: int) -> float:
+def _average_precision_unsorted(ranks: Indices, k: int) -> float:
     """Average precision as Auden's CLAP evaluation computes it."""
-    hits = found[found <= k]
-    return float(np.sum(np.arange(1, hits.size + 1) / hits)) / found.size
+    hits = ranks[ranks <= k]
+    return float(np.sum(np.arange(1, hits.size + 1) / hits)) / ranks.size
 
 
 def _all_ranks(similarities: ArrayLike, relevant: Relevant) -> Iterator[Indices]:
@@ -104,31 +104,31 @@ def _all_ranks(similarities: ArrayLike, relevant: Relevant) -> Iterator[Indices]
 
 def _ranks(scores: Floats, right: Indices) -> Indices:
     """Ranks of the right items in one row of similarities [N]."""
-    found = scores[right]
+    ranks = scores[right]
     if right.size == 1:
-        return np.array([np.count_nonzero(scores >= found[0])])
+        return np.array([np.count_nonzero(scores >= ranks[0])])
     wrong = np.ones(scores.size, bool)
     wrong[right] = False
     others = np.sort(scores[wrong])
-    ahead = others.size - np.searchsorted(others, found, side="left")
+    ahead = others.size - np.searchsorted(others, ranks, side="left")
     place = np.empty(right.size, np.int64)  # among the right items themselves
-    place[np.argsort(found)[::-1]] = np.arange(1, right.size + 1)
+    place[np.argsort(ranks)[::-1]] = np.arange(1, right.size + 1)
     return ahead + place
 
 
 def _indices(relevant: Relevant, queries: int, items: int) -> list[Indices]:
     """Ascending indices of the right items of every query; `ValueError` names the query where they make no sense."""
-    found = [np.unique(each) for each in _given(relevant, items)]
-    if len(found) != queries:
-        raise ValueError(f"{queries} queries but right items for {len(found)}")
-    for query, each in enumerate(found):
+    indices = [np.unique(each) for each in _given(relevant, items)]
+    if len(indices) != queries:
+        raise ValueError(f"{queries} queries but right items for {len(indices)}")
+    for query, each in enumerate(indices):
         if each.size == 0:
             raise ValueError(f"nothing is relevant to query {query}")
         if not np.issubdtype(each.dtype, np.integer):
             raise ValueError(f"the right items of query {query} must be indices, got {each[0]!r}")
         if each[0] < 0 or each[-1] >= items:
             raise ValueError(f"query {query} names item {each[0 if each[0] < 0 else -1]}, there are {items} items")
-    return found
+    return indices
 
 
 def _given(relevant: Any, items: int) -> Iterator[NDArray[Any]]:

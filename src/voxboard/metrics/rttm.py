@@ -87,11 +87,11 @@ def read_reference(path: str | Path) -> Reference:
     A noise (NON-LEX) is widened by half a second on both sides, but not into a word (LEXEME), nor beyond the next
     boundary of a turn.
     """
-    found = _read(Path(path))
+    lines = _read(Path(path))
     return Reference(
-        {name: own.turns for name, own in found.items()},
-        {name: own.unevaluated for name, own in found.items() if own.unevaluated},
-        {name: own.widened() for name, own in found.items() if own.noises},
+        {name: own.turns for name, own in lines.items()},
+        {name: own.unevaluated for name, own in lines.items() if own.unevaluated},
+        {name: own.widened() for name, own in lines.items() if own.noises},
     )
 
 

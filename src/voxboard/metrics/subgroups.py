@@ -88,7 +88,7 @@ def detection(
     values, targets = checked(scores, labels)
     ratios = None if calibrated is None else checked(calibrated, labels)[0].astype(np.float64)
     clusters = Clusters.of(values.size, speakers_a, speakers_b, names)
-    found: dict[str, Group] = {}
+    by_name: dict[str, Group] = {}
     measured: dict[str, _Measured] = {}
     for name, mask in groups.items():
         rows = np.flatnonzero(_mask(name, mask, values.size))
@@ -97,22 +97,24 @@ def detection(
         counts = rows.size, int(np.count_nonzero(targets[rows])), speakers.size
         reason = _too_small(*counts, least)
         if reason:
-            found[name] = Group(*counts, reason=reason)
+            by_name[name] = Group(*counts, reason=reason)
             continue
         given = None if ratios is None else ratios[rows]
         trials = TrialEstimates(values[rows], targets[rows], inside, p_targets, threshold, given)
         estimates = trials.estimates(replicates, method != "percentile")
         measured[name] = _Measured(speakers, estimates)
         intervals = {metric: estimate.interval(speakers.size, level, method) for metric, estimate in estimates.items()}
-        found[name] = Group(*counts, values=intervals)
-    return Subgroups(found, _gaps(measured, level, method))
+        by_name[name] = Group(*counts, values=intervals)
+    return Subgroups(by_name, _gaps(measured, level, method))
 
 
 def _mask(name: str, mask: ArrayLike, size: int) -> NDArray[np.bool_]:
-    found = array(mask)
-    if found.dtype != np.bool_ or found.shape != (size,):
-        raise ValueError(f"group {name!r} must be a mask of {size} booleans, got {found.dtype} of shape {found.shape}")
-    return found
+    inside = array(mask)
+    if inside.dtype != np.bool_ or inside.shape != (size,):
+        raise ValueError(
+            f"group {name!r} must be a mask of {size} booleans, got {inside.dtype} of shape {inside.shape}"
+        )
+    return inside
 
 
 def _too_small(trials: int, targets: int, speakers: int, least: int) -> str:
@@ -128,11 +130,11 @@ def _too_small(trials: int, targets: int, speakers: int, least: int) -> str:
 def _gaps(measured: Mapping[str, _Measured], level: float, method: Method) -> dict[str, Gap]:
     if len(measured) < 2:
         return {}
-    found = {}
+    gaps = {}
     for metric in next(iter(measured.values())).estimates:
         ordered = sorted(measured, key=lambda name: measured[name].estimates[metric].value)
         best, worst = measured[ordered[0]], measured[ordered[-1]]
         speakers = np.union1d(worst.speakers, best.speakers).size
         difference = worst.estimates[metric] - best.estimates[metric]
-        found[metric] = Gap(metric, ordered[-1], ordered[0], difference.interval(speakers, level, method))
-    return found
+        gaps[metric] = Gap(metric, ordered[-1], ordered[0], difference.interval(speakers, level, method))
+    return gaps

@@ -32,9 +32,9 @@ class Side:
 
     def boundaries(self) -> Ints:
         """Starts and ends of turns [2n], ascending."""
-        found = np.concatenate([self.start, self.end])
-        found.sort()
-        return found
+        bounds = np.concatenate([self.start, self.end])
+        bounds.sort()
+        return bounds
 
     def depth(self, positions: Ints) -> Ints:
         """Number of speakers right after each position."""
@@ -68,8 +68,8 @@ class Tape:
 
         def rest(side: Side) -> Side:
             starts, stops = moved(side.start), moved(side.end)
-            kept = stops > starts
-            return replace(side, speaker=side.speaker[kept], start=starts[kept], end=stops[kept])
+            inside = stops > starts
+            return replace(side, speaker=side.speaker[inside], start=starts[inside], end=stops[inside])
 
         return Tape(rest(self.reference), rest(self.hypothesis), moved(self.edges))
 
@@ -130,8 +130,8 @@ def _placed(turns: Turns, low: Ints, high: Ints, shift: Ints) -> Intervals:
     """Stretch of files on the tape, ascending; what lies beyond the ends of a file is cut off."""
     file = turns.file[turns.speaker]
     start, end = np.maximum(turns.start, low[file]), np.minimum(turns.end, high[file])
-    kept = end > start
-    cut = Turns(turns.speaker[kept], start[kept], end[kept], turns.file)
+    inside = end > start
+    cut = Turns(turns.speaker[inside], start[inside], end[inside], turns.file)
     side = _merged(cut, low, high, shift, True)
     return side.start, side.end
 

@@ -120,12 +120,12 @@ def score(
 def _minimal(ids: Sequence[Hashable], pairs: tuple[list[str], list[str]], unit: Unit, normalizer: str) -> Report:
     from rapidfuzz.distance import Levenshtein
 
-    true, found = _as_words(*pairs) if unit == "word" else _as_characters(*pairs)
-    edits = [Levenshtein.editops(*pair) for pair in zip(true, found, strict=True)]
+    true, written = _as_words(*pairs) if unit == "word" else _as_characters(*pairs)
+    edits = [Levenshtein.editops(*pair) for pair in zip(true, written, strict=True)]
     errors = np.array([len(edit) for edit in edits])
     deletions = np.array([sum(kind == "delete" for kind, _, _ in edit.as_list()) for edit in edits])
     words = _lengths(true)
-    insertions = deletions + _lengths(found) - words
+    insertions = deletions + _lengths(written) - words
     substitutions = errors - insertions - deletions
     hits = words - substitutions - deletions
     return Report(ids, *pairs, words, hits, substitutions, insertions, deletions, unit, normalizer)
@@ -136,10 +136,10 @@ def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit,
     if rules.fragments and normalizer != "none":
         raise ValueError("fragments end in a hyphen, which a normalizer takes away: score them with none")
     normalize = normalizers.get(normalizer)
-    ids, true, found = _checked(references, hypotheses)
+    ids, true, written = _checked(references, hypotheses)
     lines: list[Five] = []
     pairs: list[tuple[str, str]] = []
-    for at, reference, hypothesis in zip(ids, true, found, strict=True):
+    for at, reference, hypothesis in zip(ids, true, written, strict=True):
         try:
             one, texts = _aligned(reference, hypothesis, rules, normalize)
         except ValueError as error:
@@ -194,11 +194,11 @@ def rate(errors: ArrayLike, words: ArrayLike) -> float:
     return float(wrong / total)
 
 
-def _rate(true: list[str], found: list[str]) -> float:
+def _rate(true: list[str], written: list[str]) -> float:
     from rapidfuzz import process
     from rapidfuzz.distance import Levenshtein
 
-    return rate(process.cpdist(true, found, scorer=Levenshtein.distance, dtype=np.int64), _lengths(true))
+    return rate(process.cpdist(true, written, scorer=Levenshtein.distance, dtype=np.int64), _lengths(true))
 
 
 def _lengths(texts: list[str]) -> Counts:
@@ -212,13 +212,13 @@ def _as_characters(references: list[str], hypotheses: list[str]) -> tuple[list[s
 def _as_words(references: list[str], hypotheses: list[str]) -> tuple[list[str], list[str]]:
     """Texts with every word turned into one letter: comparing letters is what rapidfuzz is fastest at."""
     letters = _Letters()
-    true, found = [], []
+    true, written = [], []
     for reference, hypothesis in zip(references, hypotheses, strict=True):
         if len(letters) > LETTERS:  # only the words of one pair must be told apart
             letters.clear()
         true.append("".join(map(letters.__getitem__, reference.split())))
-        found.append("".join(map(letters.__getitem__, hypothesis.split())))
-    return true, found
+        written.append("".join(map(letters.__getitem__, hypothesis.split())))
+    return true, written
 
 
 class _Letters(dict[str, str]):
@@ -234,20 +234,20 @@ def _prepared(
 ) -> tuple[Sequence[Hashable], tuple[list[str], list[str]]]:
     """Ids [n], and references and hypotheses [n] in one order, checked and normalised."""
     normalize = normalizers.get(normalizer)
-    ids, true, found = _checked(references, hypotheses)
-    return ids, ([normalize(text) for text in true], [normalize(text) for text in found])
+    ids, true, written = _checked(references, hypotheses)
+    return ids, ([normalize(text) for text in true], [normalize(text) for text in written])
 
 
 def _checked(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], list[str], list[str]]:
     """Like `_paired`; `ValueError` for what is no text, and for no utterances at all."""
-    ids, true, found = _paired(references, hypotheses)
-    for name, texts in (("reference", true), ("hypothesis", found)):
+    ids, true, written = _paired(references, hypotheses)
+    for name, texts in (("reference", true), ("hypothesis", written)):
         for at, text in zip(ids, texts, strict=True):
             if not isinstance(text, str):
                 raise ValueError(f"the {name} of utterance {at!r} is {text!r}, not a text")
     if not true:
         raise ValueError("there are no utterances")
-    return ids, true, found
+    return ids, true, written
 
 
 def _paired(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], list[str], list[str]]:
@@ -262,7 +262,7 @@ def _paired(references: Texts, hypotheses: Texts) -> tuple[Sequence[Hashable], l
     if isinstance(references, Mapping) or isinstance(hypotheses, Mapping):
         raise ValueError("one side has ids and the other has none: give two mappings or two sequences")
     true = [references] if isinstance(references, str) else list(references)
-    found = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
-    if len(true) != len(found):
-        raise ValueError(f"{len(true)} references but {len(found)} hypotheses")
-    return range(len(true)), true, found
+    written = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
+    if len(true) != len(written):
+        raise ValueError(f"{len(true)} references but {len(written)} hypotheses")
+    return range(len(true)), true, written

@@ -89,24 +89,24 @@ class TrialEstimates:
 
     def values(self) -> dict[str, float]:
         """The metrics of the list as it is."""
-        found = {"eer": eer(self.ranked)[0]} | {name: cost for name, (cost, _) in self.best.items()}
+        values = {"eer": eer(self.ranked)[0]} | {name: cost for name, (cost, _) in self.best.items()}
         if self.threshold is not None:
             far, frr = far_frr(self.ranked, None, self.threshold)
-            found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
-        return found | {name: loss.value(self.targets) for name, loss in self.losses.items()}
+            values |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
+        return values | {name: loss.value(self.targets) for name, loss in self.losses.items()}
 
     def resamples(self, draws: Iterable[NDArray[np.uint8]]) -> dict[str, NDArray[np.float64]]:
         """The same metrics of every resample, [replicates] each, from chunks of counts [clusters, r]."""
         chunks = [np.concatenate([self.resampled.evaluate(counts), self._means(counts)], axis=0) for counts in draws]
         table = np.concatenate(chunks, axis=1)
-        found = {"eer": table[0]}
+        values = {"eer": table[0]}
         for row, (prior, (_, _, divisor)) in enumerate(zip(self.priors, self.costs, strict=True), start=1):
-            found[f"min_dcf_{prior:g}"] = table[row] / divisor
+            values[f"min_dcf_{prior:g}"] = table[row] / divisor
         rates = 1 + len(self.priors)
         if self.threshold is not None:
             far, frr = table[rates : rates + 2]
-            found |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
-        return found | dict(zip(self.losses, table[rates + 2 :], strict=True))
+            values |= {"far": far, "frr": frr, "half_total": (far + frr) / 2}
+        return values | dict(zip(self.losses, table[rates + 2 :], strict=True))
 
     def influences(self) -> dict[str, Influence]:
         """Influence of every pair of speakers on each metric, in O(n)."""
@@ -116,10 +116,10 @@ class TrialEstimates:
     def _slopes(self) -> dict[str, Loss]:
         """The losses whose means move as the error rates do: exactly, or to first order."""
         scores, targets = self.scores, self.targets
-        found = {"eer": at_threshold(*_slope(self.ranked), scores, targets, eer(self.ranked)[1])}
+        slopes = {"eer": at_threshold(*_slope(self.ranked), scores, targets, eer(self.ranked)[1])}
         for (name, (_, threshold)), (misses, alarms, divisor) in zip(self.best.items(), self.costs, strict=True):
-            found[name] = at_threshold(misses / divisor, alarms / divisor, scores, targets, threshold)
-        return found | self._fixed()
+            slopes[name] = at_threshold(misses / divisor, alarms / divisor, scores, targets, threshold)
+        return slopes | self._fixed()
 
     def _fixed(self) -> dict[str, Loss]:
         """The losses at a threshold that was fixed before."""
@@ -138,16 +138,16 @@ class TrialEstimates:
 
     def _means(self, counts: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The mean losses of resamples with counts [clusters, r]: [losses, r], NaN where a class has no trials."""
-        found = np.zeros((len(self.sums), counts.shape[1]))
+        means = np.zeros((len(self.sums), counts.shape[1]))
         if not self.sums:
-            return found
+            return means
         drawn = counts.astype(np.float64)
         sizes = [totals(trials, drawn) for _, trials in self.sides]
         with np.errstate(divide="ignore", invalid="ignore"):
             for place, sides in enumerate(self.sums.values()):
                 for (weight, costs), size in zip(sides, sizes, strict=True):
-                    found[place] += weight * (totals(costs, drawn) / size)
-        return found
+                    means[place] += weight * (totals(costs, drawn) / size)
+        return means
 
     def _influence(self, sums: Sums) -> Influence:
         """Of a mean e / n with pair sums of losses E and of trials N: (E − e/n · N) / n."""

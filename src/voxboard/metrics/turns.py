@@ -83,13 +83,13 @@ def gather(reference: Speech, hypothesis: Speech, uem: Scored | None, span: Span
         raise ValueError(f"span must be both or reference, got {span!r}")
     marked = _marked(reference)
     expected = _by_file(marked.turns if isinstance(marked, Reference) else marked, "reference")
-    found = _by_file(hypothesis, "hypothesis")
+    turns = _by_file(hypothesis, "hypothesis")
     scored = None if uem is None else _by_file(uem, "uem")
-    expected, found, scored = _named(expected, found, scored)
+    expected, turns, scored = _named(expected, turns, scored)
     if not expected and not scored:
         raise ValueError("the reference has no files")
     files = tuple(str(name) for name in {**expected, **(scored or {})})
-    _refuse_unknown([name for name in found if name not in expected and name not in (scored or {})], files)
+    _refuse_unknown([name for name in turns if name not in expected and name not in (scored or {})], files)
     if scored is not None and (missing := [name for name in files if name not in scored]):
         raise ValueError(f"the uem does not say what to score of {_listed(missing)}")
     if scored is None and span == "reference":
@@ -98,7 +98,7 @@ def gather(reference: Speech, hypothesis: Speech, uem: Scored | None, span: Span
     return Given(
         files,
         _turns(expected, files, "reference"),
-        _turns(found, files, "hypothesis"),
+        _turns(turns, files, "hypothesis"),
         None if scored is None else _stretches(scored, files, "uem"),
         _stretches(out.unevaluated, files, "unevaluated time"),
         _stretches(out.unscored, files, "unscored time"),
@@ -138,12 +138,12 @@ def _by_file(given: Any, what: str) -> _ByFile:
 
 
 def _by_uri(annotations: Sequence[Any], what: str) -> _ByFile:
-    found: _ByFile = {}
+    turns: _ByFile = {}
     for annotation in annotations:
-        if annotation.uri is None or str(annotation.uri) in found:
+        if annotation.uri is None or str(annotation.uri) in turns:
             raise ValueError(f"the annotations of the {what} need a uri of their own each, got {annotation.uri!r}")
-        found[str(annotation.uri)] = _plain(annotation)
-    return found
+        turns[str(annotation.uri)] = _plain(annotation)
+    return turns
 
 
 def _plain(turns: Any) -> Any:

@@ -25,29 +25,29 @@ def calibration(systems: Mapping[str, Source], title: str = "") -> Figure:
     `records.Curves`, or (log-likelihood ratios [n], labels [n]); of these a reliability diagram stands below. Raises
     `ValueError` for curves without calibrated scores, or as detection metrics do.
     """
-    found = as_curves(systems, calibrated=True)
-    for name, curves in found.items():
+    by_system = as_curves(systems, calibrated=True)
+    for name, curves in by_system.items():
         if not curves.log_odds:
             raise ValueError(f"{name} has no calibrated scores")
     ratios = {name: source for name, source in systems.items() if not isinstance(source, Curves)}
-    width, height = (4.4, 3.2) if len(found) == 1 else (3.3, 2.8)
+    width, height = (4.4, 3.2) if len(by_system) == 1 else (3.3, 2.8)
     with styled():
-        figure, grid = panels(len(found) + len(ratios), width, height, columns=min(len(found), 3))
-        top = _top(found)
-        for axes, (name, curves) in zip(grid, found.items(), strict=False):
+        figure, grid = panels(len(by_system) + len(ratios), width, height, columns=min(len(by_system), 3))
+        top = _top(by_system)
+        for axes, (name, curves) in zip(grid, by_system.items(), strict=False):
             _bayes_error(axes, curves, top)
             axes.set_title(heading(name, width))
-        for axes, (name, (scores, labels)) in zip(grid[len(found) :], ratios.items(), strict=True):
+        for axes, (name, (scores, labels)) in zip(grid[len(by_system) :], ratios.items(), strict=True):
             _reliability(axes, scores, labels)
-            axes.set_title("" if len(found) == 1 else heading(name, width))
+            axes.set_title("" if len(by_system) == 1 else heading(name, width))
         if title:
             figure.suptitle(title, x=0.02, ha="left", fontsize=10)
     return figure
 
 
-def _top(found: Mapping[str, Curves]) -> float:
+def _top(by_system: Mapping[str, Curves]) -> float:
     """End of the axis: at most a half above the cost of a system that ignores its input."""
-    return min(1.5, max(1.1, 1.05 * max(max(curves.actual) for curves in found.values())))
+    return min(1.5, max(1.1, 1.05 * max(max(curves.actual) for curves in by_system.values())))
 
 
 def _bayes_error(axes: Axes, curves: Curves, top: float) -> None:

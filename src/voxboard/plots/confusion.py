@@ -24,14 +24,14 @@ def confusion(systems: Mapping[str, Record], title: str = "") -> Figure:
     """
     if not systems:
         raise ValueError("there is no system to plot")
-    found = {name: _drawable(name, record) for name, record in systems.items()}
-    most = max(len(mixed.classes) for mixed in found.values())
-    longest = max(len(name) for mixed in found.values() for name in mixed.classes)
+    matrices = {name: _drawable(name, record) for name, record in systems.items()}
+    most = max(len(mixed.classes) for mixed in matrices.values())
+    longest = max(len(name) for mixed in matrices.values() for name in mixed.classes)
     room = 0.075 * longest
     with styled():
         width = 1.6 + room + _CELL * most
-        figure, grid = panels(len(found), width, 1.3 + room + _CELL * most, columns=3)
-        for axes, (name, mixed) in zip(grid, found.items(), strict=True):
+        figure, grid = panels(len(matrices), width, 1.3 + room + _CELL * most, columns=3)
+        for axes, (name, mixed) in zip(grid, matrices.items(), strict=True):
             _panel(axes, mixed)
             axes.set_title(heading(name, width))
         if title:

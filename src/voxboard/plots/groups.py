@@ -30,18 +30,18 @@ def forest(systems: Mapping[str, Record], metric: str | None = None, title: str 
     if not systems:
         raise ValueError("there is no system to plot")
     metric = metric or next(iter(systems.values())).benchmark.main_metric
-    found = {
+    by_system = {
         name: tuple(part for part in divisions(record, metric) if not part.many) for name, record in systems.items()
     }
-    for name, parts in found.items():
+    for name, parts in by_system.items():
         if not any(part.numbers for part in parts):
             raise ValueError(f"{name} has no group with a number")
     whole = {name: _whole(record, metric) for name, record in systems.items()}
-    rows = max(2 + sum(len(part.groups) + 2.5 for part in parts) for parts in found.values())
+    rows = max(2 + sum(len(part.groups) + 2.5 for part in parts) for parts in by_system.values())
     with styled():
-        figure, grid = panels(len(found), _WIDTH, 0.9 + _ROW * rows, columns=2)
-        limits = _limits([value for name, parts in found.items() for value in (*_numbers(parts), *whole[name])])
-        for axes, (name, parts) in zip(grid, found.items(), strict=True):
+        figure, grid = panels(len(by_system), _WIDTH, 0.9 + _ROW * rows, columns=2)
+        limits = _limits([value for name, parts in by_system.items() for value in (*_numbers(parts), *whole[name])])
+        for axes, (name, parts) in zip(grid, by_system.items(), strict=True):
             _panel(axes, parts, whole[name], _kind(systems[name]))
             axes.set(title=heading(name, _WIDTH), xlim=limits)
         if title:

@@ -32,11 +32,11 @@ class Axis:
 
     def ticks(self, apart: float = 0.05) -> tuple[float, ...]:
         """Round rates, at least a share `apart` of the axis from each other, ascending."""
-        found: list[float] = []
+        ticks: list[float] = []
         for rate in (self.low, self.high, *reversed(_DECADES), *_BETWEEN):
-            if 0 <= self.place(rate) <= 1 and all(abs(self.place(rate) - self.place(t)) >= apart for t in found):
-                found.append(rate)
-        return tuple(sorted(found))
+            if 0 <= self.place(rate) <= 1 and all(abs(self.place(rate) - self.place(t)) >= apart for t in ticks):
+                ticks.append(rate)
+        return tuple(sorted(ticks))
 
     def place(self, rate: float) -> float:
         """0 at the lower end, 1 at the upper; beyond them where a rate lies outside."""
@@ -86,8 +86,8 @@ def deviates(curves: Curves) -> list[Point]:
     places = range(len(curves.far))
     start = max((place for place in places if curves.far[place] == 0), default=0)
     end = min((place for place in places if curves.frr[place] == 0), default=len(places) - 1)
-    kept = places[start : end + 1]
-    return [drawn(curves, (curves.far[place], curves.frr[place])) for place in kept]
+    visible = places[start : end + 1]
+    return [drawn(curves, (curves.far[place], curves.frr[place])) for place in visible]
 
 
 def drawn(curves: Curves, point: Point) -> Point:
@@ -106,7 +106,7 @@ def common_axis(systems: Iterable[Curves]) -> Axis:
     lows, highs = [], []
     for curves in systems:
         equal = drawn(curves, (equal_error(curves) or 0.0,) * 2)
-        marks = [drawn(curves, found[0]) for p in P_TARGETS if (found := cheapest(curves, p))]
+        marks = [drawn(curves, point[0]) for p in P_TARGETS if (point := cheapest(curves, p))]
         lows.append(min([min(equal) / 15, *(rate for mark in marks for rate in mark)]))
         highs.append(max([2 * max(equal), *(1.1 * rate for mark in marks for rate in mark if rate < 0.8)]))
     low = max((rate for rate in _ENDS if rate < 0.9 * min(lows, default=0.001)), default=_ENDS[0])

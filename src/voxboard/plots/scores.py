@@ -19,11 +19,11 @@ def histogram(systems: Mapping[str, Source], thresholds: Mapping[str, float] | N
     `systems`: name → `records.Curves`, or (scores [n], labels [n]). `thresholds`: name → the score that decides,
     drawn as a line; equal scores are accepted. Raises `ValueError` without a system, or as detection metrics do.
     """
-    found = as_curves(systems)
+    by_system = as_curves(systems)
     with styled():
-        width, height = (4.6, 3.2) if len(found) == 1 else (3.3, 2.6)
-        figure, grid = panels(len(found), width, height)
-        for axes, (name, curves) in zip(grid, found.items(), strict=True):
+        width, height = (4.6, 3.2) if len(by_system) == 1 else (3.3, 2.6)
+        figure, grid = panels(len(by_system), width, height)
+        for axes, (name, curves) in zip(grid, by_system.items(), strict=True):
             _panel(axes, curves, (thresholds or {}).get(name))
             axes.set_title(heading(name, width))
         if title:

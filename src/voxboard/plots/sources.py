@@ -47,17 +47,17 @@ class Subject:
     @property
     def likelihood_ratios(self) -> Source:
         """Like `source`, with calibrated scores behind it."""
-        found = self.source
-        if isinstance(found, Curves) and not found.log_odds:
+        curves = self.source
+        if isinstance(curves, Curves) and not curves.log_odds:
             raise UserError(f"{self.origin} has no calibrated scores.", "They need a validation list to be made on.")
-        return found
+        return curves
 
     def operating_point(self, threshold: float | None) -> Point | None:
         """The (FAR, FRR) at a threshold, of a record at that of its validation list; None where it is not known."""
         if self.record:
             pair = [self.record.values.get(f"{name}@valid_threshold") for name in ("far", "frr")]
-            known = [value.value for value in pair if value and value.value is not None]
-            return (known[0], known[1]) if len(known) == 2 else None
+            rates = [value.value for value in pair if value and value.value is not None]
+            return (rates[0], rates[1]) if len(rates) == 2 else None
         if threshold is None:
             return None
         from voxboard.metrics.detection import far_frr
@@ -89,13 +89,13 @@ def collect(
     that says what was not found, and without `left_out` what is no valid record.
     """
     library = _Library(records, corpus, protocol, left_out)
-    found = [subject for word in words for subject in _subjects(word, library)]
-    if not found:
+    subjects = [subject for word in words for subject in _subjects(word, library)]
+    if not subjects:
         where = f" on {corpus}" if corpus else ""
         raise UserError(
             f"{', '.join(words)} holds no record with numbers{where}.", "voxboard board lists what there is."
         )
-    return _told_apart(found)
+    return _told_apart(subjects)
 
 
 def same_protocol(subjects: Sequence[Subject]) -> None:
@@ -126,13 +126,13 @@ class _Library:
 
     def chosen(self, folder: Path) -> list[Filed]:
         """The records of a folder that count."""
-        found = survey(folder)
+        records = survey(folder)
         if self.left_out is None:
-            found.complete(folder)
+            records.complete(folder)
         else:
-            unread = [(folder, one) for one in found.unread]
+            unread = [(folder, one) for one in records.unread]
             self.left_out.extend(one for one in unread if one not in self.left_out)
-        return _chosen(found.filed, self.corpus, self.protocol)
+        return _chosen(records.filed, self.corpus, self.protocol)
 
 
 def _subjects(word: str, library: _Library) -> list[Subject]:
@@ -183,13 +183,13 @@ def _of_scores(path: Path) -> Subject:
     from voxboard.imported import scores
 
     try:
-        found = scores.read(path)
-        trials = found.trials()
+        table = scores.read(path)
+        trials = table.trials()
     except UserError as error:
         reason = error.problem.removeprefix(f"{path} ").rstrip(".")
         raise UserError(f"{path} is no score file ({reason}).", "Each line is: label enrol test score.") from error
     name = path.name.removesuffix(".gz").removesuffix(".txt").removesuffix(".csv")
-    return Subject(name, str(path), None, found.scores, trials.labels, trials.digest())
+    return Subject(name, str(path), None, table.scores, trials.labels, trials.digest())
 
 
 def _told_apart(subjects: list[Subject]) -> list[Subject]:

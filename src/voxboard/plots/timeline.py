@@ -74,8 +74,8 @@ def _gray(turns: Sequence[tuple[str, float, float]]) -> list[Bar]:
 
 
 def _colored(errors: ErrorTimeline, side: str) -> list[Bar]:
-    found = [(one.start, one.end, getattr(one, side), _SHADES[one.kind]) for one in errors.stretches]
-    return [bar for bar in found if bar[2] is not None]
+    stretches = [(one.start, one.end, getattr(one, side), _SHADES[one.kind]) for one in errors.stretches]
+    return [bar for bar in stretches if bar[2] is not None]
 
 
 def _key(figure: Figure, errors: ErrorTimeline) -> None:

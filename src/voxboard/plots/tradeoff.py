@@ -49,22 +49,22 @@ def det(
     validation threshold gave, drawn as a cross. Where no trial is an error, half a trial stands in. Raises
     `ValueError` without a system, or as every detection metric does.
     """
-    found = as_curves(systems)
-    order = sorted(found, key=lambda name: (equal_error(found[name]) or 0.0, name))
-    axis = common_axis(found.values())
+    curves = as_curves(systems)
+    order = sorted(curves, key=lambda name: (equal_error(curves[name]) or 0.0, name))
+    axis = common_axis(curves.values())
     thresholds = thresholds or {}
     with styled():
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
-        _frame(axes, axis, title, list(found.values()))
+        _frame(axes, axis, title, list(curves.values()))
         lines = [
-            _curve(axes, found[name], stroke(index), p_targets, thresholds.get(name))
+            _curve(axes, curves[name], stroke(index), p_targets, thresholds.get(name))
             for index, name in enumerate(order)
         ]
         figure.legend(handles=_signs(p_targets, bool(thresholds)), loc="outside lower center", ncols=4, fontsize=7.5)
-        _names(axes, lines, [_title(name, found[name]) for name in order])
+        _names(axes, lines, [_title(name, curves[name]) for name in order])
     return figure
 
 
@@ -98,7 +98,7 @@ def _curve(
     (drawn_line,) = axes.plot(*zip(*line, strict=True) if line else ((), ()), linewidth=1.5, zorder=3, **look)
     equal = equal_error(curves)
     cheap = [cheapest(curves, p_target) for p_target in p_targets]
-    marks = [(_MARKERS[i % 4], found[0], 20.0) for i, found in enumerate(cheap) if found]
+    marks = [(_MARKERS[i % 4], cheapest_points[0], 20.0) for i, cheapest_points in enumerate(cheap) if cheapest_points]
     marks += [("X", threshold, 30.0)] if threshold else []
     marks += [("o", (equal, equal), 22.0)] if equal is not None else []
     for marker, point, size in marks:

@@ -163,8 +163,8 @@ def _mismatch(kind: type, data: Any, where: str) -> UserError:
         float: "a number",
         bool: "true or false",
     }
-    found = "null" if data is None else words.get(type(data), type(data).__name__)
-    return UserError(f"{where} should be {words.get(kind, kind.__name__)}, not {found}.")
+    actual = "null" if data is None else words.get(type(data), type(data).__name__)
+    return UserError(f"{where} should be {words.get(kind, kind.__name__)}, not {actual}.")
 
 
 def _join(where: str, key: object) -> str:

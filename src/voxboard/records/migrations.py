@@ -31,12 +31,14 @@ STEPS: dict[int, Step] = {
 def migrate(data: Mapping[str, Any], steps: Mapping[int, Step] | None = None, schema: int = SCHEMA) -> dict[str, Any]:
     """Parsed JSON of any known version → of `schema`. Raises `UserError` for an unknown or a newer one."""
     steps = STEPS if steps is None else steps
-    found = data.get("schema")
-    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+    schema_of = data.get("schema")
+    if not isinstance(schema_of, int) or isinstance(schema_of, bool) or schema_of < 1:
         raise UserError("It has no schema version.", 'Records are JSON objects with "schema": 1.')
-    if found > schema:
-        raise UserError(f"It was written with schema {found}, this voxboard reads up to {schema}.", "Update voxboard.")
+    if schema_of > schema:
+        raise UserError(
+            f"It was written with schema {schema_of}, this voxboard reads up to {schema}.", "Update voxboard."
+        )
     current = dict(data)
-    for version in range(found, schema):
+    for version in range(schema_of, schema):
         current = {**steps[version](current), "schema": version + 1}
     return current

@@ -51,19 +51,19 @@ def keep(
     try:
         _make(home)
         with tempfile.TemporaryDirectory(prefix=".", dir=home) as name:
-            plain, kept = Path(name, "plain"), Path(name, "kept")
+            plain, packed = Path(name, "plain"), Path(name, "kept")
             plain.mkdir()
-            kept.mkdir()
+            packed.mkdir()
             save(plain, stem)
             (plain / f"about-{stem}.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
-            digest = _packed(plain, kept)
-            size = sum(file.stat().st_size for file in kept.iterdir()) / 1e6
+            digest = _packed(plain, packed)
+            size = sum(file.stat().st_size for file in packed.iterdir()) / 1e6
             if size > limit_mb:
                 log.info("The raw outputs have %.0f MB and are left out: --outputs_mb is %g.", size, limit_mb)
                 return ""
             for file in plain.iterdir() if run else ():
                 shutil.copyfile(file, Path(str(run), file.name))
-            _place(kept, folder(home, digest))
+            _place(packed, folder(home, digest))
     except OSError as error:
         log.warning("The raw outputs are not kept: %s.", error.strerror or error)
         return ""
@@ -106,7 +106,7 @@ def _place(source: Path, target: Path) -> None:
                 raise
 
 
-def _packed(plain: Path, kept: Path) -> str:
+def _packed(plain: Path, destination: Path) -> str:
     """Gzip all files of a folder into another. Returns the digest of their names and contents."""
     whole = hashlib.sha256()
     for file in sorted(plain.iterdir()):
@@ -115,7 +115,7 @@ def _packed(plain: Path, kept: Path) -> str:
         opener: Any = gzip.open if file.name.endswith(".gz") else open
         with (
             opener(file, "rb") as source,
-            (kept / f"{name}.gz").open("wb") as target,
+            (destination / f"{name}.gz").open("wb") as target,
             gzip.GzipFile("", "wb", compresslevel=3, fileobj=target, mtime=0) as packed,
         ):
             while block := source.read(_BLOCK):

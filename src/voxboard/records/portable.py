@@ -81,5 +81,5 @@ def _quote(word: str) -> str:
         return shlex.quote(word)
     if re.fullmatch(r"[\w@%+=:,./-]+", word.replace(PLACEHOLDER, "")):
         return word
-    kept = (re.sub(r'([\\"`$])', r"\\\1", piece) for piece in word.split(PLACEHOLDER))
-    return f'"{PLACEHOLDER.join(kept)}"'
+    pieces = (re.sub(r'([\\"`$])', r"\\\1", piece) for piece in word.split(PLACEHOLDER))
+    return f'"{PLACEHOLDER.join(pieces)}"'

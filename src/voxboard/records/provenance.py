@@ -132,13 +132,13 @@ def git_facts(root: Path | None) -> tuple[str, bool | None]:
 
 def package_versions() -> dict[str, str]:
     """Installed versions of the packages that can change a number, read without importing them."""
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _said(root: Path, *arguments: str) -> str | None:

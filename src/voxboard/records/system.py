@@ -142,8 +142,8 @@ class System:
         if "nb_total_step" in training.get("hyperparameters", {}):
             training.pop("steps", None)
         if self.training and (tried := self.training.tried):
-            for found in ("search", "steps"):
-                training.pop(found, None)
+            for key in ("search", "steps"):
+                training.pop(key, None)
             values = [candidate.value for candidate in tried.candidates]
             training["hyperparameters"] = {**training.get("hyperparameters", {}), tried.setting: values}
         return content

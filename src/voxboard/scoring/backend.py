@@ -98,10 +98,12 @@ def _discriminants(rows: Float64, numbers: NDArray[np.intp], size: int) -> Float
     """[E, size] the directions of linear discriminant analysis."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    found = LinearDiscriminantAnalysis(solver="svd").fit(rows, numbers).scalings_[:, :size].astype(np.float64)
-    if found.shape[1] < size:
-        raise ValueError(f"the embeddings differ between speakers in {found.shape[1]} dimensions, fewer than {size}")
-    return np.asarray(found)
+    directions = LinearDiscriminantAnalysis(solver="svd").fit(rows, numbers).scalings_[:, :size].astype(np.float64)
+    if directions.shape[1] < size:
+        raise ValueError(
+            f"the embeddings differ between speakers in {directions.shape[1]} dimensions, fewer than {size}"
+        )
+    return np.asarray(directions)
 
 
 def _whitening(residuals: Float64, groups: int) -> Float64:

@@ -107,19 +107,19 @@ def affine(columns: Floats, weights: tuple[float, ...], offset: float) -> Float6
     if np.isnan(columns).any():
         row, column = np.argwhere(np.isnan(columns))[0]
         raise ValueError(f"the value of trial {row}, column {column}, is NaN")
-    found = np.full(len(columns), offset)
+    ratios = np.full(len(columns), offset)
     for column, weight in zip(columns.T, weights, strict=True):
         if weight != 0.0:
-            found += weight * column.astype(np.float64)
-    return found
+            ratios += weight * column.astype(np.float64)
+    return ratios
 
 
 def matrix(values: ArrayLike, name: str) -> Float64:
     """[n, K] in float64; raises `ValueError` for any other number of dimensions or no column."""
-    found = array(values)
-    if found.ndim != 2 or not found.shape[1]:
-        raise ValueError(f"{name} must have two dimensions, trials × columns, got shape {found.shape}")
-    return found.astype(np.float64)
+    given = array(values)
+    if given.ndim != 2 or not given.shape[1]:
+        raise ValueError(f"{name} must have two dimensions, trials × columns, got shape {given.shape}")
+    return given.astype(np.float64)
 
 
 def _beside(scores: Floats, quality: ArrayLike | None) -> Float64:

@@ -70,8 +70,8 @@ def as_norm(
     Raises `ValueError` for NaN, row numbers out of range, a `top_k` outside 2 … C, or constant cohort scores.
     """
     values, first, second = _trials(scores, embeddings, enrol, test)
-    found = statistics(embeddings, cohort, top_k, std, np.union1d(first, second), **options)
-    return (found.standardise(values, first) + found.standardise(values, second)) / 2
+    stats = statistics(embeddings, cohort, top_k, std, np.union1d(first, second), **options)
+    return (stats.standardise(values, first) + stats.standardise(values, second)) / 2
 
 
 def s_norm(

@@ -121,11 +121,11 @@ def fit(
 
 def _prepared(rows: Floats, mean: Float64, projection: Float64, scaled: bool) -> Float64:
     """Centred, projected and, where asked, scaled to length √D."""
-    found = (rows - mean) @ projection
+    projected = (rows - mean) @ projection
     if scaled:
-        lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        found *= found.shape[1] ** 0.5 / np.maximum(lengths, np.finfo(np.float64).tiny)
-    return found
+        lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+        projected *= projected.shape[1] ** 0.5 / np.maximum(lengths, np.finfo(np.float64).tiny)
+    return projected
 
 
 def _whitening(rows: Floats, numbers: NDArray[np.intp], mean: Float64, lda: int | None) -> Float64:

@@ -36,8 +36,8 @@ class Probe:
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """Embeddings [n, E] → log-probabilities [n, C]."""
-        found: np.ndarray = self.pipeline.predict_log_proba(embeddings.astype(np.float64))
-        return found
+        logs: np.ndarray = self.pipeline.predict_log_proba(embeddings.astype(np.float64))
+        return logs
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,5 +62,5 @@ class ValueProbe:
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Rows [n, E] → values [n], or [n, D]."""
-        found: np.ndarray = self.pipeline.predict(rows.astype(np.float64))
-        return found
+        predicted: np.ndarray = self.pipeline.predict(rows.astype(np.float64))
+        return predicted

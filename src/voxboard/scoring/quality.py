@@ -71,8 +71,8 @@ def per_trial(
     for measure in measures:
         values = as_floats(measure, "measures").astype(np.float64)
         first, second = sides(enrol, test, len(values))
-        found = values[first], values[second]
-        if not all(np.isfinite(side).all() for side in found):
+        pair = values[first], values[second]
+        if not all(np.isfinite(side).all() for side in pair):
             raise ValueError("the quality measure of an utterance is not finite")
-        columns += [_WAYS[way](*found) for way in ways]
+        columns += [_WAYS[way](*pair) for way in ways]
     return np.column_stack(columns)

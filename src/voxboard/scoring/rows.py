@@ -17,12 +17,12 @@ def matrix(values: ArrayLike, name: str) -> Floats:
 
     Raises `ValueError` for any other number of dimensions, or an empty matrix.
     """
-    found = array(values)
-    if found.ndim != 2 or not found.size:
-        raise ValueError(f"{name} must be a matrix with a row each, got shape {found.shape}")
-    if found.dtype in (np.float32, np.float64):
-        return found
-    return found.astype(np.float32 if found.dtype == np.float16 else np.float64)
+    given = array(values)
+    if given.ndim != 2 or not given.size:
+        raise ValueError(f"{name} must be a matrix with a row each, got shape {given.shape}")
+    if given.dtype in (np.float32, np.float64):
+        return given
+    return given.astype(np.float32 if given.dtype == np.float16 else np.float64)
 
 
 def finite(rows: Floats, name: str) -> Floats:
@@ -39,12 +39,12 @@ def finite(rows: Floats, name: str) -> Floats:
 
 def places(values: ArrayLike, count: int, name: str) -> Places:
     """Row numbers [n]; raises `ValueError` where one is no integer, or not in 0 … count − 1."""
-    found = array(values)
-    if found.ndim != 1 or not (np.issubdtype(found.dtype, np.integer) or not found.size):
-        raise ValueError(f"{name} must be row numbers in one dimension, got {found.dtype} of shape {found.shape}")
-    if found.size and not (found.min() >= 0 and found.max() < count):
-        raise ValueError(f"{name} must lie in 0 … {count - 1}, got {found.min()} … {found.max()}")
-    return found.astype(np.intp) if not found.size else found
+    given = array(values)
+    if given.ndim != 1 or not (np.issubdtype(given.dtype, np.integer) or not given.size):
+        raise ValueError(f"{name} must be row numbers in one dimension, got {given.dtype} of shape {given.shape}")
+    if given.size and not (given.min() >= 0 and given.max() < count):
+        raise ValueError(f"{name} must lie in 0 … {count - 1}, got {given.min()} … {given.max()}")
+    return given.astype(np.intp) if not given.size else given
 
 
 def sides(enrol: ArrayLike, test: ArrayLike, count: int) -> tuple[Places, Places]:

@@ -31,7 +31,7 @@ def check_packages(names: Iterable[str]) -> None:
     for name in names:
         tracker, _ = REGISTRY.resolve(name)
         package = getattr(tracker, "package", "voxboard")
-        found = importlib.util.find_spec(package)
+        spec = importlib.util.find_spec(package)
         # A folder of that name in the working directory, such as wandb makes, is no package.
-        if found is None or found.origin is None:
+        if spec is None or spec.origin is None:
             raise UserError(f"The tracker {name} needs the package {package}.", f"Run: pip install '{tracker.install}'")

@@ -22,8 +22,8 @@ class JsonLines:
         """Drop lines that an interrupted run wrote after its last checkpoint."""
         if self.path.exists():
             lines = self.path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-            write_text(self.path, "".join(f"{line}\n" for line in kept))
+            earlier = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+            write_text(self.path, "".join(f"{line}\n" for line in earlier))
 
     def start(self, name: str, config: Mapping[str, Any]) -> None:
         """Nothing: the folder has the name and the configuration."""

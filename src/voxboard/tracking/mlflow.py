@@ -34,8 +34,8 @@ class MLflow:
             self.client.log_batch(self.run, params=params[first : first + 100])
 
     def _experiment(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        return found.experiment_id if found else self.client.create_experiment(name)
+        experiment = self.client.get_experiment_by_name(name)
+        return experiment.experiment_id if experiment else self.client.create_experiment(name)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         self._log(step, values)

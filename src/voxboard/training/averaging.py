@@ -63,14 +63,14 @@ def between(end: State, end_step: int, start: State, start_step: int) -> dict[st
         differing = ", ".join(sorted(end.keys() ^ start.keys())[:5])
         raise UserError(f"The two checkpoints hold different weights ({differing}).", "Name two of the same model.")
     whole = end_step - start_step
-    found = {}
+    checkpoints = {}
     for key, value in end.items():
         if value.is_floating_point():
             mean = value.double() * (end_step / whole) - start[key].double() * (start_step / whole)
-            found[key] = mean.to(value.dtype)
+            checkpoints[key] = mean.to(value.dtype)
         else:
-            found[key] = value.clone()
-    return found
+            checkpoints[key] = value.clone()
+    return checkpoints
 
 
 def average_until_step(folder: Path, step: int, avg: int) -> dict[str, Tensor]:
@@ -82,7 +82,7 @@ def average_until_step(folder: Path, step: int, avg: int) -> dict[str, Tensor]:
     _check_count(avg)
     if avg == 0:
         return _average_of(_read(checkpoints(folder).get(step, folder / f"checkpoint-{step}.pt")))
-    there = [path for found, path in sorted(checkpoints(folder).items(), reverse=True) if found <= step]
+    there = [path for number, path in sorted(checkpoints(folder).items(), reverse=True) if number <= step]
     if len(there) <= avg:
         listed = ", ".join(path.name for path in there) or "none"
         raise UserError(

@@ -246,12 +246,12 @@ class RunConfig:
 
 def training_of(system: System) -> Training:
     """The hyperparameters of a system: its card over the defaults. Raises `UserError` for an unknown key."""
-    known = {f.name for f in fields(Training)}
+    names = {f.name for f in fields(Training)}
     for key in system.training:
         if key in {f.name for f in fields(General)}:
             raise UserError(f"{key} is no hyperparameter: [training] cannot set it.", f"Pass it as a flag: --{key}.")
-        if key not in known:
-            raise unknown(f"training setting of {system.name}", key, known)
+        if key not in names:
+            raise unknown(f"training setting of {system.name}", key, names)
     return Training(**system.training)
 
 

@@ -178,15 +178,15 @@ class Loop:
             raise self._interrupted() from None
 
     def _validated(self, due: Sequence[Trainee], valid: Items | None, show_progress: bool) -> None:
-        kept = None
+        store = None
         if valid is not None and len(due) > 1 and due[0].benchmark.embeds:
             evaluation = due[0].config.evaluation
             encoders = [trainee.network.encoder for trainee in due]
             with self.interrupts.at_once():
-                kept = together(encoders, valid.cuts, evaluation, show_progress)
+                store = together(encoders, valid.cuts, evaluation, show_progress)
         for trainee in due:
             try:
-                trainee.validate(valid, show_progress, kept, self.interrupts.at_once)
+                trainee.validate(valid, show_progress, store, self.interrupts.at_once)
             except Diverged as error:
                 self._retire(trainee, error)
 

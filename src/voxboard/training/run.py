@@ -126,9 +126,9 @@ def evaluate_run(
     encoder = trained(config, run, home, created(config.benchmark), weights)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
         encoder = encoder.forgetful()
-    known = benchmark.reusable() and encoder.fixed is not None
+    fixed = benchmark.reusable() and encoder.fixed is not None
     judge, place = (own, home) if benchmark.fixed_at_home else (benchmark, corpus)
-    valid = None if known or not judge.has_validation(place) else judge.items(place, "valid")
+    valid = None if fixed or not judge.has_validation(place) else judge.items(place, "valid")
     return evaluate.evaluate(evaluate.informed(encoder, valid, setting), test, setting)
 
 

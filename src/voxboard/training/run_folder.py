@@ -59,9 +59,9 @@ def _code(config: RunConfig) -> dict[str, Any]:
 
 def code_of(folder: Path) -> dict[str, Any]:
     """Digests of the code that a run was trained by: `training`, `measuring`, `user`; nothing of an older run."""
-    found = read_json_object(folder / CODE) if (folder / CODE).is_file() else {}
-    user = found.get("user")
-    return {**found, "user": user if isinstance(user, dict) else {}}
+    content = read_json_object(folder / CODE) if (folder / CODE).is_file() else {}
+    user = content.get("user")
+    return {**content, "user": user if isinstance(user, dict) else {}}
 
 
 def note_measuring(folder: Path, digest: str) -> None:
@@ -166,8 +166,8 @@ def as_written(path: Path) -> Iterator[None]:
 
 def check_backbone(folder: Path, network: Network, meta: Mapping[str, Any]) -> None:
     """Raise `UserError` where a run's frozen backbone is not the one that it was trained on."""
-    known = meta.get("backbone", "")
-    if known and network.built_on != known:
+    fingerprint = meta.get("backbone", "")
+    if fingerprint and network.built_on != fingerprint:
         raise UserError(
             f"The frozen backbone of {folder.name} has other weights than when it was trained.",
             "Put the checkpoint that its config.json names back in place.",

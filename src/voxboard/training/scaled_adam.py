@@ -85,8 +85,8 @@ class ScaledAdam(Optimizer):
             first["model_norms"][step % period] = norm
             early = step in EARLY and step < period
             if early or step % period == 0:
-                known = first["model_norms"].sort().values[-step:] if early else first["model_norms"].sort().values
-                median = float(known[min(len(known) // 4 * 2, len(known) - 1)])
+                norms = first["model_norms"].sort().values[-step:] if early else first["model_norms"].sort().values
+                median = float(norms[min(len(norms) // 4 * 2, len(norms) - 1)])
                 first["threshold"] = group["clipping_scale"] * median * (2.0 if early else 1.0)
         if not math.isfinite(norm):
             return 0.0

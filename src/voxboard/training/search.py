@@ -42,8 +42,8 @@ def of(run: Path) -> Search | None:
 
 def recorded(run: Path) -> dict[str, Any]:
     """The same as records have it."""
-    found = of(run)
-    return encode(found, sparse=True) if found else {}
+    search = of(run)
+    return encode(search, sparse=True) if search else {}
 
 
 def choose(run: Path, configs: Sequence[RunConfig], reasons: Mapping[Path, str]) -> str:

@@ -105,15 +105,15 @@ def _trainees(
 ) -> list[Trainee]:
     """A trainee per run, all on the first one's backbone: it is frozen, and a seed gives the same to each."""
     device = fabric(configs[0].general.device)
-    found: list[Trainee] = []
+    trainees: list[Trainee] = []
     for config, run in zip(configs, runs, strict=True):
         general = config.general
-        beside = found[0].network if found else None
+        beside = trainees[0].network if trainees else None
         network = model.build(config.system, learned.sizes, general.seed, general.frz_pretrain, beside)
         network.targets = learned
         _refuse_idle(network, config, benchmark)
-        found.append(Trainee(config, run, network, benchmark, device))
-    return found
+        trainees.append(Trainee(config, run, network, benchmark, device))
+    return trainees
 
 
 def _refuse_idle(network: Network, config: RunConfig, benchmark: Benchmark) -> None:
@@ -141,20 +141,20 @@ def _tested(
         beside = next(iter(encoders.values())).network if encoders else None
         encoders[run] = trained(config, run, corpus, benchmark, Weights(), beside)
     networks = [encoder.network for encoder in encoders.values()]
-    kept = None
+    store = None
     if len(networks) > 1 and benchmark.embeds:
         evaluation, device = done[0][0].evaluation, device_of(done[0][0].general.device)
         for network in networks:
             network.to(device)
-        kept = together([network.encoder for network in networks], test.cuts, evaluation, show_progress)
-    found = {}
+        store = together([network.encoder for network in networks], test.cuts, evaluation, show_progress)
+    records = {}
     for config, run in done:
         general, evaluation = config.general, config.evaluation
-        evaluation = Shared.of(evaluation, kept) if kept is not None else evaluation
+        evaluation = Shared.of(evaluation, store) if store is not None else evaluation
         words, task = config.command(), config.benchmark
         setting = Setting(benchmark, evaluation, general.records, general.device, words, show_progress, task)
-        found[run] = evaluate.evaluate(evaluate.informed(encoders[run], valid, setting), test, setting)
-    return found
+        records[run] = evaluate.evaluate(evaluate.informed(encoders[run], valid, setting), test, setting)
+    return records
 
 
 def created(part: Part) -> Benchmark:

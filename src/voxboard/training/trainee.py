@@ -126,8 +126,8 @@ class Trainee:
 
     def summary(self) -> dict[str, float]:
         """Summary of training for the history."""
-        known = {} if self.best.error is None else {"best_error": self.best.error}
-        return {"best_step": self.best.step, "seconds": self.seconds, **known}
+        best = {} if self.best.error is None else {"best_error": self.best.error}
+        return {"best_step": self.best.step, "seconds": self.seconds, **best}
 
     @property
     def done(self) -> bool:
@@ -156,10 +156,10 @@ class Trainee:
         self.module.train()
         self.wrapped.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.fabric.device)
-        for part, (batch, known) in enumerate(zip(some, frames, strict=True)):
+        for part, (batch, cached) in enumerate(zip(some, frames, strict=True)):
             self._seed(len(some) * self.step + part)
             with self._gradients_later(part + 1 < len(some)):
-                loss: Tensor = self.module(batch.waveforms, batch.lengths, batch.labels, known) / len(some)
+                loss: Tensor = self.module(batch.waveforms, batch.lengths, batch.labels, cached) / len(some)
                 self.fabric.backward(loss)
             total += loss.detach()
             self.skipped.update(batch.skipped)
@@ -212,7 +212,7 @@ class Trainee:
         self,
         valid: Items | None,
         show_progress: bool,
-        kept: Store | None = None,
+        store: Store | None = None,
         measuring: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Validate and saves; `kept` has embeddings that were computed for several trainees at once.
@@ -223,15 +223,15 @@ class Trainee:
             self.best, better = Best(self.step), True
         else:
             with measuring(), progress.part("validation"):
-                found = self._found(valid, show_progress, kept)
+                fixed = self._found(valid, show_progress, store)
             # Of equal ones the later wins, as in UniPool-SV.
-            better = self.best.error is None or found.error <= self.best.error
+            better = self.best.error is None or fixed.error <= self.best.error
             if better:
-                self.best = Best(self.step, found.error, found.to_dict())
-            self.schedule.after_validation(found.error)
-            self.history.add(self.step, **found.logged())
+                self.best = Best(self.step, fixed.error, fixed.to_dict())
+            self.schedule.after_validation(fixed.error)
+            self.history.add(self.step, **fixed.logged())
             word = self.benchmark.main_metric
-            error = self._error(found.error)
+            error = self._error(fixed.error)
             log.info("step %d: validation %s, error %s%s", self.step, word, error, " (best)" if better else "")
         if better:
             checkpoint.save(self.run / "best.safetensors", self.network.state(), self._meta())
@@ -244,12 +244,12 @@ class Trainee:
         metric = self.benchmark.metric(self.benchmark.main_metric)
         return shown(metric, Value(error, metric.better, metric.unit, reason="-"))
 
-    def _found(self, valid: Items, show_progress: bool, kept: Store | None) -> Fixed:
+    def _found(self, valid: Items, show_progress: bool, store: Store | None) -> Fixed:
         """Validate, and return the parameters fixed. Scores are not normalised: no cohort is there yet."""
         # The weights are others every time: what is computed with them would only fill a cache.
         evaluation = replace(self.config.evaluation, cache=None)
-        if kept is not None:
-            evaluation = Shared.of(evaluation, kept)
+        if store is not None:
+            evaluation = Shared.of(evaluation, store)
         return self.benchmark.fix(self.benchmark.run(self.network, valid, evaluation, show_progress=show_progress))
 
     def _keep(self) -> None:

@@ -30,11 +30,11 @@ def scan(folder: Path, options: Options) -> Scan:
     tables = {name: root / f"{name}.tsv" for name in SPLITS if (root / f"{name}.tsv").is_file()}
     if not tables:
         tables = {WHOLE: root / f"{WHOLE}.tsv"}
-    found = [_utterance(root, row, SPLITS.get(name)) for name, table in tables.items() for row in _rows(table)]
-    there = [utterance for utterance in found if utterance.path.is_file()]
+    utterances = [_utterance(root, row, SPLITS.get(name)) for name, table in tables.items() for row in _rows(table)]
+    there = [utterance for utterance in utterances if utterance.path.is_file()]
     if not there:
         raise UserError(f"None of the clips of {root} is there.", "Unpack the clips beside the tables.")
-    lost = len(found) - len(there)
+    lost = len(utterances) - len(there)
     notes = [f"{lost:,} clips of the tables are not there."] if lost else []
     return Scan(root, there, notes)
 

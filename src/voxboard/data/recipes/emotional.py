@@ -152,12 +152,12 @@ def emo_db(folder: Path, options: Options) -> Scan:
 def _scan(folder: Path, name: str, example: str, pattern: re.Pattern[str], read: Read) -> Scan:
     """The utterances whose file names match, each once, and how many files do not."""
     files = find_audio(folder)
-    found = preferred(_matching(files, pattern, read))
-    if not found:
+    utterances = preferred(_matching(files, pattern, read))
+    if not utterances:
         raise UserError(f"No {name} audio is under {folder} (looked for {example}).", "Check --data_path.")
     others = [path for path in files if pattern.fullmatch(path.stem) is None]
     notes = [f"{len(others)} files have other names and are left out (e.g. {others[0].name})."] if others else []
-    return Scan(folder, found, notes)
+    return Scan(folder, utterances, notes)
 
 
 def _matching(files: Iterable[Path], pattern: re.Pattern[str], read: Read) -> Iterable[Utterance]:

@@ -38,19 +38,19 @@ def scan(folder: Path, options: Options) -> Scan:
     """
     rated = {match[1]: match for match in _lines(folder, "EmoEvaluation", RATED)}
     texts = {match[1]: match[2].strip() for match in _lines(folder, "transcriptions", SPOKEN)}
-    found = [
+    utterances = [
         _utterance(path, turn, rated.get(path.stem), texts.get(path.stem))
         for path in find_audio(folder)
         if (turn := TURN.fullmatch(path.stem)) is not None
     ]
-    if not found:
+    if not utterances:
         raise UserError(
             f"No IEMOCAP turns are under {folder} (looked for Ses01F_impro01_F000.wav).",
             "Pass the folder that holds Session1 to Session5 as --data_path.",
         )
-    unrated = sum("emotion" not in utterance.custom for utterance in found)
+    unrated = sum("emotion" not in utterance.custom for utterance in utterances)
     notes = [f"{unrated} turns have no emotion that listeners agreed on; they are kept."] if unrated else []
-    return Scan(folder, found, notes)
+    return Scan(folder, utterances, notes)
 
 
 def _utterance(path: Path, turn: re.Match[str], rated: re.Match[str] | None, text: str | None) -> Utterance:

@@ -55,18 +55,18 @@ def scan(folder: Path, options: Options) -> Scan:
         )
     wanted = options.subsets or ((folder.name,) if folder.name in SUBSETS else tuple(SUBSETS))
     genders, notes = _genders(root)
-    found: list[Utterance] = []
+    utterances: list[Utterance] = []
     for name in wanted:
         here = _subset(root, name, genders) if (root / name).is_dir() else []
         notes += _missing(name, here)
-        found += here
-    if not found:
+        utterances += here
+    if not utterances:
         raise UserError(f"The subsets under {root} hold no audio.", "Unpack the archives again.")
-    return Scan(root, found, notes)
+    return Scan(root, utterances, notes)
 
 
 def _subset(root: Path, name: str, genders: dict[str, str | None]) -> list[Utterance]:
-    found = []
+    utterances = []
     texts: dict[Path, dict[str, str]] = {}
     for path in find_audio(root / name):
         match = UTTERANCE.fullmatch(path.stem)
@@ -75,7 +75,7 @@ def _subset(root: Path, name: str, genders: dict[str, str | None]) -> list[Utter
         speaker, chapter = match.groups()
         if path.parent not in texts:
             texts[path.parent] = _transcripts(path.parent / f"{speaker}-{chapter}.trans.txt")
-        found.append(
+        utterances.append(
             Utterance(
                 id=path.stem,
                 path=path,
@@ -87,7 +87,7 @@ def _subset(root: Path, name: str, genders: dict[str, str | None]) -> list[Utter
                 custom={"session": chapter, "subset": name},
             )
         )
-    return preferred(found)
+    return preferred(utterances)
 
 
 def _transcripts(file: Path) -> dict[str, str]:
@@ -105,9 +105,9 @@ def _genders(root: Path) -> tuple[dict[str, str | None], list[str]]:
     return {row[0].strip(): gender(row[1]) for row in rows if len(row) > 1}, []
 
 
-def _missing(name: str, found: Iterable[Utterance]) -> list[str]:
+def _missing(name: str, present: Iterable[Utterance]) -> list[str]:
     """Sentence on the files that a subset lacks."""
-    utterances, whole = list(found), SUBSETS[name]
+    utterances, whole = list(present), SUBSETS[name]
     if not utterances:
         return [f"{name} is not there ({whole.speakers} {whole.split} speakers)."]
     notes = []

@@ -50,9 +50,11 @@ def voxconverse(folder: Path, options: Options) -> Recordings:
         )
     parts = {}
     for ours, place in rttms.items():
-        found = annotation(place)
-        named = {name: [(f"{name}-{who}", start, end) for who, start, end in own] for name, own in found.turns.items()}
-        parts[ours] = replace(found, turns=named)
+        annotated = annotation(place)
+        named = {
+            name: [(f"{name}-{who}", start, end) for who, start, end in own] for name, own in annotated.turns.items()
+        }
+        parts[ours] = replace(annotated, turns=named)
     return Recordings(folder, by_name(folder), parts)
 
 
@@ -60,7 +62,7 @@ def _splits(folder: Path, places: list[str] | tuple[str, ...], suffix: str) -> d
     """Our split → the folder of its files, in the first place that holds any."""
     for pattern in places:
         for place in sorted(folder.glob(pattern)) if "*" in pattern else [folder / pattern]:
-            found = {ours: place / theirs for theirs, ours in SPLITS.items() if holds(place / theirs, suffix)}
-            if found:
-                return found
+            folders = {ours: place / theirs for theirs, ours in SPLITS.items() if holds(place / theirs, suffix)}
+            if folders:
+                return folders
     return {}

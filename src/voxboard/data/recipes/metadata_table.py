@@ -66,21 +66,21 @@ def scan(folder: Path, options: Options) -> Scan:
     if options.split is not None:  # everything goes into that one, whatever the table says
         columns.pop("split", None)
     files = _Files(folder, table)
-    kept = [name for name in header if name not in columns.values()]
-    custom = {name: _typed(row.get(name, "") for row in rows) for name in kept}
+    extra = [name for name in header if name not in columns.values()]
+    custom = {name: _typed(row.get(name, "") for row in rows) for name in extra}
     custom |= {name: [row[columns[name]] for row in rows] for name in KEPT if name in columns}
     if "age" in columns:
         custom["age"] = _typed(row[columns["age"]] for row in rows)
-    found = [
+    utterances = [
         _utterance(row, columns, files, {name: values[place] for name, values in custom.items()})
         for place, row in enumerate(rows)
     ]
-    _check_unique(found, table)
+    _check_unique(utterances, table)
     alone = (
         f"{table.name} names no speakers, so every file counts as a speaker of its own: a voice may be in two splits."
     )
-    notes = [*_notes(found, columns), *files.unnamed(), *([alone] if labeled and len(header) > 2 else [])]
-    return Scan(folder, found, notes)
+    notes = [*_notes(utterances, columns), *files.unnamed(), *([alone] if labeled and len(header) > 2 else [])]
+    return Scan(folder, utterances, notes)
 
 
 def is_labeled(table: Path) -> bool:
@@ -167,10 +167,10 @@ class _Files:
 
     @cached_property
     def by_stem(self) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = {}
+        stems: dict[str, list[Path]] = {}
         for path in self.every:
-            found.setdefault(path.stem, []).append(path)
-        return found
+            stems.setdefault(path.stem, []).append(path)
+        return stems
 
     def unnamed(self) -> list[str]:
         """Sentences on audio files that no name led to."""
@@ -248,9 +248,9 @@ def _typed(cells: Iterable[str]) -> list[Any]:
     return [kind(value) if value else None for value in values]
 
 
-def _check_unique(found: Sequence[Utterance], table: Path) -> None:
+def _check_unique(utterances: Sequence[Utterance], table: Path) -> None:
     seen: dict[str, Path] = {}
-    for utterance in found:
+    for utterance in utterances:
         if utterance.id in seen:
             raise UserError(
                 f"{table} names the utterance {utterance.id!r} twice.",
@@ -259,8 +259,8 @@ def _check_unique(found: Sequence[Utterance], table: Path) -> None:
         seen[utterance.id] = utterance.path
 
 
-def _notes(found: Sequence[Utterance], columns: Mapping[str, str]) -> list[str]:
+def _notes(utterances: Sequence[Utterance], columns: Mapping[str, str]) -> list[str]:
     notes = []
-    if "text" in columns and (untold := sum(utterance.text is None for utterance in found)):
+    if "text" in columns and (untold := sum(utterance.text is None for utterance in utterances)):
         notes.append(f"{untold:,} utterances have no transcript and are kept.")
     return notes

@@ -33,8 +33,8 @@ def scan(root: Path) -> Scan:
     """
     table = tables.find_table(root)
     if table is not None and _usable(table):
-        found = tables.scan(root, Options())
-        return Scan(found.root, found.utterances, [*found.notes, f"{table.name} says who speaks."])
+        scanned = tables.scan(root, Options())
+        return Scan(scanned.root, scanned.utterances, [*scanned.notes, f"{table.name} says who speaks."])
     found_audio = find_audio(root)
     if not found_audio:
         raise UserError(f"There is no audio below {root}.", "Name a prepared corpus, or a folder of audio.")
@@ -71,13 +71,13 @@ def _genders(root: Path) -> dict[str, str | None]:
     """Speaker → gender from the corpus's own table of speakers, in the folder, above it, or in its only subfolder."""
     inner = [place for place in sorted(root.iterdir()) if place.is_dir() and place.name.lower() in ABOVE]
     files = (beside(place, name) for place in (root, *inner) for name in TABLES)
-    found: dict[str, str | None] = {}
+    genders: dict[str, str | None] = {}
     for file in files:
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file else []:
             words = line.replace("|", " ").split()
-            said = next((word for word in words[1:3] if word.upper() in ("F", "M")), None)  # after the speaker's age
-            if said is not None:
-                found.setdefault(words[0], spelled(said))
+            gender = next((word for word in words[1:3] if word.upper() in ("F", "M")), None)  # after the speaker's age
+            if gender is not None:
+                genders.setdefault(words[0], spelled(gender))
                 if words[0].isdigit():  # VCTK 0.80 calls p225 225
-                    found.setdefault(f"p{words[0]}", spelled(said))
-    return found
+                    genders.setdefault(f"p{words[0]}", spelled(gender))
+    return genders

@@ -39,7 +39,7 @@ def scan(folder: Path, options: Options) -> Scan:
         )
     layout = next(name for name in LAYOUTS if (root / name).is_dir())
     persons, notes = _persons(root)
-    found, dropped = [], {"shared": 0, WITHOUT_TEXT: 0}
+    utterances, dropped = [], {"shared": 0, WITHOUT_TEXT: 0}
     for path in find_audio(root / layout):
         match = FILE.fullmatch(path.stem)
         if match is None or match[3] not in (None, "1"):
@@ -50,15 +50,15 @@ def scan(folder: Path, options: Options) -> Scan:
         elif int(number) <= SHARED_TEXT:
             dropped["shared"] += 1
         else:
-            found.append(_utterance(root, path, speaker, f"{speaker}_{number}", persons.get(speaker, {})))
-    found = preferred(found)
-    notes += _notes(found, dropped, LAYOUTS[layout])
-    if not found:
+            utterances.append(_utterance(root, path, speaker, f"{speaker}_{number}", persons.get(speaker, {})))
+    utterances = preferred(utterances)
+    notes += _notes(utterances, dropped, LAYOUTS[layout])
+    if not utterances:
         raise UserError(
             f"{root / layout} holds only utterances that all speakers read (1 to {SHARED_TEXT}), which are left out.",
             "To use them, run: voxboard prepare FOLDER --metadata TABLE.csv",
         )
-    return Scan(root, found, notes, LAYOUTS[layout], split_vctk)
+    return Scan(root, utterances, notes, LAYOUTS[layout], split_vctk)
 
 
 def _utterance(root: Path, path: Path, speaker: str, name: str, person: Mapping[str, Any]) -> Utterance:
@@ -97,8 +97,8 @@ def _persons(root: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
     return persons, []
 
 
-def _notes(found: list[Utterance], dropped: Mapping[str, int], version: str) -> list[str]:
-    speakers = {utterance.speaker for utterance in found}
+def _notes(utterances: list[Utterance], dropped: Mapping[str, int], version: str) -> list[str]:
+    speakers = {utterance.speaker for utterance in utterances}
     notes = []
     if dropped["shared"]:
         notes.append(f"{dropped['shared']:,} utterances of the text that all speakers share (1 to 24) are left out.")
@@ -106,7 +106,7 @@ def _notes(found: list[Utterance], dropped: Mapping[str, int], version: str) -> 
         notes.append(f"{WITHOUT_TEXT} is left out: its transcripts are lost.")
     if len(speakers) < SPEAKERS[version] - 1:
         notes.append(f"{len(speakers)} of {SPEAKERS[version] - 1} speakers are there.")
-    untold = sum(utterance.text is None for utterance in found)
+    untold = sum(utterance.text is None for utterance in utterances)
     if untold:
         notes.append(f"{untold:,} utterances have no transcript and are kept.")
     return notes

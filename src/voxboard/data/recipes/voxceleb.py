@@ -77,19 +77,19 @@ def scan2(folder: Path, options: Options) -> Scan:
 def _scan(folder: Path, options: Options, release: Release) -> Scan:
     table = options.metadata or beside(folder, release.table)
     persons = _persons(table) if table else {}
-    found = preferred(
+    utterances = preferred(
         utterance
         for path in find_audio(folder)
         if (utterance := _utterance(path, folder, release, persons)) is not None
     )
-    if not found:
+    if not utterances:
         raise UserError(
             f"No {release.name} audio is under {folder} (looked for wav/id10001/VIDEO/00001.wav and the like).",
             f"It is registered for at {PAGE}; voxboard does not download it.",
         )
     notes = [] if table else [f"{release.table} is not there, so gender and nationality are unknown; it is at {PAGE}."]
     listed = next((file for name in LISTS if (file := beside(folder, name))), None) if release is RELEASES[1] else None
-    return Scan(folder, found, [*notes, *_notes(found, release)], trials={"test": listed} if listed else {})
+    return Scan(folder, utterances, [*notes, *_notes(utterances, release)], trials={"test": listed} if listed else {})
 
 
 def _utterance(path: Path, folder: Path, release: Release, persons: Mapping[str, Celebrity]) -> Utterance | None:
@@ -155,16 +155,16 @@ def _persons(table: Path) -> dict[str, Celebrity]:
     return persons
 
 
-def _notes(found: Sequence[Utterance], release: Release) -> list[str]:
-    utterances = Counter(utterance.split for utterance in found)
-    speakers = Counter(split for _, split in {(utterance.speaker, utterance.split) for utterance in found})
+def _notes(scanned: Sequence[Utterance], release: Release) -> list[str]:
+    utterances = Counter(utterance.split for utterance in scanned)
+    speakers = Counter(split for _, split in {(utterance.speaker, utterance.split) for utterance in scanned})
     notes = [
         f"{release.name} {'dev' if split == 'train' else split} has {utterances[split]:,} of "
         f"{release.utterances[split]:,} utterances, {speakers[split]:,} of {release.speakers[split]:,} speakers."
         for split in ("train", "test")
         if utterances[split] < release.utterances[split]
     ]
-    compressed = sum(m4a.is_m4a(utterance.path) for utterance in found)
+    compressed = sum(m4a.is_m4a(utterance.path) for utterance in scanned)
     if compressed and shutil.which("ffmpeg") is None:
         notes.append(f"{compressed:,} files are m4a, and ffmpeg, which reads them, is not installed.")
     return notes

@@ -68,9 +68,9 @@ def version() -> str:
     with _lock:
         library = ctypes.CDLL(_library())
         library.espeak_Info.restype = ctypes.c_char_p
-        found = library.espeak_Info(None).decode()
+        version = library.espeak_Info(None).decode()
         dlclose(library._handle)
-    return str(found)
+    return str(version)
 
 
 def speak(text: str, voice: Voice) -> npt.NDArray[np.int16]:

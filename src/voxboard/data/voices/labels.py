@@ -30,15 +30,15 @@ def labels(speaker: Speaker, text: str, seconds: float) -> dict[str, Any]:
     """`age_group`, `pace`, `style` and two `captions` of an utterance."""
     pace = _below(sum(map(str.isalpha, text)) / seconds, PACES)
     style = _below(speaker.liveliness, STYLES)
-    found = {"age_group": AGE_GROUPS[speaker.age], "pace": pace, "style": style}
-    return {**found, "captions": captions(speaker, found)}
+    labels = {"age_group": AGE_GROUPS[speaker.age], "pace": pace, "style": style}
+    return {**labels, "captions": captions(speaker, labels)}
 
 
-def captions(speaker: Speaker, found: Mapping[str, str]) -> list[str]:
+def captions(speaker: Speaker, labels: Mapping[str, str]) -> list[str]:
     """`a woman with a Scottish accent speaks slowly`, and the same person by the style of the voice."""
     person, accent = _PEOPLE[speaker.gender, speaker.age], _with_article(f"{speaker.accent} accent")
-    voice = _with_article(f"{found['style']} voice")
-    return [f"{person} with {accent} speaks {_ADVERBS[found['pace']]}", f"{person} speaks in {voice} with {accent}"]
+    voice = _with_article(f"{labels['style']} voice")
+    return [f"{person} with {accent} speaks {_ADVERBS[labels['pace']]}", f"{person} speaks in {voice} with {accent}"]
 
 
 def _below(number: float, steps: tuple[tuple[str, float], ...]) -> str:

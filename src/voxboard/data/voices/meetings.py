@@ -88,9 +88,9 @@ def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> 
         rttm.write_rttm({**turns}, folder / "rttm" / f"{split}.rttm")
         parts[split] = recordings.Part(turns)
     root = folder.absolute()
-    found = recordings.Recordings(root, recordings.by_name(root / "audio"), parts, voices.info.notes, VERSION)
+    prepared = recordings.Recordings(root, recordings.by_name(root / "audio"), parts, voices.info.notes, VERSION)
     info = CorpusInfo("Voices-meetings", licence=voices.info.licence, source=voices.info.source, synthetic=True)
-    return recordings.write(found, info, folder, Options())
+    return recordings.write(prepared, info, folder, Options())
 
 
 def _meetings(voices: Corpus, split: str, rng: np.random.Generator) -> Iterator[tuple[str, Meeting]]:
@@ -101,8 +101,8 @@ def _meetings(voices: Corpus, split: str, rng: np.random.Generator) -> Iterator[
         own.setdefault(str(attributes_of(cut)["session"]), []).append(cut)
     names = [str(name) for name in rng.permutation(sorted(sessions))]
     for number, chosen in enumerate(_dealt(names, rng), 1):
-        said = {name: sessions[name][str(rng.choice(sorted(sessions[name])))] for name in chosen}
-        yield f"{split}-{number:02d}", mix(said, rng)
+        utterances = {name: sessions[name][str(rng.choice(sorted(sessions[name])))] for name in chosen}
+        yield f"{split}-{number:02d}", mix(utterances, rng)
 
 
 def _dealt(names: Sequence[str], rng: np.random.Generator) -> Iterator[Sequence[str]]:
@@ -117,11 +117,11 @@ def _dealt(names: Sequence[str], rng: np.random.Generator) -> Iterator[Sequence[
         start += size
 
 
-def mix(said: dict[str, list[Cut]], rng: np.random.Generator) -> Meeting:
+def mix(utterances: dict[str, list[Cut]], rng: np.random.Generator) -> Meeting:
     """Place all utterances [by speaker] on one line, in turns of one or two sentences."""
     from voxboard.data import audio
 
-    left = {name: list(cuts) for name, cuts in said.items()}
+    left = {name: list(cuts) for name, cuts in utterances.items()}
     placed: list[tuple[str, int, Samples]] = []
     end, last = round(SAMPLE_RATE * rng.uniform(0.5, 1.5)), ""
     while left:
@@ -160,8 +160,8 @@ def audible(wave: Samples) -> tuple[int, int]:
     frames = wave[: len(wave) // _FRAME * _FRAME].reshape(-1, _FRAME)
     loud = np.sqrt((frames**2).mean(1))
     noise = loud[: max(1, round(_QUIET * SAMPLE_RATE) // _FRAME)].mean()
-    found = np.flatnonzero(loud > 2.0 * noise)
-    return (int(found[0]) * _FRAME, (int(found[-1]) + 1) * _FRAME) if len(found) else (0, len(wave))
+    places = np.flatnonzero(loud > 2.0 * noise)
+    return (int(places[0]) * _FRAME, (int(places[-1]) + 1) * _FRAME) if len(places) else (0, len(wave))
 
 
 def _claim(folder: Path) -> None:

@@ -89,23 +89,23 @@ def speak(work: Work, speaker: Speaker) -> list[Utterance]:
     target.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([work.seed, 2, int(speaker.id[1:])])
     sessions = [draw_session(f"{speaker.id}-s{number + 1}", rng) for number in range(SESSIONS)]
-    said: dict[str, Utterance] = {}
+    spoken: dict[str, Utterance] = {}
     for number in range(work.utterances):
         session = sessions[number * SESSIONS // work.utterances]
-        text, rendered = _utterance(speaker, session, said.keys(), rng)
+        text, rendered = _utterance(speaker, session, spoken.keys(), rng)
         name = f"{session.id}-{number + 1:04d}"
         soundfile.write(target / f"{name}.flac", rendered.samples, SAMPLE_RATE, subtype="PCM_16")
-        said[text] = Utterance(name, session.id, text, len(rendered.samples), rendered.level)
-    return list(said.values())
+        spoken[text] = Utterance(name, session.id, text, len(rendered.samples), rendered.level)
+    return list(spoken.values())
 
 
 def _utterance(
-    speaker: Speaker, session: Session, said: Container[str], rng: np.random.Generator
+    speaker: Speaker, session: Session, spoken: Container[str], rng: np.random.Generator
 ) -> tuple[str, Rendered]:
     """A sentence that this speaker has not said yet and that takes 1.5 to 4 seconds."""
     while True:
         text = sentence(rng)
-        if text in said:
+        if text in spoken:
             continue
         rendered = render(text, speaker, session, rng)
         if SECONDS[0] <= len(rendered.samples) / SAMPLE_RATE <= SECONDS[1]:
