@@ -1,6 +1,6 @@
 """Measures parts and writes `parts.json` and `docs/parts`: `python -m voxboard.catalogue`, in the source tree.
 
-With names, `python -m voxboard.catalogue speechbrain-resnet`, only those backbones are measured.
+With names, `python -m voxboard.catalogue speechbrain-resnet`, only those parts are measured.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ def main() -> int:
 
 
 def _measured(names: Sequence[str]) -> dict[str, Any]:
-    """Return every part's sizes, in the order of the catalogues; of all but the named backbones those of before."""
+    """Return every part's sizes, in the order of the catalogues; of all but the named parts those of before."""
     if not names:
         return measure.everything()
     sizes: dict[str, Any] = json.loads(DATA.read_text(encoding="utf-8"))
-    before = {**sizes["backbone"], **{name: measure.backbone(name) for name in names}}
-    sizes["backbone"] = {name: before[name] for name in measure.catalogued("backbone") if name in before}
+    for kind, of in (("backbone", measure.backbone), ("pooler", measure.pooler), ("head", measure.head)):
+        listed = measure.catalogued(kind)
+        latest = {**sizes[kind], **{name: of(name) for name in names if name in listed}}
+        sizes[kind] = {name: latest[name] for name in listed if name in latest}
     return sizes
 
 
