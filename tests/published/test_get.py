@@ -273,7 +273,8 @@ def test_pip_is_this_pythons_else_one_on_the_path_else_uvs(tmp_path: Path, monke
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="no pip"):
         wheels.pip()
-    programs = {"uv": ["tool", "run", "--from", "pip", "pip"], "pip3": []}
+    python = str(tmp_path / "python")
+    programs = {"uv": ["tool", "run", "--python", python, "--from", "pip", "pip"], "pip3": []}
     for name, words in programs.items():
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)

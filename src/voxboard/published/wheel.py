@@ -193,7 +193,7 @@ def pip() -> list[str]:
         return [program]
     beside = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}"
     if program := shutil.which("uv", path=beside):
-        return [program, "tool", "run", "--from", "pip", "pip"]
+        return [program, "tool", "run", "--python", sys.executable, "--from", "pip", "pip"]
     raise UserError("There is no pip to fetch wheels with.", "Install it: python -m ensurepip")
 
 
