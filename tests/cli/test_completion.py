@@ -52,6 +52,7 @@ def _offered(script: Path, line: str) -> set[str]:
         ("voxboard plot con", {"confusion"}),
         ("voxboard doctor pooler unip", {"unipool"}),
         ("voxboard completion z", {"zsh"}),
+        ("voxboard weights get camp", {"campplus"}),
         ("voxboard help nig", {"nightly"}),
     ],
 )

@@ -142,9 +142,22 @@ def test_the_commands_of_the_tasks_page_leave_records(here: Path) -> None:
     assert sorted(tasks) == ["attributes", "intensity"]
 
 
+def test_the_weights_page_lists_and_looks_for_weights(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VOXBOARD_CACHE", str(here / "cache"))
+    (commands,) = _blocks("docs/weights.md", "sh")
+    lines = [shlex.split(line, comments=True)[1:] for line in commands.splitlines()]
+    assert [main(words) for words in lines] == [0, 0, 2]  # nothing is here
+    assert "voxboard weights get pyannet" in capsys.readouterr().err
+    (code,) = _blocks("docs/weights.md", "python")
+    exec(compile(code, "docs/weights.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("Apache-2.0 39373b86598f LibriSpeech/train-other-500")
+
+
 PAGES = (
     *("README", "docs/index", "docs/corpora", "docs/measuring", "docs/training", "docs/tasks"),
-    *("docs/embedding", "docs/comparing", "docs/grids"),
+    *("docs/embedding", "docs/comparing", "docs/grids", "docs/weights"),
 )
 
 

@@ -23,6 +23,7 @@ from tests.parity import (
     head_adapters,
     intensity_adapters,
     network_adapters,
+    pyannet_adapters,
     ssl_adapters,
     training_adapters,
     zipformer_adapters,
@@ -328,6 +329,7 @@ ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {
     **intensity_adapters.ADAPTERS,
     **ssl_adapters.ADAPTERS,
     **network_adapters.ADAPTERS,
+    **pyannet_adapters.ADAPTERS,
     **training_adapters.ADAPTERS,
     **zipformer_adapters.ADAPTERS,
 }

@@ -65,6 +65,9 @@ def test_matches_the_reference(fixture: Fixture) -> None:
         "whisper_intensity",
         "intensity_targets",
         "intensity_baseline",
+        "pyannet",
+        "pyannet_real",
+        "pyannet_stitch",
     ],
 )
 def test_is_compared_at_all(component: str) -> None:

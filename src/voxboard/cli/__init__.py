@@ -18,6 +18,7 @@ COMMANDS = {
     "eval": ("voxboard.cli.eval", "evaluate a run, or an untrained system, on any corpus"),
     "embed": ("voxboard.cli.embed", "embeddings of every utterance and speaker of a folder or corpus"),
     "predict": ("voxboard.cli.predict", "what a trained network says about audio files"),
+    "weights": ("voxboard.cli.weights", "published weights: what there is, under what licence, and bring it here"),
     "prepare": ("voxboard.cli.prepare", "make manifests of a corpus that you have"),
     "trials": ("voxboard.cli.trials", "build, check, show and convert trial lists"),
     "grid": ("voxboard.cli.grid", "whole grids of systems and benchmarks, resumable; runs × test sets"),

@@ -34,6 +34,9 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "eval": (f"{SETTINGS_OF}:Eval", f"{CLI}.train:Task", f"{SETTINGS_OF}:Weights", f"{SETTINGS_OF}:Evaluation"),
     "embed": (f"{CLI}.embed:Embed",),
     "predict": (f"{CLI}.predict:Predict",),
+    "weights list": (f"{CLI}.weights:List",),
+    "weights get": (f"{CLI}.weights:Get",),
+    "weights path": (f"{CLI}.weights:Where",),
     "prepare": (f"{CLI}.prepare:Prepare",),
     "trials build": (f"{CLI}.trials:Build",),
     "trials check": (f"{CLI}.trials:Check",),
@@ -106,7 +109,7 @@ def choices() -> dict[str, list[str]]:
 
 def words() -> dict[str, list[str]]:
     """Command → the words that may stand first behind it; "train 2": those that stand second."""
-    from voxboard import benchmarks, systems
+    from voxboard import benchmarks, published, systems
     from voxboard.catalogue import KINDS, names
     from voxboard.cli import COMMANDS
     from voxboard.data import catalogue
@@ -121,6 +124,8 @@ def words() -> dict[str, list[str]]:
         table[command] = corpora
         table[f"{command} 2"] = [] if command == "prepare" else models
     table["embed"] = corpora
+    for command in ("weights get", "weights path"):
+        table[command] = published.names()
     for part in KINDS[:3]:
         table[f"doctor {part}"] = names(part)
     table["show"] = [name for part in KINDS for name in names(part)]

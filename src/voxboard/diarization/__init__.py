@@ -3,13 +3,13 @@
 from voxboard.diarization.config import Diarization
 from voxboard.diarization.pipeline import (
     Conversation,
-    Prepared,
     diarize,
     diarize_all,
     known_speakers,
     prepare,
     prepare_one,
 )
+from voxboard.diarization.prepared import Prepared
 from voxboard.diarization.tuning import Tuned, tunable, tune, tune_prepared
 
 __all__ = [

@@ -8,10 +8,12 @@ from typing import Literal, get_args
 from voxboard.errors import UserError, unknown
 from voxboard.limits import NotNegative, Positive, Size, SizeOrZero
 
-VadName = Literal["oracle", "energy", "silero", "none"]
+VadName = Literal["oracle", "energy", "silero", "pyannet", "none"]
+SegmentationName = Literal["windows", "pyannet"]
 ClusteringName = Literal["agglomerative", "spectral"]
 ResegmentationName = Literal["none", "vbx"]
-_SECONDS = ("window", "hop", "shortest", "min_speech", "min_silence")
+_SECONDS = ("window", "hop", "segmentation_hop", "shortest", "min_speech", "min_silence")
+HEARD = 10.0  # seconds that the segmentation network looks at
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,24 @@ class Diarization:
     """Windows of a recording, and clustering of their embeddings into speakers' turns.
 
     Windows of 1.5 s every 0.75 s are those of Garcia-Romero et al., Speaker diarization using deep neural network
-    embeddings, ICASSP 2017. One speaker at a time is given out: overlap in the reference is missed.
+    embeddings, ICASSP 2017. One speaker at a time is given out, and overlap in the reference missed, unless the
+    segmentation is pyannet's.
     """
 
     vad: VadName = "oracle"
-    """Where speech is: oracle (the reference's turns), energy, silero (package silero-vad), none (everywhere)."""
+    """Where speech is: oracle (the reference's turns), energy, silero (package silero-vad), pyannet (pyannote
+    segmentation 3.0: voxboard weights get pyannet), none (everywhere)."""
     energy_margin: float = 9.0
     """Decibels above the background that the energy VAD takes for speech."""
     min_speech: NotNegative = 0.25
     """Seconds; shorter speech that a VAD finds is dropped. The oracle's is kept."""
     min_silence: NotNegative = 0.3
     """Seconds; a shorter pause that a VAD finds is filled. The oracle's is kept."""
+    segmentation: SegmentationName = "windows"
+    """What is embedded: windows of speech, or with pyannet the local speakers that this network tells apart in windows
+    of 10 s, so that people may speak at a time."""
+    segmentation_hop: Positive = 1.0
+    """Seconds from one window of pyannet's to the next."""
     window: Positive = 1.5
     """Seconds of audio behind an embedding."""
     hop: Positive = 0.75
@@ -72,10 +81,18 @@ class Diarization:
         self._require(0 < self.energy_margin < 120, "energy_margin", "Give decibels above 0.")
         self._require(self.fa > 0 and self.fb > 0, "fa and fb", "Give numbers above 0.")
         self._require(0 <= self.loop < 1, "loop", "Give a probability below 1.")
-        names = {"vad": VadName, "clustering": ClusteringName, "resegmentation": ResegmentationName}
+        self._require(self.segmentation_hop <= HEARD, "segmentation_hop", "Give seconds up to 10.")
+        names = {
+            "vad": VadName,
+            "segmentation": SegmentationName,
+            "clustering": ClusteringName,
+            "resegmentation": ResegmentationName,
+        }
         for name, kind in names.items():
             if getattr(self, name) not in get_args(kind):
                 raise unknown(name, getattr(self, name), get_args(kind))
+        if self.segmentation != "windows" and self.resegmentation == "vbx":
+            raise UserError("VBx goes over windows one after another.", "Leave --segmentation or --resegmentation out.")
 
     def _require(self, condition: bool, name: str, advice: str) -> None:
         if not condition:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voxboard.diarization import regions as region
-from voxboard.diarization.clustering import cluster, in_order
 from voxboard.diarization.config import Diarization
-from voxboard.diarization.turns import turns
+from voxboard.diarization.prepared import Prepared
 from voxboard.diarization.vad import detect
-from voxboard.diarization.windows import Window, cuts, founders, windows
+from voxboard.diarization.windows import cuts, windows
 from voxboard.errors import UserError
 from voxboard.metrics.rttm import Region, Turn
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
     from voxboard.model import EncoderModule
     from voxboard.scoring.plda import Plda
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,33 +38,6 @@ class Conversation:
         return [(0.0, float(self.cut.duration))] if self.uem is None else list(self.uem)
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Input of clustering: regions of speech, windows, and their normalised embeddings [W, E]."""
-
-    regions: Sequence[Region]
-    windows: Sequence[Window]
-    embeddings: Floats
-    rate: int
-
-    def founders(self, settings: Diarization) -> NDArray[np.bool_]:
-        """Mask [W] of the windows that found speakers."""
-        return founders(self.windows, self.rate, settings)
-
-    def turns(self, settings: Diarization, num_speakers: int | None = None, plda: Plda | None = None) -> list[Turn]:
-        """Clusters and names. `num_speakers` is that of `cluster`. Raises `UserError` for VBx without a PLDA."""
-        if settings.resegmentation == "vbx" and plda is None:
-            raise UserError("VBx needs a PLDA of the encoder's embeddings.", "Pass one, or leave resegmentation out.")
-        if not self.windows:
-            return []
-        labels = cluster(self.embeddings, settings, num_speakers, self.founders(settings))
-        if settings.resegmentation == "vbx" and plda is not None:
-            from voxboard.diarization.vbx import vbx
-
-            labels = in_order(vbx(self.embeddings, labels, plda, settings))
-        return turns(self.regions, self.windows, labels, self.rate)
-
-
 def prepare(
     encoder: EncoderModule,
     cut: Cut,
@@ -82,6 +51,10 @@ def prepare(
 
     `heads` is `Network.score_heads`. Raises as `vad.detect` and `scoring.embed.embed`.
     """
+    if settings.segmentation != "windows":
+        from voxboard.diarization.local_speakers import prepare_local
+
+        return prepare_local(encoder, cut, settings, speech, uem, heads=heads)
     regions = detect(cut, settings, speech, uem)
     rate = int(cut.sampling_rate)
     pieces = windows(regions, rate, int(cut.num_samples), settings)

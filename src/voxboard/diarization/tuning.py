@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from voxboard.diarization.agglomerative import Tree, tree
 from voxboard.diarization.clustering import centered, join
 from voxboard.diarization.config import Diarization
-from voxboard.diarization.pipeline import Conversation, Prepared, prepare_one
-from voxboard.diarization.turns import turns
+from voxboard.diarization.pipeline import Conversation, prepare_one
+from voxboard.diarization.prepared import Prepared
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
@@ -114,10 +114,10 @@ class _Grown:
         return cls(prepared, rows, founders, tree(rows[founders]))
 
     def turns(self, settings: Diarization) -> list[Turn]:
-        if not self.prepared.windows:
+        if not len(self.rows):
             return []
         labels = join(self.rows, self.founders, self.tree.cut(settings.threshold, settings.max_speakers))
-        return turns(self.prepared.regions, self.prepared.windows, labels, self.prepared.rate)
+        return self.prepared.labelled(labels)
 
 
 def _candidates(heights: Sequence[np.ndarray], default: float) -> list[float]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxboard.data import audio
+from voxboard.diarization import segmentation
 from voxboard.diarization.config import Diarization
 from voxboard.diarization.regions import clean, clip, union
 from voxboard.errors import UserError
@@ -32,8 +33,8 @@ def detect(
 ) -> list[Region]:
     """The speech of a recording, within it and within `uem` where that is given.
 
-    `speech` is the oracle's knowledge. Raises `UserError` when the oracle has none or silero-vad is not installed,
-    `BadAudio` for a file that cannot be read.
+    `speech` is the oracle's knowledge. Raises `UserError` when the oracle has none, silero-vad is not installed or the
+    weights of pyannet are not here, `BadAudio` for a file that cannot be read.
     """
     whole: list[Region] = [(0.0, float(cut.duration))]
     scope = whole if uem is None else clip(whole, uem)
@@ -43,8 +44,7 @@ def detect(
         return clip(speech, scope)
     if settings.vad == "none":
         return scope
-    regions = _silero(cut, settings) if settings.vad == "silero" else energy(cut, settings)
-    return clip(regions, scope)
+    return clip(_FINDERS[settings.vad](cut, settings), scope)
 
 
 def energy(cut: Cut, settings: Diarization) -> list[Region]:
@@ -123,3 +123,6 @@ def _silero_package() -> Any:
     except ImportError:
         raise UserError("The package silero-vad is not installed.", "Run: pip install 'silero-vad>=6.2.3'") from None
     return silero_vad
+
+
+_FINDERS = {"energy": energy, "silero": _silero, "pyannet": segmentation.detected}

@@ -27,7 +27,7 @@ FORMAT = 2  # of entries; another number finds none of the old ones
 # What embeds nothing: the cache itself, catalogues, settings and messages.
 _NO_NUMBER = """
     backbones poolers heads heads.* benchmarks.* registry systems errors progress files trust storage
-    code_digest config_fields records.* settings devices tracking.*
+    code_digest config_fields records.* settings devices tracking.* published published.*
     training.* embedding.cache embedding.cache_keys embedding.cache_entries
 """
 _ASIDE = (

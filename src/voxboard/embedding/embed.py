@@ -98,7 +98,7 @@ def compute(
     read, unless `skip_bad_audio`, and `UserError` where none can.
     """
     spec = encoder.backbone.spec
-    device = _device(encoder)
+    device = device_of(encoder)
     if batch_seconds is None:
         batch_seconds = BATCH_SECONDS.get(device.type, 0.0)
     started = time.perf_counter()
@@ -162,7 +162,7 @@ def lookups(
     encoders: Sequence[EncoderModule], cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
 ) -> list[Lookup]:
     """Lookups in a store of the embeddings of encoders that share a backbone. Raises `ValueError` when they do not."""
-    first, device = encoders[0], _device(encoders[0])
+    first, device = encoders[0], device_of(encoders[0])
     backbone = cache_keys.network(first.backbone, device)
     for other in encoders[1:]:
         if other.backbone is not first.backbone and cache_keys.network(other.backbone, device) != backbone:
@@ -222,7 +222,7 @@ def _rows(pieces: Sequence[Tensor], heads: int, normalized: bool) -> Tensor:
     return torch.stack([some[0] if len(some) == 1 else scaled(some.mean(0)) for some in rows])
 
 
-def _device(encoder: EncoderModule) -> torch.device:
+def device_of(encoder: EncoderModule) -> torch.device:
     """Device of the weights, or of the buffers of an encoder that has no weights."""
     for tensor in (*encoder.parameters(), *encoder.buffers()):
         return tensor.device
@@ -236,7 +236,7 @@ def grouped(
     spec = encoder.backbone.spec
     sample_rate, equal = spec.sample_rate, spec.batching == "equal-length"
     if batch_seconds is None:
-        batch_seconds = BATCH_SECONDS.get(_device(encoder).type, 0.0)
+        batch_seconds = BATCH_SECONDS.get(device_of(encoder).type, 0.0)
     sizes = {cut.id: audio.num_samples(cut, sample_rate) for cut in cuts}
     ordered = sorted(cuts, key=lambda cut: (-sizes[cut.id], cut.id))
     groups: list[list[Cut]] = []

@@ -26,7 +26,8 @@ _NO_NUMBER = """
     cli.* boards.* plots.* grids.* comparison.* api html shown catalogue.* contracts.* imported.* tracking.* progress
     errors files storage registry systems trust code_digest config_fields records.* settings devices
     training.config training.run_folder evaluation.code embedding.cache embedding.cache_keys embedding.cache_entries
-    preparation data.prepare_options data.catalogue data.download backbones poolers heads benchmarks
+    preparation published published.* data.prepare_options data.catalogue data.download
+    backbones poolers heads benchmarks
 """
 ASIDE = (
     "voxboard",
