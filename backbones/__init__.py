@@ -44,6 +44,20 @@ REGISTRY = Registry(
             "log-mel filter bank without weights, the floor",
             source="Kaldi's compute-fbank-feats",
         ),
+        "campplus": Entry(
+            "voxboard.backbones.campplus:Campplus",
+            "CAM++: dense time-delay layers with context masks; published weights of 3D-Speaker",
+            source="Wang et al., CAM++, Interspeech 2023, arXiv 2303.00332, in the layout of 3D-Speaker",
+            parity=("campplus", "campplus_real"),
+            weights="Apache-2.0",
+        ),
+        "resemblyzer": Entry(
+            "voxboard.backbones.resemblyzer:Resemblyzer",
+            "Resemblyzer's voice encoder: an LSTM over windows of 1.6 s; published weights",
+            source="Wan et al., Generalized End-to-End Loss, ICASSP 2018, in the layout of Resemblyzer 0.1.4",
+            parity=("resemblyzer", "resemblyzer_real"),
+            weights="Apache-2.0",
+        ),
         "ecapa": Entry(
             "voxboard.backbones.ecapa:Ecapa",
             "ECAPA-TDNN up to its pooling, 512 channels",

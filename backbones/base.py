@@ -92,6 +92,7 @@ class Backbone(WaveformModel):
     """
 
     spec: BackboneSpec
+    alone = False  # whether MODEL may be its name alone, which stands for it with the pooling it was published with
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Frames:
         """`waveforms` [B, N] float in [-1, 1] at `spec.sample_rate`, `lengths` [B] samples → `Frames`.

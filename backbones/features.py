@@ -19,6 +19,7 @@ FLOOR = torch.finfo(torch.float32).eps  # Kaldi's floor of a mel energy
 
 Kind = Literal["fbank", "mfcc", "logmel"]
 Norm = Literal["none", "mean", "mean-variance", "frame"]
+KaldiWindow = Literal["povey", "hamming"]
 
 
 def norm_for(kind: str, norms: Mapping[Kind, Norm]) -> Norm:
@@ -90,25 +91,30 @@ def _stretch(batch: int, size: int, most: int) -> Tensor:
 
 
 class KaldiFbank(nn.Module):
-    """Kaldi's log-mel filter bank at 16 kHz (compute-fbank-feats with dither 0, 16-bit scale, snip_edges).
+    """Kaldi's log-mel filter bank at 16 kHz (compute-fbank-feats with dither 0 and snip_edges).
 
-    Frames lie wholly inside their utterance, so padding never reaches a valid frame.
+    Frames lie wholly inside their utterance, so padding never reaches a valid frame. `scale` is what a full-scale
+    sample counts as: 32768 in Kaldi and WeSpeaker, 1 in 3D-Speaker. It is not cosmetic, because energies have a floor.
     """
 
     window: Tensor
     mel: Tensor
 
-    def __init__(self, bins: int = 80, high: float = 8000.0) -> None:
+    def __init__(
+        self, bins: int = 80, high: float = 8000.0, scale: float = 32768.0, window: KaldiWindow = "povey"
+    ) -> None:
         super().__init__()
+        self.scale = scale
         hann = torch.hann_window(WINDOW, periodic=False)
-        self.register_buffer("window", hann.pow(0.85), persistent=False)  # "povey" window
+        shape = hann.pow(0.85) if window == "povey" else torch.hamming_window(WINDOW, periodic=False)
+        self.register_buffer("window", shape, persistent=False)
         self.register_buffer("mel", kaldi_triangles(bins, high=high).T.contiguous(), persistent=False)
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`waveforms` [B, N ≥ 400], `lengths` [B] ≥ 400 → [B, T, bins], frames [B]. Not differentiable."""
         counts = 1 + (lengths - WINDOW) // HOP
-        return self.log_mel((waveforms.float() * 32768.0).unfold(-1, WINDOW, HOP), counts), counts
+        return self.log_mel((waveforms.float() * self.scale).unfold(-1, WINDOW, HOP), counts), counts
 
     def log_mel(self, frames: Tensor, counts: Tensor) -> Tensor:
         """Raw frames [B, T, 400], of which `counts` [B] are valid, → [B, T, bins].

@@ -85,6 +85,18 @@ REGISTRY = Registry(
             "multi-query multi-head attention: weighted statistics per slice of the features and query",
             source="Zhao et al., Multi-query Multi-head Attention Pooling, ICASSP 2022, arXiv 2110.05042",
         ),
+        "mhfa": Entry(
+            "voxboard.poolers.mhfa:MHFA",
+            "multi-head factorized attention: keys and values from sums over all layers",
+            source="Peng et al., MHFA, SLT 2022, arXiv 2210.01273",
+            parity=("mhfa",),
+        ),
+        "campplus-dense": Entry(
+            "voxboard.poolers.campplus_dense:CampplusDense",
+            "CAM++'s pooling: mean and deviation, a linear map and a batch norm without weights",
+            source="Wang et al., CAM++, Interspeech 2023, arXiv 2303.00332, as in 3D-Speaker",
+            parity=("campplus",),
+        ),
         "token": Entry(
             "voxboard.poolers.token:Token",
             "one frame of one layer: the first (CLS) or the last",

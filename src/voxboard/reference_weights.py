@@ -98,6 +98,9 @@ LAYOUTS: dict[str, tuple[Rule, ...]] = {
     ),
     "zipformer": (Rule("", "backbone"),),
     "frontend": (Rule("", "backbone"),),
+    "campplus": (Rule("", "backbone"), Rule("xvector.dense.", "pooler", "dense."), Rule("projection.", "")),
+    "resemblyzer": (Rule("", "backbone"), Rule("similarity_", "")),
+    "mhfa": (Rule("", "pooler"),),
     "double-mha": (
         Rule("front_end.", "backbone"),
         Rule("front_end.fc.", ""),

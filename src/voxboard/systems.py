@@ -113,7 +113,7 @@ def parse(model: str) -> System:
     if len(words) == 1:
         name = Part.parse(words[0]).name
         _explain(name)
-        if is_whole(name):
+        if is_alone(name):
             return System(model, Part.parse(words[0]), Part("native"), Part(DEFAULT_HEAD), head_given=False)
         if registry("backbone").has_prefix(name) or ".py:" in name:
             raise UserError(f"{model} is a backbone without a pooler.", f"Write {model}+mean, say.")
@@ -131,9 +131,18 @@ def is_whole(name: str) -> bool:
 
     Of a user's file that must not run now it is not known, so not.
     """
+    return _has(name, "whole")
+
+
+def is_alone(name: str) -> bool:
+    """Return whether a name may be a system by itself: an encoder of utterances, or one with a pooling of its own."""
+    return _has(name, "whole") or _has(name, "alone")
+
+
+def _has(name: str, attribute: str) -> bool:
     parts = registry("backbone")
     registered = name in parts.names() or parts.has_prefix(name) or (trust.MARK in name and not trust.is_inert())
-    return registered and bool(getattr(parts.resolve(name)[0], "whole", False))
+    return registered and bool(getattr(parts.resolve(name)[0], attribute, False))
 
 
 def pieces(model: str) -> list[str]:

@@ -43,6 +43,8 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "zipformer-large": ZIPFORMER,
     "zipformer-causal": ZIPFORMER,
     "ecapa": {"channels": 16, "frame_size": 24, "scale": 4, "squeeze": 8, "bottleneck": 8, "embedding": 12},
+    "campplus": {"weights": "random", "growth": 4, "bottleneck": 2, "channels": 16, "embedding": 12},
+    "resemblyzer": {"weights": "random", "hidden": 16, "layers": 2, "embedding": 12},
     "xvector": {"channels": 16, "frame_size": 24, "embedding": 12},
     "speechbrain-ecapa": {"channels": 16, "frame_size": 24, "scale": 4, "squeeze": 8, "bottleneck": 8, "embedding": 12},
     "speechbrain-xvector": {"channels": 16, "frame_size": 24, "embedding": 12},

@@ -9,7 +9,7 @@ from voxboard import contracts, poolers
 
 CHECKS = contracts.checks("pooler")
 # Poolers that do not go through one sequence of frames.
-WITHOUT_SEQUENCE = {"mlp", "projected", "unipool", "xvector-head"}
+WITHOUT_SEQUENCE = {"mhfa", "mlp", "projected", "unipool", "xvector-head"}
 
 
 @pytest.mark.parametrize(

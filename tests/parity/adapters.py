@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from tests.parity import (
     embedding_adapters,
+    encoder_adapters,
     head_adapters,
     intensity_adapters,
     network_adapters,
@@ -329,6 +330,7 @@ ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {
     **intensity_adapters.ADAPTERS,
     **ssl_adapters.ADAPTERS,
     **network_adapters.ADAPTERS,
+    **encoder_adapters.ADAPTERS,
     **pyannet_adapters.ADAPTERS,
     **training_adapters.ADAPTERS,
     **zipformer_adapters.ADAPTERS,

@@ -28,7 +28,7 @@ def xvector(fixture: Fixture) -> Outputs:
     backbone = backbones.create("xvector", features="mfcc", bins=fixture.ctor["input_dim"], reference=True).eval()
     pooler = backbone.native_pooler().eval()
     head = heads.create("softmax", pooler.embedding_size, fixture.ctor["nb_class_train"], hidden=512, bias=False).eval()
-    load_reference("xvector", weights(fixture), backbone=backbone, pooler=pooler, head=head)
+    load_reference("xvector", fixture.weights, backbone=backbone, pooler=pooler, head=head)
     waveforms = fixture.inputs["waveform"]
     whole = torch.full(waveforms.shape[:1], waveforms.shape[1])
     mfcc, _ = backbone.features.extract(waveforms, whole)
@@ -67,7 +67,7 @@ def ecapa(fixture: Fixture) -> Outputs:
     pooler = backbone.native_pooler().eval()
     margin = {"margin": given.get("m", 0.2), "scale": float(given.get("s", 30))}
     head = heads.create("aam", pooler.embedding_size, given["nb_class_train"], **margin).eval()
-    load_reference("ecapa", weights(fixture), backbone=backbone, pooler=pooler, head=head)
+    load_reference("ecapa", fixture.weights, backbone=backbone, pooler=pooler, head=head)
 
     def run(waveforms: Tensor) -> dict[str, Tensor]:
         lengths = torch.full(waveforms.shape[:1], waveforms.shape[1])
@@ -177,32 +177,6 @@ def labels(fixture: Fixture) -> Tensor | None:
 def unit(vectors: Tensor) -> Tensor:
     """The same directions with length 1."""
     return F.normalize(vectors, dim=-1)
-
-
-def weights(fixture: Fixture) -> dict[str, Tensor]:
-    """The stored weights, or those that `rule_v1` of the fixtures' README draws, as its checksums confirm."""
-    stated = fixture.config["weights"]
-    if stated["mode"] == "npz":
-        return fixture.weights
-    assert stated["rule"].startswith("rule_v1"), stated["rule"]
-    random = np.random.default_rng(stated["seed"])
-    drawn = {key: by_rule(key, random.standard_normal(shape)) for key, shape in stated["manifest"]}
-    total = sum(value.sum(dtype=np.float64) for value in drawn.values())
-    assert np.isclose(total, stated["checksum_sum"], rtol=1e-6, atol=1e-3), "the weights are not the reference's"
-    return {key: torch.from_numpy(value) for key, value in drawn.items()}
-
-
-def by_rule(key: str, z: np.ndarray) -> np.ndarray:
-    """One tensor of `rule_v1` from its draws."""
-    if key.endswith("running_var"):
-        value = 0.5 + np.abs(z)
-    elif key.endswith("running_mean"):
-        value = 0.1 * z
-    elif z.ndim <= 1:
-        value = 0.1 * z + float(key.endswith(("weight", "gamma")))
-    else:
-        value = z / np.sqrt(np.prod(z.shape[1:])) * (4.0 if z.ndim == 3 and ".attention." in key else 1.0)
-    return np.asarray(value, dtype=np.float32)
 
 
 ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {"xvector": xvector, "ecapa": ecapa, "sincnet": sincnet}

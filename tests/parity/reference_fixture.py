@@ -63,6 +63,10 @@ class Fixture:
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
+        """The stored weights, or those that `rule_v1` of the fixtures' README draws, as its checksums confirm."""
+        stated = self.config.get("weights", {})
+        if isinstance(stated, dict) and stated.get("mode") == "rule":
+            return _drawn(stated)
         return {name: torch.from_numpy(value) for name, value in _read(self.folder / "weights.npz").items()}
 
     def option(self, *names: str, default: Any = None) -> Any:
@@ -78,6 +82,29 @@ class Fixture:
 def variants() -> list[Fixture]:
     """Every variant folder under the root, in name order."""
     return [Fixture(path.parent) for path in sorted(ROOT.rglob("config.json"))]
+
+
+def _drawn(stated: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights that a rule draws, which say by their sums whether they are the reference's."""
+    assert stated["rule"].startswith("rule_v1"), stated["rule"]
+    random = np.random.default_rng(stated["seed"])
+    drawn = {key: _by_rule(key, random.standard_normal(shape)) for key, shape in stated["manifest"]}
+    total = sum(value.sum(dtype=np.float64) for value in drawn.values())
+    assert np.isclose(total, stated["checksum_sum"], rtol=1e-6, atol=1e-3), "the weights are not the reference's"
+    return {key: torch.from_numpy(value) for key, value in drawn.items()}
+
+
+def _by_rule(key: str, z: np.ndarray) -> np.ndarray:
+    """One tensor of `rule_v1` from its draws."""
+    if key.endswith("running_var"):
+        value = 0.5 + np.abs(z)
+    elif key.endswith("running_mean"):
+        value = 0.1 * z
+    elif z.ndim <= 1:
+        value = 0.1 * z + float(key.endswith(("weight", "gamma")))
+    else:
+        value = z / np.sqrt(np.prod(z.shape[1:])) * (4.0 if z.ndim == 3 and ".attention." in key else 1.0)
+    return np.asarray(value, dtype=np.float32)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

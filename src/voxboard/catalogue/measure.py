@@ -107,6 +107,8 @@ def _run(name: str, options: Mapping[str, Any]) -> tuple[BackboneSpec, int, int]
     """
     cls, _ = backbones.REGISTRY.resolve(name)
     accepted = {item.name for item in fields(cls.Config)}
+    if any(item.name == "weights" and item.default == "published" for item in fields(cls.Config)):
+        options = {"weights": "random", **options}  # sizes need no published ones
     if not {"cfg", "layers"} <= accepted:
         built = backbones.framed(name, **options).eval()
         return built.spec, *_heard(built)
