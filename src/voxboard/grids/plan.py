@@ -29,6 +29,7 @@ class How:
     grid: str
     device: str = "auto"
     workers: int = 0  # processes that read audio, per job
+    strict: bool = False  # redo cells that were made with other versions of packages
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,29 @@ class Plan:
         record = self.known.get(cell.id)
         if record is None or record.status == "failed":
             return ""
-        then, now = dict(record.provenance.packages), _installed()
-        then.pop("voxboard", None)  # whose code is in the name of the cell
-        return ", ".join(f"{name} {version}" for name, version in then.items() if now.get(name, version) != version)
+        return ", ".join(f"{name} {version}" for name, version in other_versions(record).items())
+
+    def outdated(self) -> list[Named]:
+        """Cells with numbers that `aged`, or whose number comes from the run of one that did."""
+        aged = {cell.id for cell in self.cells if self.aged(cell)}
+        return [cell for cell in self.having("done") if cell.id in aged or cell.base in aged]
+
+    def todo(self, retry: bool, strict: bool) -> list[Named]:
+        """The cells to carry out: missing ones, with `retry` failed ones, and with `strict` outdated ones."""
+        wanted = self.having("missing", "failed") if retry else self.having("missing")
+        ids = {cell.id for cell in (*wanted, *(self.outdated() if strict else ()))}
+        return [cell for cell in self.cells if cell.id in ids]
 
     def having(self, *states: State) -> list[Named]:
         """The cells in some states, in the order of the grid."""
         return [cell for cell in self.cells if self.state(cell) in states]
+
+
+def other_versions(record: Record) -> dict[str, str]:
+    """Packages that a record was made with, where other versions are installed now."""
+    then, now = dict(record.provenance.packages), _installed()
+    then.pop("voxboard", None)  # its code is in the name of the cell
+    return {name: version for name, version in then.items() if now.get(name, version) != version}
 
 
 @cache

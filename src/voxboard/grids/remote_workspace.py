@@ -95,6 +95,11 @@ class RemoteWorkspace(Workspace):
             self.store.remove(there.keys() - here)
         return record
 
+    def set_aside(self, cell: str, run: bool) -> None:
+        for folder in ("runs", "records") if run else ("records",):
+            self.store.remove(self.store.names(f"{folder}/{cell}/"))
+        super().set_aside(cell, run)
+
     def _send_outputs(self, record: Record) -> None:
         digest = record.provenance.digests.get(outputs.NAME, "")
         if found := outputs.find(digest, [self.outputs]):
@@ -178,6 +183,8 @@ class RemoteWorkspace(Workspace):
         with (self.runs / f".{cell}.lock").open("a+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             run, there = self.runs / cell, self.store.names(f"runs/{cell}/")
+            if not there and tags(run):  # removed since it was sent: set aside
+                shutil.rmtree(run)
             if not there or there == tags(run):
                 return
             with TemporaryDirectory(prefix=".", dir=self.root) as name:

@@ -2,6 +2,7 @@
 
 records/<cell id>/   the record of a cell; that it is there is all that says the cell is done
 runs/<cell id>/      the run folder of a cell that is trained
+outdated/            records and runs that `--strict` has replaced; nothing reads them
 outputs/<digest>/    raw outputs, which records name by their digest
 staging/             records and outputs on their way; what an interruption left here is taken over by the next start
 board/               the board of all records
@@ -89,6 +90,18 @@ class Workspace:
                 if filed.record.status == "failed" and home / filed.path != path:
                     (home / filed.path).unlink()
         return record
+
+    def set_aside(self, cell: str, run: bool) -> None:
+        """Move the records of a cell, and with `run` its run, out of the way, so that the cell is missing.
+
+        The run goes first: a record without its run is set aside by the next start, a run without record would be used.
+        """
+        for home in (self.runs / cell, self.records / cell) if run else (self.records / cell,):
+            if home.is_dir():
+                there = self.root / "outdated" / home.relative_to(self.root)
+                shutil.rmtree(there, ignore_errors=True)
+                there.parent.mkdir(parents=True, exist_ok=True)
+                home.rename(there)
 
     def take_over(self) -> None:
         """Files what an interrupted start had finished and not yet filed."""
