@@ -184,7 +184,7 @@ def _check(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> t
     # A cluster's room and its devices are not known here.
     at_once = args.jobs or (1 if args.cluster else processes.default_at_once(args.device))
     speed = estimate.measured_speed("auto" if args.cluster else args.device)
-    found = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
+    found = estimate.estimate(jobs, min(at_once, len(jobs)), planned.records.values(), speed)
     found.check(args.max_hours, args.max_disk_gb, args.max_memory_gb, workspace)
     return planned, jobs, found
 
@@ -227,7 +227,7 @@ def _status(args: Where) -> int:
     with trust.inert("grid status"):
         planned = plan.make(grid.cells(), Workspace.seen(args.out or folder_of(grid.name)))
     rows = [
-        {"cell": named.id, "state": planned.state(named), "what": describe(named.cell, planned.known.get(named.id)),
+        {"cell": named.id, "state": planned.state(named), "what": describe(named.cell, planned.records.get(named.id)),
          "reason": _reason(planned, named)}
         for named in planned.cells
     ]  # fmt: skip
@@ -247,7 +247,7 @@ def _status(args: Where) -> int:
 def _reason(planned: Plan, named: Named) -> str:
     """Why a cell failed, or with which packages it was made where others are installed now."""
     if planned.state(named) == "failed":
-        return planned.known[named.id].reason
+        return planned.records[named.id].reason
     aged = planned.aged(named)
     return f"made with {aged}" if aged else ""
 

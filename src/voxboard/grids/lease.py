@@ -1,4 +1,4 @@
-"""Who may write to a store: leases that run out, so that one whose holder crashed keeps nobody out for long.
+"""Leases for writing to a store; they expire, so that a holder that crashed keeps nobody out for long.
 
     lease/00000007.json     {"holder": "ada, process 12", "until": 1790000000.0}
 
@@ -30,7 +30,7 @@ _FOLDER = "lease"
 
 @dataclass(frozen=True)
 class Lease:
-    """What a lease says."""
+    """Content of a lease."""
 
     holder: str
     until: float  # seconds since 1970
@@ -114,8 +114,8 @@ def _take(store: Store, lease: Lease) -> int:
         raise _busy(store, _read(store, number))
     # A store that does not know of exclusive writes gives a number to the last of several; and another start may have
     # gone further since the number was looked up.
-    kept = _read(store, number)
-    if kept != lease or _highest(store) != number:
+    stored = _read(store, number)
+    if stored != lease or _highest(store) != number:
         raise _busy(store, _read(store, _highest(store)))
     store.remove(name for name in store.names(f"{_FOLDER}/") if name < _name(number))
     return number
@@ -132,7 +132,7 @@ def _busy(store: Store, lease: Lease | None) -> UserError:
 
 def _highest(store: Store) -> int:
     numbers = (re.fullmatch(rf"{_FOLDER}/(\d{{8}})\.json", name) for name in store.names(f"{_FOLDER}/"))
-    return max((int(found.group(1)) for found in numbers if found), default=0)
+    return max((int(match.group(1)) for match in numbers if match), default=0)
 
 
 def _read(store: Store, number: int) -> Lease | None:

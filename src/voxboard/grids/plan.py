@@ -1,4 +1,4 @@
-"""Which cells a grid has, which of them are done, and which can be trained together."""
+"""The plan of a grid: its cells, their states, and the jobs of cells that can be trained together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ State = Literal["done", "missing", "failed"]
 
 @dataclass(frozen=True)
 class How:
-    """How the cells of a grid are carried out; none of it changes a number."""
+    """Settings for carrying out the cells of a grid; none of them changes a number."""
 
     grid: str
     device: str = "auto"
@@ -59,18 +59,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a grid, each with what became of it so far."""
+    """The cells of a grid, each with its record so far."""
 
     cells: tuple[Named, ...]
-    known: dict[str, Record]  # cell id → its record
+    records: dict[str, Record]  # by cell id
 
     def state(self, cell: Named) -> State:
-        record = self.known.get(cell.id)
+        record = self.records.get(cell.id)
         return "missing" if record is None else "failed" if record.status == "failed" else "done"
 
     def aged(self, cell: Named) -> str:
         """Packages that a cell with numbers was made with, where other versions are installed now: `torch 2.10.0`."""
-        record = self.known.get(cell.id)
+        record = self.records.get(cell.id)
         if record is None or record.status == "failed":
             return ""
         return ", ".join(f"{name} {version}" for name, version in other_versions(record).items())
@@ -104,16 +104,16 @@ def _installed() -> dict[str, str]:
 
 
 def make(cells: Sequence[Cell], workspace: Workspace) -> Plan:
-    """Names all cells and looks up what is known of them. Equal cells are one.
+    """Name all cells and look up their records. Equal cells are one.
 
     Raises `UserError` for candidates that no validation can choose among.
     """
     for cell in cells:
         _check_choice(cell)
     names = Names()
-    named = {found.id: found for found in map(names.named, cells)}
-    known = {cell: record for cell in named if (record := workspace.record(cell)) is not None}
-    return Plan(tuple(named.values()), known)
+    named = {cell.id: cell for cell in map(names.named, cells)}
+    filed = {cell: record for cell in named if (record := workspace.record(cell)) is not None}
+    return Plan(tuple(named.values()), filed)
 
 
 def _check_choice(cell: Cell) -> None:
@@ -128,7 +128,7 @@ def _check_choice(cell: Cell) -> None:
 
 
 def jobs(cells: Sequence[Named], workspace: Workspace, how: How) -> list[Job]:
-    """What can be trained together is one job, where its first cell stands."""
+    """Group cells that can be trained together into one job, at the place of its first cell."""
     groups: dict[str, list[Named]] = {}
     for named in cells:
         cell = named.cell

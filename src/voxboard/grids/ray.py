@@ -53,11 +53,11 @@ class Ray:
         try:
             self._ray.init(address=word, log_to_driver=False, logging_level="ERROR", **own)
         except Exception as error:  # Ray raises that class itself, too
-            said = next(iter(str(error).splitlines()), type(error).__name__)
+            message = next(iter(str(error).splitlines()), type(error).__name__)
             if own:
-                raise UserError(f"Ray did not start: {said}", "Try again, or leave --cluster out.") from error
+                raise UserError(f"Ray did not start: {message}", "Try again, or leave --cluster out.") from error
             raise UserError(
-                f"There is no Ray cluster at {word}: {said}",
+                f"There is no Ray cluster at {word}: {message}",
                 "Start one with `ray start --head`, bring its ~/.ray/auth_token here, or say --cluster local.",
             ) from error
 
@@ -99,9 +99,9 @@ class Ray:
 
 
 def _has_token() -> bool:
-    """Whether this user can show a Ray cluster a token."""
-    told = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
-    return any(name in os.environ for name in told) or (Path.home() / ".ray" / "auth_token").is_file()
+    """True if this user has a token for a Ray cluster."""
+    variables = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    return any(name in os.environ for name in variables) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _needed(resources: Resources) -> dict[str, float]:

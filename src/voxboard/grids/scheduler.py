@@ -1,4 +1,4 @@
-"""A whole grid: what is missing of it is planned, handed to what carries jobs out, and told as it is done."""
+"""A whole grid: plan the cells that are missing, hand them to an engine, and log each as it is done."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def engine_of(resources: Resources, workspace: Workspace, how: How, at_once: int
 
 
 class Tally:
-    """How many cells are done, and how long the others will take if they are like these."""
+    """Count of the cells that are done, and the time left if the others take as long."""
 
     def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._total, self._done = total, 0

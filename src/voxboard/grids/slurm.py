@@ -69,15 +69,15 @@ class Slurm:
         return ticket
 
     def ended(self, tickets: Sequence[Any]) -> Sequence[Any]:
-        found = [ticket for ticket in tickets if ticket.done()]
-        if not found:
+        done = [ticket for ticket in tickets if ticket.done()]
+        if not done:
             time.sleep(PAUSE)
-        return found
+        return done
 
     def results(self, ticket: Any) -> list[Result]:
         self._given.discard(ticket)
         try:
-            found = list(ticket.result())
+            outcome = list(ticket.result())
         except self._errors.FailedJobError as error:
             # The cell's own failures are among the results: this is a trouble of the machine.
             raise Vanished(_last_line(str(error).split(RULE)[1])) from error
@@ -85,7 +85,7 @@ class Slurm:
             state = ticket.state.lower()
             raise Vanished(f"job {ticket.job_id} left no result ({state}, {ticket.paths.stderr})") from error
         shutil.rmtree(ticket.paths.folder, ignore_errors=True)
-        return found
+        return outcome
 
     def close(self) -> None:
         self._orders.close(not self._given)
@@ -123,15 +123,15 @@ class Task:
 
 def _options(words: Sequence[str]) -> dict[str, Any]:
     """`partition=gpu exclusive` → options of sbatch. Raises `UserError` for a time that is not in minutes."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for word in words:
         key, given, value = word.removeprefix("--").partition("=")
-        found[key] = value if given else True
-    if not str(found.get("time", MINUTES)).isdecimal():
-        raise UserError(f"--slurm time={found['time']} is not a number of minutes.", "Say time=120, for two hours.")
-    return found
+        options[key] = value if given else True
+    if not str(options.get("time", MINUTES)).isdecimal():
+        raise UserError(f"--slurm time={options['time']} is not a number of minutes.", "Say time=120, for two hours.")
+    return options
 
 
 def _last_line(text: str) -> str:
-    """What a traceback ends with."""
+    """Last line of a traceback."""
     return text.strip().rpartition("\n")[2]

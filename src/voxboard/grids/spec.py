@@ -42,12 +42,12 @@ class Cell:
 
     @property
     def trainings(self) -> int:
-        """How many times it is trained: once per learning rate."""
+        """Number of times that it is trained: once per learning rate."""
         return max(1, len(self.rates))
 
     @property
     def title(self) -> str:
-        """As records call the benchmark: `Voices gender`."""
+        """Name of the benchmark in records: `Voices gender`."""
         made = benchmarks.create(self.benchmark.name, **self.benchmark.options)
         return f"{benchmarks.card(self.data).corpus} {made.name}"
 
@@ -83,12 +83,12 @@ class Grid:
                 f"The grid {self.name} crosses to {number:,} cells and more; at most {MOST_CELLS:,} can be.",
                 "Leave out seeds or parts, or split it into several grids.",
             )
-        found = []
+        cells: list[Cell] = []
         if "untrained" in self.weights:
-            found += list(self._cells(False, self.heads[:1], ()))
+            cells += self._cells(False, self.heads[:1], ())
         if "trained" in self.weights:
-            found += list(self._cells(True, self.heads, self.max_lr))
-        return found
+            cells += self._cells(True, self.heads, self.max_lr)
+        return cells
 
     def _cells(self, trained: bool, heads: tuple[str, ...], rates: tuple[float, ...]) -> Iterator[Cell]:
         given = _typed(Evaluation, self.evaluation, self.name)
@@ -223,16 +223,16 @@ def _typed(kind: type, content: Any, name: str) -> dict[str, Any]:
         raise UserError(
             f"The grid {name} has {content!r:.60} where a table is due.", f"Write [{kind.__name__.lower()}]."
         )
-    known = {f.name: f for f in fields(kind)}
+    specs = {f.name: f for f in fields(kind)}
     for key in content:
-        if key not in known:
-            raise unknown(f"key in the grid {name}", key, list(known))
+        if key not in specs:
+            raise unknown(f"key in the grid {name}", key, list(specs))
     lacking = [
-        key for key, f in known.items() if key not in content and f.default is MISSING and f.default_factory is MISSING
+        key for key, f in specs.items() if key not in content and f.default is MISSING and f.default_factory is MISSING
     ]
     if lacking:
         raise UserError(f"The grid {name} lacks {lacking[0]}.", "Compare it with benchmarks/grids/demo.toml.")
-    return {key: _value(key, value, str(known[key].type), name) for key, value in content.items()}
+    return {key: _value(key, value, str(specs[key].type), name) for key, value in content.items()}
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}

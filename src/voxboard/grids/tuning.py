@@ -23,9 +23,9 @@ class Tuned:
     @property
     def chosen(self) -> RunConfig:
         """The configuration with the rate that validation chose."""
-        found = search.of(self.run)
-        assert found is not None
-        return next(config for config in self.configs if config.training.max_lr == found.chosen)
+        tried = search.of(self.run)
+        assert tried is not None
+        return next(config for config in self.configs if config.training.max_lr == tried.chosen)
 
 
 def tune(tuned: Sequence[Tuned]) -> list[Outcome]:
@@ -44,8 +44,8 @@ def tune(tuned: Sequence[Tuned]) -> list[Outcome]:
         search.settle(one.run)
     # Nothing is left to train in them.
     tested = train_bank([one.chosen for one in well], [one.run for one in well], False) if well else []
-    found = {outcome.run: outcome for outcome in tested}
-    return [found[one.run] if one.run in found else Outcome(one.run, reason=failed[one.run]) for one in tuned]
+    outcomes = {outcome.run: outcome for outcome in tested}
+    return [outcomes[one.run] if one.run in outcomes else Outcome(one.run, reason=failed[one.run]) for one in tuned]
 
 
 def _trained(tuned: Sequence[Tuned]) -> dict[Path, str]:
@@ -62,7 +62,7 @@ def _trained(tuned: Sequence[Tuned]) -> dict[Path, str]:
 
 
 def reason_of(error: Exception) -> str:
-    """What records say of an error."""
+    """Text of an error in records."""
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 

@@ -1,4 +1,4 @@
-"""The folder of a grid: whatever was finished is in it, whole, under the id of its cell.
+"""The folder of a grid, which holds all that was finished, whole, under the id of its cell.
 
 records/<cell id>/   the record of a cell; that it is there is all that says the cell is done
 runs/<cell id>/      the run folder of a cell that is trained
@@ -70,11 +70,11 @@ class Workspace:
     def record(self, cell: str) -> Record | None:
         """The record of a cell: one with numbers, else one that says why there are none."""
         home = self.records / cell
-        found = records.load(home) if home.is_dir() else []
-        return next((record for record in found if record.status == "ok"), found[-1] if found else None)
+        filed = records.load(home) if home.is_dir() else []
+        return next((record for record in filed if record.status == "ok"), filed[-1] if filed else None)
 
     def keep(self, cell: str, record: Record) -> Record:
-        """Files the record of a cell; failures of that cell, of older code too, are history then.
+        """File the record of a cell, and remove failures of that cell, those of older code too.
 
         The command becomes one that does not depend on where the grid lies.
         """
@@ -104,7 +104,7 @@ class Workspace:
                 home.rename(there)
 
     def take_over(self) -> None:
-        """Files what an interrupted start had finished and not yet filed."""
+        """File what an interrupted start had finished and not yet filed."""
         for staged in self.staging.glob("*") if self.staging.is_dir() else ():
             for record in records.load(staged):
                 # A bank's records are told apart by their runs, which are called like their cells.
@@ -147,7 +147,7 @@ class Workspace:
                     time.sleep(0.05)
 
     def pull(self) -> None:
-        """Learn which cells others have done. In a plain folder they are seen at once."""
+        """Fetch the records of cells that others have done. In a plain folder they are seen at once."""
 
     def fetch(self, file: Path) -> None:
         """Get a file of the workspace as others have left it."""
@@ -169,7 +169,7 @@ class Workspace:
 
     @contextmanager
     def at_hand(self, cells: Sequence[str], bases: Iterable[str] = ()) -> Iterator[None]:
-        """Has here what is known of cells that are to be carried out, and the runs of `bases`."""
+        """Have the records and runs of cells that are to be carried out here, and the runs of `bases`."""
         yield
 
     def join_workers(self) -> int:
