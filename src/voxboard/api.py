@@ -217,12 +217,12 @@ def _task(data: str, task: str | Part, own: Mapping[str, Any]) -> Part:
     if isinstance(task, Part):
         card = task
     else:
-        found = benchmarks.card(data, task)
-        card = Part(found.task, found.options)
-    known = benchmarks.REGISTRY.option_names(card.name)
+        default = benchmarks.card(data, task)
+        card = Part(default.task, default.options)
+    allowed = benchmarks.REGISTRY.option_names(card.name)
     for name in own:
-        if name not in known:
-            raise unknown("setting", name, [*_names(Eval(), Evaluation(), Weights()), *known])
+        if name not in allowed:
+            raise unknown("setting", name, [*_names(Eval(), Evaluation(), Weights()), *allowed])
     return Part(card.name, {**card.options, **own})
 
 

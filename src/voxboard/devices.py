@@ -1,4 +1,4 @@
-"""What `--device` means."""
+"""Devices: from `--device` to Fabric and torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fabric_options(device: str) -> dict[str, Any]:
-    """What `--device` means to Fabric: auto, cpu, cuda, mps, or the number of a GPU."""
+    """Return the options of Fabric for `--device`: auto, cpu, cuda, mps, or the number of a GPU."""
     if device in ("auto", "cpu", "cuda", "mps"):
         if device in ("cuda", "mps") and not getattr(torch, device).is_available():
             raise UserError(f"--device {device} cannot be used here: there is none.", "Use --device cpu.")
@@ -52,24 +52,24 @@ def fabric(device: str) -> Fabric:
 
 
 def _kind_for(processes: int, device: str) -> str:
-    """What so many processes of this machine run on, each on its own. Raises `UserError` where that cannot be."""
+    """Return the accelerator of several local processes, one device each. Raises `UserError` for too few devices."""
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(
             f"--device {device} cannot be shared by several processes.", "Use cuda or cpu: each has its own."
         )
-    found = torch.cuda.device_count()
-    if device == "cpu" or (device == "auto" and not found):
+    gpus = torch.cuda.device_count()
+    if device == "cpu" or (device == "auto" and not gpus):
         return "cpu"
-    if processes > found:
+    if processes > gpus:
         raise UserError(
-            f"{processes} processes were started here, and there are {found} GPUs.",
+            f"{processes} processes were started here, and there are {gpus} GPUs.",
             "Start as many processes as GPUs (--nproc_per_node), or use --device cpu.",
         )
     return "cuda"
 
 
 def device_of(device: str) -> torch.device:
-    """The device that evaluation runs on."""
+    """Return the device that evaluation runs on."""
     if parallel.launched():
         return fabric(device).device
     options = fabric_options(device)

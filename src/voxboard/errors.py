@@ -1,4 +1,4 @@
-"""What a user can get wrong, said in one sentence, with what to do next."""
+"""Errors of users: one sentence that says what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Diverged(UserError):
     """A network whose numbers are none any more."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+def unknown(kind: str, name: str, names: Iterable[str]) -> UserError:
     """The error for a name that nothing is registered under, with the nearest matches."""
-    options = sorted(set(known))
+    options = sorted(set(names))
     folded = {option.lower(): option for option in options}
     near = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
     if near:

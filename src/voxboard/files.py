@@ -149,7 +149,7 @@ def read_json(path: str | Path, name: str = "", unique: bool = False) -> Any:
 
 
 def read_json_object(path: str | Path) -> dict[str, Any]:
-    """As `read_json`, for a file that must hold an object."""
+    """Read a JSON file that must hold an object; see `read_json`."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no JSON object but {type(content).__name__}.")
@@ -157,7 +157,7 @@ def read_json_object(path: str | Path) -> dict[str, Any]:
 
 
 def parse_json(text: str | bytes, name: str, unique: bool = False) -> Any:
-    """What a JSON text says. Raises `UserError` that names its source; `NaN` and `Infinity` are no JSON.
+    """Parse a JSON text. Raises `UserError` that names its source; `NaN` and `Infinity` are no JSON.
 
     With `unique` a key that an object has twice is an error: nobody can tell which of the two was meant.
     """

@@ -1,4 +1,4 @@
-"""What the processes of one run tell each other, where torchrun started several; alone, all of it is free.
+"""Communication of the processes of one run, where torchrun started several; free for a single process.
 
 Every process trains on its share of each batch and evaluates its share of the utterances. What is gathered is the same
 in all of them, so each decides alike, and the first writes.
@@ -15,58 +15,58 @@ T = TypeVar("T")
 
 
 def launched() -> bool:
-    """Whether torchrun started this process as one of several."""
+    """True if torchrun started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ and world() > 1
 
 
 def world() -> int:
-    """How many processes there are."""
+    """Number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
 def rank() -> int:
-    """Which of them this is: 0 is the first."""
+    """Number of this process: 0 is the first."""
     return int(os.environ["RANK"]) if launched() else 0
 
 
 def first() -> bool:
-    """Whether this is the process that writes."""
+    """True in the process that writes."""
     return rank() == 0
 
 
 def share(items: Sequence[T]) -> Sequence[T]:
-    """This process's share of some items: every one belongs to exactly one process."""
+    """Return this process's share of some items: every one belongs to exactly one process."""
     return items[rank() :: world()]
 
 
 def gathered(mine: T) -> list[T]:
-    """What every process has, in their order."""
+    """Gather a value from every process, in their order."""
     if not launched():
         return [mine]
     import torch.distributed as dist
 
-    found: list[Any] = [None] * world()
-    dist.all_gather_object(found, mine)
-    return cast("list[T]", found)
+    values: list[Any] = [None] * world()
+    dist.all_gather_object(values, mine)
+    return cast("list[T]", values)
 
 
 def once(work: Callable[[], T]) -> T:
-    """What the first process's call of `work` returns, in all of them; they go on when it is done."""
+    """Call `work` in the first process and return its result in all of them, once it is done."""
     if not launched():
         return work()
     import torch.distributed as dist
 
-    told: list[Any] = [work() if first() else None]
-    dist.broadcast_object_list(told, src=0)
-    return cast("T", told[0])
+    result: list[Any] = [work() if first() else None]
+    dist.broadcast_object_list(result, src=0)
+    return cast("T", result[0])
 
 
 def in_turn(work: Callable[[], T]) -> T:
-    """What this process's call of `work` returns, the others' after the first's, which may leave files for them."""
+    """Call `work` in every process, first in the first one, which may leave files for the others."""
     if not launched() or first():
-        found = work()
+        result = work()
         gathered(None)
-        return found
+        return result
     gathered(None)
     return work()
 

@@ -26,7 +26,7 @@ from voxboard.errors import UserError, printable, unknown
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the class behind a name is, found without importing it."""
+    """Location of the class behind a name, found without importing it."""
 
     module: str = ""
     file: Path | None = None  # of the user's
@@ -81,7 +81,7 @@ class Registry:
         return [*self._catalogue, *sorted(set(self._plugins) - set(self._catalogue))]
 
     def has_prefix(self, name: str) -> bool:
-        """Whether a name is one of a prefix, as "hf:/data/wavlm"."""
+        """True if a name has one of the prefixes, like "hf:/data/wavlm"."""
         return name.startswith(tuple(self._prefixes))
 
     def summary(self, name: str) -> str:
@@ -118,7 +118,7 @@ class Registry:
         )
 
     def origin(self, name: str) -> Origin:
-        """Where the class of a name is, and the options that the name fixes; nothing is imported or run."""
+        """Locate the class of a name, and the options that the name fixes; nothing is imported or run."""
         entry, options = self._catalogue.get(name), {}
         for prefix, (prefixed, option) in self._prefixes.items():
             if entry is None and name.startswith(prefix):
@@ -137,9 +137,9 @@ class Registry:
         """The options of a name; those of a user's class are read from its source where that can be done."""
         pair = trust.split(name)
         if pair is not None and name not in self._catalogue:
-            found = config_fields.options(_file(self.kind, pair[0]), pair[1])
-            if found is not None:
-                return found
+            names = config_fields.options(_file(self.kind, pair[0]), pair[1])
+            if names is not None:
+                return names
         return frozenset(f.name for f in fields(self.resolve(name)[0].Config))
 
     def check(self, name: str, options: Mapping[str, Any]) -> None:
@@ -150,10 +150,10 @@ class Registry:
     def config(self, name: str, **options: Any) -> Any:
         """The `Config` that a name and options give. Raises `UserError` for an option that it does not have."""
         cls, fixed = self.resolve(name)
-        known = {f.name for f in fields(cls.Config)}
+        declared = {f.name for f in fields(cls.Config)}
         for option in options:
-            if option not in known:
-                raise unknown(f"option of {self.kind} {name}", option, known)
+            if option not in declared:
+                raise unknown(f"option of {self.kind} {name}", option, declared)
         # Before it is made: what a `Config` checks itself may take the types for granted.
         limits.check_values(cls.Config, options, lambda option: f"{option} of {self.kind} {name}")
         return cls.Config(**{**fixed, **options})
@@ -173,7 +173,7 @@ def option_docs(config: type) -> dict[str, str]:
     import inspect
     import textwrap
 
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for cls in reversed(config.__mro__):
         if not is_dataclass(cls):
             continue
@@ -184,8 +184,8 @@ def option_docs(config: type) -> dict[str, str]:
         assert isinstance(node, ast.ClassDef)
         for field_, text in pairwise(node.body):
             if isinstance(field_, ast.AnnAssign) and isinstance(field_.target, ast.Name) and isinstance(text, ast.Expr):
-                found[field_.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
-    return found
+                docs[field_.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+    return docs
 
 
 def _checked(kind: str, name: str, part: Any) -> type[Any]:

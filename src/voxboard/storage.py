@@ -29,29 +29,29 @@ _AT_ONCE = 64  # files that are fetched together
 
 
 class Wanted(Protocol):
-    """Which files of a store are copied."""
+    """Choice of the files of a store that are copied."""
 
     def by_name(self, name: str, size: int) -> bool:
-        """Whether a file is fetched; `size` in bytes."""
+        """True if a file is to be fetched; `size` in bytes."""
         ...
 
     def by_content(self, name: str, file: Path) -> bool:
-        """Whether a file that was fetched stays."""
+        """True if a file that was fetched stays."""
         ...
 
 
 def is_url(word: str | Path) -> bool:
-    """Whether a word names a store rather than a local path."""
+    """True if a word names a store rather than a local path."""
     return "://" in str(word)
 
 
 def cache() -> Path:
-    """Where lies what can be made or fetched again: `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
+    """Folder of what can be made or fetched again: `$VOXBOARD_CACHE`, or `~/.cache/voxboard`."""
     return Path(os.environ.get("VOXBOARD_CACHE") or "~/.cache/voxboard").expanduser()
 
 
 def config() -> Path:
-    """Where lies what the user decided: `$VOXBOARD_CONFIG`, or `voxboard` in `$XDG_CONFIG_HOME` or `~/.config`."""
+    """Folder of the user's decisions: `$VOXBOARD_CONFIG`, or `voxboard` in `$XDG_CONFIG_HOME` or `~/.config`."""
     own = os.environ.get("VOXBOARD_CONFIG")
     return Path(own or f"{os.environ.get('XDG_CONFIG_HOME') or '~/.config'}/voxboard").expanduser()
 
@@ -117,13 +117,13 @@ class Store:
         return {name: _tag(info) for name, info in self._listed(prefix).items()}
 
     def _listed(self, prefix: str) -> dict[str, Mapping[str, Any]]:
-        """As `names`, with all that the store tells of a file."""
+        """List files like `names`, with all that the store tells of each."""
         above, _, start = prefix.rpartition("/")
         with self._plainly():
             more = {} if self.scheme == "file" else {"prefix": start}
-            found = self._fs.find(self._path(above), detail=True, **more)
+            listing = self._fs.find(self._path(above), detail=True, **more)
         root, names = self._path(""), {}
-        for path, info in found.items():
+        for path, info in listing.items():
             name = path.removeprefix(root).removeprefix("/")
             if name.startswith(prefix) and info["type"] == "file" and not name.endswith("/"):
                 if not is_safe(name):
@@ -133,7 +133,7 @@ class Store:
         return dict(sorted(names.items()))
 
     def read(self, name: str) -> bytes | None:
-        """What a file holds; None where there is none."""
+        """Read a file; None if there is none."""
         with self._plainly():
             try:
                 return bytes(self._fs.cat_file(self._path(name)))
@@ -230,12 +230,12 @@ class Store:
 
 
 def is_safe(name: str) -> bool:
-    """Whether a name of a file in a store stays below any folder that it is copied to."""
+    """True if a file of a store stays below any folder that it is copied to."""
     return not {"", ".", ".."}.intersection(name.split("/")) and not any(letter in name for letter in "\\\0")
 
 
 def place(root: Path, name: str) -> Path:
-    """Where a file of a store is in a local folder. Raises `UserError` where a link there leads elsewhere."""
+    """Return the path of a file of a store in a local folder. Raises `UserError` if a link there leads elsewhere."""
     path = root / name
     if not is_safe(name) or not path.parent.resolve().is_relative_to(root.resolve()):
         raise UserError(f"The copy {root} has a link that leads out of it at {printable(name)!r}.", "Delete the copy.")
@@ -243,7 +243,7 @@ def place(root: Path, name: str) -> Path:
 
 
 def tags(root: Path) -> dict[str, str]:
-    """What the store had when a local folder was last equal to it; nothing where it never was.
+    """Return the files of the store when a local folder was last equal to it; nothing if it never was.
 
     An index that names places outside the folder, or is none, counts as not there: all is fetched again.
     """
@@ -261,9 +261,9 @@ def tags(root: Path) -> dict[str, str]:
     return dict(rows)
 
 
-def keep_tags(root: Path, found: Mapping[str, str]) -> None:
+def keep_tags(root: Path, files: Mapping[str, str]) -> None:
     """Write down what the store has now that a local folder is equal to it."""
-    write_atomically({root / TAGS: json.dumps(dict(found), indent=1).encode()})
+    write_atomically({root / TAGS: json.dumps(dict(files), indent=1).encode()})
 
 
 def _tag(info: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ def as_utf8(data: bytes, path: Path) -> bytes:
 
 
 def text(path: Path, plain_ends: bool = True) -> str:
-    """As `content`, decoded; line ends become newlines where `plain_ends`.
+    """Read a file like `content`, and decode it; with `plain_ends`, line ends become newlines.
 
     Raises `UserError` with the line that is not UTF-8.
     """
@@ -98,7 +98,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file's first bytes are gzip's. Raises `UserError`."""
+    """True if a file's first bytes are gzip's. Raises `UserError`."""
     with opened(path) as file:
         return isinstance(file, gzip.GzipFile)
 
@@ -115,7 +115,7 @@ def available() -> int:
 
 
 def is_hidden(path: Path) -> bool:
-    """Whether a file is not meant to be read with its folder: `.x`, and the `._x` that macOS leaves beside `x`."""
+    """True for a file that is not to be read with its folder: `.x`, and the `._x` that macOS leaves beside `x`."""
     return path.name.startswith(".")
 
 
@@ -134,7 +134,7 @@ def with_suffix(folder: Path, suffix: str) -> list[Path]:
 
 
 def holds(folder: Path, suffix: str) -> bool:
-    """Whether there is a folder with files that `with_suffix` finds."""
+    """True if there is a folder with files that `with_suffix` finds."""
     return folder.is_dir() and bool(_ending(folder, suffix))
 
 

@@ -21,7 +21,7 @@ def folder(cfg: str) -> str:
 
 
 def hub() -> dict[str, bool]:
-    """What to tell transformers about the hub: without a name server, look into the cache and do not retry."""
+    """Options of transformers for the hub: without a name server, look into the cache and do not retry."""
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return {}  # the proxy resolves names
     host = urlparse(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
