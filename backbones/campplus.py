@@ -174,7 +174,7 @@ class Trunk(nn.Module):
         stages = {"tdnn": x}
         padded = padding(steps, x.shape[-1])
         for number in range(1, len(BLOCKS) + 1):
-            for layer in self.get_submodule(f"block{number}").values():  # type: ignore[operator, union-attr]
+            for layer in self.get_submodule(f"block{number}").values():  # type: ignore[operator]
                 x = layer(x, padded)
             stages[f"block{number}"] = x
             stages[f"transit{number}"] = x = self.get_submodule(f"transit{number}")(x)
@@ -220,8 +220,8 @@ def segment_means(x: Tensor, inside: Tensor) -> Tensor:
     """[B, C, T], zeros outside `inside` [B, T] → every frame's mean over its own segment [B, C, T]."""
     steps = x.shape[-1]
     more = -steps % SEGMENT
-    sums = F.pad(x, (0, more)).unflatten(-1, (-1, SEGMENT)).sum(-1)
-    counts = F.pad(inside, (0, more)).unflatten(-1, (-1, SEGMENT)).sum(-1).clamp(min=1)
+    sums = F.pad(x, (0, more)).unfold(-1, SEGMENT, SEGMENT).sum(-1)
+    counts = F.pad(inside, (0, more)).unfold(-1, SEGMENT, SEGMENT).sum(-1).clamp(min=1)
     return (sums / counts[:, None]).repeat_interleave(SEGMENT, -1)[..., :steps]
 
 

@@ -14,7 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from voxboard.errors import UserError
 OWN = "voxboard"
 NEAR = 2  # folders below that of a user's file in which a module is looked for that is nowhere else
 _LIBRARIES = ("site-packages", "dist-packages")
+Module = tuple[int, str, tuple[str, ...]]  # an import: dots in front, module, names that are taken from it
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Imports:
-    """Imports of a file, inside functions too, and the words in it that may name a module or a file."""
+    """Imports of a file, those inside functions too, and the words in it that may name a module or a file."""
 
-    modules: tuple[tuple[int, str, tuple[str, ...]], ...]  # dots in front, module, names that are taken from it
+    modules: tuple[Module, ...]
     words: frozenset[str]
 
 
@@ -51,9 +52,9 @@ def digest(modules: Iterable[str], files: Iterable[Path] = (), without: Sequence
     return digest_of(sources(modules, files, without))
 
 
-def digest_of(sources: Iterable[Source]) -> str:
+def digest_of(sources_: Iterable[Source]) -> str:
     """Return one sha256 of files of code, whatever their order and wherever they lie."""
-    lines = sorted(f"{source.name} {meaning(_read(source.path))}\n" for source in set(sources))
+    lines = sorted(f"{source.name} {meaning(_read(source.path))}\n" for source in set(sources_))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -75,19 +76,18 @@ def sources(modules: Iterable[str], files: Iterable[Path] = (), without: Sequenc
     for file in files:
         path = file.resolve()
         waiting.append(Source(path.name, path, path.parent))
-    done: set[Source] = set()
+    left_out, packages_left_out = frozenset(without), tuple(name[:-1] for name in without if name.endswith(".*"))
+    seen: set[Source] = set()
+    followed = []
     while waiting:
         source = waiting.pop()
-        if source in done or _left_out(source.name, without):
+        if source in seen:
             continue
-        done.add(source)
-        waiting += _imported(source, packages)
-    return frozenset(done)
-
-
-def _left_out(name: str, without: Sequence[str]) -> bool:
-    packages = tuple(one[:-1] for one in without if one.endswith(".*"))
-    return name in without or f"{name}.".startswith(packages)
+        seen.add(source)
+        if source.name not in left_out and not f"{source.name}.".startswith(packages_left_out):
+            followed.append(source)
+            waiting += _imported(source, packages)
+    return frozenset(followed)
 
 
 def meaning(code: bytes) -> str:
@@ -120,7 +120,7 @@ def _text(node: object) -> str:
 
 
 def _only_text(node: object) -> bool:
-    """True if a statement is a docstring, or a string under a field: it does nothing."""
+    """True for a docstring, or a string under a field: it does nothing."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
@@ -155,18 +155,25 @@ def words(sources_: Iterable[Source]) -> frozenset[str]:
     return frozenset().union(*(_parsed(_read(source.path))[1].words for source in sources_))
 
 
-def _imported(source: Source, packages: frozenset[str]) -> Iterator[Source]:
-    """The files that one file imports."""
+def _imported(source: Source, packages: frozenset[str]) -> Iterable[Source]:
+    """Files that one file imports."""
     imports = _parsed(_read(source.path))[1]
-    for level, module, names in imports.modules:
-        if source.root is not None and (level or module.partition(".")[0] not in packages):
-            yield from _users(source, source.root, level, module, names, packages)
-            continue
-        base = _absolute(source, level, module)
-        for name in (base, *(f"{base}.{name}" for name in names)):
-            yield from _module(name, packages)
-    if source.root is not None:
-        yield from _spoken(source, source.root, imports.words)
+    if source.root is None:
+        return _of_packages(source, imports.modules, packages)
+    of_users = {one for one in imports.modules if one[0] or one[1].partition(".")[0] not in packages}
+    return [
+        *_of_packages(source, tuple(one for one in imports.modules if one not in of_users), packages),
+        *(path for one in of_users for path in _users(source, source.root, *one)),
+        *_spoken(source, source.root, imports.words),
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _of_packages(source: Source, modules: tuple[Module, ...], packages: frozenset[str]) -> frozenset[Source]:
+    """Files of some packages that a file with these imports imports; where modules lie is looked up once a process."""
+    bases = [(_absolute(source, level, module), names) for level, module, names in modules]
+    wanted = {name for base, names in bases for name in (base, *(f"{base}.{name}" for name in names))}
+    return frozenset(file for name in wanted for file in _module(name, packages))
 
 
 def _absolute(source: Source, level: int, module: str) -> str:
@@ -216,10 +223,8 @@ def _spec(name: str) -> ModuleSpec | None:
     return None
 
 
-def _users(
-    source: Source, root: Path, level: int, module: str, names: tuple[str, ...], packages: frozenset[str]
-) -> Iterator[Source]:
-    """The files of the user's own that a file of the user's imports."""
+def _users(source: Source, root: Path, level: int, module: str, names: tuple[str, ...]) -> Iterator[Source]:
+    """Files of the user's own that a file of the user's imports."""
     wanted = [module] if module else []
     wanted += [f"{module}.{name}" if module else name for name in names]
     for name in wanted:
@@ -268,9 +273,15 @@ def _elsewhere(name: str, root: Path) -> Iterator[Path]:
 
 def of_a_library(path: Path) -> bool:
     """Return whether a file was installed, or came with Python."""
-    places = {Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
     resolved = path.resolve()
-    return any(part in _LIBRARIES for part in resolved.parts) or any(resolved.is_relative_to(p) for p in places)
+    return any(part in _LIBRARIES for part in resolved.parts) or any(resolved.is_relative_to(p) for p in _places())
+
+
+@cache
+def _places() -> frozenset[Path]:
+    """Folders of the libraries of this Python."""
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    return frozenset(Path(sysconfig.get_path(kind)).resolve() for kind in kinds)
 
 
 def _spoken(source: Source, root: Path, spoken: Iterable[str]) -> Iterator[Source]:

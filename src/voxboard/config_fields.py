@@ -20,15 +20,15 @@ def options(path: Path, attribute: str) -> frozenset[str] | None:
 
 
 def _options(tree: ast.Module, name: str, depth: int) -> frozenset[str] | None:
-    definition = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
-    if definition is None or depth > 20:
+    class_ = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+    if class_ is None or depth > 20:
         own = _own_class(tree, name)
         config = getattr(own, "Config", None)
         return frozenset(f.name for f in fields(config)) if is_dataclass(config) else None
-    config_ = next((node for node in definition.body if isinstance(node, ast.ClassDef) and node.name == "Config"), None)
+    config_ = next((node for node in class_.body if isinstance(node, ast.ClassDef) and node.name == "Config"), None)
     if config_ is not None:
         return None if config_.bases else frozenset(_annotated(config_))
-    for base in definition.bases:
+    for base in class_.bases:
         inherited = _options(tree, base.id, depth + 1) if isinstance(base, ast.Name) else None
         if inherited is not None:
             return inherited

@@ -1,4 +1,4 @@
-"""Devices that `--device` names."""
+"""Devices: from `--device` to Fabric and torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fabric_options(device: str) -> dict[str, Any]:
-    """Options of Fabric for `--device`: auto, cpu, cuda, mps, or the number of a GPU."""
+    """Return the options of Fabric for `--device`: auto, cpu, cuda, mps, or the number of a GPU."""
     if device in ("auto", "cpu", "cuda", "mps"):
         if device in ("cuda", "mps") and not getattr(torch, device).is_available():
             raise UserError(f"--device {device} cannot be used here: there is none.", "Use --device cpu.")
@@ -52,7 +52,7 @@ def fabric(device: str) -> Fabric:
 
 
 def _kind_for(processes: int, device: str) -> str:
-    """Kind of device for so many processes of this machine, one each. Raises `UserError` where that cannot be."""
+    """Return the accelerator of several local processes, one device each. Raises `UserError` for too few devices."""
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(
             f"--device {device} cannot be shared by several processes.", "Use cuda or cpu: each has its own."
@@ -69,7 +69,7 @@ def _kind_for(processes: int, device: str) -> str:
 
 
 def device_of(device: str) -> torch.device:
-    """The device that evaluation runs on."""
+    """Return the device that evaluation runs on."""
     if parallel.launched():
         return fabric(device).device
     options = fabric_options(device)

@@ -1,4 +1,4 @@
-"""Errors of users, in one sentence each, with what to do next."""
+"""Errors of users: one sentence that says what is wrong, and what to do."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def read_json(path: str | Path, name: str = "", unique: bool = False) -> Any:
 
 
 def read_json_object(path: str | Path) -> dict[str, Any]:
-    """Like `read_json`, for a file that must hold an object."""
+    """Read a JSON file that must hold an object; see `read_json`."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no JSON object but {type(content).__name__}.")

@@ -41,7 +41,7 @@ class Limit:
         return low and (value < self.high if self.below else value <= self.high)
 
     def advice(self, what: str) -> str:
-        """Advice on what to give instead, for `what` such as "a whole number"."""
+        """Return the advice that goes with an error, for `what` such as "a whole number"."""
         low, high = (None if math.isinf(end) else _shown(end) for end in (self.low, self.high))
         if low is not None and high is not None:
             ends = f"between {low} and {high}" if self.above else f"from {low} to {high}"
@@ -82,7 +82,7 @@ def check(settings: Any, naming: Callable[[str], str] = flag) -> None:
 
 
 def check_values(kind: type, values: Mapping[str, Any], naming: Callable[[str], str] = flag) -> None:
-    """Like `check`, for values that a dataclass is yet to be made of."""
+    """Check values before a dataclass is made of them; see `check`."""
     annotations = hints(kind)
     filled = {f.name for f in fields(kind) if isinstance(f.default, str) and f.default}
     for name, value in values.items():
@@ -108,7 +108,7 @@ def check_value(value: Any, annotation: Any, name: str) -> None:
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """True if a value has the type and lies in the range of an annotation; what is no type known here fits."""
+    """True if a value has the type and lies in the range of an annotation; any value fits a type not handled here."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         limits = [item for item in args[1:] if isinstance(item, Limit)]

@@ -1,4 +1,4 @@
-"""Communication between the processes of one run that torchrun started; free for a single one.
+"""Communication of the processes of one run, where torchrun started several; free for a single process.
 
 Every process trains on its share of each batch and evaluates its share of the utterances. What is gathered is the same
 in all of them, so each decides alike, and the first writes.
@@ -30,43 +30,43 @@ def rank() -> int:
 
 
 def first() -> bool:
-    """True if this is the process that writes."""
+    """True in the process that writes."""
     return rank() == 0
 
 
 def share(items: Sequence[T]) -> Sequence[T]:
-    """This process's share of some items: every one belongs to exactly one process."""
+    """Return this process's share of some items: every one belongs to exactly one process."""
     return items[rank() :: world()]
 
 
 def gathered(mine: T) -> list[T]:
-    """Values of all processes, in their order."""
+    """Gather a value from every process, in their order."""
     if not launched():
         return [mine]
     import torch.distributed as dist
 
-    parts: list[Any] = [None] * world()
-    dist.all_gather_object(parts, mine)
-    return cast("list[T]", parts)
+    values: list[Any] = [None] * world()
+    dist.all_gather_object(values, mine)
+    return cast("list[T]", values)
 
 
 def once(work: Callable[[], T]) -> T:
-    """Return the value of `work` in the first process, in all of them; they go on when it is done."""
+    """Call `work` in the first process and return its result in all of them, once it is done."""
     if not launched():
         return work()
     import torch.distributed as dist
 
-    answer: list[Any] = [work() if first() else None]
-    dist.broadcast_object_list(answer, src=0)
-    return cast("T", answer[0])
+    result: list[Any] = [work() if first() else None]
+    dist.broadcast_object_list(result, src=0)
+    return cast("T", result[0])
 
 
 def in_turn(work: Callable[[], T]) -> T:
-    """Return the value of `work` in this process, the others' after the first's, which may leave files for them."""
+    """Call `work` in every process, first in the first one, which may leave files for the others."""
     if not launched() or first():
-        made = work()
+        result = work()
         gathered(None)
-        return made
+        return result
     gathered(None)
     return work()
 

@@ -1,4 +1,4 @@
-"""Syntax of systems: pieces joined by plus signs, options in brackets, values that need no quotation marks.
+"""Syntax of a system: pieces joined by plus signs, options in brackets, values that need no quotation marks.
 
     hf:/data/wavlm-base(depth=6, normalize=yes)+mean
     whisper(cfg=openai/whisper-tiny, use_pretrain=True)+statistics
@@ -119,7 +119,7 @@ def _outside_quotes(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _last_bracket(text: str) -> int | None:
-    """Position of the bracket that closes at the end of a text; None where none does."""
+    """Position of the bracket that closes at the end of a text; None if none does."""
     opened: list[int] = []
     for place, character in _outside_quotes(text):
         if character == "(":

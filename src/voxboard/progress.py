@@ -73,7 +73,7 @@ def _terminal(title: str, total: float, unit: str) -> Iterator[Advance]:
 
 
 class Pace:
-    """Pace of the work since its first step in this process."""
+    """Speed of the work since its first step in this process."""
 
     def __init__(self) -> None:
         self.done, self._before, self._started = 0.0, 0.0, time.monotonic()
@@ -112,7 +112,7 @@ class Lines:
         print(self.line(note() if note else ""), file=sys.stderr, flush=True)
 
     def line(self, note: str) -> str:
-        """Line to be printed now."""
+        """Return the line to print now."""
         left = (self._total - self._pace.done) / max(self._pace.rate(), 1e-9)
         parts = [f"{self._title}: {self._pace.done:,.0f} of {self._total:,.0f} {self._unit}", note]
         return ", ".join(filter(None, [*parts, self._pace.shown(self._unit), f"{duration(left)} left"]))

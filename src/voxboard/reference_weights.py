@@ -243,7 +243,7 @@ def _unwrapped(module: nn.Module) -> nn.Module:
 
 
 def _left_out(module: nn.Module, name: str) -> bool:
-    """True if the module says that it has dropped this weight on purpose."""
+    """True if the module declares that it leaves out this weight on purpose."""
     leaves_out = getattr(module, "leaves_out", None)
     return leaves_out is not None and bool(leaves_out(name))
 
@@ -256,7 +256,7 @@ def _renamed(name: str) -> str:
 
 
 def _misfits(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Entries of `state` that do not fit the module, in words."""
+    """Describe the entries of `state` that do not fit the module."""
     wanted = module.state_dict()
     problems = [f"missing {key}" for key in wanted if key not in state and not key.endswith(OPTIONAL)]
     for key, value in state.items():

@@ -81,7 +81,7 @@ class Registry:
         return [*self._catalogue, *sorted(set(self._plugins) - set(self._catalogue))]
 
     def has_prefix(self, name: str) -> bool:
-        """True if a name is one of a prefix, as "hf:/data/wavlm"."""
+        """True if a name has one of the prefixes, like "hf:/data/wavlm"."""
         return name.startswith(tuple(self._prefixes))
 
     def summary(self, name: str) -> str:
@@ -118,7 +118,7 @@ class Registry:
         )
 
     def origin(self, name: str) -> Origin:
-        """Location of the class of a name, and the options that the name fixes; nothing is imported or run."""
+        """Locate the class of a name, and the options that the name fixes; nothing is imported or run."""
         entry, options = self._catalogue.get(name), {}
         for prefix, (prefixed, option) in self._prefixes.items():
             if entry is None and name.startswith(prefix):
@@ -150,10 +150,10 @@ class Registry:
     def config(self, name: str, **options: Any) -> Any:
         """The `Config` that a name and options give. Raises `UserError` for an option that it does not have."""
         cls, fixed = self.resolve(name)
-        accepted = {f.name for f in fields(cls.Config)}
+        declared = {f.name for f in fields(cls.Config)}
         for option in options:
-            if option not in accepted:
-                raise unknown(f"option of {self.kind} {name}", option, accepted)
+            if option not in declared:
+                raise unknown(f"option of {self.kind} {name}", option, declared)
         # Before it is made: what a `Config` checks itself may take the types for granted.
         limits.check_values(cls.Config, options, lambda option: f"{option} of {self.kind} {name}")
         return cls.Config(**{**fixed, **options})

@@ -1,4 +1,4 @@
-"""Copies from URLs for commands that read results: records, raw outputs and runs, and nothing else that lies there.
+"""Local copies of results at a URL: records, raw outputs and runs, and nothing else that lies there.
 
 Whoever writes `file:///etc`, or a bucket that holds more than results, does not get it copied into the cache.
 """
@@ -77,7 +77,7 @@ def records(word: str | Path) -> Path:
 
 
 def results(word: str) -> Path:
-    """Like `records`, with the raw outputs that lie below, or beside the folder `records` that is named or there."""
+    """Copy records like `records`, with the raw outputs below, or beside a folder `records` named or there."""
     if not is_url(word):
         return Path(word)
     above, _, name = word.rstrip("/").rpartition("/")

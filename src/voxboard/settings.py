@@ -17,7 +17,7 @@ ASIDE = frozenset({"steps_save", "cache", "cache_gb", "cache_frames", "trackers"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Settings of every evaluation: utterances through the network, and intervals of numbers."""
+    """Settings of embedding and of confidence intervals; a benchmark has more."""
 
     max_seconds: Seconds = 120.0
     """A longer utterance is embedded in equal chunks of at most this length, whose embeddings are averaged."""
@@ -41,7 +41,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a run to be evaluated: those of the best validation, or an average up to a checkpoint."""
+    """Weights of a run to evaluate: those of the best validation, or an average up to a checkpoint."""
 
     iter: CountOrZero = 0
     """Step up to which checkpoints are averaged; 0 takes the best validation."""
@@ -54,7 +54,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Eval:
-    """General settings of an evaluation."""
+    """Settings of an evaluation: device, seed, and the place of the record."""
 
     eval_path: str = ""
     """Run folder (a path, or its name below --runs)."""

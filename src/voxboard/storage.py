@@ -29,10 +29,10 @@ _AT_ONCE = 64  # files that are fetched together
 
 
 class Wanted(Protocol):
-    """Filter of the files of a store that are copied."""
+    """Choice of the files of a store that are copied."""
 
     def by_name(self, name: str, size: int) -> bool:
-        """True if a file is fetched; `size` in bytes."""
+        """True if a file is to be fetched; `size` in bytes."""
         ...
 
     def by_content(self, name: str, file: Path) -> bool:
@@ -117,13 +117,13 @@ class Store:
         return {name: _tag(info) for name, info in self._listed(prefix).items()}
 
     def _listed(self, prefix: str) -> dict[str, Mapping[str, Any]]:
-        """Like `names`, with all that the store tells of a file."""
+        """List files like `names`, with all that the store tells of each."""
         above, _, start = prefix.rpartition("/")
         with self._plainly():
             more = {} if self.scheme == "file" else {"prefix": start}
-            entries = self._fs.find(self._path(above), detail=True, **more)
+            listing = self._fs.find(self._path(above), detail=True, **more)
         root, names = self._path(""), {}
-        for path, info in entries.items():
+        for path, info in listing.items():
             name = path.removeprefix(root).removeprefix("/")
             if name.startswith(prefix) and info["type"] == "file" and not name.endswith("/"):
                 if not is_safe(name):
@@ -133,7 +133,7 @@ class Store:
         return dict(sorted(names.items()))
 
     def read(self, name: str) -> bytes | None:
-        """Content of a file; None where there is none."""
+        """Read a file; None if there is none."""
         with self._plainly():
             try:
                 return bytes(self._fs.cat_file(self._path(name)))
@@ -230,12 +230,12 @@ class Store:
 
 
 def is_safe(name: str) -> bool:
-    """True if a name of a file in a store stays below any folder that it is copied to."""
+    """True if a file of a store stays below any folder that it is copied to."""
     return not {"", ".", ".."}.intersection(name.split("/")) and not any(letter in name for letter in "\\\0")
 
 
 def place(root: Path, name: str) -> Path:
-    """Path of a file of a store in a local folder. Raises `UserError` where a link there leads elsewhere."""
+    """Return the path of a file of a store in a local folder. Raises `UserError` if a link there leads elsewhere."""
     path = root / name
     if not is_safe(name) or not path.parent.resolve().is_relative_to(root.resolve()):
         raise UserError(f"The copy {root} has a link that leads out of it at {printable(name)!r}.", "Delete the copy.")
@@ -243,7 +243,7 @@ def place(root: Path, name: str) -> Path:
 
 
 def tags(root: Path) -> dict[str, str]:
-    """Tags of the store when a local folder was last equal to it; empty where it never was.
+    """Return the files of the store when a local folder was last equal to it; nothing if it never was.
 
     An index that names places outside the folder, or is none, counts as not there: all is fetched again.
     """
@@ -261,9 +261,9 @@ def tags(root: Path) -> dict[str, str]:
     return dict(rows)
 
 
-def keep_tags(root: Path, tags: Mapping[str, str]) -> None:
+def keep_tags(root: Path, files: Mapping[str, str]) -> None:
     """Write down what the store has now that a local folder is equal to it."""
-    write_atomically({root / TAGS: json.dumps(dict(tags), indent=1).encode()})
+    write_atomically({root / TAGS: json.dumps(dict(files), indent=1).encode()})
 
 
 def _tag(info: Mapping[str, Any]) -> str:

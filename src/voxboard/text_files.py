@@ -62,7 +62,7 @@ def as_utf8(data: bytes, path: Path) -> bytes:
 
 
 def text(path: Path, plain_ends: bool = True) -> str:
-    """Like `content`, decoded; line ends become newlines where `plain_ends`.
+    """Read a file like `content`, and decode it; with `plain_ends`, line ends become newlines.
 
     Raises `UserError` with the line that is not UTF-8.
     """
@@ -115,7 +115,7 @@ def available() -> int:
 
 
 def is_hidden(path: Path) -> bool:
-    """True if a file is not meant to be read with its folder: `.x`, and the `._x` that macOS leaves beside `x`."""
+    """True for a file that is not to be read with its folder: `.x`, and the `._x` that macOS leaves beside `x`."""
     return path.name.startswith(".")
 
 

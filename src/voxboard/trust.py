@@ -1,4 +1,4 @@
-"""Trust in code: what the user names on this command line, and what this user's runs were trained with, may run.
+"""Trusted code: what the user names on this command line, and what this user has trained runs with.
 
 A part can be `path/to/file.py:Class`. Where such a name stands in data, in a run's `config.json` or a record, whoever
 made the data could have put it there, beside any file. So a file runs when the words of the command name it, or when
@@ -135,10 +135,10 @@ def _compare(path: Path, location: str, who: str, digests: Mapping[str, Any]) ->
         raise UserError(
             f"{who} names code in {printable(location)}, which is not there.", "Start in the folder that has it."
         )
-    digest, now = digests.get(location), code_digest.user_digest(path)
-    if not isinstance(digest, str) or digest not in _remembered():
+    expected, now = digests.get(location), code_digest.user_digest(path)
+    if not isinstance(expected, str) or expected not in _remembered():
         raise _unknown(location, who)
-    if digest != now:
+    if expected != now:
         raise UserError(
             f"{who} was trained with other code than {printable(location)}, or what it imports, has now.",
             "Bring that code back, train again, or pass --trust_code.",
@@ -147,11 +147,11 @@ def _compare(path: Path, location: str, who: str, digests: Mapping[str, Any]) ->
 
 def locations(parts: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
     """Return the files that parts name, those in their options included: `mlp(pooler='file.py:Class')`."""
-    places: set[str] = set()
+    files: set[str] = set()
     for part, options in parts:
         for word in (part, *strings(options)):
-            places |= _locations(word)
-    return places
+            files |= _locations(word)
+    return files
 
 
 def _locations(word: str) -> set[str]:

@@ -62,9 +62,9 @@ def whole(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("number", "workers", "group"),
     [
         (signal.SIGINT, "0", False),
-        (signal.SIGTERM, "0", False),
-        (signal.SIGINT, "2", True),
-        (signal.SIGTERM, "2", True),
+        pytest.param(signal.SIGTERM, "0", False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, "2", True, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "2", True, marks=pytest.mark.slow),
     ],
     ids=["ctrl-c", "sigterm", "ctrl-c in a terminal", "sigterm to all"],
 )
@@ -86,6 +86,7 @@ def test_what_a_signal_ends_goes_on_to_the_same_bits(
     assert (cut / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_steps_save_keeps_a_checkpoint_for_those_who_are_killed(here: Path) -> None:
     code, said = _interrupted(
         signal.SIGKILL, [*WORDS, "--workers", "0", "--runs", "cut", "--steps_save", "5"], 13, True

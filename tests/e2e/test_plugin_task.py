@@ -23,9 +23,10 @@ SYSTEMS = ("fbank+statistics", "fbank+mean")
 LABELS = ["Rate distance", "Near"]
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where the plugin is installed, for `PYTHONPATH`."""
+    tmp_path = tmp_path_factory.mktemp("plugin")
     shutil.copytree(PLUGIN, tmp_path / "plugin")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "--target", str(tmp_path / "installed"), str(tmp_path / "plugin")], check=True)
@@ -44,6 +45,16 @@ def _outside(installed: Path, here: Path, *lines: str) -> list[str]:
     return done.stdout.split("===\n")[:-1]
 
 
+@pytest.fixture(scope="module")
+def rated(installed: Path, corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder with the records of two systems, and what their commands, `list` and `show` print."""
+    folder = tmp_path_factory.mktemp("rated")
+    lines = [f"eval Voices {name} --task speaking-rate --replicates 100" for name in SYSTEMS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOXBOARD_CORPORA", str(corpora))
+        return folder, _outside(installed, folder, *lines, "list benchmarks --json", "show speaking-rate")
+
+
 def _panel(folder: Path) -> boards.model.Panel:
     """The only panel of a folder's board, made without the plugin."""
     board = boards.arrange(records.survey(folder).filed)
@@ -51,11 +62,12 @@ def _panel(folder: Path) -> boards.model.Panel:
     return panel
 
 
-def test_an_installed_task_is_listed_evaluated_labelled_and_paired(installed: Path, here: Path) -> None:
-    rated = [f"eval Voices {name} --task speaking-rate --replicates 100" for name in SYSTEMS]
-    *_, listed, shown = _outside(installed, here, *rated, "list benchmarks --json", "show speaking-rate")
-    first, second = sorted(path.relative_to(here) for path in here.glob("results/records/**/*.json"))
-    (compared,) = _outside(installed, here, f"compare {first} {second} --replicates 100 --json")
+def test_an_installed_task_is_listed_evaluated_labelled_and_paired(
+    installed: Path, rated: tuple[Path, list[str]]
+) -> None:
+    folder, (*_, listed, shown) = rated
+    first, second = sorted(path.relative_to(folder) for path in folder.glob("results/records/**/*.json"))
+    (compared,) = _outside(installed, folder, f"compare {first} {second} --replicates 100 --json")
     line = json.loads(listed)["benchmarks"]["speaking-rate"]
     assert (line["shown"], line["summary"]) == ("Rate distance", "How fast does somebody speak?")
     assert all(word in shown for word in ("octaves", "near@0.2", "Strength of the probe's regularisation."))
@@ -67,9 +79,11 @@ def test_an_installed_task_is_listed_evaluated_labelled_and_paired(installed: Pa
     assert all(row["paired"] for row in rows)
 
 
-def test_a_board_without_the_package_shows_its_task_as_the_package_does(installed: Path, here: Path) -> None:
-    _outside(installed, here, *(f"eval Voices {name} --task speaking-rate --replicates 50" for name in SYSTEMS))
-    panel = _panel(here / "results" / "records")
+def test_a_board_without_the_package_shows_its_task_as_the_package_does(
+    rated: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    folder = rated[0] / "results" / "records"
+    panel = _panel(folder)
     assert [column.label for column in panel.columns] == LABELS
     assert [(column.better, column.digits) for column in panel.columns] == [("lower", 3), ("higher", 1)]
     assert len(panel.rows) == 2
@@ -78,10 +92,10 @@ def test_a_board_without_the_package_shows_its_task_as_the_package_does(installe
         assert cell.text.endswith(" octaves")
         assert cell.interval
         assert cell.rank
-    boards.build(here / "results" / "records", here / "board")
-    page = (here / "board" / "index.html").read_text(encoding="utf-8")
+    boards.build(folder, tmp_path / "board")
+    page = (tmp_path / "board" / "index.html").read_text(encoding="utf-8")
     assert "How far the rate is off, in doublings of the true one." in page
-    (section,) = sections(boards.read(here / "results" / "records"))
+    (section,) = sections(boards.read(folder))
     assert section.about == "How fast does somebody speak?"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ import pytest
 from voxboard import records
 from voxboard.cli import main
 from voxboard.code_digest import module_file
-from voxboard.grids import Grid, plan
+from voxboard.grids import Grid, again, plan
 from voxboard.grids.job import carry_out
 from voxboard.grids.plan import How
 from voxboard.grids.workspace import Workspace
@@ -44,12 +45,14 @@ def work(grid: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(Trainee, "take", counted)
 
-    def carried() -> tuple[int, int]:
+    def carried(how: How = HOW) -> tuple[int, int]:
         done.steps.clear()
-        cells = plan.make(Grid.load("g.toml").cells(), Workspace(OUT)).having("missing")
-        results = [
-            result for job in plan.jobs(cells, Workspace(OUT), HOW) for result in carry_out(job, Workspace(OUT), HOW)
-        ]
+        workspace = Workspace(OUT)
+        planned = plan.make(Grid.load("g.toml").cells(), workspace)
+        cells = planned.todo(retry=False, strict=how.strict)
+        if how.strict:
+            again.set_aside(planned, workspace)
+        results = [result for job in plan.jobs(cells, workspace, how) for result in carry_out(job, workspace, how)]
         assert all(result.well for result in results)
         return len(cells), len(done.steps)
 
@@ -163,6 +166,48 @@ def test_status_tells_cells_made_with_other_packages(
     said = capsys.readouterr().out
     assert said.count("made with numpy ") == 4
     assert "4 done with other versions" in said
+
+
+def fake_version(package: str) -> None:
+    """Let all records say that another version of a package was installed."""
+    for path in (OUT / "records").rglob("*.json"):
+        content = json.loads(path.read_text())
+        assert content["provenance"]["packages"][package]
+        content["provenance"]["packages"][package] = "0.1"
+        path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("package", "steps"), [("numpy", 8), ("scipy", 0)])
+def test_strict_redoes_cells_made_with_other_packages(
+    package: str, steps: int, work: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work()
+    before, kept = values(), {home.name for home in (OUT / "records").iterdir()}
+    fake_version(package)
+    assert work() == (0, 0)
+    strict = replace(HOW, strict=True)
+    assert work(strict) == (4, steps)  # two untrained, and a bank of two: trained again only where weights may differ
+    assert work(strict) == (0, 0)
+    assert values() == before
+    assert {home.name for home in (OUT / "records").iterdir()} == kept
+    assert {home.name for home in (OUT / "outdated" / "records").iterdir()} == kept
+    assert not list(OUT.rglob(".adopted"))
+
+
+def test_strict_is_a_flag_of_grid_run(work: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    work()
+    fake_version("torch")
+    run = ["grid", "run", "g.toml", "--dry_run"]
+    for words, count in ((run, 0), ([*run, "--strict"], 4)):
+        assert main(words) == 0
+        assert f"{count} of 4 cells to do" in capsys.readouterr().out
+
+
+def test_an_older_run_made_with_other_packages_is_not_measured_again_strictly(work: Any, edit: Any) -> None:
+    work()
+    fake_version("torch")
+    edit("metrics.bootstrap")
+    assert work(replace(HOW, strict=True)) == (4, 8)
 
 
 @pytest.mark.parametrize("file", ["helper.py", "mine.py"])

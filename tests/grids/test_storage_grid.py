@@ -126,6 +126,23 @@ def test_a_grid_whose_machine_died_goes_on_on_another_and_ends_as_one_in_a_folde
     assert {f"board/{name}" for name in ("index.html", "leaderboard.json")} < names
 
 
+def test_a_cell_set_aside_is_missing_on_every_machine(grid: Path, url: str, machine: Turn) -> None:
+    first = workspace_at(url)
+    (job,) = (job for job in jobs(first) if job.bank)
+    assert all(done([job], first))
+    cell, other = (named.id for named in job.cells)
+    machine("second")
+    second = workspace_at(url)
+    with second.at_hand([], [cell, other]):
+        assert second.record(cell) is not None
+    first.set_aside(cell, run=True)
+    assert first.record(cell) is None
+    with second.at_hand([cell], [other]):
+        assert second.record(cell) is None
+        assert os.listdir(second.runs / other)
+        assert not (second.runs / cell).exists()
+
+
 def test_a_second_night_changes_nothing_on_whatever_machine(grid: Path, url: str, machine: Turn) -> None:
     workspace = workspace_at(url)
     assert all(done(jobs(workspace), workspace))

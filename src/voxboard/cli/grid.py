@@ -79,6 +79,8 @@ class Run(Resources, Where):
     """Processes per job that read audio; 0 reads where it is trained."""
     retry: bool = False
     """Try the cells again that failed."""
+    strict: bool = False
+    """Redo cells that were made with other versions of packages than are installed."""
     dry_run: bool = False
     """Only say what would be done, and what it would take."""
     max_hours: NotNegative = 0.0
@@ -141,7 +143,7 @@ def run(args: Run) -> int:
     grid = Grid.load(args.grid)
     word = args.out or folder_of(grid.name)
     workspace = Workspace.seen(word) if args.dry_run else workspace_at(word)
-    how = How(grid.name, args.device, args.workers)
+    how = How(grid.name, args.device, args.workers, args.strict)
     if args.dry_run and (files := sorted(trust.locations((part, {}) for part in grid.parts))):
         say(f"The dry run runs {', '.join(map(printable, files))} to tell what can be trained together.")
     cells = grid.cells()
@@ -178,12 +180,11 @@ def _check(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> t
     from voxboard.grids import estimate, plan, processes
 
     planned = plan.make(cells, workspace)
-    todo = planned.having("missing", "failed") if args.retry else planned.having("missing")
-    jobs = plan.jobs(todo, workspace, how)
+    jobs = plan.jobs(planned.todo(args.retry, args.strict), workspace, how)
     # A cluster's room and its devices are not known here.
     at_once = args.jobs or (1 if args.cluster else processes.default_at_once(args.device))
     speed = estimate.measured_speed("auto" if args.cluster else args.device)
-    expected = estimate.estimate(jobs, min(at_once, len(jobs)), planned.known.values(), speed)
+    expected = estimate.estimate(jobs, min(at_once, len(jobs)), planned.records.values(), speed)
     expected.check(args.max_hours, args.max_disk_gb, args.max_memory_gb, workspace)
     return planned, jobs, expected
 
@@ -226,7 +227,7 @@ def _status(args: Where) -> int:
     with trust.inert("grid status"):
         planned = plan.make(grid.cells(), Workspace.seen(args.out or folder_of(grid.name)))
     rows = [
-        {"cell": named.id, "state": planned.state(named), "what": describe(named.cell, planned.known.get(named.id)),
+        {"cell": named.id, "state": planned.state(named), "what": describe(named.cell, planned.records.get(named.id)),
          "reason": _reason(planned, named)}
         for named in planned.cells
     ]  # fmt: skip
@@ -239,14 +240,14 @@ def _status(args: Where) -> int:
         counts = [f"{len(planned.having(state))} {state}" for state in ("done", "missing", "failed")]
         print(f"{len(rows)} cells: {', '.join(counts)}")
         if aged := sum(bool(planned.aged(named)) for named in planned.cells):
-            print(f"{aged} done with other versions of packages than are installed")
+            print(f"{aged} done with other versions of packages than are installed; grid run --strict redoes them")
     return PARTIAL if planned.having("missing", "failed") else 0
 
 
 def _reason(planned: Plan, named: Named) -> str:
     """Reason of a cell's failure, or the packages it was made with where others are installed now."""
     if planned.state(named) == "failed":
-        return planned.known[named.id].reason
+        return planned.records[named.id].reason
     aged = planned.aged(named)
     return f"made with {aged}" if aged else ""
 

@@ -1,7 +1,7 @@
-"""Cells whose numbers are taken again from weights that are there: only the code that measures has changed since.
+"""Cells that are measured again from existing weights, because only the code that measures has changed since.
 
 The weights of a run are still what training would make when its training code is the same *and* validation by the code
-of today gives the error that chose them. Else the cell is trained again.
+of today gives the error that chose them. Else the cell is trained again. `--strict` applies the same rule to packages.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import shutil
 from pathlib import Path
 
 from voxboard.grids.identity import Named
-from voxboard.grids.plan import How
+from voxboard.grids.plan import How, Plan, other_versions
 from voxboard.grids.workspace import Workspace
 from voxboard.records import Record
+from voxboard.records.provenance import MEASURING
 from voxboard.training import run_folder
 from voxboard.training.config import General
 
@@ -25,7 +26,7 @@ def measured(named: Named, workspace: Workspace, how: How, staging: str) -> Reco
     from voxboard.training import run
 
     home = workspace.runs / named.id
-    if not home.exists() and (earlier := _earlier(named, workspace)) is not None:
+    if not home.exists() and (earlier := _earlier(named, workspace, how.strict)) is not None:
         _adopt(earlier, home, named)
     if not (home / ADOPTED).exists():
         return None
@@ -42,12 +43,33 @@ def measured(named: Named, workspace: Workspace, how: How, staging: str) -> Reco
     return record
 
 
-def _earlier(named: Named, workspace: Workspace) -> Path | None:
-    """The newest run folder of the same cell that was trained to its end by the same training code."""
+def set_aside(plan: Plan, workspace: Workspace) -> None:
+    """Make outdated cells missing; a run stays, to be measured again, where no weights come out of the new packages."""
+    for named in plan.outdated():
+        home = workspace.runs / named.id
+        stays = _whole(home, workspace) and _same_weights(named.id, workspace)
+        if stays:
+            (home / ADOPTED).touch()
+        workspace.set_aside(named.id, run=not stays)
+
+
+def _same_weights(cell: str, workspace: Workspace) -> bool:
+    """True if all packages that weights come out of are installed in the versions that the cell was made with."""
+    record = workspace.record(cell)
+    return record is not None and not other_versions(record).keys() - set(MEASURING)
+
+
+def _earlier(named: Named, workspace: Workspace, strict: bool) -> Path | None:
+    """Newest run folder of the same cell that was trained to its end by the same training code.
+
+    With `strict`, by the same versions of packages too.
+    """
     if not named.cell.trained or named.cell.base is not None:
         return None
     homes = [
-        home for home in workspace.runs.glob(f"{named.key}-*") if home.name != named.id and _whole(home, workspace)
+        home
+        for home in workspace.runs.glob(f"{named.key}-*")
+        if home.name != named.id and _whole(home, workspace) and (not strict or _same_weights(home.name, workspace))
     ]
     alike = [home for home in homes if run_folder.code_of(home).get("training") == named.training]
     return max(alike, key=lambda home: (home / run_folder.CODE).stat().st_mtime, default=None)

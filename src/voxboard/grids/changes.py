@@ -28,15 +28,15 @@ class Entry:
 def entries(board: Mapping[str, Any]) -> dict[Key, Entry]:
     """The places of a board's JSON where something was run."""
     names = {system["id"]: _name(system) for system in board["systems"]}
-    entries = {}
+    places = {}
     for cell in board["cells"]:
         if cell["status"] == "not run":
             continue
         key = cell["benchmark"], cell["protocol"], cell["system"], cell.get("column", cell["metric"])
         numbers = (cell["value"], cell["low"], cell["high"])
         name = names[cell["system"]]
-        entries[key] = Entry(cell["benchmark"], name, cell["label"], cell["text"], numbers, cell["reason"])
-    return entries
+        places[key] = Entry(cell["benchmark"], name, cell["label"], cell["text"], numbers, cell["reason"])
+    return places
 
 
 def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:

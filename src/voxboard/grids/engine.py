@@ -1,6 +1,4 @@
-"""Engines that carry out the jobs of a grid: processes of this machine, a Ray cluster, or Slurm; one loop for all of
-them.
-"""
+"""Engines that carry out the jobs of a grid (local processes, a Ray cluster, Slurm), and the one loop around them."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Resources:
-    """Engine of jobs, and the resources of each."""
+    """Place where jobs are carried out, and the resources of each job there."""
 
     cluster: str = ""
     """Who carries out the jobs: nobody else (default), a Ray cluster, started here for it (local) or running (auto,
@@ -65,7 +63,7 @@ class Engine(Protocol):
         """Wait a moment, and return the tickets of the jobs that have ended."""
 
     def results(self, ticket: Any) -> list[Result]:
-        """Results of the cells of a job that has ended. Raises `Vanished`."""
+        """Return the results of the cells of a job that has ended. Raises `Vanished`."""
 
     def close(self) -> None:
         """End what is still at work, and let go of everything."""
@@ -78,13 +76,13 @@ class Done:
     job: Job
     results: Sequence[Result] = ()
     lost: str = ""
-    again: bool = False  # whether a lost one will be tried again
+    again: bool = False  # a lost job will be tried again
 
 
 def work_off(engine: Engine, jobs: Sequence[Job]) -> Iterator[Done]:
-    """Has an engine carry out jobs; a job whose process vanishes is tried again, at the end, a few times in all.
+    """Carry out jobs on an engine; a job whose process vanishes is tried again, at the end, a few times in all.
 
-    The cluster's own repetition is not used: this one is the same everywhere, and is told.
+    The cluster's own repetition is not used: this one is the same everywhere, and is logged.
     """
     waiting = deque((job, 1) for job in jobs)
     under_way: dict[Hashable, tuple[Job, int]] = {}

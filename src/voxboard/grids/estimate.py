@@ -1,4 +1,4 @@
-"""Estimate of a grid: hours, from records of cells like its own, else from multiply-adds; disk; and memory.
+"""Estimates of what a grid needs: hours (from records of similar cells, else from multiply-adds), disk and memory.
 
 A job needs memory for weights, with what the optimizer keeps, and for the activations of a batch.
 """
@@ -35,7 +35,7 @@ PROBE = 1024  # rows of the matrices that the speed is measured on
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimated hours, disk and memory of the missing cells of a grid."""
+    """Time, disk and memory that the missing cells of a grid need."""
 
     hours: float  # at so many jobs at a time
     disk_gb: float  # of the checkpoints
@@ -69,12 +69,12 @@ class Estimate:
 
 
 def estimate(jobs: Sequence[Job], at_once: int, earlier: Iterable[Record], speed: float) -> Estimate:
-    """`speed` is in multiply-adds per second; `earlier` are the records that the grid has."""
-    done = [record for record in earlier if record.status == "ok"]
+    """Estimate jobs; `speed` is in multiply-adds per second, `earlier` are the records that the grid has."""
+    finished = [record for record in earlier if record.status == "ok"]
     seconds, remembered, unknown = 0.0, 0, 0
     for job in jobs:
         for number, named in enumerate(job.cells):
-            cost = _remembered(named.cell, done)
+            cost = _remembered(named.cell, finished)
             if cost is not None:
                 remembered += 1
             else:
@@ -87,9 +87,9 @@ def estimate(jobs: Sequence[Job], at_once: int, earlier: Iterable[Record], speed
     return Estimate(seconds / 3600 / max(at_once, 1), disk, sum(largest) / 1e9, remembered, unknown)
 
 
-def _remembered(cell: Cell, done: Sequence[Record]) -> float | None:
+def _remembered(cell: Cell, finished: Sequence[Record]) -> float | None:
     """Seconds, from cells with this backbone on this benchmark."""
-    alike = [record for record in done if _same(record.system.backbone, cell.system.backbone)]
+    alike = [record for record in finished if _same(record.system.backbone, cell.system.backbone)]
     evaluations = [r.cost.wall_seconds for r in alike if r.benchmark.name == cell.title and r.cost.wall_seconds]
     if not evaluations:
         return None

@@ -1,4 +1,4 @@
-"""Names of cells: a digest of all that a number depends on, so that equal names mean equal numbers."""
+"""Ids of cells: a digest of all that the number depends on, so that equal ids mean equal numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Named:
 
     @property
     def key(self) -> str:
-        """Content of the cell without its code."""
+        """Digest of the question, independent of the code."""
         return self.id.partition("-")[0]
 
 
@@ -41,7 +41,7 @@ class Names:
         self._codes: dict[str, Code] = {}
 
     def named(self, cell: Cell) -> Named:
-        """Raise `UserError` for a corpus that is not there."""
+        """Give a cell its id. Raises `UserError` for a corpus that is not there."""
         base = self.named(cell.base).id if cell.base else ""
         system, training = cell.system, cell.training
         content = {

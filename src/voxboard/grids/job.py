@@ -71,7 +71,7 @@ def _done(job: Job, workspace: Workspace, how: How) -> dict[str, str]:
 
 
 def _made(job: Job, workspace: Workspace, how: How, staging: str) -> dict[str, str]:
-    """The same of cells that are trained, or that need no training."""
+    """Train the cells of a job, or evaluate its only one; returns cell id → reason for those that failed."""
     from voxboard.training import run
 
     named, cell = job.cells[0], job.cells[0].cell
@@ -102,7 +102,7 @@ def _evaluate(named: Named, workspace: Workspace, how: How) -> Record:
 
 
 def _filed(job: Job, workspace: Workspace) -> tuple[list[Result], list[Named]]:
-    """Files what there is of a job. Returns what became of the cells that are done, and the others."""
+    """File the records of a job. Return the results of the cells that are done, and the other cells."""
     _file(job, workspace)
     left = [named for named in job.cells if not _ok(workspace, named)]
     return [_result(named, workspace) for named in job.cells if named not in left], left
@@ -117,7 +117,7 @@ def _file(job: Job, workspace: Workspace) -> None:
 
 
 def record_failure(named: Named, workspace: Workspace, how: How, reason: str) -> None:
-    """Files a record that says why a cell has no number, unless there is one that says the same."""
+    """File a record that says why a cell has no number, unless there is one that says the same."""
     before = workspace.record(named.id)
     record = _failure(named, workspace, how, reason)
     if before is None or (before.status == "failed" and before.reason != records.portable(reason)):
@@ -125,7 +125,7 @@ def record_failure(named: Named, workspace: Workspace, how: How, reason: str) ->
 
 
 def _failure(named: Named, workspace: Workspace, how: How, reason: str) -> Record:
-    """Made without building the system, which may be what failed."""
+    """Record of a failure, made without building the system, which may be what failed."""
     from voxboard.evaluation.evaluate import benchmark_of
 
     cell, corpus = named.cell, find_corpus(benchmarks.card(named.cell.data).corpus)
@@ -156,7 +156,7 @@ def _failure(named: Named, workspace: Workspace, how: How, reason: str) -> Recor
 
 
 def _tried(cell: Cell) -> dict[str, Any]:
-    """The candidates of a cell that has no number; its reason says what became of them."""
+    """Candidates of a cell that has no number; its reason says how each of them ended."""
     if not cell.rates or cell.training is None:
         return {}
     tried = tuple(records.Candidate(rate) for rate in cell.rates)
@@ -176,7 +176,7 @@ def _ok(workspace: Workspace, named: Named) -> bool:
 
 
 def _result(named: Named, workspace: Workspace) -> Result:
-    """Result from the record of a cell."""
+    """Summarize the record of a cell in one line."""
     from voxboard.shown import show
 
     record = workspace.record(named.id)

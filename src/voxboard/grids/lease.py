@@ -1,4 +1,4 @@
-"""Leases on a store: only the holder writes, and a lease runs out, so that a crash keeps nobody out for long.
+"""Leases for writing to a store; they expire, so that a holder that crashed keeps nobody out for long.
 
     lease/00000007.json     {"holder": "ada, process 12", "until": 1790000000.0}
 
@@ -114,8 +114,8 @@ def _take(store: Store, lease: Lease) -> int:
         raise _busy(store, _read(store, number))
     # A store that does not know of exclusive writes gives a number to the last of several; and another start may have
     # gone further since the number was looked up.
-    current = _read(store, number)
-    if current != lease or _highest(store) != number:
+    stored = _read(store, number)
+    if stored != lease or _highest(store) != number:
         raise _busy(store, _read(store, _highest(store)))
     store.remove(name for name in store.names(f"{_FOLDER}/") if name < _name(number))
     return number

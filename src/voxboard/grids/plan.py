@@ -1,4 +1,4 @@
-"""Plan of a grid: its cells, those that are done, and those that can be trained together."""
+"""The plan of a grid: its cells, their states, and the jobs of cells that can be trained together."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ State = Literal["done", "missing", "failed"]
 
 @dataclass(frozen=True)
 class How:
-    """Settings of carrying out a grid, none of which changes a number."""
+    """Settings for carrying out the cells of a grid; none of them changes a number."""
 
     grid: str
     device: str = "auto"
     workers: int = 0  # processes that read audio, per job
+    strict: bool = False  # redo cells that were made with other versions of packages
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,43 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a grid, each with what became of it so far."""
+    """The cells of a grid, each with its record so far."""
 
     cells: tuple[Named, ...]
-    known: dict[str, Record]  # cell id → its record
+    records: dict[str, Record]  # by cell id
 
     def state(self, cell: Named) -> State:
-        record = self.known.get(cell.id)
+        record = self.records.get(cell.id)
         return "missing" if record is None else "failed" if record.status == "failed" else "done"
 
     def aged(self, cell: Named) -> str:
         """Packages that a cell with numbers was made with, where other versions are installed now: `torch 2.10.0`."""
-        record = self.known.get(cell.id)
+        record = self.records.get(cell.id)
         if record is None or record.status == "failed":
             return ""
-        then, now = dict(record.provenance.packages), _installed()
-        then.pop("voxboard", None)  # whose code is in the name of the cell
-        return ", ".join(f"{name} {version}" for name, version in then.items() if now.get(name, version) != version)
+        return ", ".join(f"{name} {version}" for name, version in other_versions(record).items())
+
+    def outdated(self) -> list[Named]:
+        """Cells with numbers that `aged`, or whose number comes from the run of one that did."""
+        aged = {cell.id for cell in self.cells if self.aged(cell)}
+        return [cell for cell in self.having("done") if cell.id in aged or cell.base in aged]
+
+    def todo(self, retry: bool, strict: bool) -> list[Named]:
+        """The cells to carry out: missing ones, with `retry` failed ones, and with `strict` outdated ones."""
+        wanted = self.having("missing", "failed") if retry else self.having("missing")
+        ids = {cell.id for cell in (*wanted, *(self.outdated() if strict else ()))}
+        return [cell for cell in self.cells if cell.id in ids]
 
     def having(self, *states: State) -> list[Named]:
         """The cells in some states, in the order of the grid."""
         return [cell for cell in self.cells if self.state(cell) in states]
+
+
+def other_versions(record: Record) -> dict[str, str]:
+    """Packages that a record was made with, where other versions are installed now."""
+    then, now = dict(record.provenance.packages), _installed()
+    then.pop("voxboard", None)  # its code is in the name of the cell
+    return {name: version for name, version in then.items() if now.get(name, version) != version}
 
 
 @cache
@@ -87,16 +104,16 @@ def _installed() -> dict[str, str]:
 
 
 def make(cells: Sequence[Cell], workspace: Workspace) -> Plan:
-    """Names all cells and looks up what is known of them. Equal cells are one.
+    """Name all cells and look up their records. Equal cells are one.
 
     Raises `UserError` for candidates that no validation can choose among.
     """
     for cell in cells:
         _check_choice(cell)
     names = Names()
-    named = {one.id: one for one in map(names.named, cells)}
-    records = {cell: record for cell in named if (record := workspace.record(cell)) is not None}
-    return Plan(tuple(named.values()), records)
+    named = {cell.id: cell for cell in map(names.named, cells)}
+    filed = {cell: record for cell in named if (record := workspace.record(cell)) is not None}
+    return Plan(tuple(named.values()), filed)
 
 
 def _check_choice(cell: Cell) -> None:
@@ -111,7 +128,7 @@ def _check_choice(cell: Cell) -> None:
 
 
 def jobs(cells: Sequence[Named], workspace: Workspace, how: How) -> list[Job]:
-    """Jobs: cells that can be trained together are one, at the place of the first."""
+    """Group cells that can be trained together into one job, at the place of its first cell."""
     groups: dict[str, list[Named]] = {}
     for named in cells:
         cell = named.cell

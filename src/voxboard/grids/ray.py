@@ -99,7 +99,7 @@ class Ray:
 
 
 def _has_token() -> bool:
-    """True if this user can show a Ray cluster a token."""
+    """True if this user has a token for a Ray cluster."""
     variables = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
     return any(name in os.environ for name in variables) or (Path.home() / ".ray" / "auth_token").is_file()
 

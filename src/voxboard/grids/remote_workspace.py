@@ -66,7 +66,7 @@ class RemoteWorkspace(Workspace):
         self._pull("records/")
 
     def _pull(self, prefix: str) -> None:
-        """Fetch a file unless it is there: content under a name never changes."""
+        """Make the files below a prefix those of the store; a file under a name never changes."""
         there, here = self.store.names(prefix), self._here(prefix)
         self.store.fetch(there.keys() - here, self.root)
         for name in here - there.keys():
@@ -79,12 +79,12 @@ class RemoteWorkspace(Workspace):
         return {name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)}
 
     def keep(self, cell: str, record: Record) -> Record:
-        """Files the record here, then at the URL after all that belongs to it, unless another machine was quicker."""
+        """File the record here, then at the URL after all that belongs to it, unless another machine was quicker."""
         prefix = f"records/{cell.partition('-')[0]}-"
         with _SENDING:
             self._pull(prefix)
-            if (earlier := self.record(cell)) is not None and self._done(cell):
-                return earlier
+            if (filed := self.record(cell)) is not None and self._done(cell):
+                return filed
             record = super().keep(cell, record)
             if (self.runs / cell).is_dir():
                 self._send_run(cell, done=record.status == "ok")
@@ -95,10 +95,15 @@ class RemoteWorkspace(Workspace):
             self.store.remove(there.keys() - here)
         return record
 
+    def set_aside(self, cell: str, run: bool) -> None:
+        for folder in ("runs", "records") if run else ("records",):
+            self.store.remove(self.store.names(f"{folder}/{cell}/"))
+        super().set_aside(cell, run)
+
     def _send_outputs(self, record: Record) -> None:
         digest = record.provenance.digests.get(outputs.NAME, "")
-        if files := outputs.find(digest, [self.outputs]):
-            for file in sorted(files.iterdir()):
+        if folder := outputs.find(digest, [self.outputs]):
+            for file in sorted(folder.iterdir()):
                 self.store.send(file, file.relative_to(self.root).as_posix())
 
     def fetch(self, file: Path) -> None:
@@ -107,7 +112,7 @@ class RemoteWorkspace(Workspace):
         self.store.fetch([name] if name in self.store.names(name) else [], self.root)
 
     def publish(self, *files: Path) -> None:
-        """Leave alone what is the same already."""
+        """Send files to the store, except those that are the same there."""
         for file in files:
             name, data = file.relative_to(self.root).as_posix(), file.read_bytes()
             if self.store.read(name) != data:
@@ -150,11 +155,11 @@ class RemoteWorkspace(Workspace):
             pause = max(PUSH_SECONDS, 9 * (time.monotonic() - started))
 
     def _done(self, cell: str) -> bool:
-        record = self.record(cell)
-        return record is not None and record.status == "ok"
+        filed = self.record(cell)
+        return filed is not None and filed.status == "ok"
 
     def _age(self, cell: str) -> float:
-        """Time at which a run was last saved."""
+        """Time of the last checkpoint of a run, in seconds since 1970; 0 without one."""
         return max((path.stat().st_mtime for path in (self.runs / cell).rglob(f"{_AHEAD}.*")), default=0.0)
 
     def _send_run(self, cell: str, done: bool) -> None:
@@ -171,13 +176,15 @@ class RemoteWorkspace(Workspace):
         keep_tags(self.runs / cell, self.store.names(below))
 
     def _fetch_run(self, cell: str) -> None:
-        """Has the run here as it was last sent, unless that was from here: then it may be further here."""
+        """Fetch the run as it was last sent, unless that was from here: then the local one may be further."""
         import fcntl
 
         self.runs.mkdir(parents=True, exist_ok=True)
         with (self.runs / f".{cell}.lock").open("a+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             run, there = self.runs / cell, self.store.names(f"runs/{cell}/")
+            if not there and tags(run):  # removed since it was sent: set aside
+                shutil.rmtree(run)
             if not there or there == tags(run):
                 return
             with TemporaryDirectory(prefix=".", dir=self.root) as name:

@@ -1,4 +1,4 @@
-"""A whole grid: what is missing of it is planned, handed to what carries jobs out, and told as it is done."""
+"""A whole grid: plan the cells that are missing, hand them to an engine, and log each as it is done."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from voxboard.errors import unknown
+from voxboard.grids import again
 from voxboard.grids import plan as planning
 from voxboard.grids.engine import Done, Engine, Resources, Say, work_off
 from voxboard.grids.plan import How, Plan
@@ -27,14 +28,16 @@ def run(
     retry: bool = False,
     resources: Resources | None = None,
 ) -> Plan:
-    """Carry out what has no record yet, and with `retry` what failed. Return what is known of the cells then.
+    """Carry out what has no record yet, and with `retry` what failed. Return the plan as it is then.
+
+    With `how.strict`, also redo cells that were made with other versions of packages.
 
     `at_once` jobs at a time; 0: as many as this machine or the cluster has room for. The caller holds the lock of the
     workspace.
     """
     workspace.take_over()
     plan = planning.make(cells, workspace)
-    todo = plan.having("missing", "failed") if retry else plan.having("missing")
+    todo = plan.todo(retry, how.strict)
     if not todo:
         say(f"0 of {len(plan.cells)} cells to do")
         return plan
@@ -42,6 +45,8 @@ def run(
     resources.check(how.device)
     with closing(engine_of(resources, workspace, how, at_once, say)) as engine:
         say(f"{len(todo)} of {len(plan.cells)} cells to do, {engine.about}")
+        if how.strict:
+            again.set_aside(plan, workspace)
         tally = Tally(len(todo))
         # Some take weights from the runs of others.
         for part in ([c for c in todo if not c.base], [c for c in todo if c.base]):
@@ -65,7 +70,7 @@ def engine_of(resources: Resources, workspace: Workspace, how: How, at_once: int
 
 
 class Tally:
-    """Progress of a grid: cells done, and time left if the others are like these."""
+    """Count of the cells that are done, and the time left if the others take as long."""
 
     def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._total, self._done = total, 0

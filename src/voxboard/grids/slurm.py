@@ -69,15 +69,15 @@ class Slurm:
         return ticket
 
     def ended(self, tickets: Sequence[Any]) -> Sequence[Any]:
-        ended = [ticket for ticket in tickets if ticket.done()]
-        if not ended:
+        done = [ticket for ticket in tickets if ticket.done()]
+        if not done:
             time.sleep(PAUSE)
-        return ended
+        return done
 
     def results(self, ticket: Any) -> list[Result]:
         self._given.discard(ticket)
         try:
-            results = list(ticket.result())
+            outcome = list(ticket.result())
         except self._errors.FailedJobError as error:
             # The cell's own failures are among the results: this is a trouble of the machine.
             raise Vanished(_last_line(str(error).split(RULE)[1])) from error
@@ -85,7 +85,7 @@ class Slurm:
             state = ticket.state.lower()
             raise Vanished(f"job {ticket.job_id} left no result ({state}, {ticket.paths.stderr})") from error
         shutil.rmtree(ticket.paths.folder, ignore_errors=True)
-        return results
+        return outcome
 
     def close(self) -> None:
         self._orders.close(not self._given)

@@ -42,7 +42,7 @@ class Cell:
 
     @property
     def trainings(self) -> int:
-        """Number of trainings: one per learning rate."""
+        """Number of times that it is trained: once per learning rate."""
         return max(1, len(self.rates))
 
     @property
@@ -84,11 +84,11 @@ class Grid:
                 f"The grid {self.name} crosses to {number:,} cells and more; at most {MOST_CELLS:,} can be.",
                 "Leave out seeds or parts, or split it into several grids.",
             )
-        cells = []
+        cells: list[Cell] = []
         if "untrained" in self.weights:
-            cells += list(self._cells(False, self.heads[:1], ()))
+            cells += self._cells(False, self.heads[:1], ())
         if "trained" in self.weights:
-            cells += list(self._cells(True, self.heads, self.max_lr))
+            cells += self._cells(True, self.heads, self.max_lr)
         return cells
 
     def _cells(self, trained: bool, heads: tuple[str, ...], rates: tuple[float, ...]) -> Iterator[Cell]:
@@ -226,18 +226,16 @@ def _typed(kind: type, content: Any, name: str) -> dict[str, Any]:
         raise UserError(
             f"The grid {name} has {content!r:.60} where a table is due.", f"Write [{kind.__name__.lower()}]."
         )
-    by_name = {f.name: f for f in fields(kind)}
+    specs = {f.name: f for f in fields(kind)}
     for key in content:
-        if key not in by_name:
-            raise unknown(f"key in the grid {name}", key, list(by_name))
+        if key not in specs:
+            raise unknown(f"key in the grid {name}", key, list(specs))
     lacking = [
-        key
-        for key, f in by_name.items()
-        if key not in content and f.default is MISSING and f.default_factory is MISSING
+        key for key, f in specs.items() if key not in content and f.default is MISSING and f.default_factory is MISSING
     ]
     if lacking:
         raise UserError(f"The grid {name} lacks {lacking[0]}.", "Compare it with benchmarks/grids/demo.toml.")
-    return {key: _value(key, value, str(by_name[key].type), name) for key, value in content.items()}
+    return {key: _value(key, value, str(specs[key].type), name) for key, value in content.items()}
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}

@@ -23,9 +23,9 @@ class Tuned:
     @property
     def chosen(self) -> RunConfig:
         """The configuration with the rate that validation chose."""
-        outcome = search.of(self.run)
-        assert outcome is not None
-        return next(config for config in self.configs if config.training.max_lr == outcome.chosen)
+        tried = search.of(self.run)
+        assert tried is not None
+        return next(config for config in self.configs if config.training.max_lr == tried.chosen)
 
 
 def tune(tuned: Sequence[Tuned]) -> list[Outcome]:

@@ -38,7 +38,7 @@ CARRIED = ("VOXBOARD_CORPORA",)  # environment variables that the workers need a
 
 @dataclass(frozen=True)
 class Order:
-    """Order to a worker beside its job: the scheduler it works for, and the folders."""
+    """Context of a job on a worker: the start and attempt it works for, and the folder."""
 
     start: str
     job: str
@@ -48,7 +48,7 @@ class Order:
     wait: float = 0.0  # seconds for the one before to end
 
     def counts(self, workspace: Workspace) -> bool:
-        """True if the order still stands."""
+        """True if the attempt has not been replaced by another."""
         text = workspace.posted(NAME)
         if text is None:
             return False
@@ -69,7 +69,7 @@ class Orders:
         self._say(self.start)
 
     def order(self, job: Job, attempt: int) -> Order:
-        """Order to the worker of a job."""
+        """Return the order for the worker of a job."""
         if attempt > 1:
             self._again[job.staging] = attempt
             self._say(self.start)

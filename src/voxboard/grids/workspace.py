@@ -1,7 +1,8 @@
-"""The folder of a grid: whatever was finished is in it, whole, under the id of its cell.
+"""The folder of a grid, which holds all that was finished, whole, under the id of its cell.
 
 records/<cell id>/   the record of a cell; that it is there is all that says the cell is done
 runs/<cell id>/      the run folder of a cell that is trained
+outdated/            records and runs that `--strict` has replaced; nothing reads them
 outputs/<digest>/    raw outputs, which records name by their digest
 staging/             records and outputs on their way; what an interruption left here is taken over by the next start
 board/               the board of all records
@@ -69,11 +70,11 @@ class Workspace:
     def record(self, cell: str) -> Record | None:
         """The record of a cell: one with numbers, else one that says why there are none."""
         home = self.records / cell
-        loaded = records.load(home) if home.is_dir() else []
-        return next((record for record in loaded if record.status == "ok"), loaded[-1] if loaded else None)
+        filed = records.load(home) if home.is_dir() else []
+        return next((record for record in filed if record.status == "ok"), filed[-1] if filed else None)
 
     def keep(self, cell: str, record: Record) -> Record:
-        """Files the record of a cell; failures of that cell, of older code too, are history then.
+        """File the record of a cell, and remove failures of that cell, those of older code too.
 
         The command becomes one that does not depend on where the grid lies.
         """
@@ -90,8 +91,20 @@ class Workspace:
                     (home / filed.path).unlink()
         return record
 
+    def set_aside(self, cell: str, run: bool) -> None:
+        """Move the records of a cell, and with `run` its run, out of the way, so that the cell is missing.
+
+        The run goes first: a record without its run is set aside by the next start, a run without record would be used.
+        """
+        for home in (self.runs / cell, self.records / cell) if run else (self.records / cell,):
+            if home.is_dir():
+                there = self.root / "outdated" / home.relative_to(self.root)
+                shutil.rmtree(there, ignore_errors=True)
+                there.parent.mkdir(parents=True, exist_ok=True)
+                home.rename(there)
+
     def take_over(self) -> None:
-        """Files what an interrupted start had finished and not yet filed."""
+        """File what an interrupted start had finished and not yet filed."""
         for staged in self.staging.glob("*") if self.staging.is_dir() else ():
             for record in records.load(staged):
                 # A bank's records are told apart by their runs, which are called like their cells.
@@ -134,7 +147,7 @@ class Workspace:
                     time.sleep(0.05)
 
     def pull(self) -> None:
-        """Learn which cells others have done. In a plain folder they are seen at once."""
+        """Fetch the records of cells that others have done. In a plain folder they are seen at once."""
 
     def fetch(self, file: Path) -> None:
         """Get a file of the workspace as others have left it."""
@@ -156,7 +169,7 @@ class Workspace:
 
     @contextmanager
     def at_hand(self, cells: Sequence[str], bases: Iterable[str] = ()) -> Iterator[None]:
-        """Has here what is known of cells that are to be carried out, and the runs of `bases`."""
+        """Have the records and runs of cells that are to be carried out here, and the runs of `bases`."""
         yield
 
     def join_workers(self) -> int:

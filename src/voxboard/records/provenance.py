@@ -32,6 +32,7 @@ PACKAGES = (
     *("lhotse", "soundfile", "espeakng-loader", "numpy", "scipy", "scikit-learn", "pandas"),
     *("pyannote.metrics", "rapidfuzz", "pyloudnorm"),
 )
+MEASURING = ("scipy", "scikit-learn", "pandas", "pyannote.metrics", "rapidfuzz")  # no weights come out of these
 _CODE = ("src", "backbones", "poolers", "benchmarks", "trials", "pyproject.toml", "uv.lock")
 
 
