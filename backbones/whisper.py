@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from voxboard import published
 from voxboard.backbones import ssl_checkpoints
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec
 from voxboard.backbones.frames import Frames, FramesSpec
@@ -75,7 +76,8 @@ class Whisper(Backbone):
         shape = self.encoder.config
         self.window: int = shape.max_source_positions * STRIDE  # samples
         self.features = LogMel(shape.num_mel_bins)
-        published = config.use_pretrain and config.cfg in KNOWN
+        fetched = published.of_folder(config.cfg)
+        named = config.use_pretrain and (config.cfg in KNOWN or fetched is not None)
         unnamed = "see the checkpoint's card" if config.use_pretrain else RANDOM
         heard = HEARD.get(config.cfg, ("680,000 hours from the web",))
         self.spec = BackboneSpec(
@@ -84,9 +86,9 @@ class Whisper(Backbone):
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="Apache-2.0",
             weights="pretrained" if config.use_pretrain else "random",
-            weights_licence="Apache-2.0" if published else unnamed,
-            trained_on=heard if published else (),
-            source=config.cfg,
+            weights_licence=(fetched.licence if fetched else "Apache-2.0") if named else unnamed,
+            trained_on=heard if named else (),
+            source=fetched.original if named and fetched else config.cfg,
         )
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:

@@ -162,6 +162,8 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
     ) -> Diarized:
         """Turns, recording by recording. Raises `BadAudio` for one that cannot be read, unless it may be skipped."""
         settings, started = self._settled(fixed), time.perf_counter()
+        if items.split != "valid":
+            _warn_of_seen(settings, items.corpus.name)
         turns: dict[str, list[Turn]] = {}
         by_recording: dict[str, Prepared] = {}
         windows, skipped = 0, []
@@ -273,6 +275,13 @@ def _networks(settings: Diarization) -> dict[str, Any]:
     used = segmentation.NAME in (settings.vad, settings.segmentation)
     hop = {"segmentation_hop": settings.segmentation_hop} if settings.vad == segmentation.NAME else {}
     return {**hop, segmentation.NAME: published.entry(segmentation.NAME).sha256} if used else {}
+
+
+def _warn_of_seen(settings: Diarization, corpus: str) -> None:
+    """Say where a published network was trained on the corpus that it is tested on."""
+    seen = [one for one in published.entry(segmentation.NAME).seen if one.partition("/")[0] == corpus]
+    if seen and segmentation.NAME in (settings.vad, settings.segmentation):
+        log.warning("%s was trained on %s: this test is in its domain.", segmentation.NAME, ", ".join(seen))
 
 
 def _plain(value: float) -> Interval:

@@ -16,9 +16,10 @@ from tests.cuts import noise_cuts
 from tests.diarization.sources import conversation, cut
 from tests.diarization.test_pipeline import DEV, TEST
 from voxboard import benchmarks, model, published, systems
-from voxboard.benchmarks.diarization import DiarizationTask, Diarized, Tuning
+from voxboard.benchmarks.diarization import DiarizationTask, Diarized, Tuning, _warn_of_seen
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.prepare_options import Options
+from voxboard.diarization import Diarization
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics.diarization import der, jer
 from voxboard.metrics.rttm import Turn, read_rttm
@@ -141,6 +142,14 @@ def test_protocols_of_windows_are_what_they_were_and_others_name_the_network(mee
     assert local.crop.max_seconds == 10.0
     assert len({plain.id, heard.id, local.id}) == 3
     assert task(segmentation="pyannet", window=2.0).protocol(outputs, EVALUATION, None).id == local.id
+
+
+def test_a_network_that_has_heard_the_corpus_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    _warn_of_seen(Diarization(vad="pyannet"), "Voices-meetings")
+    _warn_of_seen(Diarization(vad="energy"), "AMI")
+    assert not caplog.messages
+    _warn_of_seen(Diarization(vad="pyannet"), "AMI")
+    assert caplog.messages == ["pyannet was trained on AMI/train: this test is in its domain."]
 
 
 def test_the_oracles_number_needs_no_tuning(meetings: Corpus) -> None:

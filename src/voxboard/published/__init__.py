@@ -11,7 +11,7 @@ does.
 from voxboard.published.catalogue import CATALOGUE, entry, names
 from voxboard.published.entry import File, Hub, Published, Url, Wheel
 from voxboard.published.get import get
-from voxboard.published.kept import is_here, path, weights
+from voxboard.published.kept import is_here, of_folder, path, weights
 
 __all__ = [
     "CATALOGUE",
@@ -24,6 +24,7 @@ __all__ = [
     "get",
     "is_here",
     "names",
+    "of_folder",
     "path",
     "weights",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from voxboard import storage
 from voxboard.errors import UserError
 from voxboard.files import read_json_object, write_atomically
-from voxboard.published.catalogue import entry
+from voxboard.published.catalogue import CATALOGUE, entry
 from voxboard.published.entry import Hub, Published
 
 if TYPE_CHECKING:
@@ -57,6 +57,14 @@ def path(name: str) -> Path:
     if not is_here(name):
         raise UserError(f"The published weights of {name} are not on this machine.", f"Run: {entry(name).command}")
     return folder(entry(name))
+
+
+def of_folder(place: str | Path) -> Published | None:
+    """Return what is known of a folder that published weights were put into; None for any other."""
+    for one in CATALOGUE.values():
+        if not isinstance(one.source, Hub) and Path(place).expanduser() == folder(one):
+            return one if is_here(one.name) else None
+    return None
 
 
 def weights(name: str) -> dict[str, Tensor]:
