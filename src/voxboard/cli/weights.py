@@ -44,7 +44,7 @@ WIDTH = 200  # of the table where no terminal limits it
 
 @dataclass(frozen=True)
 class List:
-    """How it is shown."""
+    """Output of the list."""
 
     json: bool = False
     """Print JSON."""
@@ -52,7 +52,7 @@ class List:
 
 @dataclass(frozen=True)
 class Get:
-    """What is brought here."""
+    """Weights to be brought here."""
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME")] = ()
     """Names of `voxboard weights list`."""
@@ -62,7 +62,7 @@ class Get:
 
 @dataclass(frozen=True)
 class Where:
-    """What is looked for."""
+    """Name of the weights."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """A name of `voxboard weights list`."""

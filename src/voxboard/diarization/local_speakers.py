@@ -74,7 +74,7 @@ def _regions(
     speech: Sequence[Region] | None,
     uem: Sequence[Region] | None,
 ) -> list[Region]:
-    """Where anybody may speak: what the VAD finds, which is in `raw` already where it is the same network."""
+    """Regions of speech from the VAD, which are in `raw` already where it is the same network."""
     if settings.vad != segmentation.NAME:
         return detect(cut, settings, speech, uem)
     whole: list[Region] = [(0.0, float(cut.duration))]

@@ -1,4 +1,4 @@
-"""What clustering starts from, and what becomes of it: embeddings of windows, or of local speakers."""
+"""Input of clustering and its result: embeddings of windows, or of local speakers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Prepared:
     rate: int
 
     def founders(self, settings: Diarization) -> NDArray[np.bool_]:
-        """Which rows [W] found speakers."""
+        """Mask [W] of the rows that found speakers."""
         return founders(self.windows, self.rate, settings)
 
     def labelled(self, labels: Labels) -> list[Turn]:
@@ -77,11 +77,11 @@ class LocalSpeakers(Prepared):
     def labelled(self, labels: Labels) -> list[Turn]:
         clusters = np.full((len(self.decisions), self.decisions.shape[2]), NOBODY, np.int64)
         clusters[tuple(self.owners.T)] = labels
-        found = stitching.tracks(self.decisions, clusters, self.grid, heard=True)
-        said = stitching.segments(found, self.grid)
+        tracks = stitching.tracks(self.decisions, clusters, self.grid, heard=True)
+        segments = stitching.segments(tracks, self.grid)
         named = [
             (f"speaker{number:02}", *region)
-            for number in range(found.shape[1])
-            for region in clip([(start, end) for start, end, one in said if one == number], self.regions)
+            for number in range(tracks.shape[1])
+            for region in clip([(start, end) for start, end, one in segments if one == number], self.regions)
         ]
         return sorted(named, key=lambda turn: (turn[1], turn[2], turn[0]))

@@ -57,7 +57,7 @@ class Sizes:
         return size
 
     def frames(self, samples: int) -> int:
-        """How many frames a window of so many samples has."""
+        """Number of frames of a window of so many samples."""
         count = samples
         for kernel, stride in (
             *((self.taps, self.stride), (POOL, POOL), (self.kernel, 1)),

@@ -28,7 +28,7 @@ TOGETHER = 16  # windows in a batch
 
 
 def grid_of(network: PyanNet, hop: float) -> Grid:
-    """How the windows and frames of a network lie, a window every `hop` seconds."""
+    """Grid of the windows and frames of a network, a window every `hop` seconds."""
     sizes = network.sizes
     return Grid(WINDOW, hop, sizes.step / RATE, sizes.field / RATE)
 
@@ -44,7 +44,7 @@ def _opened(place: Path) -> PyanNet:
 
 
 def decisions(network: PyanNet, cut: Cut, hop: float) -> Decisions:
-    """Who speaks in every window of a recording: [C, F, S], 0 or 1, by the likeliest set of speakers.
+    """Decide who speaks in every window of a recording: [C, F, S], 0 or 1, by the likeliest set of speakers.
 
     Windows of 10 s begin every `hop` seconds; where the last full one does not end with the recording, another follows,
     filled with silence. Raises `BadAudio` for a file that cannot be read.
@@ -52,7 +52,7 @@ def decisions(network: PyanNet, cut: Cut, hop: float) -> Decisions:
     total, length, step = audio.num_samples(cut, RATE), round(WINDOW * RATE), round(hop * RATE)
     sizes, device = network.sizes, network.classifier.weight.device
     starts = window_starts(total, length, step)
-    found = [np.zeros((0, sizes.frames(length), sizes.speakers), np.uint8)]
+    windows = [np.zeros((0, sizes.frames(length), sizes.speakers), np.uint8)]
     with torch.inference_mode():
         for first in range(0, len(starts), TOGETHER):
             waves = np.zeros((len(starts[first : first + TOGETHER]), 1, length), np.float32)
@@ -60,8 +60,8 @@ def decisions(network: PyanNet, cut: Cut, hop: float) -> Decisions:
                 samples = audio.window(cut, start, length, RATE)
                 wave[0, : len(samples)] = samples
             logs = network(torch.from_numpy(waves).to(device))
-            found.append(decided(logs, sizes.speakers, sizes.at_once).cpu().numpy().astype(np.uint8))
-    return np.concatenate(found)
+            windows.append(decided(logs, sizes.speakers, sizes.at_once).cpu().numpy().astype(np.uint8))
+    return np.concatenate(windows)
 
 
 def window_starts(total: int, length: int, step: int) -> list[int]:
@@ -73,9 +73,9 @@ def window_starts(total: int, length: int, step: int) -> list[int]:
     return [place * step for place in range(full + (not whole))]
 
 
-def speech(found: Decisions, grid: Grid, settings: Diarization) -> list[Region]:
-    """Where anybody speaks: in most of the windows that hear a frame; short pauses filled, short speech dropped."""
-    anybody = stitching.counted(found.max(axis=2, keepdims=True), grid).astype(np.uint8)
+def speech(active: Decisions, grid: Grid, settings: Diarization) -> list[Region]:
+    """Regions of speech: frames in which most windows hear somebody; short pauses filled, short speech dropped."""
+    anybody = stitching.counted(active.max(axis=2, keepdims=True), grid).astype(np.uint8)
     regions = [(start, end) for start, end, _ in stitching.segments(anybody[:, None], grid)]
     return clean(regions, settings.min_speech, settings.min_silence)
 
@@ -83,14 +83,14 @@ def speech(found: Decisions, grid: Grid, settings: Diarization) -> list[Region]:
 def detected(cut: Cut, settings: Diarization) -> list[Region]:
     """Speech of a recording by the network. Raises as `published_network` and `decisions`."""
     network = published_network()
-    found = decisions(network, cut, settings.segmentation_hop)
-    return speech(found, grid_of(network, settings.segmentation_hop), settings) if len(found) else []
+    active = decisions(network, cut, settings.segmentation_hop)
+    return speech(active, grid_of(network, settings.segmentation_hop), settings) if len(active) else []
 
 
-def within(found: Decisions, grid: Grid, regions: list[Region]) -> Decisions:
+def within(active: Decisions, grid: Grid, regions: list[Region]) -> Decisions:
     """Decisions without what is outside of regions, which ascend."""
-    inside = np.stack([_inside(grid, number, found.shape[1], regions) for number in range(len(found))])
-    return np.where(inside[:, :, None], found, 0).astype(np.uint8)
+    inside = np.stack([_inside(grid, number, active.shape[1], regions) for number in range(len(active))])
+    return np.where(inside[:, :, None], active, 0).astype(np.uint8)
 
 
 def _inside(grid: Grid, number: int, frames: int, regions: list[Region]) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ NOBODY = -1  # the cluster of a local speaker who is left out
 
 @dataclass(frozen=True)
 class Grid:
-    """How windows and frames lie in time, all in seconds."""
+    """Positions of windows and frames in time, all in seconds."""
 
     window: float
     step: float
@@ -31,11 +31,11 @@ class Grid:
         return int(np.rint(number * self.step / self.frame_step))
 
     def frames(self, windows: int) -> int:
-        """How many frames so many windows have together."""
+        """Number of frames that so many windows have together."""
         return int(np.rint((self.window + (windows - 1) * self.step) / self.frame_step)) + 1
 
     def middle(self, frame: int) -> float:
-        """When a frame is."""
+        """Time of the middle of a frame."""
         return frame * self.frame_step + self.frame_duration / 2
 
 
@@ -70,21 +70,21 @@ def tracks(
         for cluster in np.unique(numbers[number][numbers[number] >= 0]):
             votes[first : first + len(seen), cluster] += seen[:, numbers[number] == cluster].max(axis=1)
     ranks = np.argsort(np.argsort(-votes, axis=1, kind="stable"), axis=1, kind="stable")
-    found = ranks < count[:, None]
-    return (found & (votes > 0) if heard else found).astype(np.uint8)
+    active = ranks < count[:, None]
+    return (active & (votes > 0) if heard else active).astype(np.uint8)
 
 
-def segments(found: Decisions, grid: Grid, shortest: float = 0.0, gap: float = 0.0) -> list[tuple[float, float, int]]:
+def segments(tracks: Decisions, grid: Grid, shortest: float = 0.0, gap: float = 0.0) -> list[tuple[float, float, int]]:
     """Tracks [T, K] → (start, end, cluster), ascending; changes are in the middle of the frame where they happen.
 
     Gaps shorter than `gap` seconds in a track are filled first, then segments shorter than `shortest` dropped.
     """
     result = []
-    for cluster in range(found.shape[1]):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], found[:, cluster], [0]]).astype(np.int8)))
+    for cluster in range(tracks.shape[1]):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], tracks[:, cluster], [0]]).astype(np.int8)))
         own: list[tuple[float, float]] = []
         for start, end in edges.reshape(-1, 2).tolist():
-            region = grid.middle(start), grid.middle(min(end, len(found) - 1))
+            region = grid.middle(start), grid.middle(min(end, len(tracks) - 1))
             if region[0] == region[1]:  # the last frame alone
                 continue
             if own and region[0] - own[-1][1] < gap:

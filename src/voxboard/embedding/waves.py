@@ -24,8 +24,8 @@ def embed_waves(encoder: EncoderModule, waves: Sequence[NDArray[np.float32]], he
     encoder.eval()
     with torch.inference_mode():
         for group in _groups(encoder, waves, BATCH_SECONDS.get(device.type, 0.0)):
-            found = encoder(*padded([waves[place] for place in group], device)).float().cpu()
-            rows.update(zip(group, normalize(found, heads), strict=True))
+            embedded = encoder(*padded([waves[place] for place in group], device)).float().cpu()
+            rows.update(zip(group, normalize(embedded, heads), strict=True))
     if not rows:
         return np.zeros((0, 0), np.float32)
     matrix = torch.stack([rows[place] for place in range(len(waves))])

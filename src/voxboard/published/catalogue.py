@@ -176,7 +176,7 @@ def names() -> list[str]:
 
 
 def entry(name: str) -> Published:
-    """What is known of published weights. Raises `UserError` for an unknown name, with the nearest."""
+    """Entry of published weights. Raises `UserError` for an unknown name, with the nearest."""
     if name not in CATALOGUE:
         raise unknown("published weights", name, CATALOGUE)
     return CATALOGUE[name]

@@ -26,7 +26,7 @@ MOST = 100_000  # variables, more than any model has
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What a file says it is, and its variables by name."""
+    """Header of a file, and its variables by name."""
 
     specification: str
     revision: int

@@ -1,4 +1,4 @@
-"""What is known of published weights: one line of the catalogue."""
+"""An entry of the catalogue of published weights."""
 
 from __future__ import annotations
 
@@ -93,5 +93,5 @@ class Published:
 
     @property
     def command(self) -> str:
-        """What brings them here."""
+        """Command that brings them here."""
         return f"voxboard weights get {self.name}"

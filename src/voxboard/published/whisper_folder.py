@@ -53,15 +53,15 @@ def whisper_folder(files: Mapping[str, Path]) -> dict[str, bytes]:
         raise UserError(f"model.bin is a {model.specification[:40]}, no Whisper.", "Fetch it again.")
     tokenizer = files["tokenizer.json"].read_bytes()
     ids = {token["content"]: token["id"] for token in json.loads(tokenizer)["added_tokens"]}
-    told = read_json_object(files["config.json"])
+    settings = read_json_object(files["config.json"])
     try:
         tensors = dict(_tensors(model.variables))
-        shape = _shape(model.variables, ids, told)
+        shape = _shape(model.variables, ids, settings)
     except (KeyError, ValueError) as error:
         raise UserError(f"model.bin is no Whisper of the usual layers: {error}.", "Fetch it again.") from error
     contents = {
         "config.json": shape,
-        "generation_config.json": _generation(shape, ids, told),
+        "generation_config.json": _generation(shape, ids, settings),
         "preprocessor_config.json": _features(shape),
         "tokenizer_config.json": _tokenizer(shape),
     }
@@ -102,7 +102,9 @@ def _of_layer(start: str, block: str, part: str, kind: str, value: NDArray[Any])
         yield f"{start}{prefix}{target}.{kind}", np.ascontiguousarray(piece, np.float32)
 
 
-def _shape(variables: Mapping[str, NDArray[Any]], ids: Mapping[str, int], told: Mapping[str, Any]) -> dict[str, Any]:
+def _shape(
+    variables: Mapping[str, NDArray[Any]], ids: Mapping[str, int], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """The content of config.json, by the shapes of the tensors and the numbers of the tokens."""
 
     def layers(side: str) -> int:
@@ -126,14 +128,14 @@ def _shape(variables: Mapping[str, NDArray[Any]], ids: Mapping[str, int], told: 
         "activation_function": "gelu",
         "decoder_start_token_id": ids[START],
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), ids[END]),
-        "suppress_tokens": list(told["suppress_ids"]),
-        "begin_suppress_tokens": list(told["suppress_ids_begin"]),
+        "suppress_tokens": list(settings["suppress_ids"]),
+        "begin_suppress_tokens": list(settings["suppress_ids_begin"]),
         "tie_word_embeddings": True,
         "dtype": "float32",
     }
 
 
-def _generation(shape: Mapping[str, Any], ids: Mapping[str, int], told: Mapping[str, Any]) -> dict[str, Any]:
+def _generation(shape: Mapping[str, Any], ids: Mapping[str, int], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The content of generation_config.json; a model for English alone has as many tokens as GPT-2 and no language."""
     same = ("decoder_start_token_id", "bos_token_id", "eos_token_id", "pad_token_id", "suppress_tokens")
     multilingual = shape["vocab_size"] >= 51_865
@@ -145,7 +147,7 @@ def _generation(shape: Mapping[str, Any], ids: Mapping[str, int], told: Mapping[
         **{key: shape[key] for key in (*same, "begin_suppress_tokens")},
         "is_multilingual": multilingual,
         **(spoken if multilingual else {}),
-        "alignment_heads": told.get("alignment_heads", []),
+        "alignment_heads": settings.get("alignment_heads", []),
         "max_initial_timestamp_index": FIRST_TIME,
         "max_length": shape["max_target_positions"],
         "no_timestamps_token_id": ids[NO_TIMES],
