@@ -31,7 +31,7 @@ def home() -> Path:
 
 
 def folder(published: Published) -> Path:
-    """Folder of the weights of an entry, whether they are there or not; those of the hub where its client has put them."""
+    """Folder of the weights of an entry, there or not; those of the hub where its client has put them."""
     if isinstance(published.source, Hub):
         return _in_hub(published.source) or Path(published.source.id)
     return home() / published.name
