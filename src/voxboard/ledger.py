@@ -20,7 +20,8 @@ WORST_FIRST: tuple[Relation, ...] = (
     "same corpus, other speakers",
     "nothing in common",
 )
-CLEAN: frozenset[Relation] = frozenset({"same corpus, other speakers", "nothing in common"})
+CONTAMINATED: frozenset[str] = frozenset({"same utterances", "same speakers"})
+CLEAN: frozenset[str] = frozenset({"same corpus, other speakers", "nothing in common"})
 
 # Corpus → its splits, between which no speaker is shared; none where the corpus has no published splits of speakers.
 CORPORA: dict[str, tuple[str, ...]] = {

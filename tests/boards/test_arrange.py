@@ -17,7 +17,7 @@ from voxboard.boards import Board, arrange
 from voxboard.boards.arrange import column_order
 from voxboard.boards.model import full_names, hints
 from voxboard.boards.numbers import duration, number, plain, quantity, show, show_interval, size
-from voxboard.records import Benchmark, Crop, Filed, Part, Record, Training, Value
+from voxboard.records import Benchmark, Crop, Exposure, Filed, Part, Record, Training, Value
 from voxboard.records.standard_metrics import standard
 
 
@@ -310,3 +310,34 @@ def test_plain_text_is_one_visible_line(text: str) -> None:
 @settings(deadline=None)
 def test_there_is_no_negative_zero(value: float, digits: int) -> None:
     assert number(value, digits).strip("0.") != "-"
+
+
+def test_a_system_that_has_heard_the_test_pushes_no_other_down() -> None:
+    """Intervals are ±20 %: alone, b and c have the places 1 and 2; a, which has heard the test, would be first."""
+    heard = Exposure("same speakers", "VoxCeleb1 was seen", ("VoxCeleb1",), ("SITW/eval",))
+    clean = Exposure("nothing in common")
+    records = [
+        replace(make_record("a", 0.01), exposure=heard),
+        replace(make_record("b", 0.10), exposure=clean),
+        replace(make_record("c", 0.40), exposure=replace(clean, relation="unknown")),
+    ]
+    panel = board_of(*records).panels[0]
+    assert _names(panel.rows) == ["a", "b", "c"]
+    cells = [panel.cell(row, panel.main) for row in panel.rows]
+    assert [(cell.rank, cell.span) for cell in cells] == [(1, (1, 1)), (1, (1, 1)), (2, (2, 2))]
+    assert [panel.mark(row) for row in panel.rows] == ["has heard the same speakers", "", "may have heard the test"]
+
+
+def test_files_and_page_tell_what_the_weights_have_heard() -> None:
+    from voxboard.boards.markdown import markdown
+    from voxboard.boards.page import page
+    from voxboard.boards.tables import comma_separated, data
+
+    heard = Exposure("same speakers", "60 speakers are in both", ("VoxCeleb1",), ("SITW/eval",))
+    board = board_of(replace(make_record("a", 0.1), exposure=heard), make_record("b", 0.2))
+    cell = next(cell for cell in data(board)["cells"] if cell["exposure"])
+    assert (cell["exposure"], cell["seen"], cell["tested"]) == ("same speakers", "VoxCeleb1", "SITW/eval")
+    assert "same speakers,60 speakers are in both,VoxCeleb1,SITW/eval" in comma_separated(board)
+    assert "has heard the same speakers" in markdown(board)
+    assert "has heard the same speakers" in page(board)
+    assert "60 speakers are in both" in page(board)

@@ -135,3 +135,13 @@ def test_options_are_documented_along_the_parents() -> None:
     # Made without a file: there is nothing of its own to read, but its parent's.
     sourceless = make_dataclass("Config", [("share", float, 0.5)], bases=(Mean.Config,), frozen=True)
     assert set(option_docs(sourceless)) == {"layer", "project"}
+
+
+def test_backbones_are_listed_by_what_they_have_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "backbones", "--seen", "VoxCeleb1", "--json"]) == 0
+    heard = json.loads(capsys.readouterr().out)["backbones"]
+    assert "resemblyzer" in heard
+    assert "wavlm-base-plus" not in heard
+    assert all(any("VoxCeleb1" in corpus for corpus in row["seen"]) for row in heard.values())
+    assert main(["list", "--seen", "VoxCeleb9"]) == 2
+    assert "VoxCeleb1" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -159,20 +160,32 @@ def column_order(metric: str, main: str, declared: Sequence[Metric] = ()) -> tup
 
 def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
     values = [column.of(item.record) for item in members.values()]
-    rank = _ranks(values, column.better)
+    heard = [bool(item.record.exposure and item.record.exposure.contaminated) for item in members.values()]
+    clean = _ordered((value for value, out in zip(values, heard, strict=True) if not out), column.better)
     compared = sum(value is not None and value.value is not None for value in values) > 1
     cells = {}
-    for (row, item), value, span in zip(members.items(), values, rank_ranges(values), strict=True):
+    for (row, item), value, span in zip(members.items(), values, _spans(values, heard), strict=True):
         if value is None or value.value is None:
             cells[row] = Cell(value, reason=_reason(item.record, value), filed=item)
         else:
             text, interval = show(value, column.digits), show_interval(value, column.digits)
             # What a bound rests on goes where tables have a column for reasons.
             reason = plain(value.reason) if value.interval == "bound" else ""
-            place = rank[value.value]
+            (number,) = _ordered([value], column.better)
+            place = 1 + bisect_left(clean, number)  # one more than there are better ones
             best = compared and _unbeaten(value, place, span)
             cells[row] = Cell(value, text, interval, reason, place, span, best, item)
     return cells
+
+
+def _spans(values: Sequence[Value | None], heard: Sequence[bool]) -> list[Places | None]:
+    """Places of all values. One whose system has `heard` the test pushes no other down: its own is among the clean."""
+    clean = [None if out else value for value, out in zip(values, heard, strict=True)]
+    spans = rank_ranges(clean)
+    for place, out in enumerate(heard):
+        if out:
+            spans[place] = rank_ranges([*clean[:place], values[place], *clean[place + 1 :]])[place]
+    return spans
 
 
 def _unbeaten(value: Value, place: int, span: Places | None) -> bool:
@@ -180,13 +193,10 @@ def _unbeaten(value: Value, place: int, span: Places | None) -> bool:
     return span is not None and span[0] == 1 and (value.low is not None or place == 1)
 
 
-def _ranks(values: Sequence[Value | None], better: str) -> dict[float, int]:
-    """Every number's place: one more than there are better ones."""
-    numbers = sorted((v.value for v in values if v and v.value is not None), reverse=better == "higher")
-    ranks: dict[float, int] = {}
-    for place, number in enumerate(numbers, 1):
-        ranks.setdefault(number, place)
-    return ranks
+def _ordered(values: Iterable[Value | None], better: str) -> list[float]:
+    """Numbers from the best to the worst, negated where higher is better, so that they ascend."""
+    sign = -1.0 if better == "higher" else 1.0
+    return sorted(sign * value.value for value in values if value and value.value is not None)
 
 
 def _reason(record: Record, value: Value | None) -> str:

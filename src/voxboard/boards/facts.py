@@ -7,7 +7,7 @@ from typing import Any
 
 from voxboard.boards.model import Column
 from voxboard.boards.numbers import count, duration, known, plain, quantity, size
-from voxboard.records import Cost, Part, Protocol, Provenance, System, Training, Value
+from voxboard.records import Cost, Exposure, Part, Protocol, Provenance, System, Training, Value
 from voxboard.records.standard_metrics import standard
 
 Facts = list[tuple[str, str]]
@@ -89,6 +89,15 @@ def system_facts(system: System, seed: int, parameters: int | None) -> Facts:
     facts += [("Seed", str(seed)), ("Parameters", count(parameters))]
     facts += [("Code licence", known(system.code_licence)), ("Weights licence", known(system.weights_licence))]
     facts.append(("Training data licence", known(system.training_licence)))
+    return _clean(facts)
+
+
+def exposure_facts(exposure: Exposure | None) -> Facts:
+    """Facts about what the weights have seen of the test; none for records that do not say."""
+    if exposure is None:
+        return []
+    facts: Facts = [("Seen of the test", exposure.relation), ("Why", exposure.reason)]
+    facts += [("Weights have heard", ", ".join(exposure.seen)), ("Tested on", ", ".join(exposure.tested))]
     return _clean(facts)
 
 

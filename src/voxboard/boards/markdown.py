@@ -108,7 +108,8 @@ def _gap(part: Division) -> list[str]:
 
 def _line(panel: Panel, row: Row) -> list[str]:
     item = panel.filed[row.id]
-    name = f"{_name(row)} ([record](<../records/{quote(item.path)}>))"
+    mark = f" — *{escape(panel.mark(row))}*" if panel.mark(row) else ""
+    name = f"{_name(row)}{mark} ([record](<../records/{quote(item.path)}>))"
     cells = [_entry(panel.cell(row, column), column.main) for column in panel.columns]
     cost = [size(row.parameters), quantity(item.record.cost.embeddings_per_second)]
     words = (row.system.code_licence, row.system.weights_licence, row.training_licence)

@@ -10,7 +10,7 @@ from voxboard import html
 from voxboard.boards.numbers import plain
 from voxboard.boards.titles import spec, tell_apart, title
 from voxboard.ranking import Places, shown
-from voxboard.records import Benchmark, Filed, Protocol, Record, System, Unread, Value
+from voxboard.records import Benchmark, Exposure, Filed, Protocol, Record, System, Unread, Value
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -122,6 +122,17 @@ class Panel:
     @property
     def main(self) -> Column:
         return self.columns[0]
+
+    def exposure(self, row: Row) -> Exposure | None:
+        """What the weights of a row have seen of the test; None where its record does not say."""
+        return self.filed[row.id].record.exposure if row.id in self.filed else None
+
+    def mark(self, row: Row) -> str:
+        """Mark beside the name of a row whose weights have heard the test, or of which that is not known."""
+        exposure = self.exposure(row)
+        if exposure is None or exposure.clean:
+            return ""
+        return f"has heard the {exposure.relation}" if exposure.contaminated else "may have heard the test"
 
     def cell(self, row: Row, column: Column) -> Cell:
         """A row without a record here has not been run."""

@@ -23,6 +23,8 @@ def words(panel: Panel | None, row: Row) -> str:
     words += [known(text) for text in (system.code_licence, system.weights_licence, row.training_licence)]
     if panel and row.id in panel.filed:
         words.append(panel.filed[row.id].record.status)
+        if (exposure := panel.exposure(row)) is not None:
+            words += [exposure.relation, "clean" if exposure.clean else ""]
     return plain(" ".join(words)).lower()
 
 

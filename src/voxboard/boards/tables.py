@@ -154,6 +154,18 @@ def _system(row: Row) -> dict[str, Any]:
     }
 
 
+def _exposure(panel: Panel, row: Row) -> dict[str, Any]:
+    exposure = panel.exposure(row)
+    if exposure is None:
+        return {"exposure": "", "exposure_reason": "", "seen": "", "tested": ""}
+    return {
+        "exposure": plain(exposure.relation),
+        "exposure_reason": plain(exposure.reason),
+        "seen": plain(", ".join(exposure.seen)),
+        "tested": plain(", ".join(exposure.tested)),
+    }
+
+
 def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
     cell = panel.cell(row, column)
     value, record = cell.value, cell.filed.record if cell.filed else None
@@ -172,6 +184,7 @@ def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
         "text": cell.full if cell.text else "",
         "status": record.status if record else "not run",
         "reason": cell.reason,
+        **_exposure(panel, row),
         "worst_group": plain(gap.worst) if gap else "",
         "gap": gap.value.value if gap else None,
         "gap_low": gap.value.low if gap else None,

@@ -88,7 +88,8 @@ def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int, nam
             cell = panel.cell(row, column)
             cells += [Text(cell.places, style="dim")] if column.main else []
             cells.append(_cell(cell, column))
-        named = Text(folded(f"{row.label} {row.variant}".strip(), name_width))
+        mark = f"({board.panels[0].mark(row)})" if single and board.panels[0].mark(row) else ""
+        named = Text(folded(" ".join(part for part in (row.label, row.variant, mark) if part), name_width))
         trained = Text(row.trained_on, style="" if row.system.trained else "dim")
         result.add_row(named, trained, Text(str(row.seed)), *cells)
     return result

@@ -1,12 +1,12 @@
 """Sizes and costs: parameters, and the multiply-adds that 3 s of audio take.
 
-torch's counter sees matrix products, convolutions and attention. It does not see Fourier transforms, recurrent layers,
-norms, activations, softmax and other element-wise work. Counts are integers that depend on no machine.
+torch's counter sees matrix products, convolutions and attention; LSTMs are added. Fourier transforms, norms, activations,
+softmax and other element-wise work are not counted. Counts are integers that depend on no machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -93,8 +93,10 @@ def system(system: systems.System) -> dict[str, Any]:
 
 def multiply_adds(call: Callable[[], object]) -> int:
     """The multiply-adds of a call."""
-    # The fused attention of CPUs is unknown to the counter; the plain one is two products.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    # The fused attention of CPUs is unknown to the counter; the plain one is two products. So is their LSTM.
+    recurrent = {torch.ops.aten.mkldnn_rnn_layer: _of_lstm}
+    counter = FlopCounterMode(display=False, custom_mapping=recurrent)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         call()
     return int(counter.get_total_flops()) // 2
 
@@ -125,6 +127,11 @@ def _heard(built: Backbone) -> tuple[int, int]:
     frames: list[Frames] = []
     cost = multiply_adds(lambda: frames.append(built(0.1 * torch.randn(1, samples), torch.tensor([samples]))))
     return cost, int(frames[0].lengths[0])
+
+
+def _of_lstm(frames: Sequence[int], inputs: Sequence[int], states: Sequence[int], *_: Any, **__: Any) -> int:
+    """Operations of one layer on `frames` [T, B, D], by the shapes of its weights for inputs and states."""
+    return 2 * frames[0] * frames[1] * (inputs[0] * inputs[1] + states[0] * states[1])
 
 
 def _parameters(module: nn.Module) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from voxboard.cli.parse import parse
+from voxboard.errors import UserError, unknown
 from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class List:
 
     kind: Kind = "all"
     """Only one kind."""
+    seen: str = ""
+    """Only backbones whose published weights have heard this corpus, e.g. VoxCeleb1 or VoxCeleb2/dev."""
     json: bool = False
     """Print JSON."""
 
@@ -35,6 +38,8 @@ def main(argv: Sequence[str]) -> int:
         List, words, prog="list", description="List backbones, poolers, heads, systems, benchmarks and corpora."
     )
     tables = {kind: rows for kind, rows in catalogue().items() if args.kind in ("all", kind)}
+    if args.seen:
+        tables = {"backbones": _heard(tables.get("backbones", {}), args.seen)}
     if args.json:
         print(dumps(tables))
         return 0
@@ -43,6 +48,26 @@ def main(argv: Sequence[str]) -> int:
     for kind, rows in tables.items():
         Console().print(_tasks(rows) if kind == "benchmarks" else _table(kind, rows), "")
     return 0
+
+
+def _heard(rows: Mapping[str, dict[str, Any]], corpus: str) -> dict[str, dict[str, Any]]:
+    """The backbones whose published weights have heard a corpus, or a split of it, with all that they have heard.
+
+    Raises `UserError` for a corpus that the ledger does not know, and where none has heard it.
+    """
+    from voxboard import ledger, published
+
+    (wanted, *_) = ledger.named([corpus])
+    if wanted.partition("/")[0] not in ledger.CORPORA:
+        raise unknown("corpus", corpus, list(ledger.CORPORA))
+    heard: dict[str, dict[str, Any]] = {}
+    for name, row in rows.items():
+        seen = ledger.named(published.CATALOGUE[name].seen) if name in published.CATALOGUE else ()
+        if any(one == wanted or one.startswith(f"{wanted}/") or wanted.startswith(f"{one}/") for one in seen):
+            heard[name] = {**row, "summary": f"{row['summary']}; has heard {', '.join(seen)}", "seen": list(seen)}
+    if not heard:
+        raise UserError(f"No published weights that voxboard knows have heard {corpus}.", "See voxboard weights list.")
+    return heard
 
 
 def catalogue() -> dict[str, dict[str, dict[str, Any]]]:

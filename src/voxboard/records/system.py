@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from voxboard import ledger
 from voxboard.errors import UserError
 from voxboard.records.codec import decode, encode
 
@@ -62,6 +63,16 @@ class Exposure:
     reason: str = ""
     seen: tuple[str, ...] = ()  # "LibriSpeech/train-clean-100", "VoxCeleb1/dev"; empty: nothing, or nothing is known
     tested: tuple[str, ...] = ()
+
+    @property
+    def contaminated(self) -> bool:
+        """True if the weights have heard the test's utterances or speakers."""
+        return self.relation in ledger.CONTAMINATED
+
+    @property
+    def clean(self) -> bool:
+        """True if they are known to have heard none of them."""
+        return self.relation in ledger.CLEAN
 
 
 # How the weights came to be before any training here; empty in records of schema 3 and before.
