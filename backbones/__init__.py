@@ -16,6 +16,16 @@ SPEECHBRAIN = "voxboard.backbones.speechbrain:SpeechBrain"
 SPEECHBRAIN_ENCODER = "voxboard.backbones.speechbrain_encoder:SpeechBrainEncoder"
 ZIPFORMER = "voxboard.backbones.zipformer:Zipformer"
 WHISPER = "voxboard.backbones.whisper:Whisper"
+ERES2NET = "voxboard.backbones.eres2net:ERes2Net"
+WESPEAKER = (
+    (18, "basic", (2, 2, 2, 2)),
+    (34, "basic", (3, 4, 6, 3)),
+    (50, "bottleneck", (3, 4, 6, 3)),
+    (101, "bottleneck", (3, 4, 23, 3)),
+    (152, "bottleneck", (3, 8, 36, 3)),
+    (221, "bottleneck", (6, 16, 48, 3)),
+    (293, "bottleneck", (10, 20, 64, 3)),
+)
 
 ECAPA_PAPER = "Desplanques et al., ECAPA-TDNN, Interspeech 2020, arXiv 2005.07143, in the layout of UniPool-SV"
 VGG_PAPER = "India et al., Double Multi-Head Attention, ICASSP 2021, section 2, arXiv 2007.13199"
@@ -57,6 +67,35 @@ REGISTRY = Registry(
             source="Wan et al., Generalized End-to-End Loss, ICASSP 2018, in the layout of Resemblyzer 0.1.4",
             parity=("resemblyzer", "resemblyzer_real"),
             weights="Apache-2.0",
+        ),
+        "eres2net": Entry(
+            ERES2NET,
+            "ERes2Net: Res2 blocks, and stages that are fused by attention",
+            source="Chen et al., ERes2Net, Interspeech 2023, arXiv 2305.12838, in the layout of 3D-Speaker",
+            parity=("eres2net",),
+        ),
+        "eres2netv2": Entry(
+            ERES2NET,
+            "ERes2NetV2: wider, and only the last two stages are fused",
+            {"v2": True, "channels": 64, "width": 26},
+            source="Chen et al., ERes2NetV2, Interspeech 2024, arXiv 2406.02167, in the layout of 3D-Speaker",
+            parity=("eres2netv2",),
+        ),
+        **{
+            f"wespeaker-resnet{depth}": Entry(
+                "voxboard.backbones.wespeaker:WeSpeakerResNet",
+                f"ResNet-{depth} of log-mel pictures, as WeSpeaker has it",
+                {"block": block, "blocks": blocks},
+                source="Wang et al., WeSpeaker, ICASSP 2023, arXiv 2210.17016",
+                parity=("wespeaker_resnet",),
+            )
+            for depth, block, blocks in WESPEAKER
+        },
+        "redimnet": Entry(
+            "voxboard.backbones.redimnet:ReDimNet",
+            "ReDimNet b2, or with size b0 to b6: pictures and frames in turn",
+            source="Yakovlev et al., ReDimNet, Interspeech 2024, arXiv 2407.18223",
+            parity=("redimnet",),
         ),
         "ecapa": Entry(
             "voxboard.backbones.ecapa:Ecapa",

@@ -31,6 +31,7 @@ __all__ = [
     "pad_short",
     "padding",
     "silenced",
+    "silent_bands",
     "silent_picture",
     "valid",
 ]
@@ -134,6 +135,11 @@ def silenced(x: Tensor, padded: Tensor | None) -> Tensor:
 def silent_picture(x: Tensor, padded: Tensor | None) -> Tensor:
     """The same for `x` [B, C, T, F]."""
     return x if padded is None else x.masked_fill(padded[:, None, :, None], 0.0)
+
+
+def silent_bands(x: Tensor, padded: Tensor | None) -> Tensor:
+    """The same for `x` [B, C, F, T]."""
+    return x if padded is None else x.masked_fill(padded[:, None, None, :], 0.0)
 
 
 def pad_short(waveforms: Tensor, lengths: Tensor, minimum: int) -> tuple[Tensor, Tensor]:

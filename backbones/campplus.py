@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from voxboard.backbones.base import Backbone, BackboneSpec, padding, silenced
+from voxboard.backbones.base import Backbone, BackboneSpec, padding, silenced, silent_bands
 from voxboard.backbones.features import HOP, WINDOW, KaldiFbank, normalize
 from voxboard.backbones.frames import Frames, FramesSpec
 from voxboard.backbones.named_weights import origin, weights_of
@@ -78,7 +78,7 @@ class Campplus(Backbone):
             min_samples=WINDOW + 2 * HOP,  # two frames, which a deviation needs
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="MIT",
-            **origin("campplus", config.weights),
+            **origin("campplus", config.weights, "Wang et al., CAM++, Interspeech 2023, arXiv 2303.00332"),
         )
         if self.published:
             load_reference(LAYOUT, self.published, backbone=self)
@@ -120,10 +120,10 @@ class Front(nn.Module):
         self.bn2 = nn.BatchNorm2d(HEAD)
 
     def forward(self, x: Tensor, padded: Tensor | None) -> Tensor:
-        x = silent(F.relu(self.bn1(self.conv1(x))), padded)
+        x = silent_bands(F.relu(self.bn1(self.conv1(x))), padded)
         for block in (*self.layer1, *self.layer2):
             x = block(x, padded)
-        return silent(F.relu(self.bn2(self.conv2(x))), padded).flatten(1, 2)
+        return silent_bands(F.relu(self.bn2(self.conv2(x))), padded).flatten(1, 2)
 
 
 class Residual(nn.Module):
@@ -141,8 +141,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, padded: Tensor | None) -> Tensor:
         """[B, C, F, T], zeros on padding, → the same with F / stride."""
-        y = silent(F.relu(self.bn1(self.conv1(x))), padded)
-        return silent(F.relu(self.bn2(self.conv2(y)) + self.shortcut(x)), padded)
+        y = silent_bands(F.relu(self.bn1(self.conv1(x))), padded)
+        return silent_bands(F.relu(self.bn2(self.conv2(y)) + self.shortcut(x)), padded)
 
 
 class Trunk(nn.Module):
@@ -228,8 +228,3 @@ def segment_means(x: Tensor, inside: Tensor) -> Tensor:
 def normed(channels: int) -> nn.Sequential:
     """Batch norm and ReLU."""
     return nn.Sequential(OrderedDict(batchnorm=nn.BatchNorm1d(channels), relu=nn.ReLU()))
-
-
-def silent(x: Tensor, padded: Tensor | None) -> Tensor:
-    """`x` [B, C, F, T] with zeros where `padded` [B, T]."""
-    return x if padded is None else x.masked_fill(padded[:, None, None, :], 0.0)

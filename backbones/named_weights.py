@@ -29,17 +29,12 @@ def weights_of(name: str, word: str) -> Weights:
     return read_weights(Path(word).expanduser())
 
 
-def origin(name: str, word: str) -> dict[str, Any]:
-    """Return what a spec says of these weights: kind, licence, corpora and source."""
-    entry = published.entry(name)
-    if word == NONE:
-        return {"weights": "random", "weights_licence": RANDOM, "source": entry.original or entry.source.where}
+def origin(name: str, word: str, source: str = "") -> dict[str, Any]:
+    """Return what a spec says of these weights: kind, licence, corpora, and `source` unless they are published."""
     if word == PUBLISHED:
-        source = entry.original or entry.source.where
-        return {
-            "weights": "pretrained",
-            "weights_licence": entry.licence,
-            "trained_on": entry.seen,
-            "source": source,
-        }
+        entry = published.entry(name)
+        described = {"weights_licence": entry.licence, "trained_on": entry.seen}
+        return {"weights": "pretrained", "source": entry.original or entry.source.where, **described}
+    if word == NONE:
+        return {"weights": "random", "weights_licence": RANDOM, "source": source}
     return {"weights": "unknown", "source": Path(word).name}

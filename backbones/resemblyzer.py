@@ -69,7 +69,7 @@ class Resemblyzer(Backbone):
             min_samples=1,
             parameters=sum(p.numel() for p in self.parameters()),
             code_licence="MIT",
-            **origin("resemblyzer", config.weights),
+            **origin("resemblyzer", config.weights, "Wan et al., Generalized End-to-End Loss, ICASSP 2018"),
         )
         if given := weights_of("resemblyzer", config.weights):
             load_reference("resemblyzer", given, backbone=self)

@@ -97,6 +97,18 @@ REGISTRY = Registry(
             source="Wang et al., CAM++, Interspeech 2023, arXiv 2303.00332, as in 3D-Speaker",
             parity=("campplus",),
         ),
+        "tstp": Entry(
+            "voxboard.poolers.tstp:TSTP",
+            "mean and deviation, then one or two linear maps: the end of speaker ResNets",
+            source="Wang et al., WeSpeaker, ICASSP 2023, arXiv 2210.17016; 3D-Speaker's ERes2Net",
+            parity=("eres2net", "eres2netv2", "wespeaker_resnet"),
+        ),
+        "redimnet-pool": Entry(
+            "voxboard.poolers.redimnet_pool:ReDimNetPool",
+            "ReDimNet's pooling: attentive statistics with context, batch norm, linear map",
+            source="Yakovlev et al., ReDimNet, Interspeech 2024, arXiv 2407.18223",
+            parity=("redimnet",),
+        ),
         "token": Entry(
             "voxboard.poolers.token:Token",
             "one frame of one layer: the first (CLS) or the last",

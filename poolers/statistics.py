@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from voxboard.backbones.frames import FramesSpec
 from voxboard.limits import SizeOrZero
@@ -33,3 +34,21 @@ class Statistics(SingleLayer):
     def pool(self, x: Tensor, mask: Tensor) -> Tensor:
         mean = masked_mean(x, mask)
         return self.project(concatenated(mean, masked_std(x, mask, mean) + self.shift))
+
+
+def weighted_statistics(x: Tensor, weights: Tensor | None) -> Tensor:
+    """Sequences [B, C, T] and weights [B, S, T'] of S speakers → mean and deviation of each [B, S, 2C].
+
+    Weights of another number of frames count for the nearest ones. Without weights [B, 2C]: the plain mean and unbiased
+    deviation. As pyannote's `StatsPool` has it, by which an embedding is of one speaker of a window.
+    """
+    if weights is None:
+        return torch.cat([x.mean(-1), x.std(-1)], -1)
+    if weights.shape[-1] != x.shape[-1]:
+        weights = nn.functional.interpolate(weights, size=x.shape[-1], mode="nearest")
+    total = weights.sum(-1) + 1e-8  # [B, S]
+    mean = torch.einsum("bst,bct->bsc", weights, x) / total[..., None]
+    squares = (x[:, None] - mean[..., None]).square()  # [B, S, C, T]
+    effective = total - weights.square().sum(-1) / total + 1e-8
+    variance = torch.einsum("bst,bsct->bsc", weights, squares) / effective[..., None]
+    return torch.cat([mean, variance.sqrt()], -1)

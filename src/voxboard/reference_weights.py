@@ -99,6 +99,22 @@ LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "zipformer": (Rule("", "backbone"),),
     "frontend": (Rule("", "backbone"),),
     "campplus": (Rule("", "backbone"), Rule("xvector.dense.", "pooler", "dense."), Rule("projection.", "")),
+    "speaker-resnet": (
+        Rule("", "backbone"),
+        Rule("seg_1.", "pooler", "seg_1."),
+        Rule("seg_2.", "pooler", "seg_2."),
+        Rule("seg_bn_1.", "pooler", "seg_bn_1."),
+        Rule("projection.", ""),
+    ),
+    "redimnet": (
+        Rule("backbone.", "backbone", "backbone."),
+        Rule("pool.", "pooler", "pool_layers."),
+        Rule("bn.", "pooler", "bn."),
+        Rule("linear.", "pooler", "linear."),
+        Rule("bn2.", "pooler", "bn2."),
+        Rule("spec.", ""),
+        Rule("cls_head.", ""),
+    ),
     "resemblyzer": (Rule("", "backbone"), Rule("similarity_", "")),
     "mhfa": (Rule("", "pooler"),),
     "double-mha": (

@@ -38,6 +38,8 @@ ZIPFORMER: dict[str, Any] = {
 
 RESNET = '{"channels": [8, 8, 16, 16], "block_sizes": [1, 1, 1, 1], "lin_neurons": 12}'
 
+RESNET_2D: dict[str, Any] = {"channels": 4, "blocks": (1, 1, 1, 1), "bins": 24, "embedding": 12}
+
 BACKBONES: dict[str, dict[str, Any]] = {
     "zipformer": ZIPFORMER,
     "zipformer-large": ZIPFORMER,
@@ -45,6 +47,9 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "ecapa": {"channels": 16, "frame_size": 24, "scale": 4, "squeeze": 8, "bottleneck": 8, "embedding": 12},
     "campplus": {"weights": "random", "growth": 4, "bottleneck": 2, "channels": 16, "embedding": 12},
     "resemblyzer": {"weights": "random", "hidden": 16, "layers": 2, "embedding": 12},
+    **{name: {**RESNET_2D, "channels": 8} for name in ("eres2net", "eres2netv2")},
+    **{name: RESNET_2D for name in backbones.names() if name.startswith("wespeaker-")},
+    "redimnet": {"size": "b0", "stages": 1, "embedding": 12},
     "xvector": {"channels": 16, "frame_size": 24, "embedding": 12},
     "speechbrain-ecapa": {"channels": 16, "frame_size": 24, "scale": 4, "squeeze": 8, "bottleneck": 8, "embedding": 12},
     "speechbrain-xvector": {"channels": 16, "frame_size": 24, "embedding": 12},

@@ -134,10 +134,10 @@ def test_a_cell_fails_when_all_its_candidates_diverge(grid: Path, capsys: pytest
     assert "max_lr one of 1e+31, 1e+30: The loss is nan" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("rates", [RATES, RATES[::-1]])
+@pytest.mark.parametrize("rates", [(1e-30, 2e-30, 3e-30), (3e-30, 2e-30, 1e-30)])
 def test_of_equally_good_rates_the_first_is_taken(grid: Path, rates: tuple[float, ...]) -> None:
-    # What a mean on a frozen backbone gives does not depend on training.
-    write(grid, rates, ("mean",))
+    # Steps of that size are lost in rounding.
+    write(grid, rates)
     (record,) = done()
     assert len({candidate.error for candidate in tried(record).candidates}) == 1
     assert tried(record).chosen == rates[0]
@@ -183,7 +183,9 @@ def test_poolers_and_rates_are_one_bank_that_hears_a_batch_once(grid: Path, monk
     assert job.forwards_saved == 5 * STEPS
     found = done()
     assert [record.status for record in found] == ["ok", "ok"]
-    assert {record.system.pooler.name for record in found if record.system.pooler} == {"asp", "double-mha"}
+    poolers = [record.system.pooler for record in found if record.system.pooler]
+    assert {pooler.options["pooler"].partition("(")[0] for pooler in poolers} == {"asp", "double-mha"}
+    assert {pooler.options["size"] for pooler in poolers} == {192}
     assert heard.count("training") == STEPS
     evaluations = heard.count("evaluation")
     heard.clear()

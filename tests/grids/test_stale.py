@@ -88,8 +88,10 @@ def test_only_what_an_edit_reaches_is_done_again(work: Any, edit: Any) -> None:
     assert work() == (2, 8)  # trained again; what is not trained is left
     edit("metrics.bootstrap")
     assert work() == (4, 0)  # measured again
-    edit("poolers.mean")
+    edit("poolers.statistics")
     assert work() == (2, 4)
+    edit("poolers.mean")  # which the embedding layer of all of them names, as its default
+    assert work() == (3, 8)
     assert values() == before  # nothing was changed in truth
 
 

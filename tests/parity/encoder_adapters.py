@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from voxboard.backbones import resemblyzer as voice
 from voxboard.backbones.campplus import Campplus
 from voxboard.backbones.features import normalize
 from voxboard.backbones.frames import Frames, FramesSpec
+from voxboard.backbones.redimnet import Shape, pooling_of
 from voxboard.backbones.resemblyzer import Resemblyzer
+from voxboard.poolers.statistics import weighted_statistics
 from voxboard.reference_weights import load_reference
 
 Outputs = Mapping[str, Any]
@@ -182,6 +185,76 @@ def _cosines(rows: Sequence[Tensor]) -> Tensor:
     return unit @ unit.T
 
 
+def speaker_resnet(fixture: Fixture) -> Outputs:
+    """Waveforms [B, N] → every stage of ERes2Net, ERes2NetV2 or a ResNet of WeSpeaker's."""
+    ctor = fixture.ctor
+    options: dict[str, Any] = {
+        "channels": ctor.get("m_channels", 32),
+        "blocks": tuple(ctor.get("num_blocks", (3, 4, 6, 3))),
+        "bins": ctor.get("feat_dim", 80),
+        "embedding": fixture.option("embedding_size", "embed_dim", default=192),
+        "second": bool(ctor.get("two_emb_layer", False)),
+    }
+    name = "wespeaker-resnet34"
+    if fixture.component == "wespeaker_resnet":
+        options["block"] = "bottleneck" if "ottle" in ctor.get("block", "BasicBlock") else "basic"
+    else:
+        name = fixture.component
+        usual = (26, 2, 2) if name == "eres2netv2" else (32, 2, 2)
+        for ours, theirs, default in zip(
+            ("width", "scale", "expansion"), ("baseWidth", "scale", "expansion"), usual, strict=True
+        ):
+            options[ours] = ctor.get(theirs, default)
+    backbone: Any = backbones.create(name, weights="random", **options).eval()
+    pooler: Any = backbone.native_pooler().eval()
+    load_reference("speaker-resnet", fixture.weights, backbone=backbone, pooler=pooler)
+    waves, lengths = _batch(fixture)
+    fbank, steps = backbone.features(waves, lengths)
+    features = normalize(fbank, steps, "mean")
+    maps, _ = backbone.stages(features.transpose(1, 2)[:, None], steps)
+    frames = backbone(waves, lengths)
+    pool = pooler.pooler.statistics(frames.states[:, 0].masked_fill(~frames.mask[..., None], 0.0), frames.mask)
+    embedding = pooler(frames)
+    return {
+        "fbank": fbank,
+        "features": features,
+        **maps,
+        "pool": pool,
+        "embedding_a": pooler.pooler.seg_1(pool),
+        "embedding": embedding,
+    }
+
+
+def redimnet(fixture: Fixture) -> Outputs:
+    """Waveforms [B, N], of `lengths` [B] where they are given → every stage of ReDimNet."""
+    backbone: Any = backbones.create("redimnet", size="b0")
+    shape = Shape.of(fixture.ctor)
+    backbone.build(shape)
+    spec = FramesSpec(1, backbone.size, shape.hop / 16_000)
+    backbone.spec = replace(backbone.spec, frames=spec)
+    backbone.eval()
+    pooler: Any = poolers.create("redimnet-pool", spec, **pooling_of(shape)).eval()
+    load_reference("redimnet", fixture.weights, backbone=backbone, pooler=pooler)
+    waves, lengths = _batch(fixture)
+    frames = backbone(waves, lengths)
+    pool = pooler.statistics(frames.states[:, 0], frames.mask)
+    normed = pooler.bn(pool)
+    outputs = {"pool": pool, "bn": normed, "linear": pooler.linear(normed), "embedding": pooler(frames)}
+    if bool((lengths == waves.shape[1]).all()):
+        features = backbone.features(waves)
+        outputs |= {"features": features, **backbone.backbone(features)}
+    return outputs
+
+
+def weighted_stats_pool(fixture: Fixture) -> Outputs:
+    """Sequences [B, C, T] and weights [B, S, T'] → statistics without weights, and of every speaker."""
+    sequences, weights = fixture.inputs["sequences"], fixture.inputs["weights"]
+    return {
+        "unweighted": weighted_statistics(sequences, None),
+        "weighted": weighted_statistics(sequences, weights),
+    }
+
+
 def mhfa(fixture: Fixture) -> Outputs:
     """Hidden states [L, B, T, D] → attention, pooled values and embedding."""
     ctor = fixture.ctor
@@ -201,5 +274,10 @@ ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {
     "campplus_real": campplus_real,
     "resemblyzer": resemblyzer,
     "resemblyzer_real": resemblyzer_real,
+    "eres2net": speaker_resnet,
+    "eres2netv2": speaker_resnet,
+    "wespeaker_resnet": speaker_resnet,
+    "redimnet": redimnet,
+    "weighted_stats_pool": weighted_stats_pool,
     "mhfa": mhfa,
 }

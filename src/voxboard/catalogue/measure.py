@@ -1,7 +1,7 @@
 """Sizes and costs: parameters, and the multiply-adds that 3 s of audio take.
 
-torch's counter sees matrix products, convolutions and attention; LSTMs are added. Fourier transforms, norms, activations,
-softmax and other element-wise work are not counted. Counts are integers that depend on no machine.
+torch's counter sees matrix products, convolutions and attention; LSTMs are added. Fourier transforms, norms,
+activations and other element-wise work are not counted. Counts are integers that depend on no machine.
 """
 
 from __future__ import annotations

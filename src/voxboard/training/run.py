@@ -22,7 +22,7 @@ from voxboard.settings import Evaluation, Weights, flags
 from voxboard.systems import System
 from voxboard.training import run_folder
 from voxboard.training.config import General, RunConfig, part_flags, task_flags
-from voxboard.training.start import Outcome, bank_key, carry_out, created, refuse_seen
+from voxboard.training.start import Outcome, bank_key, carry_out, created, refuse_idle, refuse_seen
 from voxboard.training.trained import trained
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def evaluate_run(
         refuse_seen(test, run_folder.speakers_of(run), benchmark)
     setting = Setting(benchmark, settings, options.records, options.device, words, task=chosen)
     encoder = trained(config, run, home, created(config.benchmark), weights)
+    refuse_idle(encoder.network, config.system, benchmark)
     if chosen.name != config.benchmark.name:  # what its validations fixed is of another task
         encoder = encoder.forgetful()
     fixed = benchmark.reusable() and encoder.fixed is not None

@@ -24,6 +24,7 @@ from voxboard.evaluation.evaluate import Setting
 from voxboard.model import Network
 from voxboard.parts import Part
 from voxboard.settings import Weights
+from voxboard.systems import System
 from voxboard.training import run_folder
 from voxboard.training.config import General, RunConfig
 from voxboard.training.interrupts import Interrupted, again
@@ -111,17 +112,18 @@ def _trainees(
         beside = trainees[0].network if trainees else None
         network = model.build(config.system, learned.sizes, general.seed, general.frz_pretrain, beside)
         network.targets = learned
-        _refuse_idle(network, config, benchmark)
+        if not general.skiptest:
+            refuse_idle(network, config.system, benchmark)
         trainees.append(Trainee(config, run, network, benchmark, device))
     return trainees
 
 
-def _refuse_idle(network: Network, config: RunConfig, benchmark: Benchmark) -> None:
-    """Raise `UserError` where training would change nothing that the benchmark measures."""
+def refuse_idle(network: Network, system: System, benchmark: Benchmark) -> None:
+    """Raise `UserError` where training changes nothing that the benchmark measures."""
     if benchmark.by_embedding and not any(parameter.requires_grad for parameter in network.encoder.parameters()):
-        probe = config.system.probing(General.embedding_layer)
+        probe = system.probing(General.embedding_layer)
         raise UserError(
-            f"Nothing in {config.system.spec} that training changes reaches the embedding: its numbers would be those "
+            f"Nothing in {system.spec} that training changes reaches the embedding: its numbers would be those "
             "of the untrained system.",
             f"Evaluate it untrained (voxboard eval), or put a layer behind the pooler: {probe.spec}",
         )

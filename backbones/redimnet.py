@@ -1,0 +1,474 @@
+"""ReDimNet: a picture of the speech that is turned into frames and back again between its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from voxboard.backbones.base import Backbone, BackboneSpec, of_equal_length
+from voxboard.backbones.features import PRE_EMPHASIS, htk_triangles
+from voxboard.backbones.frames import Frames, FramesSpec
+from voxboard.backbones.named_weights import origin, weights_of
+from voxboard.errors import UserError
+from voxboard.limits import Size
+from voxboard.poolers.base import Pooler
+from voxboard.reference_weights import load_reference
+
+FFT, WINDOW = 512, 400
+MOST_HIDDEN, LEAST_HIDDEN = 64, 32  # of the squeeze over frequencies
+KERNELS = (7, 19, 31, 59)
+HEADS = 4
+PAPER = "Yakovlev et al., ReDimNet, Interspeech 2024, arXiv 2407.18223"
+BUFFERS = "spec."  # constants of the front-end that checkpoints hold
+
+Stage = tuple[int, int, int, int]  # stride over frequency, blocks, expansion, reduction of the 1-D block (0: none)
+Kind2d = Literal["basic_resnet", "basic_resnet_fwse", "convnext_like", "convnext_like_relu"]
+Kind1d = Literal["conv+att", "att", "fc", "conv"]
+Norm = Literal["mn", "mvn"]
+
+# Mel bands, channels, 2-D block, group divisor, stages; as WeSpeaker words them. Checkpoints have their own.
+SIZES: dict[str, tuple[int, int, Kind2d, int, tuple[Stage, ...]]] = {
+    "b0": (60, 10, "basic_resnet", 1, ((1, 2, 1, 30), (2, 3, 2, 30), (1, 3, 3, 30), (2, 4, 2, 10), (1, 3, 1, 10))),
+    "b1": (72, 12, "convnext_like", 8, ((1, 2, 1, 0), (2, 3, 1, 0), (3, 4, 1, 12), (2, 5, 1, 12), (2, 3, 1, 8))),
+    "b2": (
+        72,
+        16,
+        "convnext_like",
+        4,
+        ((1, 2, 1, 12), (2, 2, 1, 12), (1, 3, 1, 12), (2, 4, 1, 8), (1, 4, 1, 8), (2, 4, 1, 4)),
+    ),
+    "b3": (
+        72,
+        16,
+        "basic_resnet_fwse",
+        1,
+        ((1, 6, 4, 32), (2, 6, 2, 32), (1, 8, 2, 32), (2, 10, 2, 16), (1, 10, 1, 16), (2, 8, 1, 16)),
+    ),
+    "b4": (
+        72,
+        32,
+        "basic_resnet_fwse",
+        1,
+        ((1, 4, 2, 48), (2, 4, 2, 48), (1, 6, 2, 48), (2, 6, 1, 32), (1, 8, 1, 24), (2, 4, 1, 16)),
+    ),
+    "b5": (
+        72,
+        32,
+        "basic_resnet_fwse",
+        16,
+        ((1, 4, 2, 48), (2, 4, 2, 48), (1, 6, 2, 48), (2, 6, 1, 32), (1, 8, 1, 24), (2, 4, 1, 16)),
+    ),
+    "b6": (
+        72,
+        32,
+        "basic_resnet",
+        32,
+        ((1, 4, 4, 32), (2, 6, 2, 32), (1, 6, 2, 24), (3, 8, 1, 24), (1, 8, 1, 16), (2, 8, 1, 16)),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes and kinds of a network, as a checkpoint's `model_config` gives them."""
+
+    bands: int
+    channels: int
+    kind_2d: str
+    kind_1d: str
+    divisor: int | None
+    stages: tuple[Stage, ...]
+    out: int | None = None
+    hop: int = 160
+    embedding: int = 192
+    context: bool = True
+    pooling: str = "ASTP"
+    second_norm: bool = False
+    spectrum: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Shape:
+        """Sizes from the constructor arguments of the published code. Raises `UserError` for what is not known here."""
+        stages = tuple((stage[0], stage[1], stage[2], stage[4] or 0) for stage in config["stages_setup"])
+        kinds = (config.get("block_2d_type", "basic_resnet"), config.get("block_1d_type", "conv+att"))
+        if config.get("feat_type", "pt") != "pt":
+            raise UserError(f"ReDimNet's front-end {config['feat_type']} is not known here.", "Use one of type pt.")
+        return cls(
+            config["F"],
+            config["C"],
+            kinds[0],
+            kinds[1],
+            config.get("group_divisor", 1),
+            stages,
+            config.get("out_channels"),
+            config.get("hop_length", 160),
+            config.get("embed_dim", 192),
+            bool(config.get("global_context_att", False)),
+            config.get("pooling_func", "ASTP"),
+            bool(config.get("emb_bn", False)),
+            config.get("spec_params") or {},
+        )
+
+
+class ReDimNet(Backbone):
+    """Frames [B, 1, T, F · C] every 10 ms, a weighted sum of all stages.
+
+    Attention within stages hears the whole utterance and knows no padding, so utterances of equal length share a batch.
+    Its name alone stands for it with its own pooling.
+    """
+
+    alone = True
+
+    @dataclass(frozen=True)
+    class Config:
+        """Options of `redimnet`."""
+
+        size: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6"] = "b2"
+        """Size of a network with random weights."""
+        weights: str = "random"
+        """random, or a published file, which holds its own sizes."""
+        stages: Size = 6
+        """Stages of a network with random weights, at most those of the size."""
+        embedding: Size = 192
+        """Size of the embedding of its own pooling, for random weights."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        bands, channels, kind, divisor, stages = SIZES[config.size]
+        shape = Shape(bands, channels, kind, "conv+att", divisor, stages[: config.stages], embedding=config.embedding)
+        self.given: dict[str, Tensor] = {}
+        if config.weights != "random":
+            shape, self.given = read(Path(config.weights))
+        self.build(shape)
+        self.spec = BackboneSpec(
+            FramesSpec(1, self.size, shape.hop / 16_000, native=("redimnet-pool", pooling_of(shape))),
+            min_samples=FFT,
+            batching="equal-length",
+            parameters=sum(p.numel() for p in self.parameters()),
+            **origin("redimnet", config.weights, PAPER),
+        )
+        if self.given:
+            load_reference("redimnet", self.given, backbone=self)
+
+    def build(self, shape: Shape) -> None:
+        """Make the layers of a shape."""
+        self.shape = shape
+        self.features = Spectrum(shape.bands, shape.hop, shape.spectrum or {})
+        self.backbone = Trunk(shape)
+        self.size = self.backbone.size
+
+    def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
+        counts = lengths // self.shape.hop + 1
+        states = waveforms.new_zeros(len(lengths), int(counts.max()), self.size)
+        for length, rows in of_equal_length(lengths):
+            maps = self.backbone(self.features(waveforms[rows, :length]))
+            frames = list(maps.values())[-1].transpose(1, 2)
+            states[rows, : frames.shape[1]] = frames
+        return Frames(states[:, None], counts, self.spec.frames.hop)
+
+    def native_pooler(self) -> Pooler | None:
+        pooler = super().native_pooler()
+        if self.given and pooler is not None:
+            load_reference("redimnet", self.given, pooler=pooler)
+        return pooler
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {"features": "log-mel", "bands": self.shape.bands, "hop": self.shape.hop}
+
+
+def pooling_of(shape: Shape) -> dict[str, Any]:
+    """Options of the pooling that a shape is published with."""
+    if shape.pooling != "ASTP":
+        raise UserError(f"ReDimNet's pooling {shape.pooling} is not known here.", "Use a network with ASTP.")
+    return {"project": shape.embedding, "context": shape.context, "second_norm": shape.second_norm}
+
+
+def read(path: Path) -> tuple[Shape, dict[str, Tensor]]:
+    """Sizes and weights of a published file. Raises `UserError` for another kind of file."""
+    given = weights_of("redimnet", str(path))
+    try:
+        content = torch.load(path.expanduser(), map_location="cpu", weights_only=True)
+        config = content["model_config"]
+    except (OSError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} has no model_config, which tells ReDimNet's sizes.", "Name a published file."
+        ) from error
+    return Shape.of(config), given
+
+
+class Spectrum(nn.Module):
+    """Waveforms [B, N] of equal length → log-mel [B, bands, T] less its mean over time."""
+
+    window: Tensor
+    mel: Tensor
+
+    def __init__(self, bands: int, hop: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.hop = hop
+        self.norm_signal = bool(options.get("norm_signal", False))
+        self.spec_norm = options.get("spec_norm", "mn")
+        low, high = float(options.get("f_min", 20.0)), float(options.get("f_max", 7600.0))
+        inside = torch.hamming_window(WINDOW)
+        self.register_buffer("window", inside, persistent=False)
+        self.register_buffer("mel", htk_triangles(bands, low, high).T.contiguous(), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, waveforms: Tensor) -> Tensor:
+        x = waveforms
+        if self.norm_signal:
+            x = (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True, unbiased=False) + 1e-6)
+        x = x - PRE_EMPHASIS * torch.cat([x[:, 1:2], x[:, :-1]], 1)
+        spectrum = torch.stft(
+            x, FFT, self.hop, WINDOW, self.window, center=True, pad_mode="reflect", return_complex=True
+        )
+        logs = (self.mel.T @ spectrum.abs().square() + 1e-6).log()
+        centered = logs - logs.mean(-1, keepdim=True)
+        if self.spec_norm == "mvn":
+            return centered / (logs.std(-1, keepdim=True) + 1e-8)
+        return centered
+
+
+class Trunk(nn.Module):
+    """Log-mel [B, F, T] → the maps of stem, stages and their weighted sum, [B, F · C, T] each."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.size = full = shape.bands * shape.channels
+        self.stem = nn.Sequential(nn.Conv2d(1, shape.channels, 3, padding="same"), ChannelNorm(shape.channels))
+        c, f = shape.channels, shape.bands
+        both_relu = "relu" in shape.kind_2d and "relu" in shape.kind_1d
+        for number, (stride, blocks, expansion, reduction) in enumerate(shape.stages):
+            inside = stride * c * expansion
+            layers: list[nn.Module] = [
+                Weighing(number + 1, full),
+                nn.Identity(),  # to the picture
+                nn.Conv2d(c, inside, (stride, 1), (stride, 1)),
+            ]
+            c, f = stride * c, f // stride
+            layers += [Block2d(shape.kind_2d, inside, f, shape.divisor) for _ in range(blocks)]
+            if expansion != 1:
+                groups = 1 if shape.divisor is None else c // shape.divisor
+                layers.append(
+                    nn.Sequential(
+                        nn.Conv2d(inside, c, 3, padding="same", groups=groups),
+                        nn.BatchNorm2d(c, eps=1e-6),
+                        nn.ReLU() if both_relu else nn.GELU(),
+                        nn.Conv2d(c, c, 1),
+                    )
+                )
+            layers.append(nn.Identity())  # back to frames
+            if reduction:
+                layers.append(Block1d(shape.kind_1d, full, full // reduction))
+            self.add_module(f"stage{number}", nn.ModuleList(layers))
+        self.stages = tuple((stage[0], stage[3]) for stage in shape.stages)
+        self.fin_wght1d = Weighing(len(shape.stages) + 1, full)
+        self.mfa = nn.Sequential()
+        if shape.out:
+            self.mfa = nn.Sequential(nn.Conv1d(full, shape.out, 1), nn.BatchNorm1d(shape.out))
+            self.size = shape.out
+        self.channels = shape.channels
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        maps = {"stem": flattened(self.stem(x[:, None]))}
+        c = self.channels
+        for number, (stride, reduction) in enumerate(self.stages):
+            layers: list[Any] = list(self.get_submodule(f"stage{number}").children())
+            weighing, _, conv, *rest = layers
+            y = conv(pictured(weighing(list(maps.values())), c))
+            c *= stride
+            *blocks, last = rest if reduction else [*rest, None]
+            for block in blocks[:-1]:  # the last only says that frames follow
+                y = block(y)
+            y = flattened(y)
+            maps[f"stage{number}"] = last(y) if last is not None else y
+        maps["fin_wght1d"] = self.fin_wght1d(list(maps.values()))
+        if len(self.mfa):
+            maps["mfa"] = self.mfa(maps["fin_wght1d"])
+        return maps
+
+
+def flattened(x: Tensor) -> Tensor:
+    """[B, C, F, T] → [B, F · C, T], the frequency slow and the channel fast."""
+    return x.permute(0, 2, 1, 3).flatten(1, 2)
+
+
+def pictured(x: Tensor, channels: int) -> Tensor:
+    """[B, F · C, T] → [B, C, F, T]."""
+    return torch.unflatten(x, 1, (-1, channels)).permute(0, 2, 1, 3)
+
+
+class Weighing(nn.Module):
+    """Sum of earlier maps, weighed per channel by a softmax over them."""
+
+    def __init__(self, count: int, size: int) -> None:
+        super().__init__()
+        shape = (1, count, size, 1) if count > 1 else (1, 1, 1, 1)
+        self.w = nn.Parameter(torch.zeros(shape), requires_grad=count > 1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        return (torch.stack(list(maps), 1) * self.w.softmax(1)).sum(1)
+
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of [B, C, …]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = F.layer_norm(x.transpose(1, -1), self.weight.shape, self.weight, self.bias, 1e-6)
+        return normed.transpose(1, -1)
+
+
+class Block2d(nn.Module):
+    """A block over the picture, of one of the published kinds; its layers have the prefix `conv_block`."""
+
+    def __init__(self, kind: str, channels: int, bands: int, divisor: int | None) -> None:
+        super().__init__()
+        if kind.startswith("basic_resnet"):
+            self.conv_block: nn.Module = BasicBlock(channels, bands, divisor, squeezed=kind.endswith("fwse"))
+        elif kind.startswith("convnext_like"):
+            groups = 1 if divisor is None else channels // divisor
+            self.conv_block = ConvNext(nn.Conv2d, channels, channels, (3,), groups, relu=kind.endswith("relu"))
+        else:
+            raise UserError(f"ReDimNet's 2-D block {kind} is not known here.", f"Known: {', '.join(KINDS_2D)}.")
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.conv_block(x)
+        return made
+
+
+KINDS_2D = ("basic_resnet", "basic_resnet_fwse", "convnext_like", "convnext_like_relu")
+
+
+class BasicBlock(nn.Module):
+    """Two grouped convolutions, each with one of 1 × 1 behind it, beside the identity; ReLU before the first norm."""
+
+    def __init__(self, channels: int, bands: int, divisor: int | None, squeezed: bool) -> None:
+        super().__init__()
+        groups = 1 if divisor is None else channels // divisor
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False)
+        self.conv1pw: nn.Module = nn.Identity() if divisor is None else nn.Conv2d(channels, channels, 1)
+        self.conv2pw: nn.Module = nn.Identity() if divisor is None else nn.Conv2d(channels, channels, 1)
+        self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+        hidden = min(MOST_HIDDEN, max(channels, LEAST_HIDDEN))
+        self.se: nn.Module = BandSqueeze(bands, hidden) if squeezed else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn1(F.relu(self.conv1pw(self.conv1(x))))
+        return F.relu(self.se(self.bn2(self.conv2pw(self.conv2(y)))) + x)
+
+
+class BandSqueeze(nn.Module):
+    """Scales every band by what the means of all bands suggest."""
+
+    def __init__(self, bands: int, hidden: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(bands, hidden)
+        self.exitation = nn.Linear(hidden, bands)  # as the published code spells it
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = torch.sigmoid(self.exitation(F.relu(self.squeeze(x.mean((1, 3))))))
+        return x * weights[:, None, :, None]
+
+
+class ConvNext(nn.Module):
+    """Convolutions side by side, norm, activation and a 1 × 1 convolution, beside the identity."""
+
+    def __init__(
+        self, kind: type[nn.Conv1d | nn.Conv2d], channels: int, size: int, kernels: Sequence[int], groups: int,
+        relu: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.dwconvs = nn.ModuleList(kind(channels, channels, k, padding="same", groups=groups) for k in kernels)
+        self.norm = (nn.BatchNorm1d if kind is nn.Conv1d else nn.BatchNorm2d)(channels * len(kernels), eps=1e-5)
+        self.act = nn.ReLU() if relu else nn.GELU()
+        self.pwconv1 = kind(channels * len(kernels), size, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.cat([conv(x) for conv in self.dwconvs], 1)
+        return x + self.pwconv1(self.act(self.norm(y)))
+
+
+class Block1d(nn.Module):
+    """Fewer channels, a time-context module, and all channels again, beside the identity: [B, size, T]."""
+
+    def __init__(self, kind: str, size: int, hidden: int) -> None:
+        super().__init__()
+        self.red_dim_conv = nn.Sequential(nn.Conv1d(size, hidden, 1), ChannelNorm(hidden))
+        self.tcm = nn.Sequential(*context_layers(kind, hidden))
+        self.exp_dim_conv = nn.Conv1d(hidden, size, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.exp_dim_conv(self.tcm(self.red_dim_conv(x)))
+
+
+def context_layers(kind: str, hidden: int) -> list[nn.Module]:
+    """The layers of a time-context module. Raises `UserError` for a kind that is not known here."""
+    if kind == "conv+att":
+        convs = [ConvNext(nn.Conv1d, hidden, hidden, (k,), hidden) for k in KERNELS]
+        return [*convs, Transformer(hidden, hidden)]
+    if kind == "att":
+        return [PositionalConv(hidden), Transformer(hidden, 2 * hidden)]
+    if kind == "conv":
+        return [ConvNext(nn.Conv1d, hidden, hidden, (7, 15, 31), hidden) for _ in range(4)]
+    if kind == "fc":
+        wide = 2 * hidden
+        return [nn.Conv1d(hidden, wide, 1), ChannelNorm(wide), nn.GELU(), nn.Conv1d(wide, hidden, 1)]
+    raise UserError(f"ReDimNet's 1-D block {kind} is not known here.", "Known: conv+att, att, conv, fc.")
+
+
+class PositionalConv(nn.Module):
+    """A depthwise convolution of 59 frames and a norm, added to its input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, KERNELS[-1], padding="same", groups=channels)
+        self.norm = ChannelNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.norm(self.conv(x))
+
+
+class Transformer(nn.Module):
+    """A transformer layer on [B, C, T], with norms behind attention and feed-forward."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.attention = Attention(channels)
+        self.layer_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.feed_forward = nn.ModuleDict(
+            {"intermediate_dense": nn.Linear(channels, hidden), "output_dense": nn.Linear(hidden, channels)}
+        )
+        self.final_layer_norm = nn.LayerNorm(channels, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.transpose(1, 2)
+        h = self.layer_norm(h + self.attention(h))
+        inside = F.gelu(self.feed_forward["intermediate_dense"](h), approximate="tanh")
+        return self.final_layer_norm(h + self.feed_forward["output_dense"](inside)).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Self-attention of four heads on [B, T, C]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(channels, channels) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (
+            torch.unflatten(layer(x), -1, (HEADS, -1)).transpose(1, 2)
+            for layer in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return self.out_proj(attended.transpose(1, 2).flatten(2))
