@@ -26,7 +26,7 @@ REGISTRY = Registry(
             "voxboard.poolers.statistics:Statistics",
             "mean and standard deviation over time",
             source="Snyder et al., X-vectors, ICASSP 2018, section 2",
-            parity=("xvector",),
+            parity=("xvector", "weighted_stats_pool"),
         ),
         "asp": Entry(
             ATTENTIVE,

@@ -68,6 +68,14 @@ def test_matches_the_reference(fixture: Fixture) -> None:
         "pyannet",
         "pyannet_real",
         "pyannet_stitch",
+        "campplus_real",
+        "resemblyzer_real",
+        "mhfa",
+        "eres2net",
+        "eres2netv2",
+        "wespeaker_resnet",
+        "redimnet",
+        "weighted_stats_pool",
     ],
 )
 def test_is_compared_at_all(component: str) -> None:
