@@ -225,6 +225,14 @@ def speaker_resnet(fixture: Fixture) -> Outputs:
     }
 
 
+def wespeaker_onnx(fixture: Fixture) -> Outputs:
+    """Waveforms [B, N] → features and embeddings of a file whose metadata names its toolkit."""
+    encoder: Any = backbones.create(f"onnx:{fixture.folder / fixture.config['weights']['file']}")
+    waves, lengths = _batch(fixture)
+    features, frames = encoder.fbank(waves, lengths)
+    return {"features": normalize(features, frames, "mean"), "embedding": encoder(waves, lengths)}
+
+
 def redimnet(fixture: Fixture) -> Outputs:
     """Waveforms [B, N], of `lengths` [B] where they are given → every stage of ReDimNet."""
     backbone: Any = backbones.create("redimnet", size="b0")
@@ -278,6 +286,7 @@ ADAPTERS: dict[str, Callable[[Fixture], Outputs]] = {
     "eres2netv2": speaker_resnet,
     "wespeaker_resnet": speaker_resnet,
     "redimnet": redimnet,
+    "wespeaker_onnx": wespeaker_onnx,
     "weighted_stats_pool": weighted_stats_pool,
     "mhfa": mhfa,
 }
