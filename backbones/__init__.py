@@ -286,6 +286,14 @@ REGISTRY = Registry(
             parity=("whisper_intensity",),
             weights="Apache-2.0",
         ),
+        "whisper-tiny.en": Entry(
+            WHISPER,
+            "the same for English alone",
+            {"cfg": "openai/whisper-tiny.en"},
+            source=WHISPER_PAPER,
+            parity=("whisper_intensity",),
+            weights="MIT",
+        ),
         "whisper-small": Entry(
             WHISPER,
             "Whisper's encoder, 12 layers of 768",
@@ -309,6 +317,14 @@ REGISTRY = Registry(
             source=WHISPER_PAPER,
             parity=("whisper_intensity",),
             weights="Apache-2.0",
+        ),
+        "whisper-large-v3-turbo": Entry(
+            WHISPER,
+            "the same encoder, trained with a decoder of 4 layers",
+            {"cfg": "openai/whisper-large-v3-turbo"},
+            source=WHISPER_PAPER,
+            parity=("whisper_intensity",),
+            weights="MIT",
         ),
         "speechbrain-ecapa": Entry(
             SPEECHBRAIN,

