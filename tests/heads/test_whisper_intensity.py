@@ -15,6 +15,7 @@ from voxboard import backbones, heads
 from voxboard.backbones.frames import Frames
 from voxboard.errors import UserError
 from voxboard.heads.base import MISSING
+from voxboard.heads.whisper_decoder import DecoderOptions, WhisperDecoder
 from voxboard.reference_weights import load_reference
 
 SIZE, TOKENS = 16, 9
@@ -175,3 +176,29 @@ def test_a_whole_window_gives_the_frames_of_its_padding(tmp_path: Path) -> None:
     assert (ours.lengths.tolist(), all_frames.lengths.tolist()) == ([125, 29], [200, 100])
     assert torch.equal(all_frames.states[:, :, :125], ours.states)
     assert whole.fingerprint() != backbone.fingerprint()
+
+
+@pytest.mark.parametrize("prompt", [(), (3, 4)])
+def test_kept_keys_and_values_change_no_token(prompt: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    decoder = WhisperDecoder(32, 40, DecoderOptions(layers=2, heads=4, positions=48)).eval()
+    for weight in decoder.parameters():
+        torch.nn.init.normal_(weight, std=0.2)
+    frames = Frames(torch.randn(3, 1, 20, 32), torch.tensor([20, 13, 5]), 0.02)
+    tokens = torch.tensor([[decoder.start, *prompt]]).repeat(3, 1)
+    with torch.no_grad():
+        for _ in range(30):
+            tokens = torch.cat([tokens, decoder(frames, tokens)[:, -1].argmax(-1, keepdim=True)], 1)
+    written = decoder.greedy(frames, prompt, most=30)
+    assert any(written)
+    for row, expected in zip(written, tokens[:, 1 + len(prompt) :].tolist(), strict=True):
+        assert row == (expected[: expected.index(decoder.end)] if decoder.end in expected else expected)
+
+
+def test_decoders_of_known_names_have_their_own_sizes() -> None:
+    from voxboard.heads.whisper_decoder import _shape
+
+    english = _shape(384, 10, DecoderOptions(cfg="openai/whisper-tiny.en"))
+    assert (english.vocab_size, english.decoder_start_token_id, english.decoder_layers) == (51864, 50257, 4)
+    turbo = _shape(1280, 10, DecoderOptions(cfg="openai/whisper-large-v3-turbo"))
+    assert (turbo.vocab_size, turbo.decoder_layers) == (51866, 4)

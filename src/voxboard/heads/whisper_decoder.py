@@ -20,7 +20,9 @@ from voxboard.limits import DepthOrZero, Size, SizeOrZero
 FAMILIES = {"whisper": ("WhisperConfig", "WhisperModel")}
 # Of the multilingual checkpoints; large-v3 has one more language.
 MULTILINGUAL = {"decoder_start_token_id": 50258, "eos_token_id": 50257, "pad_token_id": 50257, "vocab_size": 51865}
-VOCABULARIES = {"openai/whisper-large-v3": 51866}
+ENGLISH = {"decoder_start_token_id": 50257, "eos_token_id": 50256, "pad_token_id": 50256, "vocab_size": 51864}
+VOCABULARIES = {"openai/whisper-large-v3": 51866, "openai/whisper-large-v3-turbo": 51866}
+LAYERS = {"openai/whisper-large-v3-turbo": 4}  # of decoders that have fewer than their encoders
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,25 @@ class WhisperDecoder(nn.Module):
 
     def forward(self, frames: Frames, tokens: Tensor) -> Tensor:
         """Frames [B, 1, T, D] and the tokens so far [B, U], `start` first → scores [B, U, V] of the next one each."""
+        return self._scores(frames, tokens, None)
+
+    def _scores(self, frames: Frames, tokens: Tensor, cache: Any) -> Tensor:
+        """Scores [B, U, V] behind `tokens` [B, U], those that `cache` has heard before them; None: there are none."""
         mask = None if not self.masked or bool(frames.mask.all()) else frames.mask[:, None, None, :]
         hooks = [
             layer.encoder_attn.register_forward_pre_hook(_attending(mask), with_kwargs=True)
             for layer in self.network.layers
         ]
+        states = frames.states[:, 0]
         try:
-            states = self.network(tokens, encoder_hidden_states=frames.states[:, 0], use_cache=False).last_hidden_state
+            made = self.network(
+                tokens, encoder_hidden_states=states, past_key_values=cache, use_cache=cache is not None
+            ).last_hidden_state
         finally:
             for hook in hooks:
                 hook.remove()
-        return states @ self.network.embed_tokens.weight.T
+        scores: Tensor = made @ self.network.embed_tokens.weight.T
+        return scores
 
     def shifted(self, labels: Tensor) -> Tensor:
         """Labels [B, U] → what the decoder hears before each of them: `start`, then all but the last."""
@@ -114,15 +124,21 @@ class WhisperDecoder(nn.Module):
     def greedy(self, frames: Frames, prompt: Sequence[int] = (), most: int = 0) -> list[list[int]]:
         """The likeliest token after each other, until `end` or `most` tokens (0: all positions) → B texts' tokens.
 
-        `prompt` stands between `start` and the text. Every step goes through all tokens so far.
+        `prompt` stands between `start` and the text. Every step goes through the newest token alone: keys and values of
+        those before it, and of the frames, are kept.
         """
+        from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+
+        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         rows = len(frames.states)
         tokens = torch.tensor([[self.start, *prompt]], device=frames.states.device).repeat(rows, 1)
         begun = tokens.shape[1]
         room = self.longest - begun
         ended = torch.zeros(rows, dtype=torch.bool, device=tokens.device)
+        newest = tokens
         for _ in range(min(most or room, room)):
-            best = self(frames, tokens)[:, -1].argmax(-1).masked_fill(ended, self.end)
+            best = self._scores(frames, newest, cache)[:, -1].argmax(-1).masked_fill(ended, self.end)
+            newest = best[:, None]
             ended |= best == self.end
             tokens = torch.cat([tokens, best[:, None]], 1)
             if bool(ended.all()):
@@ -146,8 +162,10 @@ def _shape(size: int, n_tokens: int, options: DecoderOptions) -> Any:
 
     if options.cfg in KNOWN and not Path(options.cfg).is_dir():
         shape = KNOWN[options.cfg]
-        layers, heads = shape["encoder_layers"], shape["encoder_attention_heads"]
+        layers, heads = LAYERS.get(options.cfg, shape["encoder_layers"]), shape["encoder_attention_heads"]
         tokens = {**MULTILINGUAL, "vocab_size": VOCABULARIES.get(options.cfg, MULTILINGUAL["vocab_size"])}
+        if options.cfg.endswith(".en"):
+            tokens = ENGLISH
         return _config(shape["d_model"], layers, heads, 4 * shape["d_model"], 448, tokens)
     if options.cfg:
         return ssl_checkpoints.read_config(options.cfg, FAMILIES)
