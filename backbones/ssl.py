@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec, padding
 from voxboard.backbones.frames import Frames, FramesSpec, valid
-from voxboard.backbones.ssl_attention import biased
 from voxboard.backbones.ssl_checkpoints import KNOWN, from_scratch, pretrained, wants_normalized
 from voxboard.backbones.ssl_config import SSLConfig
-from voxboard.backbones.ssl_heads import load_head, native_head
-from voxboard.backbones.ssl_masking import extracted, masked_positions
-from voxboard.backbones.ssl_states import recorded
+from voxboard.backbones.ssl_modules import (
+    biased,
+    extracted,
+    load_head,
+    masked_positions,
+    native_head,
+    recorded,
+)
 from voxboard.errors import UserError
 from voxboard.poolers.base import Pooler
 

@@ -14,7 +14,7 @@ from voxboard import published
 from voxboard.backbones import ssl_checkpoints
 from voxboard.backbones.base import RANDOM, Backbone, BackboneSpec
 from voxboard.backbones.frames import Frames, FramesSpec
-from voxboard.backbones.ssl_states import recorded
+from voxboard.backbones.ssl_modules import recorded
 from voxboard.errors import UserError, first_line
 from voxboard.limits import DepthOrZero, SizeOrZero
 
