@@ -70,7 +70,7 @@ class Campplus(Backbone):
             self.embedding = len(self.published.get("xvector.dense.linear.weight", ())) or config.embedding
         self.features = KaldiFbank(config.bins, scale=1.0)
         self.head = Front(config.bins)
-        self.xvector = Trunk(HEAD * (config.bins // 8), config.channels, config.growth, config.bottleneck)
+        self.xvector = CampplusTrunk(HEAD * (config.bins // 8), config.channels, config.growth, config.bottleneck)
         size = self.xvector.size
         native: tuple[str, dict[str, Any]] = ("campplus-dense", {"project": self.embedding})
         self.spec = BackboneSpec(
@@ -145,7 +145,7 @@ class Residual(nn.Module):
         return silent_bands(F.relu(self.bn2(self.conv2(y)) + self.shortcut(x)), padded)
 
 
-class Trunk(nn.Module):
+class CampplusTrunk(nn.Module):
     """Time-delay layer, three dense blocks with transitions, norm: [B, size, T] → the output of every stage."""
 
     def __init__(self, size: int, channels: int, growth: int, bottleneck: int) -> None:

@@ -70,14 +70,18 @@ class ERes2Net(SpeakerResNet):
             self.add_module(f"layer{stage + 1}", layer)
         if config.v2:
             self.layer3_ds = half(4 * out)
-            self.fuse34 = Fusion(8 * out)
+            self.fuse34 = AttentionFusion(8 * out)
         else:
             self.layer1_downsample, self.layer2_downsample, self.layer3_downsample = (
                 half(out),
                 half(2 * out),
                 half(4 * out),
             )
-            self.fuse_mode12, self.fuse_mode123, self.fuse_mode1234 = Fusion(2 * out), Fusion(4 * out), Fusion(8 * out)
+            self.fuse_mode12, self.fuse_mode123, self.fuse_mode1234 = (
+                AttentionFusion(2 * out),
+                AttentionFusion(4 * out),
+                AttentionFusion(8 * out),
+            )
         self.finish(8 * out, config.bins, config.embedding, config.second, config.weights)
 
     def stages(self, x: Tensor, steps: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -111,7 +115,7 @@ class Block(nn.Module):
         self.bn1 = nn.BatchNorm2d(self.width * scale)
         self.convs = nn.ModuleList(nn.Conv2d(self.width, self.width, 3, padding=1, bias=False) for _ in range(scale))
         self.bns = nn.ModuleList(nn.BatchNorm2d(self.width) for _ in range(scale))
-        self.fuse_models = nn.ModuleList(Fusion(self.width) for _ in range(scale - 1) if fused)
+        self.fuse_models = nn.ModuleList(AttentionFusion(self.width) for _ in range(scale - 1) if fused)
         self.conv3 = nn.Conv2d(self.width * scale, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.shortcut = shortcut(inputs, outputs, stride)
@@ -128,7 +132,7 @@ class Block(nn.Module):
         return clipped(self.bn3(self.conv3(torch.cat(done, 1))) + self.shortcut(x))
 
 
-class Fusion(nn.Module):
+class AttentionFusion(nn.Module):
     """Attentional feature fusion of two maps [B, C, F, T]; the order of the two matters."""
 
     def __init__(self, channels: int) -> None:

@@ -75,7 +75,7 @@ SIZES: dict[str, tuple[int, int, Kind2d, int, tuple[Stage, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class ReDimNetShape:
     """Sizes and kinds of a network, as a checkpoint's `model_config` gives them."""
 
     bands: int
@@ -93,7 +93,7 @@ class Shape:
     spectrum: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Shape:
+    def of(cls, config: Mapping[str, Any]) -> ReDimNetShape:
         """Sizes from the constructor arguments of the published code. Raises `UserError` for what is not known here."""
         stages = tuple((stage[0], stage[1], stage[2], stage[4] or 0) for stage in config["stages_setup"])
         kinds = (config.get("block_2d_type", "basic_resnet"), config.get("block_1d_type", "conv+att"))
@@ -142,7 +142,9 @@ class ReDimNet(Backbone):
         super().__init__()
         self.config = config
         bands, channels, kind, divisor, stages = SIZES[config.size]
-        shape = Shape(bands, channels, kind, "conv+att", divisor, stages[: config.stages], embedding=config.embedding)
+        shape = ReDimNetShape(
+            bands, channels, kind, "conv+att", divisor, stages[: config.stages], embedding=config.embedding
+        )
         self.given: dict[str, Tensor] = {}
         if config.weights != "random":
             shape, self.given = read(Path(config.weights))
@@ -157,11 +159,11 @@ class ReDimNet(Backbone):
         if self.given:
             load_reference("redimnet", self.given, backbone=self)
 
-    def build(self, shape: Shape) -> None:
+    def build(self, shape: ReDimNetShape) -> None:
         """Make the layers of a shape."""
         self.shape = shape
         self.features = Spectrum(shape.bands, shape.hop, shape.spectrum or {})
-        self.backbone = Trunk(shape)
+        self.backbone = ReDimNetTrunk(shape)
         self.size = self.backbone.size
 
     def encode(self, waveforms: Tensor, lengths: Tensor) -> Frames:
@@ -183,14 +185,14 @@ class ReDimNet(Backbone):
         return {"features": "log-mel", "bands": self.shape.bands, "hop": self.shape.hop}
 
 
-def pooling_of(shape: Shape) -> dict[str, Any]:
+def pooling_of(shape: ReDimNetShape) -> dict[str, Any]:
     """Options of the pooling that a shape is published with."""
     if shape.pooling != "ASTP":
         raise UserError(f"ReDimNet's pooling {shape.pooling} is not known here.", "Use a network with ASTP.")
     return {"project": shape.embedding, "context": shape.context, "second_norm": shape.second_norm}
 
 
-def read(path: Path) -> tuple[Shape, dict[str, Tensor]]:
+def read(path: Path) -> tuple[ReDimNetShape, dict[str, Tensor]]:
     """Sizes and weights of a published file. Raises `UserError` for another kind of file."""
     given = weights_of("redimnet", str(path))
     try:
@@ -200,7 +202,7 @@ def read(path: Path) -> tuple[Shape, dict[str, Tensor]]:
         raise UserError(
             f"{path} has no model_config, which tells ReDimNet's sizes.", "Name a published file."
         ) from error
-    return Shape.of(config), given
+    return ReDimNetShape.of(config), given
 
 
 class Spectrum(nn.Module):
@@ -235,10 +237,10 @@ class Spectrum(nn.Module):
         return centered
 
 
-class Trunk(nn.Module):
+class ReDimNetTrunk(nn.Module):
     """Log-mel [B, F, T] → the maps of stem, stages and their weighted sum, [B, F · C, T] each."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ReDimNetShape) -> None:
         super().__init__()
         self.size = full = shape.bands * shape.channels
         self.stem = nn.Sequential(nn.Conv2d(1, shape.channels, 3, padding="same"), ChannelNorm(shape.channels))
@@ -334,7 +336,7 @@ class Block2d(nn.Module):
     def __init__(self, kind: str, channels: int, bands: int, divisor: int | None) -> None:
         super().__init__()
         if kind.startswith("basic_resnet"):
-            self.conv_block: nn.Module = BasicBlock(channels, bands, divisor, squeezed=kind.endswith("fwse"))
+            self.conv_block: nn.Module = GroupedBlock(channels, bands, divisor, squeezed=kind.endswith("fwse"))
         elif kind.startswith("convnext_like"):
             groups = 1 if divisor is None else channels // divisor
             self.conv_block = ConvNext(nn.Conv2d, channels, channels, (3,), groups, relu=kind.endswith("relu"))
@@ -349,7 +351,7 @@ class Block2d(nn.Module):
 KINDS_2D = ("basic_resnet", "basic_resnet_fwse", "convnext_like", "convnext_like_relu")
 
 
-class BasicBlock(nn.Module):
+class GroupedBlock(nn.Module):
     """Two grouped convolutions, each with one of 1 × 1 behind it, beside the identity; ReLU before the first norm."""
 
     def __init__(self, channels: int, bands: int, divisor: int | None, squeezed: bool) -> None:

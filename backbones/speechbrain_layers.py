@@ -74,7 +74,7 @@ class Norm(nn.Module):
         return self.norm(x)
 
 
-class TimeDelay(nn.Module):
+class ReflectedTimeDelay(nn.Module):
     """Convolution, ReLU, batch norm."""
 
     def __init__(self, size: int, out: int, frames: int = 1, dilation: int = 1) -> None:
@@ -93,7 +93,7 @@ class Res2(nn.Module):
         super().__init__()
         group = width // scale
         self.group = group
-        self.blocks = nn.ModuleList(TimeDelay(group, group, 3, dilation) for _ in range(scale - 1))
+        self.blocks = nn.ModuleList(ReflectedTimeDelay(group, group, 3, dilation) for _ in range(scale - 1))
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         first, *groups = torch.split(x, self.group, 1)
@@ -103,7 +103,7 @@ class Res2(nn.Module):
         return torch.cat(done, 1)
 
 
-class SqueezeExcite(nn.Module):
+class ReflectedSqueezeExcite(nn.Module):
     """Scales every channel by what its mean over the utterance suggests."""
 
     def __init__(self, width: int, squeeze: int) -> None:
@@ -118,14 +118,14 @@ class SqueezeExcite(nn.Module):
         return x * torch.sigmoid(self.conv2(F.relu(self.conv1(mean[..., None], None)), None))
 
 
-class Res2Block(nn.Module):
+class ReflectedRes2Block(nn.Module):
     """SE-Res2 block (Desplanques et al., Interspeech 2020, figure 2)."""
 
     def __init__(self, width: int, dilation: int, scale: int, squeeze: int) -> None:
         super().__init__()
-        self.tdnn1, self.tdnn2 = TimeDelay(width, width), TimeDelay(width, width)
+        self.tdnn1, self.tdnn2 = ReflectedTimeDelay(width, width), ReflectedTimeDelay(width, width)
         self.res2net_block = Res2(width, dilation, scale)
-        self.se_block = SqueezeExcite(width, squeeze)
+        self.se_block = ReflectedSqueezeExcite(width, squeeze)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         y = self.res2net_block(self.tdnn1(x, lengths), lengths)
@@ -137,9 +137,9 @@ class EcapaTdnn(nn.Module):
 
     def __init__(self, bins: int, channels: int, frame_size: int, scale: int, squeeze: int) -> None:
         super().__init__()
-        blocks = (Res2Block(channels, dilation, scale, squeeze) for dilation in ECAPA_DILATIONS)
-        self.blocks = nn.ModuleList([TimeDelay(bins, channels, 5), *blocks])
-        self.mfa = TimeDelay(len(ECAPA_DILATIONS) * channels, frame_size)
+        blocks = (ReflectedRes2Block(channels, dilation, scale, squeeze) for dilation in ECAPA_DILATIONS)
+        self.blocks = nn.ModuleList([ReflectedTimeDelay(bins, channels, 5), *blocks])
+        self.mfa = ReflectedTimeDelay(len(ECAPA_DILATIONS) * channels, frame_size)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         outputs = []

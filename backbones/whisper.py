@@ -77,7 +77,7 @@ class Whisper(Backbone):
         _shorten(self.encoder, config.seconds)
         shape = self.encoder.config
         self.window: int = shape.max_source_positions * STRIDE  # samples
-        self.features = LogMel(shape.num_mel_bins)
+        self.features = WhisperLogMel(shape.num_mel_bins)
         fetched = published.of_folder(config.cfg)
         named = config.use_pretrain and (config.cfg in KNOWN or fetched is not None)
         unnamed = "see the checkpoint's card" if config.use_pretrain else RANDOM
@@ -126,7 +126,7 @@ class Whisper(Backbone):
         return {**about, **whole}
 
 
-class LogMel(nn.Module):
+class WhisperLogMel(nn.Module):
     """Whisper's log-mel: Hann frames of 25 ms every 10 ms, Slaney filters up to 8 kHz, 8 decades below the loudest.
 
     The loudest value is each window's own (the published code takes the one of the whole recording).

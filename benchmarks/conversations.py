@@ -18,7 +18,7 @@ from voxboard.data.corpus import Corpus, speakers_of
 from voxboard.diarization import Conversation
 from voxboard.diarization.regions import spoken
 from voxboard.errors import UserError
-from voxboard.metrics.diarization import Errors, Report, score
+from voxboard.metrics.diarization import DiarizationReport, Errors, score
 from voxboard.metrics.rttm import Region, Turn
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ ERRORS = ("der", "miss", "false_alarm", "confusion", "jer")  # a system's rates
 
 
 @dataclass(frozen=True)
-class Recordings(Items):
+class RecordingItems(Items):
     """Recordings, each a cut with a supervision per turn."""
 
     @property
@@ -46,14 +46,14 @@ class Recordings(Items):
         """Baseline diarization: one speaker wherever anybody speaks."""
         return {one.name: [("one", *region) for region in spoken(one.reference or ())] for one in self.conversations}
 
-    def first(self, count: int) -> Recordings:
+    def first(self, count: int) -> RecordingItems:
         return replace(self, cuts=self.cuts[:count])
 
-    def without(self, skipped: set[str]) -> Recordings:
+    def without(self, skipped: set[str]) -> RecordingItems:
         """All but those whose audio could not be read; the digest stays that of the whole."""
         return replace(self, cuts=tuple(cut for cut in self.cuts if cut.id not in skipped))
 
-    def score(self, turns: Mapping[str, Sequence[Turn]], collar: float, skip_overlap: bool) -> Report:
+    def score(self, turns: Mapping[str, Sequence[Turn]], collar: float, skip_overlap: bool) -> DiarizationReport:
         """The errors of turns, in all and per recording. Raises `UserError` when no reference speech is scored."""
         reference = {one.name: list(one.reference or ()) for one in self.conversations}
         uem = {one.name: one.scored for one in self.conversations}
@@ -67,11 +67,11 @@ class Recordings(Items):
 
 
 @dataclass(frozen=True)
-class Scores:
+class DiarizationScores:
     """The errors of a system, and those of `one_speaker`, of the same recordings."""
 
-    system: Report
-    one: Report
+    system: DiarizationReport
+    one: DiarizationReport
 
     def columns(self, rate: str) -> tuple[np.ndarray, np.ndarray]:
         """[F], [F]: what a rate counts in every recording, and what it is a share of."""
@@ -101,20 +101,20 @@ class Scores:
         return np.array([getattr(errors, name) for errors in self.system.files.values()], np.float64)
 
     @staticmethod
-    def _errors(report: Report) -> np.ndarray:
+    def _errors(report: DiarizationReport) -> np.ndarray:
         def seconds(errors: Errors) -> float:
             return errors.miss + errors.false_alarm + errors.confusion
 
         return np.array([seconds(errors) for errors in report.files.values()], np.float64)
 
 
-def recordings(corpus: Corpus, split: str) -> Recordings:
+def recordings(corpus: Corpus, split: str) -> RecordingItems:
     """The recordings of a split in the order of their names. Raises `UserError` for a corpus of utterances."""
     cuts = tuple(sorted(corpus.recordings(split), key=lambda cut: cut.id))
     digest = hashlib.sha256()
     for cut in cuts:
         digest.update(f"{cut.id}\t{cut.duration}\t{_turns(cut)}\t{_uem(cut)}\n".encode())
-    return Recordings(corpus, split, cuts, digest.hexdigest())
+    return RecordingItems(corpus, split, cuts, digest.hexdigest())
 
 
 def _turns(cut: Cut) -> list[Turn]:

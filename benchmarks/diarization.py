@@ -18,7 +18,7 @@ import numpy as np
 
 from voxboard import progress, published, records
 from voxboard.benchmarks.base import Benchmark, Outputs
-from voxboard.benchmarks.conversations import ERRORS, Recordings, Scores, recordings
+from voxboard.benchmarks.conversations import ERRORS, DiarizationScores, RecordingItems, recordings
 from voxboard.data.corpus import Corpus, speaker_of
 from voxboard.diarization import (
     Diarization,
@@ -75,12 +75,12 @@ class Tuning:
 class Diarized(Outputs):
     """The turns of every recording, and on validation what they were made of."""
 
-    items: Recordings
+    items: RecordingItems
     turns: Mapping[str, list[Turn]]
     prepared: Mapping[str, Prepared]
 
 
-class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
+class DiarizationTask(Benchmark[RecordingItems, Plda, Tuning, Diarized]):
     """Diarization error rate with its parts, and Jaccard error rate, per recording too."""
 
     task = "diarization"
@@ -118,7 +118,7 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
         scored = f"collar={self.config.collar:g}" + (",no_overlap" if self.config.skip_overlap else "")
         return {rate: f"{rate}@{'collar=0' if rate == 'jer' else scored}" for rate in RATES}
 
-    def items(self, corpus: Corpus, split: str) -> Recordings:
+    def items(self, corpus: Corpus, split: str) -> RecordingItems:
         return recordings(corpus, split)
 
     def has_validation(self, corpus: Corpus) -> bool:
@@ -154,7 +154,7 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
     def run(
         self,
         network: Network,
-        items: Recordings,
+        items: RecordingItems,
         evaluation: Evaluation,
         learned: Plda | None = None,
         fixed: Tuning | None = None,
@@ -226,11 +226,11 @@ class DiarizationTask(Benchmark[Recordings, Plda, Tuning, Diarized]):
         threshold = {} if fixed is None or fixed.threshold is None else {self.main_metric: fixed.threshold}
         return Measured(self.values(values, threshold), self._groups(outputs, scores))
 
-    def _scores(self, outputs: Diarized) -> Scores:
+    def _scores(self, outputs: Diarized) -> DiarizationScores:
         items, scoring = outputs.items, (self.config.collar, self.config.skip_overlap)
-        return Scores(items.score(outputs.turns, *scoring), items.score(items.one_speaker, *scoring))
+        return DiarizationScores(items.score(outputs.turns, *scoring), items.score(items.one_speaker, *scoring))
 
-    def _groups(self, outputs: Diarized, scores: Scores) -> tuple[Group, ...]:
+    def _groups(self, outputs: Diarized, scores: DiarizationScores) -> tuple[Group, ...]:
         """A group per recording; one without scored speech has no rates."""
         rates = {metric: scores.of_each(rate) for rate, metric in self.ids.items()}
         groups = []

@@ -55,7 +55,7 @@ SCALES: Mapping[str, Scale] = {MAIN_METRIC: "log", "mae": "log"}
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedIntensity:
     """Models learned from the training split: the ridge baseline, and the probe where the head cannot answer."""
 
     baseline: ValueProbe
@@ -78,7 +78,7 @@ class Told(UtteranceOutputs):
         return np.array(self.items.labels, dtype=np.float64)
 
 
-class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
+class Intensity(UtteranceBenchmark[Levels, LearnedIntensity, Told]):
     """RMSE, MAE and correlations of the level of unseen speakers' utterances, beside two baselines."""
 
     task = "intensity"
@@ -114,7 +114,7 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
 
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
-    ) -> Learned | None:
+    ) -> LearnedIntensity | None:
         """The baseline, and the probe where the head cannot answer; None without a training split to learn from.
 
         Raises `UserError` where a probe is needed and cannot be learned.
@@ -135,7 +135,7 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
         if not by_head:
             embeddings = self.embedded(network, labelled.cuts, evaluation, show_progress)
             probe = ValueProbe.fit(embeddings.matrix, values, self.config.probe_alpha)
-        return Learned(baseline, probe, len(labelled.cuts))
+        return LearnedIntensity(baseline, probe, len(labelled.cuts))
 
     def _by_head(self, network: Network) -> bool:
         """True if the head answers. Raises `UserError` where it is asked to and cannot."""
@@ -149,7 +149,7 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
         network: Network,
         items: Levels,
         evaluation: Evaluation,
-        learned: Learned | None = None,
+        learned: LearnedIntensity | None = None,
         fixed: Validated | None = None,
         show_progress: bool = True,
     ) -> Told:
@@ -200,7 +200,7 @@ class Intensity(UtteranceBenchmark[Levels, Learned, Told]):
         )
         return self.values(estimates)
 
-    def protocol(self, outputs: Told, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:
+    def protocol(self, outputs: Told, evaluation: Evaluation, learned: LearnedIntensity | None) -> records.Protocol:
         options: dict[str, Any] = {"label": self.label, "predictor": outputs.by, "rate": audio.SAMPLE_RATE}
         if learned is not None:
             options["learned from"] = f"{learned.utterances} training utterances"

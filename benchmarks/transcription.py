@@ -216,7 +216,7 @@ class Transcription(UtteranceBenchmark[Utterances, None, Transcribed]):
         rows = self._report(outputs, "word").rows()
         write_rows(folder / f"texts-{stem}.jsonl", (row._asdict() for row in rows))
 
-    def _report(self, outputs: Transcribed, unit: text.Unit) -> text.Report:
+    def _report(self, outputs: Transcribed, unit: text.Unit) -> text.TextReport:
         """Raise `UserError` for texts that the rules cannot read."""
         try:
             return text.score(outputs.references, outputs.hypotheses, self.config.normalizer, unit, self.rules)

@@ -73,7 +73,7 @@ NORMS: Mapping[str, Callable[..., np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class Reference:
+class OperatingPoint:
     """Operating point and calibration, fixed on the validation list before the test list is looked at."""
 
     error: float  # the EER
@@ -112,14 +112,14 @@ class Scored(Outputs):
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class LearnedScoring:
     """Back-end and cohort, learned from training speakers."""
 
     backend: Backend | None
     cohort: Cohort | None
 
 
-class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
+class Verification(Benchmark[TrialSet, LearnedScoring, OperatingPoint, Scored]):
     """Equal error rate and costs of a trial list, cosine scores."""
 
     task = "verification"
@@ -180,7 +180,7 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
 
     def learn(
         self, network: Network, home: Corpus | None, evaluation: Evaluation, seed: int, show_progress: bool = True
-    ) -> Learned | None:
+    ) -> LearnedScoring | None:
         """The back-end and the cohort, where scores need them."""
         if not self.mapped and self.config.score_norm == "none":
             return None
@@ -194,7 +194,7 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
 
     def learned_from(
         self, network: Network, cuts: Iterable[Cut], evaluation: Evaluation, seed: int, show_progress: bool = True
-    ) -> Learned:
+    ) -> LearnedScoring:
         """The same from `cuts`, the training split: from the first few utterances of speakers that the seed draws.
 
         Raises `UserError` when the split has too few speakers.
@@ -216,8 +216,8 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
             backend = self._backend(embeddings, owners)
             rows, heads = backend.rows(rows, heads), backend.heads(heads)
         if self.config.score_norm == "none":
-            return Learned(backend, None)
-        return Learned(backend, cohorts.mean_per_speaker(rows, owners, embeddings.ids, heads))
+            return LearnedScoring(backend, None)
+        return LearnedScoring(backend, cohorts.mean_per_speaker(rows, owners, embeddings.ids, heads))
 
     def _backend(self, embeddings: Embeddings, speakers: Sequence[str]) -> Backend:
         settings = self.config
@@ -247,8 +247,8 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
         network: Network,
         items: TrialSet,
         evaluation: Evaluation,
-        learned: Learned | None = None,
-        fixed: Reference | None = None,
+        learned: LearnedScoring | None = None,
+        fixed: OperatingPoint | None = None,
         show_progress: bool = True,
     ) -> Scored:
         """Embed every utterance of the list once and scores all trials, normalised where there is a cohort."""
@@ -276,17 +276,17 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
         """A run's validations are of plain scores: others need an operating point of their own."""
         return not self.mapped and self.config.score_norm == "none"
 
-    def fix(self, outputs: Scored) -> Reference:
+    def fix(self, outputs: Scored) -> OperatingPoint:
         """Operating point and calibration of a scored validation list."""
         labels = outputs.items.trials.labels
         error, threshold = detection.eer(outputs.scores, labels)
         speakers = np.unique(outputs.items.speakers[outputs.items.trials.enrol[labels == 1]]).size
-        return Reference(error, threshold, calibration.fit(outputs.scores, labels), outputs.items.digest, speakers)
+        return OperatingPoint(error, threshold, calibration.fit(outputs.scores, labels), outputs.items.digest, speakers)
 
-    def fixed_from(self, content: Mapping[str, Any]) -> Reference:
-        return Reference(**{**content, "calibration": Calibration.from_dict(content["calibration"])})
+    def fixed_from(self, content: Mapping[str, Any]) -> OperatingPoint:
+        return OperatingPoint(**{**content, "calibration": Calibration.from_dict(content["calibration"])})
 
-    def measure(self, outputs: Scored, fixed: Reference | None, replicates: int) -> Measured:
+    def measure(self, outputs: Scored, fixed: OperatingPoint | None, replicates: int) -> Measured:
         """EER, minDCF and, by what is `fixed`, FAR*, FRR*, EER*, actual DCF and Cllr, with intervals.
 
         The latter are left out where too few speakers fixed it.
@@ -327,7 +327,7 @@ class Verification(Benchmark[TrialSet, Learned, Reference, Scored]):
             Curves(**curves.curves(ranked, trials.labels, calibrated)),
         )
 
-    def protocol(self, outputs: Scored, evaluation: Evaluation, learned: Learned | None) -> records.Protocol:
+    def protocol(self, outputs: Scored, evaluation: Evaluation, learned: LearnedScoring | None) -> records.Protocol:
         items, settings, skipped = outputs.items, self.config, outputs.spent.skipped
         backend, cohort = (learned.backend, learned.cohort) if learned else (None, None)
         options: dict[str, Any] = {}

@@ -78,7 +78,7 @@ class DenseBlock(nn.Module):
 
     def __init__(self, width: int, conv_dim: int, exact: bool) -> None:
         super().__init__()
-        self.m = nn.ModuleList([Dense(width, conv_dim), ChannelAttention(width, conv_dim)])
+        self.m = nn.ModuleList([DenseLayers(width, conv_dim), ChannelAttention(width, conv_dim)])
         self.exact = exact
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -88,7 +88,7 @@ class DenseBlock(nn.Module):
         return attention(dense(x, seen), seen)
 
 
-class Dense(nn.Module):
+class DenseLayers(nn.Module):
     """c channels and three stages, each of which reads all before it at growing dilations: [B, 4c, L, T]."""
 
     def __init__(self, width: int, conv_dim: int) -> None:

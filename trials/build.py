@@ -23,7 +23,7 @@ from voxboard.trials.labels import Coded
 from voxboard.trials.sampling import BLOCK, Dealer, Ints, pairs_of, speaker_pairs, spread
 from voxboard.trials.strata import Strata
 from voxboard.trials.table import Trials
-from voxboard.trials.utterances import Utterances
+from voxboard.trials.utterances import UtteranceTable
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -38,7 +38,7 @@ class Built:
     trials: Trials
     balance: Balance
     labels: Mapping[str, Coded]  # speaker and every column of the table
-    table: Utterances
+    table: UtteranceTable
     design: Design
     seed: int
 
@@ -72,7 +72,7 @@ def build_balanced(
 def build(utterances: DataFrame, design: Design, seed: int = 0) -> Built:
     """Draw a list by a design. Raises `UserError` for a table or a label that cannot be used."""
     rng = np.random.default_rng([VERSION, seed])
-    whole = Utterances(utterances)
+    whole = UtteranceTable(utterances)
     table, labels, notes = _usable(whole, design)
     plans, summaries = _plans(table, Strata(table, labels, design.matched), design, rng)
     planned = sum(stratum.made for stratum in summaries)
@@ -94,7 +94,7 @@ def build(utterances: DataFrame, design: Design, seed: int = 0) -> Built:
     return Built(listed, balance, {name: coded[used] for name, coded in columns.items()}, whole, design, seed)
 
 
-def _usable(table: Utterances, design: Design) -> tuple[Utterances, list[str], list[str]]:
+def _usable(table: UtteranceTable, design: Design) -> tuple[UtteranceTable, list[str], list[str]]:
     """The speakers that the design takes, the labels that can be balanced, and what there is to note about both."""
     labels, notes = [], []
     for name in dict.fromkeys((*design.matched, *design.strata)):
@@ -121,7 +121,7 @@ def _usable(table: Utterances, design: Design) -> tuple[Utterances, list[str], l
     return table, labels, notes
 
 
-def _in_groups(table: Utterances, design: Design) -> NDArray[np.bool_]:
+def _in_groups(table: UtteranceTable, design: Design) -> NDArray[np.bool_]:
     """[S] who shares the matched labels with enough others."""
     for name in design.matched:
         if table.varies(name):
@@ -137,7 +137,7 @@ Pairs = Iterator[tuple[Ints, Ints]]
 
 
 def _targets(
-    table: Utterances, design: Design, non_targets: int, rng: np.random.Generator
+    table: UtteranceTable, design: Design, non_targets: int, rng: np.random.Generator
 ) -> tuple[list[Pairs], list[Stratum], list[str]]:
     """The targets, as they are drawn block by block, what was asked and made, and what there is to note."""
     capacity = target_pairs.pairs(table.sizes)
@@ -172,7 +172,7 @@ Plan = tuple[Ints, Ints, Ints]
 
 
 def _plans(
-    table: Utterances, strata: Strata, design: Design, rng: np.random.Generator
+    table: UtteranceTable, strata: Strata, design: Design, rng: np.random.Generator
 ) -> tuple[list[tuple[Strata, Plan]], list[Stratum]]:
     """Plans of how often pairs of speakers' decks meet, stratum by stratum."""
     plans, summaries = [], []
@@ -191,7 +191,11 @@ def _plans(
 
 
 def _deal(
-    table: Utterances, plans: list[tuple[Strata, Plan]], use: Ints, sides: NDArray[np.int32], rng: np.random.Generator
+    table: UtteranceTable,
+    plans: list[tuple[Strata, Plan]],
+    use: Ints,
+    sides: NDArray[np.int32],
+    rng: np.random.Generator,
 ) -> None:
     """Fill in the utterances of non-targets, dealing those that targets used least first."""
     if not plans:
@@ -208,7 +212,7 @@ def _deal(
 
 
 def _listed(
-    table: Utterances, sides: NDArray[np.int32], targets: int, balanced: Sequence[str], rng: np.random.Generator
+    table: UtteranceTable, sides: NDArray[np.int32], targets: int, balanced: Sequence[str], rng: np.random.Generator
 ) -> tuple[Trials, Ints, Ints]:
     """The list in random order with random sides, the utterances that it uses, and the use [U] of all."""
     size = sides.shape[1]

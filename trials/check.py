@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voxboard.trials.findings import Counts, Findings
 from voxboard.trials.labels import Coded
-from voxboard.trials.speaker_exposure import Exposure
+from voxboard.trials.speaker_exposure import TrialExposure
 from voxboard.trials.table import Trials
 
 MOST_VALUES = 4  # of a label whose pairs of values are counted (F with F, F with M …)
@@ -47,9 +47,9 @@ def examine(
     others = {name: coded for name, coded in labels.items() if name not in ("speaker", "session", "text")}
     speaker = labels.get("speaker")
     by_speaker, exposure = ({}, {}) if speaker is None else _by_speaker(trials, speaker, training_speakers)
-    exposure = {"utterance": Exposure.of(use[use > 0]), **exposure}
+    exposure = {"utterance": TrialExposure.of(use[use > 0]), **exposure}
     if "session" in labels:
-        exposure["session"] = Exposure.of(_sessions_use(labels["session"], use))
+        exposure["session"] = TrialExposure.of(_sessions_use(labels["session"], use))
     return Findings(
         digest=trials.digest(),
         trials=len(trials),
@@ -157,7 +157,7 @@ def _columns(trials: Trials, labels: Mapping[str, Coded]) -> dict[str, Any]:
 
 def _by_speaker(
     trials: Trials, coded: Coded, training_speakers: Iterable[str] | None
-) -> tuple[dict[str, Any], dict[str, Exposure]]:
+) -> tuple[dict[str, Any], dict[str, TrialExposure]]:
     codes, names = coded.codes, coded.values
     first, second = codes[trials.enrol], codes[trials.test]
     labelled = (first >= 0) & (second >= 0)
@@ -182,9 +182,9 @@ def _by_speaker(
         )
         result["training_trials"] = int(np.count_nonzero(leaked[first] | leaked[second]))
     return result, {
-        "targets of a speaker": Exposure.of(per_speaker[there]),
-        "non-targets of a speaker": Exposure.of(per_other[there]),
-        "non-targets of a speaker pair": Exposure.of(per_pair),
+        "targets of a speaker": TrialExposure.of(per_speaker[there]),
+        "non-targets of a speaker": TrialExposure.of(per_other[there]),
+        "non-targets of a speaker pair": TrialExposure.of(per_pair),
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from voxboard.data.corpus import ATTRIBUTES
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.scan import Utterance
 from voxboard.errors import UserError, printable
 from voxboard.files import replacing, write_atomically
@@ -31,7 +31,7 @@ LABELS = frozenset({"0", "1", "target", "nontarget", "label", "tgt", "imp"})
 LONGEST_LINE = 4096  # bytes
 
 
-def given(brought: Mapping[str, Path], options: Options) -> dict[str, Path]:
+def given(brought: Mapping[str, Path], options: PrepareOptions) -> dict[str, Path]:
     """Split → list: as the user says, else as the corpus brings along. Raises `UserError` for one that is not there."""
     asked = {"valid": options.valid_trials, "test": options.test_trials}
     for split, path in asked.items():
@@ -87,7 +87,7 @@ def copy(
     folder: Path,
     utterances: Sequence[Utterance],
     splits: Mapping[str, str],
-    options: Options,
+    options: PrepareOptions,
 ) -> tuple[dict[str, str], list[str]]:
     """Put the lists into a corpus's folder: whole, or filtered to the trials within their split.
 

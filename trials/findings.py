@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from voxboard.trials.labels import OF_SPEAKERS
-from voxboard.trials.speaker_exposure import Exposure
+from voxboard.trials.speaker_exposure import TrialExposure
 
 Counts = tuple[int, int]  # non-targets, targets
 # Labels that tell recordings, not people: that non-targets differ in them is as it should be.
@@ -35,7 +35,7 @@ class Findings:
     value_counts: Mapping[str, Mapping[str, Counts]] = field(default_factory=dict)  # F × F, F × M …
     column_errors: Mapping[str, Counts] = field(default_factory=dict)  # match columns that labels contradict
     column_guesses: Mapping[str, Counts] = field(default_factory=dict)  # that say "different" of what is unknown
-    exposure: Mapping[str, Exposure] = field(default_factory=dict)  # per utterance, speaker, speaker pair, session
+    exposure: Mapping[str, TrialExposure] = field(default_factory=dict)  # per utterance, speaker, speaker pair, session
     speakers: int | None = None
     unknown_utterances: int | None = None  # of which no speaker is given
     label_errors: int | None = None  # the label says one thing, the speakers another

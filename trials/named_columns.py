@@ -28,7 +28,7 @@ _SEPARATORS = ("\t", ",", ";", None)
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class NamedTable:
     """The rows of a table by column, all as text; names of columns in lower case."""
 
     path: Path
@@ -86,7 +86,7 @@ def _names(first: str, separator: str | None) -> list[str]:
         return []
 
 
-def read(path: Path, separator: str | None, names: Sequence[str]) -> Table:
+def read(path: Path, separator: str | None, names: Sequence[str]) -> NamedTable:
     """The rows of a table. Raises `UserError` with the line that is no row, and for a column that comes twice."""
     lowered = [name.strip().lower() for name in names]
     if twice := next((name for name in lowered if lowered.count(name) > 1), None):
@@ -94,7 +94,7 @@ def read(path: Path, separator: str | None, names: Sequence[str]) -> Table:
     rows = _rows(path, separator, len(names))
     if not rows:
         raise UserError(f"{path} holds a header and no trials.", "Pass a file with one trial per line.")
-    return Table(path, dict(zip(lowered, zip(*rows, strict=True), strict=True)), len(rows))
+    return NamedTable(path, dict(zip(lowered, zip(*rows, strict=True), strict=True)), len(rows))
 
 
 def _rows(path: Path, separator: str | None, width: int) -> list[list[str]]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from voxboard.errors import UserError
 from voxboard.trials import columns, trial_labels
 from voxboard.trials.columns import Column, Columns
-from voxboard.trials.named_columns import Table
+from voxboard.trials.named_columns import NamedTable
 
 log = logging.getLogger("voxboard")
 
@@ -56,7 +56,7 @@ def read(path: Path) -> Plain | None:
     return _arranged(path, *_likeliest(table, fits)) if fits else None
 
 
-def of_table(table: Table) -> Plain:
+def of_table(table: NamedTable) -> Plain:
     """The list of a table with a header. Raises `UserError` for spoofed trials and what is no label."""
     labels = table.labels()
     assert labels is not None

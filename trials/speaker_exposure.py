@@ -13,7 +13,7 @@ BINS = 12  # a histogram has no more lines
 
 
 @dataclass(frozen=True)
-class Exposure:
+class TrialExposure:
     """Over `count` members: the fewest, most and mean trials of one, and how many members have how many."""
 
     count: int
@@ -23,7 +23,7 @@ class Exposure:
     histogram: Mapping[str, int]  # "7" or "8-15" trials → members
 
     @classmethod
-    def of(cls, trials: NDArray[Any]) -> Exposure:
+    def of(cls, trials: NDArray[Any]) -> TrialExposure:
         """From the number of trials of every member."""
         if not trials.size:
             return cls(0, 0, 0, 0.0, {})

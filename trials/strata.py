@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from voxboard.errors import UserError
 from voxboard.trials.sampling import Cell, Ints, in_proportion, ragged
-from voxboard.trials.utterances import Utterances
+from voxboard.trials.utterances import UtteranceTable
 
 MOST_VALUES = 10_000  # different combinations of labels: their pairs are gone through
 MOST_PAIRS = 20_000_000  # pairs of one speaker's and another's sessions
@@ -29,7 +29,7 @@ class Strata:
     `values` [K, L] are a unit's labels, `sizes` [K] its utterances; those of unit k are `members[offsets[k]:]`.
     """
 
-    def __init__(self, table: Utterances, labels: Sequence[str], matched: Sequence[str] = ()) -> None:
+    def __init__(self, table: UtteranceTable, labels: Sequence[str], matched: Sequence[str] = ()) -> None:
         self.labels = tuple(labels)
         self.patterns: list[Pattern] = list(product(*((1,) if name in matched else (1, 0) for name in labels)))
         codes = np.array([table.labels[name].codes for name in labels], np.int64).reshape(len(labels), len(table))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Ints = NDArray[np.integer[Any]]
 
 
-class Utterances:
+class UtteranceTable:
     """U utterances of S speakers: whatever the order of a table's rows, the same arrays.
 
     `names` [U]; `speaker` [U] numbers `speakers` [S]; those of speaker s stand from `offsets[s]` on, `sizes[s]` of
@@ -58,10 +58,10 @@ class Utterances:
     def __len__(self) -> int:
         return int(self.speaker.size)
 
-    def of(self, speakers: NDArray[np.bool_]) -> Utterances:
+    def of(self, speakers: NDArray[np.bool_]) -> UtteranceTable:
         """The utterances of some speakers."""
         codes = speakers[self.speaker]
-        fewer = object.__new__(Utterances)
+        fewer = object.__new__(UtteranceTable)
         fewer.names, fewer.speakers = self.names[codes], self.speakers[speakers]
         fewer.speaker = (np.cumsum(speakers) - 1).astype(np.int32)[self.speaker[codes]]
         fewer.labels = {name: label[codes] for name, label in self.labels.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from voxboard.data.catalogue import check_word, corpora_root, how_to_get, known_name, names, recipe, title
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.recipe import Recipe, call
 from voxboard.errors import UserError, unknown
 
@@ -41,14 +41,14 @@ _ONLY: Mapping[Kind, tuple[str, ...]] = {
 
 
 def prepare(
-    data: str, data_path: Path | None = None, out: Path | None = None, options: Options | None = None
+    data: str, data_path: Path | None = None, out: Path | None = None, options: PrepareOptions | None = None
 ) -> Corpus:
     """Make the corpus DATA, a known name or a folder with a table, and write it to `out`.
 
     `data_path` is the folder with its audio, `out` by default `corpora_root() / name`. Raises `UserError` for what is
     missing and `BadAudio` for files that cannot be read.
     """
-    options = options or Options()
+    options = options or PrepareOptions()
     check_word(data)
     if options.split is not None and options.split not in SPLITS:
         raise unknown("split", options.split, SPLITS)
@@ -68,7 +68,9 @@ def prepare(
     return _prepare_known(name, entry, data_path, out, options)
 
 
-def _prepare_known(name: str, recipe: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+def _prepare_known(
+    name: str, recipe: Recipe, data_path: Path | None, out: Path | None, options: PrepareOptions
+) -> Corpus:
     _check_kind(name, recipe.kind, options)
     if recipe.kind == "recordings" and (options.rttm or options.uem or options.valid_recordings or options.split):
         raise UserError(
@@ -96,7 +98,7 @@ def _scanned(name: str, scan: object, kind: Kind) -> Scan | Recordings:
     )
 
 
-def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options: PrepareOptions) -> Corpus:
     from voxboard.data import recordings
     from voxboard.data.recipes import metadata_table as tables
     from voxboard.data.recipes import speaker_folders
@@ -128,7 +130,7 @@ def _prepare_folder(data: str, data_path: Path | None, out: Path | None, options
     return _write(scan, CorpusInfo(name, source=str(folder)), out, options)
 
 
-def _check_speakers(options: Options) -> None:
+def _check_speakers(options: PrepareOptions) -> None:
     """Raise `UserError` where the speakers of splits are named and something else says who is in them, too."""
     if options.valid_speakers and not options.test_speakers:
         raise UserError("Validation speakers are named, and no test speakers.", "Add --test_speakers NAME …")
@@ -139,12 +141,12 @@ def _check_speakers(options: Options) -> None:
             )
 
 
-def _mixture(data: str, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+def _mixture(data: str, data_path: Path | None, out: Path | None, options: PrepareOptions) -> Corpus:
     """Put corpora together under the name DATA."""
     from voxboard.data import mixture
 
     given = replace(options, mixture=None, name=None, audio_root=())
-    if given != Options() or data_path is not None:
+    if given != PrepareOptions() or data_path is not None:
         raise UserError("A mixture is all in its file.", "Leave the flags beside --mixture, --out and --name out.")
     name = _checked(options.name or data)
     if known_name(name):
@@ -153,7 +155,7 @@ def _mixture(data: str, data_path: Path | None, out: Path | None, options: Optio
     return mixture.mix(options.mixture, name, out or corpora_root() / name, options.audio_root)
 
 
-def _check_kind(data: str, kind: Kind, options: Options) -> None:
+def _check_kind(data: str, kind: Kind, options: PrepareOptions) -> None:
     """Raise `UserError` for what says nothing about a corpus of this kind."""
     for name in _ONLY[kind]:
         if getattr(options, name):
@@ -161,7 +163,7 @@ def _check_kind(data: str, kind: Kind, options: Options) -> None:
             raise UserError(f"--{name} says nothing about {kind}, which {data} holds.", advice)
 
 
-def _made(name: str, recipe: Recipe, data_path: Path | None, out: Path | None, options: Options) -> Corpus:
+def _made(name: str, recipe: Recipe, data_path: Path | None, out: Path | None, options: PrepareOptions) -> Corpus:
     """Make a corpus that is not read, such as Voices."""
     for field_ in fields(options):
         if field_.name not in recipe.takes and getattr(options, field_.name):
@@ -172,7 +174,7 @@ def _made(name: str, recipe: Recipe, data_path: Path | None, out: Path | None, o
     return corpus
 
 
-def _audio_folder(name: str, recipe: Recipe, data_path: Path | None, options: Options) -> Path:
+def _audio_folder(name: str, recipe: Recipe, data_path: Path | None, options: PrepareOptions) -> Path:
     """The folder with a known corpus's audio, downloaded first where that is asked for."""
     if options.download:
         if not recipe.fetch:
@@ -186,7 +188,7 @@ def _audio_folder(name: str, recipe: Recipe, data_path: Path | None, options: Op
     return Path(os.path.abspath(data_path))
 
 
-def _located(options: Options, folder: Path) -> Options:
+def _located(options: PrepareOptions, folder: Path) -> PrepareOptions:
     """The options with their files found: relative to the folder, else to where the user is."""
     for name in ("metadata", "rttm", "uem"):
         given = getattr(options, name)
@@ -206,7 +208,7 @@ def _checked(name: str) -> str:
     return name
 
 
-def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: Options) -> Corpus:
+def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options: PrepareOptions) -> Corpus:
     """Read the headers, split the speakers, and write the corpus with its trial lists."""
     from voxboard.data import advice, recordings
     from voxboard.data.earlier import earlier
@@ -243,7 +245,7 @@ def _write(scan: Scan | Recordings, info: CorpusInfo, out: Path | None, options:
 
 
 def _splits(
-    scan: Scan, utterances: Sequence[Utterance], given: Mapping[str, Path], options: Options
+    scan: Scan, utterances: Sequence[Utterance], given: Mapping[str, Path], options: PrepareOptions
 ) -> tuple[dict[str, str], list[str]]:
     """Utterance → split, and what there is to say about it."""
     from voxboard.data import splits

@@ -58,7 +58,7 @@ class Results(Json):
         return fits
 
 
-class Run:
+class RemoteRun:
     """The files of a run folder."""
 
     def by_name(self, name: str, size: int) -> bool:
@@ -91,12 +91,12 @@ def run(url: str) -> Path:
     """A copy of the run at a URL. Raises `UserError` where there is none."""
     if Store(url).read("config.json") is None:
         raise UserError(f"There is no run at {url} (it has no config.json).", "Check the URL.")
-    return copied(url, wanted=Run())
+    return copied(url, wanted=RemoteRun())
 
 
 def runs(url: str, names: Sequence[str]) -> Path:
     """A copy of some runs of the folder at a URL."""
-    return copied(url, *(f"{name}/" for name in names), wanted=Run())
+    return copied(url, *(f"{name}/" for name in names), wanted=RemoteRun())
 
 
 def _results(url: str, wanted: Results, *below: str) -> Path:

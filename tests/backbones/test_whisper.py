@@ -53,13 +53,13 @@ def test_states_are_transformers_own_window_by_window(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("level", [1.0, 1e-4, 0.0])
 def test_log_mel_is_the_feature_extractors(level: float) -> None:
-    from voxboard.backbones.whisper import LogMel
+    from voxboard.backbones.whisper import WhisperLogMel
 
     windows = level * noise(2, 16_000)
     windows[1, 3_000:] = 0.0
     extract = WhisperFeatureExtractor(feature_size=80, chunk_length=1)
     expected = extract(list(windows.numpy()), sampling_rate=16_000, return_tensors="pt").input_features
-    assert torch.allclose(LogMel(80)(windows), expected, atol=1e-5)
+    assert torch.allclose(WhisperLogMel(80)(windows), expected, atol=1e-5)
 
 
 @torch.no_grad()

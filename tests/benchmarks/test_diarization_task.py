@@ -18,7 +18,7 @@ from tests.diarization.test_pipeline import DEV, TEST
 from voxboard import benchmarks, model, published, systems
 from voxboard.benchmarks.diarization import DiarizationTask, Diarized, Tuning, _warn_of_seen
 from voxboard.data.corpus import Corpus, CorpusInfo
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.diarization import Diarization
 from voxboard.errors import BadAudio, UserError
 from voxboard.metrics.diarization import der, jer
@@ -164,7 +164,7 @@ def test_real_meetings_stay_within_one_speaker_where_tuning_finds_nothing_better
     shared_data: Path, tmp_path: Path
 ) -> None:
     folder = shared_data / "diarization" / "ami-excerpts"
-    given = Options(rttm=Path("rttm"), uem=Path("uem"), valid_recordings=("dev*",))
+    given = PrepareOptions(rttm=Path("rttm"), uem=Path("uem"), valid_recordings=("dev*",))
     corpus = prepare(str(folder), out=tmp_path / "ami", options=given)
     outputs, fixed = evaluated(corpus, task())
     values = task().measure(outputs, fixed, replicates=20).values

@@ -14,7 +14,7 @@ import soundfile
 
 from tests.cuts import noise_cuts
 from voxboard import model, systems
-from voxboard.benchmarks.intensity import Intensity, Learned, Told
+from voxboard.benchmarks.intensity import Intensity, LearnedIntensity, Told
 from voxboard.benchmarks.intensity_baseline import features
 from voxboard.benchmarks.levels import levels, rows
 from voxboard.data import tokens
@@ -196,7 +196,7 @@ def test_a_ridge_regression_learns_a_line() -> None:
 
 def test_what_was_learned_is_the_same_again(corpus: Corpus) -> None:
     first, again = (benchmark().learn(network(), corpus, QUICK, 0, show_progress=False) for _ in range(2))
-    assert isinstance(first, Learned)
-    assert isinstance(again, Learned)
+    assert isinstance(first, LearnedIntensity)
+    assert isinstance(again, LearnedIntensity)
     matrix = rows(levels(corpus, "test", "rms_dbfs"))
     assert np.array_equal(first.baseline.predict(matrix), again.baseline.predict(matrix))

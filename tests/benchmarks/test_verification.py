@@ -16,7 +16,7 @@ from tests.cuts import noise_cuts
 from voxboard import trials as trial_lists
 from voxboard.benchmarks import verification
 from voxboard.benchmarks.trial_sets import TrialSet, trial_set
-from voxboard.benchmarks.verification import Reference, Scored, Verification
+from voxboard.benchmarks.verification import OperatingPoint, Scored, Verification
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError
@@ -59,8 +59,8 @@ def _scored(count: int = 400, seed: int = 0) -> Scored:
     return Scored(items, Spent(), labels + random.standard_normal(count))
 
 
-def _known(threshold: float) -> Reference:
-    return Reference(0.1, threshold, Calibration(1.0, 0.0), "valid")
+def _known(threshold: float) -> OperatingPoint:
+    return OperatingPoint(0.1, threshold, Calibration(1.0, 0.0), "valid")
 
 
 def test_numbers_carry_their_ids_and_their_speakers() -> None:

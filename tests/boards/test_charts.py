@@ -11,7 +11,7 @@ from tests.boards.test_arrange import board_of
 from tests.plots.plot_samples import SYSTEMS, board_records, grouped, sample_curves
 from tests.records.record_samples import DCF, EER, failed, make_record
 from voxboard.boards import Board
-from voxboard.boards.chart import UNITS, Axis, look, path
+from voxboard.boards.chart import UNITS, ChartAxis, look, path
 from voxboard.boards.det import Det, det
 from voxboard.boards.group_forest import GroupForest, group_forests
 from voxboard.boards.groups import divisions, gaps
@@ -36,7 +36,7 @@ def _points(drawing: str) -> list[tuple[float, float]]:
     return found
 
 
-def _rate(axis: Axis, share: float) -> float:
+def _rate(axis: ChartAxis, share: float) -> float:
     """What a position on a probit axis means."""
     low, high = operating.probit(axis.low), operating.probit(axis.high)
     return operating._NORMAL.cdf(low + share * (high - low))

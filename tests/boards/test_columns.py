@@ -18,7 +18,7 @@ from voxboard.boards.model import Panel
 from voxboard.comparison.compare import compare
 from voxboard.comparison.sides import Side
 from voxboard.imported import tasks
-from voxboard.imported.record import Source
+from voxboard.imported.record import ImportSource
 from voxboard.records import Filed, Metric, Protocol, Record, Value
 
 
@@ -71,7 +71,7 @@ def evaluated(folder: Path, system: str, noise: float) -> Record:
     path.write_text("".join(lines))
     owners = {f"s{number % 12}-a{number}": f"s{number % 12}" for number in range(300)}
     owners |= {line.split()[2]: line.split()[2].partition("-")[0] for line in lines}
-    return tasks.verification(Source(system, "Toy", {"scores": path}, replicates=50), None, path, owners)
+    return tasks.verification(ImportSource(system, "Toy", {"scores": path}, replicates=50), None, path, owners)
 
 
 def test_a_metric_that_a_task_gains_moves_no_published_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from voxboard import model, systems
 from voxboard.cli import main
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.embedding import export
 from voxboard.embedding.embed import embed as embed_cuts
 from voxboard.embedding.export import load
@@ -241,7 +241,7 @@ def test_a_picture_is_drawn_beside_the_embeddings(audio: Path, capsys: pytest.Ca
 def test_a_run_embeds_a_prepared_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOXBOARD_CORPORA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    prepare("Voices", None, tmp_path / "Voices", Options(speakers=12, utterances=2))
+    prepare("Voices", None, tmp_path / "Voices", PrepareOptions(speakers=12, utterances=2))
     words = "--channels 16 --frame_size 32 --batch_size 4 --train_max_sec 0.5 --workers 0 --device cpu --skiptest"
     words += " --nb_total_step 2 --nb_steps_eval 2"
     assert main(["train", "Voices", "ecapa+native+aam", *words.split()]) == 0

@@ -11,14 +11,14 @@ from tests.grids.conftest import GRID, grid, noise_root  # noqa: F401  (fixtures
 from voxboard.cli import main
 from voxboard.grids import Grid, plan
 from voxboard.grids.job import carry_out
-from voxboard.grids.plan import How
+from voxboard.grids.plan import RunSettings
 from voxboard.grids.workspace import Workspace
 
 OUT = Path("results/grids/tiny")
 
 
 def test_every_run_meets_every_test_set(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
-    workspace, how = Workspace(OUT), How("tiny", "cpu")
+    workspace, how = Workspace(OUT), RunSettings("tiny", "cpu")
     cells = [cell for cell in Grid.load("g.toml").cells() if cell.trained]
     jobs = plan.jobs(plan.make(cells, workspace).cells, workspace, how)
     assert all(result.well for job in jobs for result in carry_out(job, workspace, how))

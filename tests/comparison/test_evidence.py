@@ -14,7 +14,7 @@ from tests.records.record_samples import EER, make_record
 from voxboard.cli import main
 from voxboard.comparison import between, rank_ranges
 from voxboard.comparison.outputs import paired as of_outputs
-from voxboard.comparison.raw import Options
+from voxboard.comparison.raw import PairingOptions
 from voxboard.errors import UserError
 from voxboard.metrics import bootstrap
 from voxboard.metrics.bootstrap import Interval
@@ -84,7 +84,7 @@ def test_differences_from_records_equal_those_from_raw_outputs(tmp_path: Path) -
     sides = [distance * pairs[2] + common + 0.5 * rng.normal(size=len(common)) for distance in (3.4, 2.8)]
     speakers = {name: name.partition("-")[0] for side in pairs[:2] for name in side}
     files = [Path(write(tmp_path / f"{name}.txt", pairs, side)) for name, side in zip("ab", sides, strict=True)]
-    raw = of_outputs(*files, Options(speakers))
+    raw = of_outputs(*files, PairingOptions(speakers))
     first, second = (values(side, pairs[2], owners) for side in sides)
     for metric, exact in ((EER, 1e-6), ("min_dcf@p=0.01", 1e-4), ("min_dcf@p=0.05", 1e-4)):
         ours, theirs = between(first[metric], second[metric]), raw[metric].difference

@@ -12,10 +12,10 @@ from tests.benchmarks.test_retrieval import matched
 from voxboard.benchmarks.retrieval import Retrieval
 from voxboard.comparison import raw
 from voxboard.comparison.outputs import is_raw, paired
-from voxboard.comparison.raw import Options
+from voxboard.comparison.raw import PairingOptions
 from voxboard.errors import UserError
 
-OPTIONS = Options({f"u{n}": f"s{n % 10}" for n in range(60)}, replicates=100)
+OPTIONS = PairingOptions({f"u{n}": f"s{n % 10}" for n in range(60)}, replicates=100)
 
 
 def test_retrieval_is_paired_in_every_metric(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from voxboard.imported import scores, texts
 from voxboard.imported.text_formats import decide
-from voxboard.imported.text_source import Source
+from voxboard.imported.text_source import TextSource
 from voxboard.metrics import diarization
 from voxboard.metrics import text as measures
 from voxboard.metrics.nist_text import Rules
@@ -32,7 +32,7 @@ def wer_trn(
 
 def transcript_format(text: str, name: str, other_ids: list[str]) -> dict[str, Any]:
     """How a transcript is read, and its ids."""
-    reading = decide(Source.of(text, name), other_ids)
+    reading = decide(TextSource.of(text, name), other_ids)
     return {"format": reading.format, "ids": list(reading.ids)}
 
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from voxboard.data import download
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.errors import UserError
 from voxboard.preparation import prepare
 
@@ -171,11 +171,11 @@ def test_prepare_downloads_the_subsets_that_are_asked_for(tmp_path, corpora, ser
     server.content = tar(*((name, speak(tmp_path / name).read_bytes()) for name in names))
     fake = download.Archive(server.url, hashlib.sha256(server.content).hexdigest())
     monkeypatch.setitem(download.ARCHIVES, "LibriSpeech", {"test-clean": fake})
-    corpus = prepare("LibriSpeech", options=Options(download=True, subsets=("test-clean",)))
+    corpus = prepare("LibriSpeech", options=PrepareOptions(download=True, subsets=("test-clean",)))
     assert corpus.info.counts["test"]["utterances"] == 4
     assert corpus.audio_root == corpora / "downloads" / "LibriSpeech" / "LibriSpeech"
     with pytest.raises(UserError, match="Unknown subset of LibriSpeech 'dev'"):
-        prepare("LibriSpeech", options=Options(download=True, subsets=("dev",)))
+        prepare("LibriSpeech", options=PrepareOptions(download=True, subsets=("dev",)))
 
 
 def test_every_archive_has_a_digest_and_a_secure_address():

@@ -8,16 +8,16 @@ import pytest
 
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.errors import UserError
 from voxboard.preparation import prepare
 
 
-def label_file(folder: Path, speak, text: str) -> Options:
+def label_file(folder: Path, speak, text: str) -> PrepareOptions:
     for name in ("a/one.wav", "a/two.wav", "b/three.wav"):
         speak(folder / name)
     (folder / "train.lst").write_text(text)
-    return Options(metadata=Path("train.lst"), split="train")
+    return PrepareOptions(metadata=Path("train.lst"), split="train")
 
 
 def test_labels_are_speakers(tmp_path: Path, speak, corpora: Path) -> None:
@@ -32,7 +32,7 @@ def test_labels_are_speakers(tmp_path: Path, speak, corpora: Path) -> None:
 
 def test_labels_are_ages_where_that_is_said(tmp_path: Path, speak, corpora: Path) -> None:
     options = label_file(tmp_path / "clips", speak, "a/one 3 -1\n\na/two 0 -1\n")
-    options = Options(metadata=options.metadata, split="train", columns={"age_group": "label"})
+    options = PrepareOptions(metadata=options.metadata, split="train", columns={"age_group": "label"})
     corpus = prepare(str(tmp_path / "clips"), options=options)
     found = {cut.id: (label_of(cut, "speaker"), label_of(cut, "age_group")) for cut in corpus.cuts("train")}
     assert found == {"a/one": ("a/one", 3), "a/two": ("a/two", 0)}
@@ -49,7 +49,9 @@ def test_labels_are_ages_where_that_is_said(tmp_path: Path, speak, corpora: Path
 def test_a_line_or_column_that_is_none_is_named(tmp_path, speak, corpora, text, columns, words) -> None:
     options = label_file(tmp_path / "clips", speak, text)
     with pytest.raises(UserError, match=words):
-        prepare(str(tmp_path / "clips"), options=Options(metadata=options.metadata, split="train", columns=columns))
+        prepare(
+            str(tmp_path / "clips"), options=PrepareOptions(metadata=options.metadata, split="train", columns=columns)
+        )
 
 
 def test_the_files_for_training_and_validation_make_one_corpus(tmp_path: Path, speak, corpora: Path) -> None:
@@ -58,7 +60,7 @@ def test_the_files_for_training_and_validation_make_one_corpus(tmp_path: Path, s
     (clips / "valid.lst").write_text("b/three 3 -1\n")
     ages = {"age_group": "label"}
     for split in ("train", "valid", "train"):  # once more: it replaces that split and no other
-        options = Options(metadata=Path(f"{split}.lst"), split=split, columns=ages, name="ages")
+        options = PrepareOptions(metadata=Path(f"{split}.lst"), split=split, columns=ages, name="ages")
         prepare(str(clips), options=options)
     corpus = Corpus.open(corpora / "ages")
     found = {split: {cut.id: label_of(cut, "age_group") for cut in corpus.cuts(split)} for split in corpus.splits}

@@ -12,7 +12,7 @@ from voxboard.data import batches
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
 from voxboard.data.mixture import mix
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.errors import UserError
 from voxboard.preparation import prepare
 
@@ -25,7 +25,7 @@ def parts(tmp_path: Path, speak, corpora: Path) -> Path:
     for name in ("03a01Fa", "08a01Wa", "08a02Na"):
         speak(tmp_path / "E" / f"{name}.wav", seconds=0.1)
     prepare("TESS", tmp_path / "T")
-    prepare("EMO-DB", tmp_path / "E", options=Options(split="train"))
+    prepare("EMO-DB", tmp_path / "E", options=PrepareOptions(split="train"))
     return corpora
 
 
@@ -41,7 +41,7 @@ def test_a_list_of_auden_becomes_a_corpus_for_training(parts: Path, tmp_path: Pa
         "- {name: TESS, manifest: TESS/train.jsonl.gz, hours: 1.5, weights: 100}\n"
         "- {name: Berlin, manifest: EMO-DB/train.jsonl.gz, hours: 50, weights: 1}\n",
     )
-    prepare("Emotions", options=Options(mixture=file))
+    prepare("Emotions", options=PrepareOptions(mixture=file))
     corpus = Corpus.open(parts / "Emotions")
     assert corpus.splits == ["train"]
     assert corpus.info.mixture == {"TESS": 0.75, "Berlin": 0.25}

@@ -12,7 +12,7 @@ from voxboard import cli
 from voxboard.data import audio
 from voxboard.data.catalogue import CORPORA, find_corpus
 from voxboard.data.corpus import Corpus, attributes_of, speaker_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.splits import check_disjoint
 from voxboard.errors import BadAudio, UserError
 from voxboard.preparation import prepare
@@ -56,16 +56,16 @@ def test_a_folder_becomes_a_corpus_below_the_root(folder, corpora):
 def test_the_same_folder_gives_the_same_bytes_wherever_it_is_named_from(folder, corpora, monkeypatch):
     first = {file.name: file.read_bytes() for file in prepare(str(folder)).folder.iterdir()}
     monkeypatch.chdir(folder.parent)
-    again = prepare("my-speech", options=Options(metadata=Path("metadata.csv")))
+    again = prepare("my-speech", options=PrepareOptions(metadata=Path("metadata.csv")))
     assert {file.name: file.read_bytes() for file in again.folder.iterdir()} == first
     assert Path(again.cuts("test")[0].recording.sources[0].source).is_file()
 
 
 def test_the_split_name_seed_and_place_can_be_chosen(folder, corpora, tmp_path):
-    everything = prepare(str(folder), None, tmp_path / "here", Options(split="test", name="Mine"))
+    everything = prepare(str(folder), None, tmp_path / "here", PrepareOptions(split="test", name="Mine"))
     assert (everything.name, everything.folder) == ("Mine", tmp_path / "here")
     assert {split: len(names) for split, names in speakers(everything).items()} == {"test": 8}
-    tested = {frozenset(speakers(prepare(str(folder), options=Options(seed=seed)))["test"]) for seed in range(5)}
+    tested = {frozenset(speakers(prepare(str(folder), options=PrepareOptions(seed=seed)))["test"]) for seed in range(5)}
     assert len(tested) > 1
 
 
@@ -77,7 +77,7 @@ def test_unreadable_files_are_named_together_and_skipped_only_on_request(folder,
     with pytest.raises(BadAudio, match=r"2 of 24 audio files .*s0-0\.wav is empty .*s1-0\.wav is not audio"):
         prepare(str(folder))
     assert not corpora.exists()
-    corpus = prepare(str(folder), options=Options(skip_bad_audio=True))
+    corpus = prepare(str(folder), options=PrepareOptions(skip_bad_audio=True))
     assert (corpus.info.skipped, len(corpus.all_cuts())) == (2, 22)
     assert any(note.startswith("2 audio files cannot be read and are left out") for note in corpus.info.notes)
 
@@ -101,18 +101,18 @@ def test_a_split_column_that_shares_speakers_is_said_to_be_refused(folder, corpo
     assert "8 speakers are in more than one split" in corpus.info.notes[-1]
     with pytest.raises(UserError, match="in both the train and the valid split"):
         check_disjoint(corpus)
-    check_disjoint(prepare(str(folder), options=Options(columns={"split": ""})))
+    check_disjoint(prepare(str(folder), options=PrepareOptions(columns={"split": ""})))
 
 
 def test_the_speakers_of_given_lists_become_their_splits(folder, corpora, tmp_path):
     valid, test = trial_list(tmp_path / "v.txt", ["s1", "s2"]), trial_list(tmp_path / "t.txt", ["s0", "s7"])
-    corpus = prepare(str(folder), options=Options(valid_trials=valid, test_trials=test))
+    corpus = prepare(str(folder), options=PrepareOptions(valid_trials=valid, test_trials=test))
     found = speakers(corpus)
     assert (found["valid"], found["test"]) == ({"s1", "s2"}, {"s0", "s7"})
     assert corpus.info.trials == {"valid": "trials-valid.txt", "test": "trials-test.txt"}
     assert Corpus.open(corpus.folder).trials("test").read_bytes() == test.read_bytes()
     assert "The test trials are the 3 in t.txt." in corpus.info.notes
-    same = prepare(str(folder), options=Options(test_trials=corpus.trials("test"), valid_trials=valid))
+    same = prepare(str(folder), options=PrepareOptions(test_trials=corpus.trials("test"), valid_trials=valid))
     assert same.trials("test").read_bytes() == test.read_bytes()
     again = prepare(str(folder))
     assert (again.info.trials, again.trials("test")) == ({}, None)
@@ -122,11 +122,11 @@ def test_the_speakers_of_given_lists_become_their_splits(folder, corpora, tmp_pa
 def test_lists_that_cannot_serve_are_refused_before_anything_is_written(folder, corpora, tmp_path):
     everybody = trial_list(tmp_path / "all.txt", [f"s{number}" for number in range(8)])
     for options, words in (
-        (Options(test_trials=everybody), "none are left to train on"),
-        (Options(test_trials=everybody, valid_trials=everybody), "in the validation and in the test list"),
-        (Options(test_trials=trial_list(tmp_path / "no.txt", ["s8", "s9"])), "not in the corpus"),
-        (Options(test_trials=tmp_path / "missing.txt"), "There is no trial list"),
-        (Options(filter_trials=True), "no trial list to filter"),
+        (PrepareOptions(test_trials=everybody), "none are left to train on"),
+        (PrepareOptions(test_trials=everybody, valid_trials=everybody), "in the validation and in the test list"),
+        (PrepareOptions(test_trials=trial_list(tmp_path / "no.txt", ["s8", "s9"])), "not in the corpus"),
+        (PrepareOptions(test_trials=tmp_path / "missing.txt"), "There is no trial list"),
+        (PrepareOptions(filter_trials=True), "no trial list to filter"),
     ):
         with pytest.raises(UserError, match=words):
             prepare(str(folder), options=options)
@@ -135,7 +135,7 @@ def test_lists_that_cannot_serve_are_refused_before_anything_is_written(folder, 
 
 def test_a_list_of_everybody_is_filtered_to_the_held_out_speakers_or_kept_whole(folder, corpora, tmp_path):
     everybody = trial_list(tmp_path / "all.txt", [f"s{number}" for number in range(8)])
-    corpus = prepare(str(folder), options=Options(test_trials=everybody, filter_trials=True))
+    corpus = prepare(str(folder), options=PrepareOptions(test_trials=everybody, filter_trials=True))
     lines = gzip.decompress(corpus.trials("test").read_bytes()).decode().splitlines()
     assert len(lines) == 1 + 3
     tested = speakers(corpus)["test"]
@@ -144,7 +144,7 @@ def test_a_list_of_everybody_is_filtered_to_the_held_out_speakers_or_kept_whole(
     beside = sidecar.read(corpus.trials("test"))
     assert beside["digest"] == read(corpus.trials("test")).digest()
     assert beside["findings"]["training_trials"] == 0
-    whole = prepare(str(folder), options=Options(test_trials=everybody, split="test"))
+    whole = prepare(str(folder), options=PrepareOptions(test_trials=everybody, split="test"))
     assert whole.trials("test").read_bytes() == everybody.read_bytes()
     assert sidecar.disagreement(whole.trials("test"), read(everybody)) is None
 
@@ -152,16 +152,16 @@ def test_a_list_of_everybody_is_filtered_to_the_held_out_speakers_or_kept_whole(
 @pytest.mark.parametrize(
     ("data", "path", "options", "words"),
     [
-        ("LibriSpeach", None, Options(), "Did you mean LibriSpeech"),
-        ("LibriSpeech", None, Options(), r"--data_path DIR .* or with --download"),
-        ("vox1", None, Options(), "registered for at https://www.robots"),
-        ("VoxCeleb2", Path("nowhere"), Options(), "There is no folder nowhere"),
-        ("Vox1", None, Options(download=True), "not openly licensed"),
-        ("here/nothing", None, Options(), "There is no folder here/nothing"),
-        ("VCTK", None, Options(split="dev"), "Unknown split"),
-        ("VCTK", None, Options(speakers=3), "Leave --speakers"),
-        ("Voices", None, Options(split="test"), "--split says nothing"),
-        ("Voices", Path("x"), Options(), "--data_path says nothing"),
+        ("LibriSpeach", None, PrepareOptions(), "Did you mean LibriSpeech"),
+        ("LibriSpeech", None, PrepareOptions(), r"--data_path DIR .* or with --download"),
+        ("vox1", None, PrepareOptions(), "registered for at https://www.robots"),
+        ("VoxCeleb2", Path("nowhere"), PrepareOptions(), "There is no folder nowhere"),
+        ("Vox1", None, PrepareOptions(download=True), "not openly licensed"),
+        ("here/nothing", None, PrepareOptions(), "There is no folder here/nothing"),
+        ("VCTK", None, PrepareOptions(split="dev"), "Unknown split"),
+        ("VCTK", None, PrepareOptions(speakers=3), "Leave --speakers"),
+        ("Voices", None, PrepareOptions(split="test"), "--split says nothing"),
+        ("Voices", Path("x"), PrepareOptions(), "--data_path says nothing"),
     ],
 )
 def test_a_corpus_that_cannot_be_prepared_says_what_to_do(corpora, data, path, options, words):
@@ -174,9 +174,9 @@ def test_a_folder_is_not_prepared_under_a_known_or_impossible_name(folder, corpo
     with pytest.raises(UserError, match="voxboard prepare VCTK --data_path"):
         prepare(str(known))
     with pytest.raises(UserError, match="cannot be called"):
-        prepare(str(known), options=Options(name="../x"))
+        prepare(str(known), options=PrepareOptions(name="../x"))
     with pytest.raises(UserError, match="There is no table other"):
-        prepare(str(known), options=Options(name="x", metadata=Path("other.csv")))
+        prepare(str(known), options=PrepareOptions(name="x", metadata=Path("other.csv")))
 
 
 def test_a_corpus_is_found_by_name_in_any_case_by_folder_by_audio_and_by_manifest(folder, corpora, monkeypatch):
@@ -252,7 +252,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(corpora, capsys, words, said):
 
 
 def test_voices_is_made_below_the_root(corpora):
-    corpus = prepare("voices", options=Options(speakers=24, utterances=2))
+    corpus = prepare("voices", options=PrepareOptions(speakers=24, utterances=2))
     assert (corpus.folder, corpus.info.synthetic, corpus.splits) == (
         corpora / "Voices",
         True,
@@ -279,7 +279,7 @@ def test_librispeech_mini(shared_data, corpora):
     listed = prepare(
         "LibriSpeech",
         shared_data / "librispeech-mini",
-        options=Options(test_trials=shared_data / "librispeech-mini" / "trials-test-other.txt"),
+        options=PrepareOptions(test_trials=shared_data / "librispeech-mini" / "trials-test-other.txt"),
     )
     assert "The test trials are the 1,770 in trials-test-other.txt." in listed.info.notes
 
@@ -287,10 +287,10 @@ def test_librispeech_mini(shared_data, corpora):
 @pytest.mark.parametrize(
     ("pack", "options", "counts"),
     [
-        ("speech-commands-mini", Options(), {"train": (638, 144), "valid": (73, 16), "test": (180, 40)}),
-        ("emodb", Options(), {"train": (63, 2), "valid": (57, 2), "test": (69, 2)}),
-        ("fsdd-mini", Options(split="test"), {"test": (160, 4)}),
-        ("vctk-mini", Options(split="test"), {"test": (20, 2)}),
+        ("speech-commands-mini", PrepareOptions(), {"train": (638, 144), "valid": (73, 16), "test": (180, 40)}),
+        ("emodb", PrepareOptions(), {"train": (63, 2), "valid": (57, 2), "test": (69, 2)}),
+        ("fsdd-mini", PrepareOptions(split="test"), {"test": (160, 4)}),
+        ("vctk-mini", PrepareOptions(split="test"), {"test": (20, 2)}),
     ],
 )
 def test_the_other_real_packs(shared_data, corpora, pack, options, counts):
@@ -304,10 +304,10 @@ def test_the_other_real_packs(shared_data, corpora, pack, options, counts):
 def test_the_trials_of_speech_commands_name_everybody_and_can_be_filtered(shared_data, corpora):
     pack = shared_data / "speech-commands-mini"
     with pytest.raises(UserError, match="name 200 of 200 speakers"):
-        prepare(str(pack), options=Options(test_trials=pack / "trials.txt"))
-    corpus = prepare(str(pack), options=Options(test_trials=pack / "trials.txt", filter_trials=True))
+        prepare(str(pack), options=PrepareOptions(test_trials=pack / "trials.txt"))
+    corpus = prepare(str(pack), options=PrepareOptions(test_trials=pack / "trials.txt", filter_trials=True))
     assert re.search(r"the \d+ of 9,414 in trials.txt", " ".join(corpus.info.notes))
-    whole = prepare(str(pack), options=Options(test_trials=pack / "trials.txt", split="test"))
+    whole = prepare(str(pack), options=PrepareOptions(test_trials=pack / "trials.txt", split="test"))
     assert "The test trials are the 9,414 in trials.txt." in whole.info.notes
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.data.conftest import Speak
 from voxboard.data.corpus import Corpus, speakers_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.splits import check_disjoint
 from voxboard.errors import BadAudio, UserError
 from voxboard.preparation import prepare
@@ -38,7 +38,7 @@ def meetings(tmp_path: Path, speak: Speak) -> Path:
 
 def made(folder: Path, **options: object) -> Corpus:
     rttm = Path(str(options.pop("rttm", "all.rttm")))
-    return prepare(str(folder), options=Options(rttm=rttm, **options))  # type: ignore[arg-type]
+    return prepare(str(folder), options=PrepareOptions(rttm=rttm, **options))  # type: ignore[arg-type]
 
 
 def test_turns_and_regions_come_back_by_split(meetings: Path, corpora: Path) -> None:
@@ -109,9 +109,9 @@ def test_what_does_not_fit_is_refused(meetings: Path, corpora: Path, options: di
 
 def test_what_is_about_recordings_is_refused_of_utterances(meetings: Path, corpora: Path) -> None:
     with pytest.raises(UserError, match="--uem says nothing about utterances"):
-        prepare(str(meetings), options=Options(uem=Path("all.uem")))
+        prepare(str(meetings), options=PrepareOptions(uem=Path("all.uem")))
     with pytest.raises(UserError, match="AMI brings its annotation and its splits along"):
-        prepare("AMI", meetings, options=Options(rttm=Path("all.rttm")))
+        prepare("AMI", meetings, options=PrepareOptions(rttm=Path("all.rttm")))
 
 
 def test_audio_of_no_length_and_audio_that_is_gone_can_be_left_out(meetings: Path, corpora: Path, speak: Speak) -> None:

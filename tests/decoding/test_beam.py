@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from voxboard.decoding.beam import Fusion, Hypothesis, search
+from voxboard.decoding.beam import Hypothesis, ShallowFusion, search
 from voxboard.decoding.ngram import NGram
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ def bigrams() -> NGram:
     return model
 
 
-def by_hand(log_probs: Floats, tokens: list[str], fusion: Fusion | None = None) -> dict[Prefix, float]:
+def by_hand(log_probs: Floats, tokens: list[str], fusion: ShallowFusion | None = None) -> dict[Prefix, float]:
     """Every text's log-probability, summed over its alignments, with the language model's share."""
     steps, classes = log_probs.shape
     found: dict[Prefix, float] = {}
@@ -52,7 +52,7 @@ def by_hand(log_probs: Floats, tokens: list[str], fusion: Fusion | None = None) 
     return {text: value + words_share("".join(tokens[t] for t in text), fusion) for text, value in found.items()}
 
 
-def words_share(text: str, fusion: Fusion | None, whole: bool = True) -> float:
+def words_share(text: str, fusion: ShallowFusion | None, whole: bool = True) -> float:
     """What a language model adds to a text; to a beginning only what its complete words are given."""
     if fusion is None:
         return 0.0
@@ -63,7 +63,7 @@ def words_share(text: str, fusion: Fusion | None, whole: bool = True) -> float:
     return total + (fusion.weight * lm.log_prob(lm.end, context) if whole and lm.end is not None else 0.0)
 
 
-def textbook(log_probs: Floats, tokens: list[str], width: int, fusion: Fusion | None) -> dict[Prefix, float]:
+def textbook(log_probs: Floats, tokens: list[str], width: int, fusion: ShallowFusion | None) -> dict[Prefix, float]:
     """The search prefix by prefix, as Hannun et al. 2014 write it down."""
     beam: dict[Prefix, tuple[float, float]] = {(): (0.0, -math.inf)}
     for frame in log_probs:
@@ -112,7 +112,7 @@ def test_a_wide_beam_sums_all_alignments(shape: tuple[int, int, int, float], tok
 def test_a_wide_beam_with_a_language_model_is_exact(
     shape: tuple[int, int, int, float], tokens: list[str], weight: float, bonus: float
 ) -> None:
-    log_probs, fusion = posteriors(*shape), Fusion(bigrams(), weight, bonus)
+    log_probs, fusion = posteriors(*shape), ShallowFusion(bigrams(), weight, bonus)
     tokens = tokens[: log_probs.shape[1]]
     assert_same(search(log_probs, tokens, ALL, fusion=fusion), by_hand(log_probs, tokens, fusion))
 
@@ -122,10 +122,10 @@ def test_a_wide_beam_with_a_language_model_is_exact(
     st.tuples(st.integers(1, 16), st.just(4), st.integers(0, 2**32 - 1), st.sampled_from([0.5, 3.0])),
     st.integers(1, 9),
     st.sampled_from([LETTERS, PIECES]),
-    st.sampled_from([None, Fusion(bigrams(), 2.0, 1.0)]),
+    st.sampled_from([None, ShallowFusion(bigrams(), 2.0, 1.0)]),
 )
 def test_a_narrow_beam_is_the_textbooks(
-    shape: tuple[int, int, int, float], width: int, tokens: list[str], fusion: Fusion | None
+    shape: tuple[int, int, int, float], width: int, tokens: list[str], fusion: ShallowFusion | None
 ) -> None:
     log_probs = posteriors(*shape)
     assert_same(search(log_probs, tokens, width, fusion=fusion), textbook(log_probs, tokens, width, fusion))
@@ -166,11 +166,13 @@ def test_words_that_are_likely_together_win() -> None:
     # The sounds cannot tell "a a" from "b a"; the words can.
     log_probs = np.log(np.array([[0.02, 0.5, 0, 0.48], [0.02, 0, 0.98, 0], [0.02, 0.98, 0, 0]]) + 1e-9)
     assert search(log_probs, LETTERS, 20)[0].tokens == [1, 2, 1]
-    assert search(log_probs, LETTERS, 20, fusion=Fusion(bigrams(), 1.0, 0.0))[0].tokens == [3, 2, 1]
+    assert search(log_probs, LETTERS, 20, fusion=ShallowFusion(bigrams(), 1.0, 0.0))[0].tokens == [3, 2, 1]
 
 
 def test_a_bonus_makes_for_more_words() -> None:
     log_probs = np.log(np.array([[0.02, 0.96, 0.01, 0.01], [0.5, 0, 0.5, 0], [0.02, 0.01, 0.01, 0.96]]) + 1e-9)
-    few, many = (search(log_probs, LETTERS, 20, fusion=Fusion(bigrams(), 0.5, bonus))[0] for bonus in (-2.0, 6.0))
+    few, many = (
+        search(log_probs, LETTERS, 20, fusion=ShallowFusion(bigrams(), 0.5, bonus))[0] for bonus in (-2.0, 6.0)
+    )
     assert few.tokens == [1, 3]
     assert many.tokens == [1, 2, 3]

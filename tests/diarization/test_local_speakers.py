@@ -12,7 +12,7 @@ from tests.diarization.sources import conversation, cut, encoder
 from voxboard import published
 from voxboard.diarization import Diarization, diarize, prepare, segmentation, vad
 from voxboard.diarization.prepared import LocalSpeakers
-from voxboard.diarization.pyannet import PyanNet, Sizes
+from voxboard.diarization.pyannet import PyanNet, PyanNetSizes
 from voxboard.diarization.segmentation import window_starts
 from voxboard.embedding.embed import embed
 from voxboard.embedding.waves import embed_waves
@@ -27,7 +27,7 @@ SETTINGS = Diarization(vad="none", segmentation="pyannet")
 @pytest.fixture
 def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A segmentation that knows the turns, and numbers the speakers of every window in another order."""
-    network = PyanNet(Sizes(hidden=2, layers=1, linear=2))
+    network = PyanNet(PyanNetSizes(hidden=2, layers=1, linear=2))
     monkeypatch.setattr(segmentation, "published_network", lambda: network)
 
     def decisions(_: PyanNet, one: object, hop: float) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_windows_reach_the_end_of_a_recording(total: int, starts: list[int]) -> 
 
 def test_a_network_hears_every_window_and_silence_after_the_end(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = PyanNet(Sizes(hidden=4, layers=1, linear=4)).eval()
+    network = PyanNet(PyanNetSizes(hidden=4, layers=1, linear=4)).eval()
     one = conversation(tmp_path, "talk", TURNS[:2], 12.3)
     found = segmentation.decisions(network, one.cut, 1.0)
     assert found.shape == (4, 589, 3)

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from voxboard.diarization import pyannet
-from voxboard.diarization.pyannet import PyanNet, Sizes
+from voxboard.diarization.pyannet import PyanNet, PyanNetSizes
 from voxboard.errors import UserError
 
-SMALL = Sizes(hidden=4, layers=2, linear=6, speakers=3, at_once=2)
+SMALL = PyanNetSizes(hidden=4, layers=2, linear=6, speakers=3, at_once=2)
 
 
 def test_ten_seconds_are_589_frames_of_17_ms_that_see_62_ms() -> None:
-    sizes = Sizes()
+    sizes = PyanNetSizes()
     assert (sizes.frames(160_000), sizes.step, sizes.field) == (589, 270, 991)
     assert PyanNet(SMALL)(torch.zeros(1, 1, sizes.field + sizes.step)).shape == (1, 2, 7)
     assert SMALL.frames(sizes.field - 1) == 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voxboard.diarization.stitching import NOBODY, Grid, counted, segments, tracks
+from voxboard.diarization.stitching import NOBODY, FrameGrid, counted, segments, tracks
 
-GRID = Grid(window=4.0, step=2.0, frame_step=1.0, frame_duration=1.0)
+GRID = FrameGrid(window=4.0, step=2.0, frame_step=1.0, frame_duration=1.0)
 
 
 def decisions(*windows: str) -> np.ndarray:
@@ -28,7 +28,7 @@ def test_as_many_speak_as_windows_count_on_average_half_to_even() -> None:
 
 
 def test_who_speaks_is_who_has_the_most_votes() -> None:
-    grid, given = Grid(4.0, 1.0, 1.0, 1.0), decisions("..00", "00..", "1...")
+    grid, given = FrameGrid(4.0, 1.0, 1.0, 1.0), decisions("..00", "00..", "1...")
     clusters = np.array([[1, NOBODY], [0, NOBODY], [NOBODY, 1]])
     assert tracks(given, clusters, grid)[2].tolist() == [0, 1]  # one vote and two
     assert tracks(given[:2], clusters[:2], grid)[2].tolist() == [1, 0]  # one vote each: the lower number
@@ -61,5 +61,5 @@ def test_segments_ascend_over_all_tracks() -> None:
 
 @pytest.mark.parametrize("windows", [1, 2, 15])
 def test_the_recording_has_a_frame_for_every_frame_of_its_windows(windows: int) -> None:
-    grid = Grid(10.0, 1.0, 0.016875, 0.0619375)
+    grid = FrameGrid(10.0, 1.0, 0.016875, 0.0619375)
     assert grid.first(windows - 1) + 589 <= grid.frames(windows)

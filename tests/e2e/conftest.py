@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.preparation import prepare
 
 
@@ -14,7 +14,7 @@ from voxboard.preparation import prepare
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpora root that holds `Voices` (12 speakers, 5 utterances each)."""
     root = tmp_path_factory.mktemp("corpora")
-    prepare("Voices", None, root / "Voices", Options(speakers=16, utterances=6))
+    prepare("Voices", None, root / "Voices", PrepareOptions(speakers=16, utterances=6))
     return root
 
 

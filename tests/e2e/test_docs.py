@@ -21,7 +21,7 @@ from tests.diarization.test_pipeline import TEST
 from voxboard.cli import COMMANDS, main
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.preparation import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,7 +176,7 @@ def test_every_command_on_a_page_exists(page: str) -> None:
 def notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The corpus of the notebook's session."""
     folder = tmp_path_factory.mktemp("notebook")
-    prepare("Voices", None, folder / "data" / "Voices", Options(speakers=60, utterances=8))
+    prepare("Voices", None, folder / "data" / "Voices", PrepareOptions(speakers=60, utterances=8))
     return folder
 
 

@@ -35,7 +35,7 @@ def test_the_likeliest_classes_come_first_and_equal_ones_in_their_order() -> Non
 def test_a_head_of_one_task_says_classes(tmp_path: Path) -> None:
     made = network("fbank+statistics+softmax(label=gender)", gender=ClassTarget("gender", Classes(["f", "m"])))
     (said,) = predict.predict(made, noise_cuts(tmp_path, [0.5]))
-    assert isinstance(said["gender"], predict.Ranked)
+    assert isinstance(said["gender"], predict.RankedClasses)
     assert len(said["gender"].labels) == 1
 
 

@@ -25,14 +25,14 @@ from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.errors import UserError
 from voxboard.grids import Grid, estimate, plan, reproducible_board
 from voxboard.grids.job import carry_out
-from voxboard.grids.plan import How, Job
+from voxboard.grids.plan import Job, RunSettings
 from voxboard.grids.workspace import Workspace
 from voxboard.records import Candidate, Record, Search, Training
 from voxboard.records.codec import encode
 from voxboard.training import checkpoint, run_folder, search
 from voxboard.training.trainee import Trainee
 
-HOW = How("tiny", "cpu")
+HOW = RunSettings("tiny", "cpu")
 OUT = Path("results/grids/tiny")
 STEPS = 4
 CROP = 3200  # samples of a training crop

@@ -19,10 +19,10 @@ from tests.grids.test_grid_run import HOW, OUT, board, done, planned
 from voxboard.cli import main
 from voxboard.errors import UserError
 from voxboard.grids import scheduler, worker
-from voxboard.grids.engine import ATTEMPTS, Resources, Vanished, work_off
+from voxboard.grids.engine import ATTEMPTS, Resources, WorkerVanished, work_off
 from voxboard.grids.job import Result, go_on
 from voxboard.grids.plan import Job
-from voxboard.grids.slurm import Task
+from voxboard.grids.slurm import SlurmTask
 from voxboard.grids.workspace import Workspace
 
 LONG = {"nb_total_step = 4": "nb_total_step = 200", "nb_steps_eval = 2": "nb_steps_eval = 20"}
@@ -53,7 +53,7 @@ class Flaky:
         left = self._vanish.get(ticket, 0)
         self._vanish[ticket] = left - 1
         if left > 0:
-            raise Vanished("gone")
+            raise WorkerVanished("gone")
         return [Result(named.id, True, named.id) for named in self._jobs[ticket].cells]
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ def test_a_slurm_job_that_is_interrupted_goes_on_a_number_of_times(grid: Path, m
     pytest.importorskip("submitit", reason="submitit is an extra")
     workspace, job = Workspace(OUT), planned()[0]
     workspace.root.mkdir(parents=True)
-    task = Task(job, workspace, HOW, worker.Orders(workspace).order(job, 1), left=1)
+    task = SlurmTask(job, workspace, HOW, worker.Orders(workspace).order(job, 1), left=1)
     again = task.checkpoint()
     assert (again.function, again.function.left) == (task, 0)
     monkeypatch.setattr(os, "_exit", sys.exit)

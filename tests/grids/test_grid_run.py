@@ -20,12 +20,12 @@ from voxboard.backbones.ecapa import Ecapa
 from voxboard.cli import main
 from voxboard.grids import Grid, plan, reproducible_board
 from voxboard.grids.job import carry_out, record_failure
-from voxboard.grids.plan import How, Job
+from voxboard.grids.plan import Job, RunSettings
 from voxboard.grids.workspace import Workspace
 from voxboard.records import provenance
 
 OUT = Path("results/grids/tiny")
-HOW = How("tiny", "cpu")
+HOW = RunSettings("tiny", "cpu")
 CROP = 3200  # samples of a training crop
 RUN = ["grid", "run", "g.toml", "--device", "cpu", "--jobs", "1"]
 

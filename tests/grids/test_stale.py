@@ -16,12 +16,12 @@ from voxboard.cli import main
 from voxboard.code_digest import module_file
 from voxboard.grids import Grid, again, plan
 from voxboard.grids.job import carry_out
-from voxboard.grids.plan import How
+from voxboard.grids.plan import RunSettings
 from voxboard.grids.workspace import Workspace
 from voxboard.training.trainee import Trainee
 
 OUT = Path("results/grids/tiny")
-HOW = How("tiny", "cpu")
+HOW = RunSettings("tiny", "cpu")
 MINE = "from voxboard.poolers.mean import Mean\n{imports}\nclass Mine(Mean):\n    pass\n"
 
 
@@ -45,7 +45,7 @@ def work(grid: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(Trainee, "take", counted)
 
-    def carried(how: How = HOW) -> tuple[int, int]:
+    def carried(how: RunSettings = HOW) -> tuple[int, int]:
         done.steps.clear()
         workspace = Workspace(OUT)
         planned = plan.make(Grid.load("g.toml").cells(), workspace)
@@ -122,12 +122,12 @@ def test_measured_again_is_as_trained_again(work: Any, edit: Any) -> None:
 def test_other_errors_of_validation_would_choose_other_weights(
     work: Any, edit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from voxboard.benchmarks.verification import Reference, Verification
+    from voxboard.benchmarks.verification import OperatingPoint, Verification
 
     work()
     fix = Verification.fix
 
-    def wrong(self: Verification, outputs: Any) -> Reference:
+    def wrong(self: Verification, outputs: Any) -> OperatingPoint:
         return replace(fix(self, outputs), error=0.123)
 
     monkeypatch.setattr(Verification, "fix", wrong)

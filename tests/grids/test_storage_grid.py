@@ -19,7 +19,7 @@ from voxboard import records, storage
 from voxboard.cli import main
 from voxboard.grids import Grid, lease, plan, remote_workspace, reproducible_board, worker
 from voxboard.grids.job import go_on, record_failure
-from voxboard.grids.plan import How, Job
+from voxboard.grids.plan import Job, RunSettings
 from voxboard.grids.remote_workspace import RemoteWorkspace, workspace_at
 from voxboard.grids.workspace import Workspace
 from voxboard.storage import Store
@@ -27,7 +27,7 @@ from voxboard.training.checkpoint import load
 from voxboard.training.trainee import Trainee
 
 Turn = Callable[[str], None]
-HOW = How("tiny", "cpu")
+HOW = RunSettings("tiny", "cpu")
 RUN = ["g.toml", "--device", "cpu", "--jobs", "1", "--out"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from voxboard.errors import UserError
 from voxboard.imported import texts
 from voxboard.imported.nist import ctm, stm
-from voxboard.imported.text_source import Source
+from voxboard.imported.text_source import TextSource
 
 STM = ";; a note\nf A ann 0 2 a b\nf A bob 2 4 <o,f0> c d\n"
 
@@ -46,12 +46,12 @@ def test_ignored_segments_drop_their_words(tmp_path: Path) -> None:
 
 def test_alternations_of_ctm_stay_together() -> None:
     rows = "f 1 2 0 z\nf 1 * * <ALT_BEGIN>\nf 1 1 0.2 a\nf 1 * * <ALT>\nf 1 1 0.3 b\nf 1 * * <ALT_END>\nf 1 0 0 y\n"
-    assert [word.text for word in ctm(Source.of(rows, "x.ctm"))] == ["y", "{", "a", "/", "b", "}", "z"]
+    assert [word.text for word in ctm(TextSource.of(rows, "x.ctm"))] == ["y", "{", "a", "/", "b", "}", "z"]
 
 
 def test_only_the_exact_form_is_a_label() -> None:
     text = "f 1 s 0 1 <o,f0> a\nf 1 s 1 2 <um a> b\nf 1 s 2 3 <o>\n"
-    assert [segment.text for segment in stm(Source.of(text, "x"))] == ["a", "<um a> b", ""]
+    assert [segment.text for segment in stm(TextSource.of(text, "x"))] == ["a", "<um a> b", ""]
 
 
 def test_overlapping_segments_of_a_channel_are_refused(tmp_path: Path) -> None:
@@ -62,10 +62,10 @@ def test_overlapping_segments_of_a_channel_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["f A ann 2 1 a", "f A ann x 1 a", "f A", "f A ann 0 inf a"])
 def test_a_bad_segment_is_named(line: str) -> None:
     with pytest.raises(UserError, match="x.stm, line 2: no segment"):
-        stm(Source.of(f"f A ann 0 1 a\n{line}\n", "x.stm"))
+        stm(TextSource.of(f"f A ann 0 1 a\n{line}\n", "x.stm"))
 
 
 @pytest.mark.parametrize("line", ["f A 1 a", "f A -1 0 a", "f A nan 0 a", "f A 1 2 3 4 5"])
 def test_a_bad_word_is_named(line: str) -> None:
     with pytest.raises(UserError, match="x.ctm, line 2: "):
-        ctm(Source.of(f"f A 0 1 a\n{line}\n", "x.ctm"))
+        ctm(TextSource.of(f"f A 0 1 a\n{line}\n", "x.ctm"))

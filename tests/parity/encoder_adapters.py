@@ -21,7 +21,7 @@ from voxboard.backbones import resemblyzer as voice
 from voxboard.backbones.campplus import Campplus
 from voxboard.backbones.features import normalize
 from voxboard.backbones.frames import Frames, FramesSpec
-from voxboard.backbones.redimnet import Shape, pooling_of
+from voxboard.backbones.redimnet import ReDimNetShape, pooling_of
 from voxboard.backbones.resemblyzer import Resemblyzer
 from voxboard.poolers.statistics import weighted_statistics
 from voxboard.reference_weights import load_reference
@@ -236,7 +236,7 @@ def wespeaker_onnx(fixture: Fixture) -> Outputs:
 def redimnet(fixture: Fixture) -> Outputs:
     """Waveforms [B, N], of `lengths` [B] where they are given → every stage of ReDimNet."""
     backbone: Any = backbones.create("redimnet", size="b0")
-    shape = Shape.of(fixture.ctor)
+    shape = ReDimNetShape.of(fixture.ctor)
     backbone.build(shape)
     spec = FramesSpec(1, backbone.size, shape.hop / 16_000)
     backbone.spec = replace(backbone.spec, frames=spec)

@@ -16,7 +16,7 @@ from tests.conftest import DATA
 from tests.parity.reference_fixture import Fixture
 from voxboard import published
 from voxboard.diarization import pyannet, stitching
-from voxboard.diarization.stitching import Grid
+from voxboard.diarization.stitching import FrameGrid
 
 Outputs = Mapping[str, Any]
 WINDOW = 160_000  # samples
@@ -75,7 +75,7 @@ def stitch(fixture: Fixture) -> Outputs:
     """Decisions [C, F, S] and clusters [C, S] → how many speak, who speaks, and turns."""
     given = fixture.ctor
     assert not any(given.get("warm_up", ()))
-    grid = Grid(*(given[name] for name in ("window", "step", "frame_step", "frame_duration")))
+    grid = FrameGrid(*(given[name] for name in ("window", "step", "frame_step", "frame_duration")))
     decisions = fixture.inputs["segmentations"].numpy().astype(np.uint8)
     found = stitching.tracks(decisions, fixture.inputs["clusters"].numpy(), grid)
     turns = stitching.segments(found, grid, given["min_duration_on"], given["min_duration_off"])

@@ -18,7 +18,7 @@ from voxboard import model, systems
 from voxboard.data import audio
 from voxboard.data.batches import Crops, batches, shuffled
 from voxboard.data.corpus import Corpus, speaker_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.embedding.embed import embed
 from voxboard.model import EncoderModule, normalize
 from voxboard.preparation import prepare
@@ -34,7 +34,7 @@ def librispeech(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     if not DATA.is_dir():
         pytest.skip("no real data: VOXBOARD_DATA names no folder")
     out = tmp_path_factory.mktemp("corpora") / "LibriSpeech"
-    return prepare("LibriSpeech", DATA / "librispeech-mini" / "LibriSpeech", out, Options())
+    return prepare("LibriSpeech", DATA / "librispeech-mini" / "LibriSpeech", out, PrepareOptions())
 
 
 def _one_by_one(encoder: EncoderModule, cuts: Sequence[Cut]) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ from voxboard.cli import main
 from voxboard.data import audio, download, unpack
 from voxboard.data.corpus import Corpus, CorpusInfo
 from voxboard.data.mixture import mix
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.scan import Utterance, find_audio, to_cuts
 from voxboard.embedding.export_folder import read_index
 from voxboard.errors import BadAudio, UserError
@@ -207,7 +207,7 @@ def test_a_flag_or_a_variable_names_the_folder_of_the_audio(arena, monkeypatch):
 
 def test_what_prepare_was_given_needs_no_flag_and_gives_no_other_folder(arena):
     wave(arena.work / "speech" / "s" / "a.wav")
-    prepared = prepare(str(arena.work / "speech"), options=Options(split="test"))
+    prepared = prepare(str(arena.work / "speech"), options=PrepareOptions(split="test"))
     assert len(Corpus.open(prepared.folder).cuts("test")) == 1
     wave(arena.work / "private.wav")
     with pytest.raises(UserError, match="outside"):
@@ -524,8 +524,8 @@ def test_a_table_that_names_a_pipe_is_refused(arena):
     os.mkfifo(arena.work / "speech" / "p.wav")
     write_text(arena.work / "speech" / "metadata.csv", "file,speaker\na.wav,s\np.wav,s\n")
     with pytest.raises(BadAudio, match="no regular file"):
-        prepare(str(arena.work / "speech"), options=Options(split="test"))
-    made = prepare(str(arena.work / "speech"), options=Options(split="test", skip_bad_audio=True))
+        prepare(str(arena.work / "speech"), options=PrepareOptions(split="test"))
+    made = prepare(str(arena.work / "speech"), options=PrepareOptions(split="test", skip_bad_audio=True))
     assert made.info.skipped == 1
 
 
@@ -550,7 +550,7 @@ def test_a_table_names_files_of_its_folder(arena, name):
     wave(arena.work / "speech" / "a.wav")
     write_text(arena.work / "speech" / "metadata.csv", f"file,speaker\n{name},s\n")
     with pytest.raises(UserError, match="NUL|outside|characters"):
-        prepare(str(arena.work / "speech"), options=Options(split="test"))
+        prepare(str(arena.work / "speech"), options=PrepareOptions(split="test"))
 
 
 def test_names_with_escapes_reach_the_terminal_written_out(arena, capsys):

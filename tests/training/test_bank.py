@@ -106,6 +106,12 @@ def test_what_hears_something_else_cannot_join(corpus: Path, tmp_path: Path, mor
         train_bank([config(corpus, "mean"), config(corpus, "asp", more)], [tmp_path / "a", tmp_path / "b"])
 
 
-def test_training_that_reaches_no_embedding_is_refused(corpus: Path, tmp_path: Path) -> None:
+def test_training_that_reaches_no_embedding_is_refused(corpus: Path) -> None:
+    from voxboard import model
+    from voxboard.training.start import created, refuse_idle
+
+    idle, probe = (config(corpus, "mean+aam", words).system for words in ("--embedding_layer 0", ""))
+    benchmark = created(config(corpus, "mean").benchmark)
     with pytest.raises(UserError, match="reaches the embedding"):
-        train_bank([config(corpus, "mean+aam", "--embedding_layer 0")], [tmp_path / "run"], show_progress=False)
+        refuse_idle(model.build(idle, 3, 0, frozen=True), idle, benchmark)
+    refuse_idle(model.build(probe, 3, 0, frozen=True), probe, benchmark)

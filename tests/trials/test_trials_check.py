@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxboard.trials import Trials, check, read
-from voxboard.trials.speaker_exposure import Exposure
+from voxboard.trials.speaker_exposure import TrialExposure
 
 
 def test_planted_faults_are_counted() -> None:
@@ -105,7 +105,7 @@ def test_repeats_are_what_going_through_the_list_finds(rows: list[tuple[int, int
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=60))
 def test_a_histogram_is_short_and_counts_every_member_once(trials: list[int]) -> None:
-    found = Exposure.of(np.array(trials))
+    found = TrialExposure.of(np.array(trials))
     assert (found.count, found.least, found.most) == (len(trials), min(trials), max(trials))
     assert len(found.histogram) <= 12
     for name, members in found.histogram.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.recipe import Recipe
 from voxboard.data.scan import Scan, Utterance, find_audio
 from voxboard.errors import UserError
@@ -14,7 +14,7 @@ RATE, SECONDS, TAKES = 16_000, 0.5, 4
 SPLITS = {"train": range(12), "valid": range(12, 20), "test": range(20, 28)}  # of speakers
 
 
-def fetch(folder: Path, options: Options) -> Path:
+def fetch(folder: Path, options: PrepareOptions) -> Path:
     """Write the audio, `SPEAKER-TAKE.wav`, and return its folder. The same bytes each time."""
     folder.mkdir(parents=True, exist_ok=True)
     time = np.arange(int(RATE * SECONDS)) / RATE
@@ -27,7 +27,7 @@ def fetch(folder: Path, options: Options) -> Path:
     return folder
 
 
-def scan(folder: Path, options: Options) -> Scan:
+def scan(folder: Path, options: PrepareOptions) -> Scan:
     """Find the utterances of a folder. Raises `UserError` where there are none."""
     split_of = {f"{speaker:02}": split for split, speakers in SPLITS.items() for speaker in speakers}
     utterances = []

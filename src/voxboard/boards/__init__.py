@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from voxboard.boards.arrange import arrange
-from voxboard.boards.model import Board, Cell, Column, Panel, Row
+from voxboard.boards.model import Board, BoardCell, BoardColumn, BoardRow, Panel
 from voxboard.boards.terminal import table
 from voxboard.errors import UserError
 from voxboard.files import write_atomically
@@ -17,10 +17,10 @@ FILES = ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "index.html")
 __all__ = [
     "FILES",
     "Board",
-    "Cell",
-    "Column",
+    "BoardCell",
+    "BoardColumn",
+    "BoardRow",
     "Panel",
-    "Row",
     "Unread",
     "arrange",
     "build",

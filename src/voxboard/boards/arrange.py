@@ -12,7 +12,7 @@ from typing import Any
 from voxboard.boards import differences as protocols
 from voxboard.boards.differences import differences, labels_apart
 from voxboard.boards.doubts import doubts
-from voxboard.boards.model import Board, Cell, Column, Panel, Row
+from voxboard.boards.model import Board, BoardCell, BoardColumn, BoardRow, Panel
 from voxboard.boards.numbers import plain, show, show_interval
 from voxboard.boards.tasks import QUESTIONS
 from voxboard.boards.titles import tell_apart
@@ -57,14 +57,14 @@ def _latest(oldest_first: Iterable[Filed]) -> list[Filed]:
     return list(best.values())
 
 
-def rows_of(oldest_first: Iterable[Record]) -> dict[str, Row]:
+def rows_of(oldest_first: Iterable[Record]) -> dict[str, BoardRow]:
     """Row id → system and seed, with what tells it from every other that would read the same."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, BoardRow] = {}
     for record in oldest_first:
         held = rows.get(record.row)
         parameters = record.cost.parameters or (held.parameters if held else None)
-        rows[record.row] = Row(record.row, record.system, record.provenance.seed, parameters=parameters)
-    alike: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        rows[record.row] = BoardRow(record.row, record.system, record.provenance.seed, parameters=parameters)
+    alike: dict[tuple[str, ...], list[BoardRow]] = defaultdict(list)
     for row in rows.values():
         alike[row.label, row.trained_on, str(row.seed)].append(row)
     for twins in alike.values():
@@ -74,7 +74,7 @@ def rows_of(oldest_first: Iterable[Record]) -> dict[str, Row]:
     return rows
 
 
-def _differences(twins: Sequence[Row]) -> list[list[str]]:
+def _differences(twins: Sequence[BoardRow]) -> list[list[str]]:
     """Differences between systems of one name: their parts, not the line that spells them."""
     identities = [{**row.system.identity(), "name": "", "spec": ""} for row in twins]
     return differences(identities)
@@ -91,11 +91,11 @@ def _spread_failures(groups: dict[Key, dict[str, Filed]]) -> None:
                     members.setdefault(row, item)
 
 
-def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> Panel:
+def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, BoardRow]) -> Panel:
     records = [item.record for item in members.values()]
     newest = max(members.values(), key=lambda item: (bool(item.record.protocol), *_age(item))).record
     columns = _columns(newest, records)
-    cells: dict[tuple[str, str], Cell] = {}
+    cells: dict[tuple[str, str], BoardCell] = {}
     for column in columns:
         for row, cell in _cells(column, members).items():
             cells[row, column.id] = cell
@@ -118,7 +118,7 @@ def _panel(key: Key, members: Mapping[str, Filed], rows: Mapping[str, Row]) -> P
     )
 
 
-def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
+def _columns(newest: Record, records: Sequence[Record]) -> tuple[BoardColumn, ...]:
     """One column per metric and its parameters that any of the records has, the main one first."""
     main = newest.benchmark.main_metric
     given: dict[tuple[str, str], list[Record]] = defaultdict(list)  # metric and column id → records that have it
@@ -132,7 +132,7 @@ def _columns(newest: Record, records: Sequence[Record]) -> tuple[Column, ...]:
     return tuple(replace(column, label=shown) for column, shown in zip(columns, labels, strict=True))
 
 
-def _column(metric: str, id_: str, records: Sequence[Record], main: bool) -> Column:
+def _column(metric: str, id_: str, records: Sequence[Record], main: bool) -> BoardColumn:
     """A column as the first of its records describes it, in the unit of its values."""
     values = [record.values[metric] for record in records if metric in record.values]
     numbers = [value for value in values if value.value is not None] or values or [Value(None, reason="-")]
@@ -140,7 +140,7 @@ def _column(metric: str, id_: str, records: Sequence[Record], main: bool) -> Col
     kind = replace(source.metric(metric), unit=numbers[0].unit, better=numbers[0].better)
     parameters = records[0].protocol.metrics[metric] if records[0].protocol else {}
     shown = (plain(kind.name), kind.better, kind.unit, kind.digits)
-    return Column(id_, metric, *shown, main, plain(kind.meaning), parameters)
+    return BoardColumn(id_, metric, *shown, main, plain(kind.meaning), parameters)
 
 
 def column_order(metric: str, main: str, declared: Sequence[Metric] = ()) -> tuple[bool, int, int, str]:
@@ -158,7 +158,7 @@ def column_order(metric: str, main: str, declared: Sequence[Metric] = ()) -> tup
     )
 
 
-def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
+def _cells(column: BoardColumn, members: Mapping[str, Filed]) -> dict[str, BoardCell]:
     values = [column.of(item.record) for item in members.values()]
     heard = [bool(item.record.exposure and item.record.exposure.contaminated) for item in members.values()]
     clean = _ordered((value for value, out in zip(values, heard, strict=True) if not out), column.better)
@@ -166,7 +166,7 @@ def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
     cells = {}
     for (row, item), value, span in zip(members.items(), values, _spans(values, heard), strict=True):
         if value is None or value.value is None:
-            cells[row] = Cell(value, reason=_reason(item.record, value), filed=item)
+            cells[row] = BoardCell(value, reason=_reason(item.record, value), filed=item)
         else:
             text, interval = show(value, column.digits), show_interval(value, column.digits)
             # What a bound rests on goes where tables have a column for reasons.
@@ -174,7 +174,7 @@ def _cells(column: Column, members: Mapping[str, Filed]) -> dict[str, Cell]:
             (number,) = _ordered([value], column.better)
             place = 1 + bisect_left(clean, number)  # one more than there are better ones
             best = compared and _unbeaten(value, place, span)
-            cells[row] = Cell(value, text, interval, reason, place, span, best, item)
+            cells[row] = BoardCell(value, text, interval, reason, place, span, best, item)
     return cells
 
 
@@ -214,17 +214,17 @@ def _notes(newest: Record, records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _numbers(records: Sequence[Record], column: Column) -> list[Value]:
+def _numbers(records: Sequence[Record], column: BoardColumn) -> list[Value]:
     """Values of the rows in a column."""
     values = (column.of(record) for record in records)
     return [value for value in values if value is not None and value.value is not None]
 
 
-def _place(cell: Cell) -> float:
+def _place(cell: BoardCell) -> float:
     return float("inf") if cell.rank is None else cell.rank
 
 
-def _reading(row: Row) -> tuple[Any, ...]:
+def _reading(row: BoardRow) -> tuple[Any, ...]:
     return row.label, row.spec, row.trained_on, row.seed, row.variant, row.id
 
 
@@ -234,6 +234,6 @@ def _panel_order(panel: Panel) -> tuple[Any, ...]:
     return place, task, panel.benchmark.synthetic, panel.title, panel.protocol_id, panel.id
 
 
-def _row_order(row: Row, panels: Sequence[Panel]) -> tuple[Any, ...]:
+def _row_order(row: BoardRow, panels: Sequence[Panel]) -> tuple[Any, ...]:
     """By the first panel's rank, then the next one's: systems that share benchmarks stay together."""
     return (*(_place(panel.cell(row, panel.main)) for panel in panels), *_reading(row))

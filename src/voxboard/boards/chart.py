@@ -30,7 +30,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Axis:
+class ChartAxis:
     """Description of an axis, in words and for the script, which turns positions back into numbers."""
 
     name: str  # "False acceptances (%)"
@@ -43,7 +43,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A line, or an area where `css` says so."""
 
     path: str
@@ -65,7 +65,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class Rule:
+class RuleLine:
     """A vertical line with a word, such as a threshold."""
 
     x: float
@@ -78,11 +78,11 @@ class Chart:
     """Ready to draw."""
 
     label: str  # for whoever hears the page
-    x: Axis
-    y: Axis
-    lines: tuple[Line, ...]
+    x: ChartAxis
+    y: ChartAxis
+    lines: tuple[ChartLine, ...]
     dots: tuple[Dot, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RuleLine, ...] = ()
 
 
 def path(points: Iterable[Point], closed: bool = False) -> str:
@@ -112,7 +112,9 @@ def look(index: int) -> str:
     return f"c{index % COLOURS} d{index // COLOURS}"
 
 
-def linear(name: str, short: str, low: float, high: float, ticks: Sequence[tuple[float, str]], unit: str = "") -> Axis:
+def linear(
+    name: str, short: str, low: float, high: float, ticks: Sequence[tuple[float, str]], unit: str = ""
+) -> ChartAxis:
     """An axis with equal steps; ticks are given as (value, text) and kept where they lie on it."""
     marks = tuple(Tick((value - low) / (high - low), text) for value, text in ticks if low <= value <= high)
-    return Axis(name, short, "linear", low, high, marks, unit)
+    return ChartAxis(name, short, "linear", low, high, marks, unit)

@@ -13,7 +13,7 @@ _PAIRS = 12
 
 
 @dataclass(frozen=True)
-class Field:
+class MatrixField:
     """One cell: how often a true class was taken for a class."""
 
     times: int
@@ -25,16 +25,16 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Line:
+class MatrixLine:
     """One true class."""
 
     name: str
     total: int
-    fields: tuple[Field, ...]
+    fields: tuple[MatrixField, ...]
 
 
 @dataclass(frozen=True)
-class Pair:
+class LabelPair:
     """A mistake that is made often."""
 
     true: str
@@ -48,8 +48,8 @@ class Matrix:
     """A confusion matrix, drawn by `lines` where it is small enough, else told by its worst `pairs`."""
 
     classes: tuple[str, ...]
-    lines: tuple[Line, ...]
-    pairs: tuple[Pair, ...]
+    lines: tuple[MatrixLine, ...]
+    pairs: tuple[LabelPair, ...]
 
     @property
     def drawn(self) -> bool:
@@ -67,20 +67,22 @@ def matrix(confusion: Confusion | None) -> Matrix | None:
     return Matrix(names, lines, _pairs(names, confusion.counts))
 
 
-def _line(names: tuple[str, ...], place: int, row: tuple[int, ...]) -> Line:
+def _line(names: tuple[str, ...], place: int, row: tuple[int, ...]) -> MatrixLine:
     total = sum(row)
-    return Line(names[place], total, tuple(_field(names, place, taken, row[taken], total) for taken in range(len(row))))
+    return MatrixLine(
+        names[place], total, tuple(_field(names, place, taken, row[taken], total) for taken in range(len(row)))
+    )
 
 
-def _field(names: tuple[str, ...], true: int, taken: int, times: int, total: int) -> Field:
+def _field(names: tuple[str, ...], true: int, taken: int, times: int, total: int) -> MatrixField:
     share = times / total if total else 0.0
     text = "" if not times else "<1" if share < 0.01 else ">99" if 0.99 < share < 1 else number(100 * share, 0)
     shade = 0 if not times else max(1, round(SHADES * share))
     hint = f"{names[true]} taken for {names[taken]}: {_of(times, total)}"
-    return Field(times, share, text, shade, hint, true == taken)
+    return MatrixField(times, share, text, shade, hint, true == taken)
 
 
-def _pairs(names: tuple[str, ...], counts: tuple[tuple[int, ...], ...]) -> tuple[Pair, ...]:
+def _pairs(names: tuple[str, ...], counts: tuple[tuple[int, ...], ...]) -> tuple[LabelPair, ...]:
     """The mistakes that are made most often, ties in the order of the classes."""
     wrong = [
         (-times, true, taken)
@@ -89,7 +91,7 @@ def _pairs(names: tuple[str, ...], counts: tuple[tuple[int, ...], ...]) -> tuple
         if times and true != taken
     ]
     return tuple(
-        Pair(names[true], names[taken], -times, _of(-times, sum(counts[true])))
+        LabelPair(names[true], names[taken], -times, _of(-times, sum(counts[true])))
         for times, true, taken in sorted(wrong)[:_PAIRS]
     )
 

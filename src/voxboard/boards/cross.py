@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from voxboard.boards.gap import gap, signed, unit_of
-from voxboard.boards.model import Board, Cell, Column, Panel, Row
+from voxboard.boards.model import Board, BoardCell, BoardColumn, BoardRow, Panel
 from voxboard.boards.numbers import plain, show_interval
 from voxboard.boards.test_sets import Family, TestSet, families, homes
 from voxboard.records import Value
@@ -25,14 +25,14 @@ NOTE = (
     "rows, down a column. Its interval follows from those of its values, as of independent ones (Zou and Donner 2008)."
 )
 
-Met = Mapping[int, tuple[Panel, Cell]]  # place of a test set → what became of a system there
+Met = Mapping[int, tuple[Panel, BoardCell]]  # place of a test set → what became of a system there
 
 
 @dataclass(frozen=True)
-class Field:
+class CrossField:
     """One system on one test set; no panel where it was not run."""
 
-    cell: Cell
+    cell: BoardCell
     panel: Panel | None
     home: bool  # the corpus is one that the system was trained on
     shade: int = 0  # 0 (the worst of its column) to SHADES (the best)
@@ -46,12 +46,12 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Line:
+class CrossLine:
     """One set of weights."""
 
-    row: Row
+    row: BoardRow
     weights: str  # the start of their digest, where the same row has several
-    fields: tuple[Field, ...]  # one per test set
+    fields: tuple[CrossField, ...]  # one per test set
     gap: Value | None = None
     text: str = ""  # "+12.3 points"
     interval: str = ""
@@ -79,9 +79,9 @@ class Cross:
     """The matrix of one family of test sets."""
 
     family: Family
-    column: Column  # the metric
+    column: BoardColumn  # the metric
     sets: tuple[TestSet, ...]  # those of the family where one of the systems was
-    lines: tuple[Line, ...]  # by the test set at home, untrained ones last
+    lines: tuple[CrossLine, ...]  # by the test set at home, untrained ones last
 
     @property
     def title(self) -> str:
@@ -98,7 +98,7 @@ def crosses(board: Board) -> tuple[Cross, ...]:
     return tuple(cross for cross in crosses if cross)
 
 
-def _cross(family: Family, rows: Sequence[Row]) -> Cross | None:
+def _cross(family: Family, rows: Sequence[BoardRow]) -> Cross | None:
     met = _met(family.sets)
     shared = [(row, weights, cells) for row in rows for weights, cells in met[row.id].items() if _crossed(cells)]
     if not any(row.system.trained for row, _, _ in shared):
@@ -111,15 +111,15 @@ def _cross(family: Family, rows: Sequence[Row]) -> Cross | None:
     lines = []
     for index, (row, weights, cells) in enumerate(shared):
         fields = (_field(row, family.sets[place], cells.get(place), shades[place][index]) for place in places)
-        lines.append(_with_gap(Line(row, plain(weights)[:8] if several[row.id] > 1 else "", tuple(fields))))
+        lines.append(_with_gap(CrossLine(row, plain(weights)[:8] if several[row.id] > 1 else "", tuple(fields))))
     lines = _told(sorted(lines, key=_order), family.first.main.digits)
     return Cross(family, family.first.main, sets, tuple(lines))
 
 
 def _met(sets: Sequence[TestSet]) -> Mapping[str, Mapping[str, Met]]:
     """Row id → digest of the weights → what became of them; a failure, which has none, is that of all weights."""
-    met: dict[str, dict[str, dict[int, tuple[Panel, Cell]]]] = defaultdict(lambda: defaultdict(dict))
-    failed: list[tuple[str, int, tuple[Panel, Cell]]] = []
+    met: dict[str, dict[str, dict[int, tuple[Panel, BoardCell]]]] = defaultdict(lambda: defaultdict(dict))
+    failed: list[tuple[str, int, tuple[Panel, BoardCell]]] = []
     for place, panel in ((place, panel) for place, one in enumerate(sets) for panel in one.panels):
         for row in panel.rows:
             cell, record = panel.cell(row, panel.main), panel.filed[row.id].record
@@ -135,7 +135,7 @@ def _met(sets: Sequence[TestSet]) -> Mapping[str, Mapping[str, Met]]:
     return met
 
 
-def _age(cell: Cell) -> tuple[str, str]:
+def _age(cell: BoardCell) -> tuple[str, str]:
     assert cell.filed is not None
     return cell.filed.record.provenance.created, cell.filed.record.id
 
@@ -144,7 +144,7 @@ def _crossed(cells: Met) -> bool:
     return len({panel.benchmark.corpus for panel, cell in cells.values() if cell.text}) > 1
 
 
-def _shades(column: Sequence[tuple[Panel, Cell] | None], trained: Sequence[bool]) -> list[int]:
+def _shades(column: Sequence[tuple[Panel, BoardCell] | None], trained: Sequence[bool]) -> list[int]:
     """The shade of each cell of a column: an untrained baseline, often far off, does not stretch the scale."""
     values = [there[1].value if there else None for there in column]
     numbers = [value.value if value else None for value in values]
@@ -158,12 +158,12 @@ def _shades(column: Sequence[tuple[Panel, Cell] | None], trained: Sequence[bool]
     return [round(SHADES * min(1.0, max(0.0, share))) for share in shares]
 
 
-def _field(row: Row, one: TestSet, there: tuple[Panel, Cell] | None, shade: int) -> Field:
-    panel, cell = there or (None, Cell(reason="not run"))
-    return Field(cell, panel, one.panels[0].benchmark.corpus in homes(row.system), shade)
+def _field(row: BoardRow, one: TestSet, there: tuple[Panel, BoardCell] | None, shade: int) -> CrossField:
+    panel, cell = there or (None, BoardCell(reason="not run"))
+    return CrossField(cell, panel, one.panels[0].benchmark.corpus in homes(row.system), shade)
 
 
-def _with_gap(line: Line) -> Line:
+def _with_gap(line: CrossLine) -> CrossLine:
     """The line with the gap of each test set away from home, and of all of them."""
     home = [field.value for field in line.fields if field.home and field.value]
     away = [field.value for field in line.fields if not field.home and field.value]
@@ -177,7 +177,7 @@ def _with_gap(line: Line) -> Line:
     return replace(line, fields=fields, gap=gap(away, home), away=len(away), elsewhere=elsewhere)
 
 
-def _told(lines: Sequence[Line], digits: int) -> list[Line]:
+def _told(lines: Sequence[CrossLine], digits: int) -> list[CrossLine]:
     """The lines with their gaps as text, with as many decimals as their metric."""
     sentences = []
     for line in lines:
@@ -188,7 +188,7 @@ def _told(lines: Sequence[Line], digits: int) -> list[Line]:
     return sentences
 
 
-def _order(line: Line) -> tuple[bool, int]:
+def _order(line: CrossLine) -> tuple[bool, int]:
     """Untrained last, the others by where they are at home, so that home runs down the diagonal."""
     homes = [place for place, field in enumerate(line.fields) if field.home]
     return not line.row.system.trained, homes[0] if homes else len(line.fields)

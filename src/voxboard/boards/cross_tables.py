@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from voxboard.boards.cross import Cross, Field, Line
-from voxboard.boards.model import Row
+from voxboard.boards.cross import Cross, CrossField, CrossLine
+from voxboard.boards.model import BoardRow
 from voxboard.boards.numbers import plain
 from voxboard.records import Value
 
@@ -34,7 +34,7 @@ def entry(matrix: Cross) -> dict[str, Any]:
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: CrossLine) -> dict[str, Any]:
     return {
         "system": line.row.id,
         "name": line.row.label,
@@ -48,7 +48,7 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
-def _field(field: Field) -> dict[str, Any]:
+def _field(field: CrossField) -> dict[str, Any]:
     return {
         "protocol": field.panel.protocol_id if field.panel else "",
         "home": field.home,
@@ -74,7 +74,7 @@ def beside(matrices: Iterable[Cross]) -> dict[tuple[str, str], dict[str, Any]]:
     return columns
 
 
-def _columns(row: Row, line: Line, field: Field) -> dict[str, Any]:
+def _columns(row: BoardRow, line: CrossLine, field: CrossField) -> dict[str, Any]:
     numbers = (*_number(field.gap).values(), *_number(line.gap).values())
     home = ("yes" if field.home else "no") if row.system.trained else ""
     return dict(zip(EMPTY, (home, *numbers), strict=True))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from voxboard.boards.chart import Axis, Chart, Dot, Line, Tick, look, path
-from voxboard.boards.model import Board, Cell, Panel, Row, full_names
+from voxboard.boards.chart import Chart, ChartAxis, ChartLine, Dot, Tick, look, path
+from voxboard.boards.model import Board, BoardCell, BoardRow, Panel, full_names
 from voxboard.plots import operating
 from voxboard.plots.operating import P_TARGETS, cheapest, common_axis, deviates, drawn, equal_error
 from voxboard.records import Curves, Record
@@ -22,10 +22,10 @@ _PALETTE = 12  # systems that have their own colour and dashes
 class Key:
     """One system of the legend."""
 
-    row: Row
+    row: BoardRow
     css: str
     label: str
-    cell: Cell
+    cell: BoardCell
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def det(board: Board, panel: Panel) -> Det | None:
     ticks = tuple(Tick(axis.place(rate), operating.percent(rate), rate not in wide) for rate in axis.ticks())
     chart = Chart(
         f"DET curves of {len(rows)} systems: false rejections against false acceptances",
-        Axis("False acceptances (%)", "FAR", "probit", axis.low, axis.high, ticks, "%"),
-        Axis("False rejections (%)", "FRR", "probit", axis.low, axis.high, ticks, "%"),
+        ChartAxis("False acceptances (%)", "FAR", "probit", axis.low, axis.high, ticks, "%"),
+        ChartAxis("False rejections (%)", "FRR", "probit", axis.low, axis.high, ticks, "%"),
         tuple(lines),
         tuple(dots),
     )
@@ -66,16 +66,16 @@ def det(board: Board, panel: Panel) -> Det | None:
     return Det(chart, keys, any(dot.css.startswith("valid") for dot in dots), without)
 
 
-def _looks(board: Board, rows: Sequence[Row]) -> Mapping[str, str]:
+def _looks(board: Board, rows: Sequence[BoardRow]) -> Mapping[str, str]:
     """A system looks the same in every chart of the board, as long as the palette is large enough for that."""
     order = board.rows if len(board.rows) <= _PALETTE else rows
     return {row.id: look(index) for index, row in enumerate(order)}
 
 
-def _line(curves: Curves, axis: operating.Axis, css: str, label: str, row: str) -> Line:
+def _line(curves: Curves, axis: operating.Axis, css: str, label: str, row: str) -> ChartLine:
     points = [(axis.place(far), axis.place(frr)) for far, frr in deviates(curves)]
     floor = "{:.6g} {:.6g}".format(*drawn(curves, (0.0, 0.0)))
-    return Line(path(operating.thinned(_inside(points), _SEEN)), css, label, row, floor)
+    return ChartLine(path(operating.thinned(_inside(points), _SEEN)), css, label, row, floor)
 
 
 def _inside(points: Sequence[operating.Point]) -> list[operating.Point]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from voxboard.boards.model import Column
+from voxboard.boards.model import BoardColumn
 from voxboard.boards.numbers import count, duration, known, plain, quantity, size
 from voxboard.records import Cost, Exposure, Part, Protocol, Provenance, System, Training, Value
 from voxboard.records.standard_metrics import standard
@@ -23,7 +23,7 @@ _METHODS = {
 _RESAMPLED = ("bca", "bca_t", "percentile")
 
 
-def protocol_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
+def protocol_facts(protocol: Protocol, columns: Sequence[BoardColumn]) -> Facts:
     """Facts of a protocol: what is common to all columns, in words, then the metrics, then the digests.
 
     Of `columns` those that the protocol has are called as they are on their board.
@@ -36,7 +36,7 @@ def protocol_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
     return _clean([*common_facts(protocol), *metrics, *digest_facts(protocol)])
 
 
-def panel_facts(protocol: Protocol, columns: Sequence[Column]) -> Facts:
+def panel_facts(protocol: Protocol, columns: Sequence[BoardColumn]) -> Facts:
     """Like `protocol_facts`, with all metrics of a panel, those of older records too."""
     metrics = [(column.label, column.metric + options(column.parameters)) for column in columns]
     return _clean([*common_facts(protocol), *metrics, *digest_facts(protocol)])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voxboard.boards.model import Cell, Panel, Row, hints
+from voxboard.boards.model import BoardCell, BoardRow, Panel, hints
 from voxboard.boards.numbers import number, scale
 from voxboard.records import Value
 
@@ -19,8 +19,8 @@ HUGE = 1e300  # a number that still has room for differences and percent
 class Mark:
     """One row of the plot; positions in percent of the width."""
 
-    row: Row
-    cell: Cell
+    row: BoardRow
+    cell: BoardCell
     label: str
     hint: str  # what tells it from rows with the same name
     x: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from voxboard.boards.forest import LINE, axis, ends, position, shown_unit, ticks_of
 from voxboard.boards.groups import Division, GroupLine, divisions
-from voxboard.boards.model import Column, Panel
+from voxboard.boards.model import BoardColumn, Panel
 from voxboard.boards.numbers import show, show_interval
 from voxboard.records import Filed, Value
 
@@ -52,7 +52,9 @@ def group_forests(panel: Panel, filed: Filed) -> tuple[GroupForest, ...]:
     return tuple(_forest(part, panel.main, span, whole) for part in parts)
 
 
-def _forest(part: Division, column: Column, span: tuple[float, float, float], overall: Sequence[Value]) -> GroupForest:
+def _forest(
+    part: Division, column: BoardColumn, span: tuple[float, float, float], overall: Sequence[Value]
+) -> GroupForest:
     start, end, step = span
     band = None
     if overall:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voxboard.boards.model import Panel, Row
+from voxboard.boards.model import BoardRow, Panel
 from voxboard.boards.numbers import number, plain, scale, show, show_interval
 from voxboard.metrics.enough import SPEAKERS, too_few
 from voxboard.records import Gap, Group, Metric, Record, Value
@@ -109,7 +109,7 @@ class Gaps:
     """The worst groups of a panel's systems: a column per label, a row per system that has any."""
 
     labels: tuple[str, ...]
-    rows: tuple[tuple[Row, tuple[Division | None, ...]], ...]  # best system first
+    rows: tuple[tuple[BoardRow, tuple[Division | None, ...]], ...]  # best system first
 
 
 def gaps(panel: Panel) -> Gaps:

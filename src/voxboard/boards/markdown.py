@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from voxboard.boards.cross import ABOUT, Cross, Field, crosses
+from voxboard.boards.cross import ABOUT, Cross, CrossField, crosses
 from voxboard.boards.cross import NOTE as MORE
 from voxboard.boards.doubts import CHOSEN
 from voxboard.boards.facts import interval_note, panel_facts
 from voxboard.boards.groups import Division, gaps
-from voxboard.boards.model import SYNTHETIC, Board, Cell, Panel, Row
+from voxboard.boards.model import SYNTHETIC, Board, BoardCell, BoardRow, Panel
 from voxboard.boards.numbers import known, plain, quantity, size
 from voxboard.ranking import NOTE
 
@@ -58,7 +58,7 @@ def _cross(matrix: Cross) -> list[str]:
     return [f"### {about}{differs}", "", *_grid([*head, "Generalisation gap"], rows), ""]
 
 
-def _field(field: Field) -> str:
+def _field(field: CrossField) -> str:
     cell = field.cell
     text = f"{escape(cell.text)} {cell.interval}".rstrip() if cell.text else f"*{escape(cell.reason)}*"
     return text + (" *home*" if field.home else f" ({field.text})" if field.text else "")
@@ -106,7 +106,7 @@ def _gap(part: Division) -> list[str]:
     return [escape(part.label), worst, f"{escape(part.gap_text)} {part.gap_interval}".rstrip() + to]
 
 
-def _line(panel: Panel, row: Row) -> list[str]:
+def _line(panel: Panel, row: BoardRow) -> list[str]:
     item = panel.filed[row.id]
     mark = f" — *{escape(panel.mark(row))}*" if panel.mark(row) else ""
     name = f"{_name(row)}{mark} ([record](<../records/{quote(item.path)}>))"
@@ -131,16 +131,16 @@ def _panel_name(panel: Panel) -> str:
     return f"{escape(panel.title)}{mark}: {escape(panel.main.label)}{protocol}"
 
 
-def _name(row: Row) -> str:
+def _name(row: BoardRow) -> str:
     variant = f" {row.variant}" if row.variant else ""
     return escape(f"{row.label}{variant}")
 
 
-def _full_name(row: Row) -> str:
+def _full_name(row: BoardRow) -> str:
     return f"{_name(row)} ({escape(row.trained_on)}, seed {row.seed})"
 
 
-def _entry(cell: Cell, main: bool = True) -> str:
+def _entry(cell: BoardCell, main: bool = True) -> str:
     """Text of a cell; remarks on the whole row stand in the column of the main metric only."""
     status = cell.filed.record.status if cell.filed else ""
     if not cell.text:

@@ -19,7 +19,7 @@ SYNTHETIC = "Synthetic speech: it shows that everything works, it is no evidence
 
 
 @dataclass(frozen=True)
-class Row:
+class BoardRow:
     """A system, trained on a corpus, with a seed."""
 
     id: str
@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Column:
+class BoardColumn:
     """One metric with its parameters: only numbers that may be compared."""
 
     id: str  # of what is common to the panel and this metric, as records tell it
@@ -70,7 +70,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class BoardCell:
     """One number, or the reason why there is none."""
 
     value: Value | None = None
@@ -101,10 +101,10 @@ class Panel:
     benchmark: Benchmark
     protocol: Protocol | None  # of the newest record; others may have other metrics beside the main one
     protocol_id: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]  # with a record, best first
-    absent: tuple[Row, ...]  # not run
-    cells: Mapping[tuple[str, str], Cell]  # (row id, column id)
+    columns: tuple[BoardColumn, ...]
+    rows: tuple[BoardRow, ...]  # with a record, best first
+    absent: tuple[BoardRow, ...]  # not run
+    cells: Mapping[tuple[str, str], BoardCell]  # (row id, column id)
     filed: Mapping[str, Filed]  # row id → its record
     differs: tuple[str, ...] = ()  # in words, from other panels of the same benchmark
     notes: tuple[str, ...] = ()
@@ -120,23 +120,23 @@ class Panel:
         return ", ".join(self.differs)
 
     @property
-    def main(self) -> Column:
+    def main(self) -> BoardColumn:
         return self.columns[0]
 
-    def exposure(self, row: Row) -> Exposure | None:
+    def exposure(self, row: BoardRow) -> Exposure | None:
         """What the weights of a row have seen of the test; None where its record does not say."""
         return self.filed[row.id].record.exposure if row.id in self.filed else None
 
-    def mark(self, row: Row) -> str:
+    def mark(self, row: BoardRow) -> str:
         """Mark beside the name of a row whose weights have heard the test, or of which that is not known."""
         exposure = self.exposure(row)
         if exposure is None or exposure.clean:
             return ""
         return f"has heard the {exposure.relation}" if exposure.contaminated else "may have heard the test"
 
-    def cell(self, row: Row, column: Column) -> Cell:
+    def cell(self, row: BoardRow, column: BoardColumn) -> BoardCell:
         """A row without a record here has not been run."""
-        return self.cells.get((row.id, column.id), Cell(reason="not run"))
+        return self.cells.get((row.id, column.id), BoardCell(reason="not run"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Board:
     """A pure function of records."""
 
     panels: tuple[Panel, ...]
-    rows: tuple[Row, ...]  # all systems, by their ranks in the first panel, then the next
+    rows: tuple[BoardRow, ...]  # all systems, by their ranks in the first panel, then the next
     date: str  # of the newest record, UTC; never of the build
     superseded: int  # older repetitions of a cell that are not shown
     left_out: tuple[Unread, ...] = ()  # files among the records that could not be read
@@ -181,7 +181,7 @@ class Board:
         return [cell.value for panel in self.panels for cell in panel.cells.values() if cell.value]
 
 
-def hints(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
+def hints(rows: Sequence[BoardRow], seeds: bool = True) -> dict[str, str]:
     """Per row the corpus, seed and variant, as far as they tell it from its namesakes; no seed where one is shown."""
     features = [(row.trained_on, f"seed {row.seed}" if seeds else "", row.variant) for row in rows]
     names = [row.label if seeds else f"{row.label}, seed {row.seed}" for row in rows]
@@ -189,7 +189,7 @@ def hints(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
     return dict(zip((row.id for row in rows), shown, strict=True))
 
 
-def full_names(rows: Sequence[Row], seeds: bool = True) -> dict[str, str]:
+def full_names(rows: Sequence[BoardRow], seeds: bool = True) -> dict[str, str]:
     """Row id → a name that no other of the rows has, for where nothing else stands beside it but perhaps the seed."""
     texts = hints(rows, seeds)
     return {row.id: f"{row.label} ({texts[row.id]})" if texts[row.id] else row.label for row in rows}

@@ -7,7 +7,7 @@ from typing import Any
 
 from voxboard.boards.confusion import Matrix, matrix
 from voxboard.boards.groups import counted, divisions
-from voxboard.boards.model import Cell, Panel, Row
+from voxboard.boards.model import BoardCell, BoardRow, Panel
 from voxboard.boards.numbers import known, plain, show, show_interval
 from voxboard.records import Filed, Group, Record, Value
 
@@ -16,7 +16,7 @@ __all__ = ["best_matrix", "crowds", "glossary", "runs", "strata", "tied", "words
 _ROWS = 40  # of one table in the details; the record has all
 
 
-def words(panel: Panel | None, row: Row) -> str:
+def words(panel: Panel | None, row: BoardRow) -> str:
     """Text that the filter box searches in."""
     system = row.system
     words = [row.label, system.spec, row.variant, row.trained_on, f"seed {row.seed}"]
@@ -28,9 +28,9 @@ def words(panel: Panel | None, row: Row) -> str:
     return plain(" ".join(words)).lower()
 
 
-def runs(panel: Panel, row: Row) -> list[tuple[Cell, int]]:
+def runs(panel: Panel, row: BoardRow) -> list[tuple[BoardCell, int]]:
     """A row's cells; neighbours that lack a number for the same reason are one cell over several columns."""
-    runs: list[tuple[Cell, int]] = []
+    runs: list[tuple[BoardCell, int]] = []
     for column in panel.columns:
         cell = panel.cell(row, column)
         if runs and not cell.text and not runs[-1][0].text and runs[-1][0].reason == cell.reason:
@@ -63,7 +63,7 @@ def crowds(panel: Panel, filed: Filed) -> list[dict[str, Any]]:
     return crowds
 
 
-def best_matrix(panel: Panel) -> tuple[Row, Matrix] | None:
+def best_matrix(panel: Panel) -> tuple[BoardRow, Matrix] | None:
     """The confusion matrix of the best system that has one."""
     for row in panel.rows:
         if cells := matrix(panel.filed[row.id].record.confusion):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from voxboard.boards.chart import Axis, Chart, Line, Point, Rule, linear, path
+from voxboard.boards.chart import Chart, ChartAxis, ChartLine, Point, RuleLine, linear, path
 from voxboard.boards.forest import HUGE, axis, ticks_of
 from voxboard.boards.numbers import count
 from voxboard.plots.operating import P_TARGETS
@@ -23,12 +23,12 @@ def histogram(record: Record) -> Chart | None:
     heights = [[bar / (sum(bars) or 1) for bar in bars] for _, bars in named]
     top = _LEAD * (max(max(side) for side in heights) or 1.0)
     low, high = curves.edges[0], curves.edges[-1]
-    lines: list[Line] = []
+    lines: list[ChartLine] = []
     for (word, bars), side in zip(named, heights, strict=True):
         steps = [((x - low) / (high - low), y / top) for x, y in _steps(curves.edges, side)]
         css = word.replace("-", "")
-        lines.append(Line(path([(steps[0][0], 0), *steps, (steps[-1][0], 0)], closed=True), f"area {css}", ""))
-        lines.append(Line(path(steps), f"edge {css}", f"{count(sum(bars))} {word}"))
+        lines.append(ChartLine(path([(steps[0][0], 0), *steps, (steps[-1][0], 0)], closed=True), f"area {css}", ""))
+        lines.append(ChartLine(path(steps), f"edge {css}", f"{count(sum(bars))} {word}"))
     _, end, step = axis([0, 100 * top])
     upright = [(value / 100, text) for value, text in ticks_of(0, end, step)]
     return Chart(
@@ -40,7 +40,7 @@ def histogram(record: Record) -> Chart | None:
     )
 
 
-def _score_axis(low: float, high: float) -> Axis:
+def _score_axis(low: float, high: float) -> ChartAxis:
     return linear("Score", "score", low, high, ticks_of(*axis([low, high])))
 
 
@@ -55,14 +55,14 @@ def _steps(edges: Sequence[float], heights: Sequence[float]) -> list[Point]:
     return corners
 
 
-def _threshold(record: Record, low: float, high: float) -> tuple[Rule, ...]:
+def _threshold(record: Record, low: float, high: float) -> tuple[RuleLine, ...]:
     """The threshold of the validation list where there is one, else that of the main metric."""
     for metric, name in (("far@valid_threshold", "validation threshold"), (record.benchmark.main_metric, "threshold")):
         value = record.values.get(metric)
         if value and value.threshold is not None and low <= value.threshold <= high:
             share = (value.threshold - low) / (high - low)
             side = "start" if share < 0.25 else "end" if share > 0.75 else "middle"
-            return (Rule(share, f"{name} {value.threshold:.3f}", side),)  # type: ignore[arg-type]
+            return (RuleLine(share, f"{name} {value.threshold:.3f}", side),)  # type: ignore[arg-type]
     return ()
 
 
@@ -81,13 +81,13 @@ def bayes_error(record: Record) -> Chart | None:
         linear("Prior log-odds of a target", "log-odds", low, high, ticks_of(*axis([low, high]))),
         linear("Normalised error rate", "error rate", 0, top, ticks_of(0, 1.4, 0.2)),
         (
-            Line(between, "area loss", ""),
-            Line(path([(0, 1 / top), (1, 1 / top)]), "level", ""),
-            Line(path(minimum), "edge minimum", "minimum"),
-            Line(path(actual), "edge actual", "actual"),
+            ChartLine(between, "area loss", ""),
+            ChartLine(path([(0, 1 / top), (1, 1 / top)]), "level", ""),
+            ChartLine(path(minimum), "edge minimum", "minimum"),
+            ChartLine(path(actual), "edge actual", "actual"),
         ),
         rules=tuple(
-            Rule((odds - low) / (high - low), f"p={p:g}", side)  # type: ignore[arg-type]
+            RuleLine((odds - low) / (high - low), f"p={p:g}", side)  # type: ignore[arg-type]
             for (p, odds), side in zip(priors, ("end", "start"), strict=True)
             if low < odds < high
         ),

@@ -13,7 +13,7 @@ from voxboard.boards.cross import ABOUT, crosses
 from voxboard.boards.cross import NOTE as MORE
 from voxboard.boards.cross_tables import EMPTY, beside, entry
 from voxboard.boards.facts import interval_note
-from voxboard.boards.model import Board, Column, Panel, Row
+from voxboard.boards.model import Board, BoardColumn, BoardRow, Panel
 from voxboard.boards.numbers import known, plain
 from voxboard.errors import printable
 from voxboard.ranking import NOTE
@@ -78,7 +78,7 @@ def data(board: Board) -> dict[str, Any]:
     }
 
 
-def _groups(panel: Panel, row: Row) -> Iterator[dict[str, Any]]:
+def _groups(panel: Panel, row: BoardRow) -> Iterator[dict[str, Any]]:
     """Every number of every group, and the reason where a group has none."""
     place = {"benchmark": panel.title, "protocol": panel.protocol_id, "system": row.id}
     for stratum in panel.filed[row.id].record.strata:
@@ -91,7 +91,7 @@ def _groups(panel: Panel, row: Row) -> Iterator[dict[str, Any]]:
             yield place | about | {"metric": None, **_measured(None), "reason": plain(stratum.reason)}
 
 
-def _gaps(panel: Panel, row: Row) -> Iterator[dict[str, Any]]:
+def _gaps(panel: Panel, row: BoardRow) -> Iterator[dict[str, Any]]:
     place = {"benchmark": panel.title, "protocol": panel.protocol_id, "system": row.id}
     for gap in panel.filed[row.id].record.gaps:
         names = {"label": gap.label, "metric": plain(gap.metric), "worst": gap.worst, "best": gap.best}
@@ -115,7 +115,7 @@ def _widest(record: Record, metric: str) -> Gap | None:
     return max(gaps, key=lambda gap: abs(gap.value.value or 0.0), default=None)
 
 
-def _places(board: Board) -> Iterator[tuple[Panel, Column, Row]]:
+def _places(board: Board) -> Iterator[tuple[Panel, BoardColumn, BoardRow]]:
     """A system that was not run on a benchmark has one place there, not one per metric."""
     for panel in board.panels:
         for column in panel.columns:
@@ -136,7 +136,7 @@ def _benchmark(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _system(row: Row) -> dict[str, Any]:
+def _system(row: BoardRow) -> dict[str, Any]:
     system = row.system
     return {
         "name": row.label,
@@ -154,7 +154,7 @@ def _system(row: Row) -> dict[str, Any]:
     }
 
 
-def _exposure(panel: Panel, row: Row) -> dict[str, Any]:
+def _exposure(panel: Panel, row: BoardRow) -> dict[str, Any]:
     exposure = panel.exposure(row)
     if exposure is None:
         return {"exposure": "", "exposure_reason": "", "seen": "", "tested": ""}
@@ -166,7 +166,7 @@ def _exposure(panel: Panel, row: Row) -> dict[str, Any]:
     }
 
 
-def _number(panel: Panel, row: Row, column: Column) -> dict[str, Any]:
+def _number(panel: Panel, row: BoardRow, column: BoardColumn) -> dict[str, Any]:
     cell = panel.cell(row, column)
     value, record = cell.value, cell.filed.record if cell.filed else None
     gap = _widest(record, column.metric) if record and record.column(column.metric) == column.id else None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voxboard.boards.cross import Cross, Field, crosses
-from voxboard.boards.model import SYNTHETIC, Board, Cell, Column, Panel
+from voxboard.boards.cross import Cross, CrossField, crosses
+from voxboard.boards.model import SYNTHETIC, Board, BoardCell, BoardColumn, Panel
 from voxboard.boards.titles import folded
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _fits(result: Table, width: int | None) -> bool:
     return width is None or Measurement.get(console, console.options, result).maximum <= width
 
 
-def _table(board: Board, columns: list[tuple[Panel, Column]], left_out: int, name_width: int) -> Table:
+def _table(board: Board, columns: list[tuple[Panel, BoardColumn]], left_out: int, name_width: int) -> Table:
     from rich.text import Text
 
     single = len(board.panels) == 1
@@ -135,7 +135,7 @@ def _heading(panel: Panel) -> str:
     return f"{panel.title}{mark}{protocol}"
 
 
-def _cell(cell: Cell, column: Column) -> Text:
+def _cell(cell: BoardCell, column: BoardColumn) -> Text:
     """Intervals and reasons stand in the column of the main metric only: a terminal is narrow."""
     from rich.text import Text
 
@@ -145,7 +145,7 @@ def _cell(cell: Cell, column: Column) -> Text:
     return text.append(f" {cell.interval}", style="not bold dim") if column.main and cell.interval else text
 
 
-def _field(field: Field, interval: bool) -> Text:
+def _field(field: CrossField, interval: bool) -> Text:
     from rich.text import Text
 
     if not field.cell.text:

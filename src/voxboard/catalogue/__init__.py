@@ -33,7 +33,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Line:
+class PartLine:
     """Line of a table of parts. `size` is empty for a part that was not measured, such as a plugin's."""
 
     kind: str
@@ -46,7 +46,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Facts(Line):
+class Facts(PartLine):
     """Facts on the page of a part or a system."""
 
     description: str = ""
@@ -71,19 +71,19 @@ def names(kind: str) -> list[str]:
     return list(systems.named()) if kind == "system" else systems.registry(kind).names()
 
 
-def line(kind: str, name: str) -> Line:
+def line(kind: str, name: str) -> PartLine:
     """A table's line of a part or a system; loads no part."""
     from voxboard import systems
 
     size = measured().get(kind, {}).get(name, {})
     if kind == "system":
         system = systems.named()[name]
-        return Line(kind, name, system.summary, system.source, size=size)
+        return PartLine(kind, name, system.summary, system.source, size=size)
     registry = systems.registry(kind)
     entry = registry.entry(name)
     if entry is None:
-        return Line(kind, name, registry.summary(name))
-    return Line(kind, name, entry.summary, entry.source, entry.parity, entry.weights, size)
+        return PartLine(kind, name, registry.summary(name))
+    return PartLine(kind, name, entry.summary, entry.source, entry.parity, entry.weights, size)
 
 
 def facts(kind: str, name: str) -> Facts:

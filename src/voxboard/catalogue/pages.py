@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxboard import benchmarks
-from voxboard.catalogue import KINDS, REGENERATE, UNKNOWN, Facts, Line, facts, line, tasks
+from voxboard.catalogue import KINDS, REGENERATE, UNKNOWN, Facts, PartLine, facts, line, tasks
 from voxboard.catalogue.measure import catalogued
 from voxboard.catalogue.render import GIVEN, METRICS, billions, columns, metric_rows, rows, shortened, task_rows
 from voxboard.catalogue.tasks import TaskFacts, TaskLine
@@ -43,7 +43,7 @@ def task_pages() -> dict[str, str]:
     return {"benchmarks/index.md": task_index([tasks.line(name) for name in names])} | written
 
 
-def index(kind: str, lines: list[Line]) -> str:
+def index(kind: str, lines: list[PartLine]) -> str:
     """The table of a kind."""
     head = ["name", "what it is", "parameters", "multiply-adds (G)", "source"]
     lines_of = []

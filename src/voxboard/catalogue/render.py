@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voxboard.catalogue import UNKNOWN, Facts, Line
+from voxboard.catalogue import UNKNOWN, Facts, PartLine
 from voxboard.catalogue.tasks import ANY, TaskFacts
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def columns(facts: Facts) -> tuple[str, str, str]:
     return ("hyperparameter", "value", "meaning") if facts.kind == "system" else ("option", "default", "meaning")
 
 
-def parity(line: Line) -> str:
+def parity(line: PartLine) -> str:
     """Reference numbers that the tests compare with."""
     if not line.parity:
         return "not compared with a reference implementation"

@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     from voxboard.cli.demo_work import corpora, of_tasks
     from voxboard.devices import device_of
     from voxboard.grids import Grid, Tasks, scheduler
-    from voxboard.grids.plan import How
+    from voxboard.grids.plan import RunSettings
     from voxboard.grids.workspace import Workspace
 
     clock = _Clock(time.perf_counter())
@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
             clock.say(line)
     device_of(args.device)  # before every cell fails for want of it
     _prepare(corpora([*cells, *more]))
-    how, failures = How(grid.name, args.device), 0
+    how, failures = RunSettings(grid.name, args.device), 0
     with workspace.locked():
         # The rest takes weights from the grid's runs.
         for part in (cells, more):

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from voxboard import benchmarks, systems
 from voxboard.errors import UserError
-from voxboard.grids import Cell, Entry, Grid, Tasks
+from voxboard.grids import Cell, Grid, GridEntry, Tasks
 from voxboard.parts import Part
 
 
@@ -26,7 +26,7 @@ def of_tasks(tasks: Tasks, grid: Grid, given: Mapping[str, str]) -> tuple[list[C
     return cells, skipped
 
 
-def _lacking(entry: Entry, given: Mapping[str, str]) -> str:
+def _lacking(entry: GridEntry, given: Mapping[str, str]) -> str:
     if entry.package and find_spec(entry.package) is None:
         return entry.install
     if entry.asks and not given.get(entry.asks):
@@ -34,7 +34,7 @@ def _lacking(entry: Entry, given: Mapping[str, str]) -> str:
     return ""
 
 
-def _cell(entry: Entry, grid: Grid, given: Mapping[str, str]) -> Cell:
+def _cell(entry: GridEntry, grid: Grid, given: Mapping[str, str]) -> Cell:
     benchmark = entry.benchmark
     if entry.asks:
         benchmark = Part(benchmark.name, {**benchmark.options, entry.asks: given[entry.asks]})
@@ -46,7 +46,7 @@ def _cell(entry: Entry, grid: Grid, given: Mapping[str, str]) -> Cell:
     return Cell(entry.data, benchmark, system, entry.seed, entry.weights == "trained")
 
 
-def _trained(entry: Entry, grid: Grid) -> Cell:
+def _trained(entry: GridEntry, grid: Grid) -> Cell:
     """The cell of the grid that trains an entry's system for verification."""
     for cell in grid.cells():
         same = (cell.system.name, cell.seed) == (entry.system, entry.seed)

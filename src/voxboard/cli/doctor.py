@@ -17,7 +17,7 @@ from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.contracts import Finding, Subject
-    from voxboard.contracts.cost import Cost
+    from voxboard.contracts.cost import PartCost
 
 KINDS = ("backbone", "pooler", "head")
 USAGE = """\
@@ -192,18 +192,18 @@ def _config(kind: str, part: Any) -> Any:
 
 def _examined(
     kind: str, name: str, options: dict[str, Any], frame_size: int = 64
-) -> Iterator[tuple[Subject[Any], Cost | None, list[Finding]]]:
+) -> Iterator[tuple[Subject[Any], PartCost | None, list[Finding]]]:
     """Every way in which a part is built, what it costs, and what its checks find."""
     from voxboard.contracts import Check, checks, subjects
-    from voxboard.contracts.checks import Measured
+    from voxboard.contracts.checks import Measurement
     from voxboard.contracts.cost import cost
 
-    def build(subject: Subject[Any]) -> Measured:
+    def build(subject: Subject[Any]) -> Measurement:
         spent.append(cost(subject))
-        return Measured(spent[0].parameters, f"{spent[0].parameters:,} weights")
+        return Measurement(spent[0].parameters, f"{spent[0].parameters:,} weights")
 
     for subject in subjects(kind, name, options, frame_size):
-        spent: list[Cost] = []
+        spent: list[PartCost] = []
         _refuse(subject)
         first = subject.finding(Check("build", "it is built and runs", build))
         rest = list(subject.findings(checks(kind, name))) if first.passed else []
@@ -224,13 +224,13 @@ def _passed(findings: Sequence[Finding]) -> bool:
     return all(finding.passed is not False for finding in findings)
 
 
-def _cost(spent: Cost | None) -> str:
+def _cost(spent: PartCost | None) -> str:
     if spent is None:
         return ""
     return f": {spent.parameters:,} weights, {spent.milliseconds:.1f} ms for {spent.workload}"
 
 
-def _json(examined: Sequence[tuple[Subject[Any], Cost | None, list[Finding]]]) -> list[dict[str, Any]]:
+def _json(examined: Sequence[tuple[Subject[Any], PartCost | None, list[Finding]]]) -> list[dict[str, Any]]:
     return [
         {
             "variant": subject.variant,

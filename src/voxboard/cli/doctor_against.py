@@ -44,7 +44,7 @@ class Against:
 
 
 @dataclass(frozen=True)
-class Difference:
+class EmbeddingDifference:
     """Distance of an embedding from the reference's: largest difference of a number, and one minus the cosine."""
 
     file: str
@@ -92,7 +92,7 @@ def read(path: Path) -> Rows:
     return {name: _row(path, name, values) for name, values in arrays.items()}
 
 
-def compare(encoder: Encoder, folder: Path, reference: Rows) -> list[Difference]:
+def compare(encoder: Encoder, folder: Path, reference: Rows) -> list[EmbeddingDifference]:
     """Return the differences of an encoder's embeddings, not normalised, of the audio files seen from `folder`."""
     from voxboard.data.scan import cuts_of
     from voxboard.embedding.embed import embed
@@ -132,7 +132,7 @@ def _row(path: Path, name: str, values: Any) -> Any:
     return row.astype(np.float64)
 
 
-def _difference(name: str, embedding: Any, expected: Any) -> Difference:
+def _difference(name: str, embedding: Any, expected: Any) -> EmbeddingDifference:
     import numpy as np
 
     if embedding.shape != expected.shape:
@@ -143,10 +143,10 @@ def _difference(name: str, embedding: Any, expected: Any) -> Difference:
     here = embedding.astype(np.float64)
     lengths = float(np.linalg.norm(here) * np.linalg.norm(expected))
     cosine = float(here @ expected) / lengths if lengths else float(np.array_equal(here, expected))
-    return Difference(name, float(np.abs(here - expected).max()), max(0.0, 1.0 - cosine))
+    return EmbeddingDifference(name, float(np.abs(here - expected).max()), max(0.0, 1.0 - cosine))
 
 
-def _print(args: Against, differences: Sequence[Difference], passed: bool) -> None:
+def _print(args: Against, differences: Sequence[EmbeddingDifference], passed: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 

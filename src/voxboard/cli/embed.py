@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lhotse.cut import Cut
 
     from voxboard.data.scan import Scan
-    from voxboard.embedding.export import Made, Writer
+    from voxboard.embedding.export import EmbeddingWriter, Made
     from voxboard.model import Network
     from voxboard.systems import System
 
@@ -91,14 +91,14 @@ def run(args: Embed) -> int:
     """Embed and draw; notes go to stderr, what was written to stdout. Returns 0."""
     _check(args)
     from voxboard.devices import device_of
-    from voxboard.embedding.export import How, make
+    from voxboard.embedding.export import ExportSettings, make
 
     device = device_of(args.device)
     cuts, root, notes = _found(args)
     network, system, about = _network(args)
     network.to(device)
     name = args.name or _slug(system.name)
-    how = How(args.trim, args.renormalise, args.max_seconds, args.skip_bad_audio, args.overwrite)
+    how = ExportSettings(args.trim, args.renormalise, args.max_seconds, args.skip_bad_audio, args.overwrite)
     made = make(network, about, cuts, root, _writer(args, root, name), how)
     for note in [*notes, *_said(made)]:
         print(f"  {note}", file=sys.stderr)
@@ -164,7 +164,7 @@ def _network(args: Embed) -> tuple[Network, System, dict[str, Any]]:
     return network, config.system, about | {"trained_on": config.corpus}
 
 
-def _writer(args: Embed, root: Path, name: str) -> Writer:
+def _writer(args: Embed, root: Path, name: str) -> EmbeddingWriter:
     from voxboard.embedding.export_file import FileWriter
     from voxboard.embedding.export_folder import FolderWriter
 

@@ -10,7 +10,7 @@ from typing import Any
 from voxboard import api, benchmarks, parallel, systems
 from voxboard.cli.log import board_command, closing
 from voxboard.cli.parse import combine, helped, parse, qualify
-from voxboard.cli.train import Task, changed, chosen, word_after
+from voxboard.cli.train import TaskArgs, changed, chosen, word_after
 from voxboard.errors import UserError
 from voxboard.parts import Part
 from voxboard.screen import dumps, print
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     config = benchmarks.REGISTRY.config(task.name, **task.options)
     flat: dict[str, Any] = {
         "eval": Eval(),
-        "task": Task(task.name),
+        "task": TaskArgs(task.name),
         "benchmark": config,
         "weights": Weights(),
         "evaluation": Evaluation(),

@@ -14,7 +14,7 @@ from typing import Any
 
 from voxboard import benchmarks, systems, trust
 from voxboard.cli.score import ScoreArgs
-from voxboard.cli.train import Task
+from voxboard.cli.train import TaskArgs
 from voxboard.data.augmentation import Augmentation
 from voxboard.errors import UserError, printable
 from voxboard.parts import Part
@@ -110,7 +110,7 @@ def _known(verb: str, positional: Sequence[str], groups: Sequence[tuple[str, lis
 
 def _settings(verb: str) -> frozenset[str]:
     own: tuple[Any, ...] = (General, Training, Augmentation) if verb == "train" else (Eval, Weights)
-    return frozenset().union(*map(_names, (Task, *own, Evaluation)))
+    return frozenset().union(*map(_names, (TaskArgs, *own, Evaluation)))
 
 
 def _task_options(positional: Sequence[str], groups: Sequence[tuple[str, list[str]]]) -> frozenset[str]:

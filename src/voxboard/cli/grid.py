@@ -19,7 +19,7 @@ from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
     from voxboard.grids.cross import Crossed
-    from voxboard.grids.estimate import Estimate
+    from voxboard.grids.estimate import GridEstimate
     from voxboard.grids.identity import Named
     from voxboard.grids.plan import Job, Plan
     from voxboard.grids.workspace import Workspace
@@ -54,7 +54,7 @@ speakers of the training, is named below the table; the exit code is 3 then."""
 
 
 @dataclass(frozen=True)
-class Where:
+class GridArgs:
     """The grid, and its folder."""
 
     grid: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="GRID")]
@@ -67,7 +67,7 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Run(Resources, Where):
+class RunArgs(Resources, GridArgs):
     """Cells to be carried out, and limits."""
 
     jobs: Annotated[int, Limit(0, 1_024)] = 0
@@ -92,7 +92,7 @@ class Run(Resources, Where):
 
 
 @dataclass(frozen=True)
-class Cross:
+class CrossArgs:
     """Runs to be evaluated, and the benchmarks."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUNS")]
@@ -122,20 +122,20 @@ def main(argv: Sequence[str]) -> int:
         return 0
     words = argv[1:]
     if argv[0] == "run":
-        return run(parse(Run, words, prog="grid run", description=RUN))
+        return run(parse(RunArgs, words, prog="grid run", description=RUN))
     if argv[0] == "status":
-        return _status(parse(Where, words, prog="grid status", description=STATUS))
+        return _status(parse(GridArgs, words, prog="grid status", description=STATUS))
     if argv[0] == "cross":
-        return _cross(parse(Cross, words, prog="grid cross", description=CROSS))
+        return _cross(parse(CrossArgs, words, prog="grid cross", description=CROSS))
     raise unknown("command", f"grid {argv[0]}", ["grid run", "grid status", "grid cross"])
 
 
-def run(args: Run) -> int:
+def run(args: RunArgs) -> int:
     """Carry a grid out and print its board. Returns 0, or 3 when some cells have no number."""
     from voxboard.boards import FILES
     from voxboard.cli import board
     from voxboard.grids import Grid, reproducible_board, scheduler
-    from voxboard.grids.plan import How
+    from voxboard.grids.plan import RunSettings
     from voxboard.grids.remote_workspace import workspace_at
     from voxboard.grids.workspace import Workspace
     from voxboard.records import survey
@@ -143,7 +143,7 @@ def run(args: Run) -> int:
     grid = Grid.load(args.grid)
     word = args.out or folder_of(grid.name)
     workspace = Workspace.seen(word) if args.dry_run else workspace_at(word)
-    how = How(grid.name, args.device, args.workers, args.strict)
+    how = RunSettings(grid.name, args.device, args.workers, args.strict)
     if args.dry_run and (files := sorted(trust.locations((part, {}) for part in grid.parts))):
         say(f"The dry run runs {', '.join(map(printable, files))} to tell what can be trained together.")
     cells = grid.cells()
@@ -175,7 +175,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _check(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> tuple[Plan, list[Job], Estimate]:
+def _check(args: RunArgs, workspace: Workspace, how: Any, cells: Sequence[Any]) -> tuple[Plan, list[Job], GridEstimate]:
     """The plan, and what it takes. Raises `UserError` where that is more than the limits."""
     from voxboard.grids import estimate, plan, processes
 
@@ -189,7 +189,7 @@ def _check(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> t
     return planned, jobs, expected
 
 
-def _planned(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) -> int:
+def _planned(args: RunArgs, workspace: Workspace, how: Any, cells: Sequence[Any]) -> int:
     """Say what a grid would do. Raises `UserError` above a limit."""
     from voxboard.grids.job import describe
 
@@ -218,7 +218,7 @@ def _planned(args: Run, workspace: Workspace, how: Any, cells: Sequence[Any]) ->
     return 0
 
 
-def _status(args: Where) -> int:
+def _status(args: GridArgs) -> int:
     from voxboard.grids import Grid, plan
     from voxboard.grids.job import describe
     from voxboard.grids.workspace import Workspace
@@ -252,7 +252,7 @@ def _reason(planned: Plan, named: Named) -> str:
     return f"made with {aged}" if aged else ""
 
 
-def _cross(args: Cross) -> int:
+def _cross(args: CrossArgs) -> int:
     from voxboard import remote_results
     from voxboard.boards import FILES, build
     from voxboard.cli.board import tell_left_out

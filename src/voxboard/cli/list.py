@@ -13,13 +13,13 @@ from voxboard.screen import dumps, print
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from voxboard.catalogue import Line
+    from voxboard.catalogue import PartLine
 
 Kind = Literal["all", "backbones", "poolers", "heads", "systems", "benchmarks", "corpora"]
 
 
 @dataclass(frozen=True)
-class List:
+class ListArgs:
     """Contents of the list."""
 
     kind: Kind = "all"
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     # `voxboard list backbones` reads better than --kind.
     words = ["--kind", *argv] if argv and not argv[0].startswith("-") else argv
     args = parse(
-        List, words, prog="list", description="List backbones, poolers, heads, systems, benchmarks and corpora."
+        ListArgs, words, prog="list", description="List backbones, poolers, heads, systems, benchmarks and corpora."
     )
     tables = {kind: rows for kind, rows in catalogue().items() if args.kind in ("all", kind)}
     if args.seen:
@@ -94,7 +94,7 @@ def _task(name: str) -> dict[str, Any]:
     return {"kind": item.kind, **facts, "task": item.task, "source": item.source}
 
 
-def _known(item: Line) -> dict[str, Any]:
+def _known(item: PartLine) -> dict[str, Any]:
     costs = {key: item.size.get(key) for key in ("parameters", "multiply_adds")}
     pinned = {} if item.kind == "system" else {"parity": list(item.parity)}
     return {"summary": item.summary, **costs, **pinned, "source": item.source}

@@ -25,7 +25,7 @@ LAST, CHANGES = "last-night.json", "changes.md"
 
 
 @dataclass(frozen=True)
-class Nightly(grids.Run):
+class Nightly(grids.RunArgs):
     """Grid to be refreshed, and limits."""
 
 

@@ -18,7 +18,7 @@ from voxboard.screen import print
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from voxboard.plots.sources import Subject
+    from voxboard.plots.sources import Plotted
     from voxboard.records import Record, Unread
 
 Kind = Literal["det", "histogram", "calibration", "groups", "confusion", "timeline"]
@@ -92,7 +92,7 @@ def run(args: PlotArgs) -> int:
         print(save(_timeline(args), args.out))
         return 0
     left_out: list[tuple[Path, Unread]] = []
-    subjects: Sequence[Subject] = collect(args.sources, args.records, args.corpus, args.protocol, left_out)
+    subjects: Sequence[Plotted] = collect(args.sources, args.records, args.corpus, args.protocol, left_out)
     if args.kind == "confusion":
         subjects = _with_classes(subjects)
     elif args.kind in CURVED:
@@ -108,7 +108,7 @@ def run(args: PlotArgs) -> int:
     return PARTIAL if left_out else 0
 
 
-def _det(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+def _det(args: PlotArgs, subjects: Sequence[Plotted]) -> Figure:
     from voxboard.plots import det
     from voxboard.plots.sources import same_protocol
 
@@ -118,7 +118,7 @@ def _det(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
     return det({subject.name: subject.source for subject in subjects}, thresholds=drawn, title=_title(args, subjects))
 
 
-def _histogram(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+def _histogram(args: PlotArgs, subjects: Sequence[Plotted]) -> Figure:
     from voxboard.plots import histogram
 
     marks = {s.name: s.threshold() if args.threshold is None else args.threshold for s in subjects}
@@ -126,19 +126,19 @@ def _histogram(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
     return histogram({subject.name: subject.source for subject in subjects}, drawn, _title(args, subjects))
 
 
-def _calibration(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+def _calibration(args: PlotArgs, subjects: Sequence[Plotted]) -> Figure:
     from voxboard.plots import calibration
 
     return calibration({subject.name: subject.likelihood_ratios for subject in subjects}, _title(args, subjects))
 
 
-def _groups(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+def _groups(args: PlotArgs, subjects: Sequence[Plotted]) -> Figure:
     from voxboard.plots import forest
 
     return forest(_records(subjects, "groups"), args.metric or None, _title(args, subjects))
 
 
-def _confusion(args: PlotArgs, subjects: Sequence[Subject]) -> Figure:
+def _confusion(args: PlotArgs, subjects: Sequence[Plotted]) -> Figure:
     from voxboard.plots import confusion
 
     return confusion(_records(subjects, "classes"), _title(args, subjects))
@@ -173,23 +173,23 @@ def _timeline(args: PlotArgs) -> Figure:
     return timeline(errors, args.title)
 
 
-def _with_classes(subjects: Sequence[Subject]) -> Sequence[Subject]:
+def _with_classes(subjects: Sequence[Plotted]) -> Sequence[Plotted]:
     """Of several tasks those whose matrix can be drawn; all, where that is none."""
     from voxboard.boards.confusion import LARGEST
 
-    def size(subject: Subject) -> int:
+    def size(subject: Plotted) -> int:
         mixed = subject.record.confusion if subject.record else None
         return len(mixed.classes) if mixed else 0
 
     return [subject for subject in subjects if 0 < size(subject) <= LARGEST] or subjects
 
 
-def _with_curves(subjects: Sequence[Subject]) -> Sequence[Subject]:
+def _with_curves(subjects: Sequence[Plotted]) -> Sequence[Plotted]:
     """Of several tasks those with scores of trials; all, where that is none."""
     return [one for one in subjects if one.record is None or one.record.curves is not None] or subjects
 
 
-def _records(subjects: Sequence[Subject], what: str) -> dict[str, Record]:
+def _records(subjects: Sequence[Plotted], what: str) -> dict[str, Record]:
     from voxboard.errors import UserError
 
     for subject in subjects:
@@ -198,7 +198,7 @@ def _records(subjects: Sequence[Subject], what: str) -> dict[str, Record]:
     return {subject.name: subject.record for subject in subjects if subject.record}
 
 
-def _title(args: PlotArgs, subjects: Sequence[Subject]) -> str:
+def _title(args: PlotArgs, subjects: Sequence[Plotted]) -> str:
     """The title asked for, else the benchmark that all systems share."""
     benchmarks = {subject.record.benchmark.name if subject.record else "" for subject in subjects}
     return args.title or (benchmarks.pop() if len(benchmarks) == 1 else "")

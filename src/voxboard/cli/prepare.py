@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from voxboard.cli.parse import parse
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.errors import printable
 from voxboard.screen import dumps, print
 
@@ -33,7 +33,7 @@ has a table of its files or, for diarization, an RTTM. The corpus is written to 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepare(Options):
+class Prepare(PrepareOptions):
     """Corpus to be prepared, and options."""
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -55,7 +55,7 @@ def run(args: Prepare) -> int:
     """Prepare the corpus; notes go to stderr, the counts to stdout. Returns 0."""
     from voxboard.preparation import prepare
 
-    options = Options(**{f.name: getattr(args, f.name) for f in fields(Options)})
+    options = PrepareOptions(**{f.name: getattr(args, f.name) for f in fields(PrepareOptions)})
     corpus = prepare(args.data, args.data_path, args.out, options)
     for note in corpus.info.notes:
         print(f"  {printable(note)}", file=sys.stderr)

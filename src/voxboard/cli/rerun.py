@@ -12,7 +12,7 @@ from pathlib import Path
 
 from voxboard import cli, trust
 from voxboard.cli.fixed_form import accepted, files_of
-from voxboard.comparison.repeat import Verification, check_code, compare
+from voxboard.comparison.repeat import Repetition, check_code, compare
 from voxboard.errors import UserError, printable
 from voxboard.evaluation import code
 from voxboard.records import Record, load
@@ -27,7 +27,7 @@ def verify(
     data: str = "",
     runs: Path = RUNS,
     audio_root: Path | None = None,
-) -> Verification:
+) -> Repetition:
     """Run a record's command into a temporary folder and compare what comes out.
 
     `tolerance` is that of `comparison.repeat.compare`. `data` stands for `$DATA` in the command, runs that it evaluates

@@ -32,7 +32,7 @@ POSITIONALS = (("data", "corpus or prepared folder"), ("model", "named system, o
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskArgs:
     """Task of the benchmark."""
 
     task: str = benchmarks.DEFAULT_TASK
@@ -88,7 +88,7 @@ def read(argv: Sequence[str]) -> RunConfig:
     named = len(argv) > 1 and not any(word.startswith("-") for word in argv[:2])
     benchmark = chosen(argv)
     flat: dict[str, Any] = {
-        "task": Task(benchmark.name),
+        "task": TaskArgs(benchmark.name),
         "benchmark": benchmarks.REGISTRY.config(benchmark.name, **benchmark.options),
         "general": General(),
         "training": Training(),

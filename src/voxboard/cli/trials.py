@@ -110,7 +110,7 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckArgs:
     """List to be checked."""
 
     list: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="LIST")]
@@ -232,7 +232,7 @@ def _training(args: Build) -> list[str] | None:
 
 
 def _check(argv: Sequence[str]) -> int:
-    args = parse(Check, argv, prog="trials check", description=CHECK)
+    args = parse(CheckArgs, argv, prog="trials check", description=CHECK)
     from voxboard.cli.trials_report import check_report
 
     content, faults = examined(args)
@@ -243,7 +243,7 @@ def _check(argv: Sequence[str]) -> int:
     return 1 if faults else 0
 
 
-def examined(args: Check) -> tuple[dict[str, Any], list[str]]:
+def examined(args: CheckArgs) -> tuple[dict[str, Any], list[str]]:
     """Contents of a list, in the form of its sidecar, and the reasons why it cannot be used."""
     from voxboard.trials import sidecar, source
     from voxboard.trials.check import examine
@@ -269,7 +269,7 @@ def examined(args: Check) -> tuple[dict[str, Any], list[str]]:
 
 
 def _show(argv: Sequence[str]) -> int:
-    args = parse(Check, argv, prog="trials show", description=SHOW)
+    args = parse(CheckArgs, argv, prog="trials show", description=SHOW)
     from voxboard.cli.trials_report import show_report
     from voxboard.trials.list_file import read
 

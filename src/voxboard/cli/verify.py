@@ -15,7 +15,7 @@ from voxboard.limits import NotNegative
 from voxboard.screen import dumps, print
 
 if TYPE_CHECKING:
-    from voxboard.comparison.repeat import Verification
+    from voxboard.comparison.repeat import Repetition
 
 MISMATCH = 4
 DESCRIPTION = """Run a record's own command again, into a temporary folder, and compare protocol and values.
@@ -69,7 +69,7 @@ def run(args: VerifyArgs) -> int:
     return 0 if verification.holds else MISMATCH
 
 
-def _show(verification: Verification) -> None:
+def _show(verification: Repetition) -> None:
     from voxboard.errors import printable
 
     before, after = verification.protocol

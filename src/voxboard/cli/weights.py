@@ -43,7 +43,7 @@ WIDTH = 200  # of the table where no terminal limits it
 
 
 @dataclass(frozen=True)
-class List:
+class WeightsListArgs:
     """Output of the list."""
 
     json: bool = False
@@ -61,7 +61,7 @@ class Get:
 
 
 @dataclass(frozen=True)
-class Where:
+class PathArgs:
     """Name of the weights."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -80,7 +80,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _list(argv: Sequence[str]) -> int:
-    args = parse(List, argv, prog="weights list", description="List published weights, and which of them are here.")
+    args = parse(
+        WeightsListArgs, argv, prog="weights list", description="List published weights, and which of them are here."
+    )
     from voxboard.published import CATALOGUE
 
     if args.json:
@@ -124,7 +126,7 @@ def _get(argv: Sequence[str]) -> int:
 
 
 def _path(argv: Sequence[str]) -> int:
-    args = parse(Where, argv, prog="weights path", description="Print the folder of published weights.")
+    args = parse(PathArgs, argv, prog="weights path", description="Print the folder of published weights.")
     from voxboard import published
 
     print(published.path(args.name))

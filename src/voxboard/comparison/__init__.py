@@ -1,7 +1,7 @@
 """Comparison of two systems: differences of records, paired by the evidence in them."""
 
 from voxboard.comparison.compare import compare
-from voxboard.comparison.result import Comparison, Vanished
+from voxboard.comparison.result import Comparison, VanishedCell
 from voxboard.metrics.paired import Difference
 from voxboard.ranking import rank_ranges, shown
 from voxboard.verdicts import between, holm, p_value
@@ -9,7 +9,7 @@ from voxboard.verdicts import between, holm, p_value
 __all__ = [
     "Comparison",
     "Difference",
-    "Vanished",
+    "VanishedCell",
     "between",
     "compare",
     "holm",

@@ -13,8 +13,8 @@ from voxboard.boards.numbers import plain
 from voxboard.boards.titles import title
 from voxboard.comparison import outputs
 from voxboard.comparison.pairing import Pairs, pairs
-from voxboard.comparison.raw import Options
-from voxboard.comparison.result import Comparison, Row, Vanished, Verdict
+from voxboard.comparison.raw import PairingOptions
+from voxboard.comparison.result import Comparison, ComparisonRow, VanishedCell, Verdict
 from voxboard.comparison.sides import Side
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
@@ -74,8 +74,8 @@ class _Found:
     def __init__(self, settings: Settings, records: Sequence[Record]) -> None:
         self.settings = settings
         self.names = full_names(list(rows_of(records).values()), seeds=False)
-        self.rows: list[Row] = []
-        self.vanished: list[Vanished] = []
+        self.rows: list[ComparisonRow] = []
+        self.vanished: list[VanishedCell] = []
         self.new: list[str] = []
 
     def cell(self, record: Record) -> str:
@@ -86,14 +86,14 @@ class _Found:
         settings = self.settings
         return (main or not settings.main_only) and (not settings.metrics or metric in settings.metrics)
 
-    def options(self) -> Options:
+    def options(self) -> PairingOptions:
         settings = self.settings
         speakers = known_speakers.known(settings.speakers) if settings.speakers else None
         resampling = (settings.replicates, settings.level)
-        return Options(speakers, not settings.speakers, (None, None), *resampling)
+        return PairingOptions(speakers, not settings.speakers, (None, None), *resampling)
 
 
-def _judged(rows: Sequence[Row], level: float) -> Iterator[Row]:
+def _judged(rows: Sequence[ComparisonRow], level: float) -> Iterator[ComparisonRow]:
     """The rows with their corrected p, and what follows from it."""
     for row, p in zip(rows, holm([row.difference.p for row in rows], _weights(rows)), strict=True):
         verdict: Verdict = "untested"
@@ -103,7 +103,7 @@ def _judged(rows: Sequence[Row], level: float) -> Iterator[Row]:
         yield replace(row, corrected=p, verdict=verdict)
 
 
-def _weights(rows: Sequence[Row]) -> list[float]:
+def _weights(rows: Sequence[ComparisonRow]) -> list[float]:
     """Main metrics share one half of the chance of a mistake, the others the other.
 
     A benchmark's metrics say much the same: corrected for all of them alike, a gate hardly sees what ranks.
@@ -112,7 +112,7 @@ def _weights(rows: Sequence[Row]) -> list[float]:
     return [1.0 / max(sizes[row.main], 1) for row in rows]
 
 
-def _notes(rows: Sequence[Row]) -> Iterator[str]:
+def _notes(rows: Sequence[ComparisonRow]) -> Iterator[str]:
     """Reasons why some rows are not paired, each once."""
     for reason in dict.fromkeys(row.unpaired for row in rows if row.unpaired):
         those = [row for row in rows if row.unpaired == reason]
@@ -122,7 +122,7 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
         yield f"not paired: {what} of {where}: {reason}"
 
 
-def _blind(rows: Sequence[Row], level: float) -> str:
+def _blind(rows: Sequence[ComparisonRow], level: float) -> str:
     """That nothing can come of the comparison: with so few clusters no p can be small enough. Empty where it can."""
     tested = [row for row in rows if row.difference.value and (row.difference.low is not None or row.difference.flat)]
     if not tested or any(row.clusters is None for row in tested):
@@ -147,12 +147,12 @@ def _records(before: Side, after: Side, collected: _Found) -> None:
             if other is None or other.value is None or not first.shares(metric, second):
                 reason = "measured with other parameters" if other and other.value is not None else ""
                 reason = reason or (other.reason if other else "not measured any more")
-                collected.vanished.append(Vanished(cell, metric, reason))
+                collected.vanished.append(VanishedCell(cell, metric, reason))
                 continue
             difference, clusters, reason = _difference(metric, value, other, outputs_of, settings)
             digits = first.metric(metric).digits
             collected.rows.append(
-                Row(
+                ComparisonRow(
                     *(cell, metric, value.value, other.value, difference, value.better, not reason),
                     *(value.unit, digits, metric == main, clusters, value.cluster_by, reason),
                 )
@@ -176,7 +176,7 @@ def _matched(before: Side, after: Side, collected: _Found) -> Iterator[tuple[str
         if partner is not None and partner.status != "failed":
             yield collected.cell(first), first, partner
         else:
-            collected.vanished.append(Vanished(collected.cell(first), "", _why(first, partner, after)))
+            collected.vanished.append(VanishedCell(collected.cell(first), "", _why(first, partner, after)))
     numbers = (cell for cell, one in after.records.items() if one.status != "failed")
     held = {cell for cell, one in before.records.items() if one.status != "failed"}
     collected.new += [collected.cell(after.records[cell]) for cell in numbers if cell not in held]
@@ -218,7 +218,7 @@ def _files(before: Side, after: Side, collected: _Found) -> None:
     options = collected.options()
     for first, second in names:
         if second not in after.files:
-            collected.vanished.append(Vanished(first, "", "no such file"))
+            collected.vanished.append(VanishedCell(first, "", "no such file"))
             continue
         given = outputs.paired(before.files[first], after.files[second], options)
         for metric, one in given.items():
@@ -226,7 +226,7 @@ def _files(before: Side, after: Side, collected: _Found) -> None:
             if collected.wanted(metric, main):
                 values = (metric.rstrip("@"), one.before, one.after, one.difference, one.better, True)
                 digits = replace(standard(metric), unit=one.unit).digits
-                collected.rows.append(Row(second, *values, one.unit, digits, main, one.clusters))
+                collected.rows.append(ComparisonRow(second, *values, one.unit, digits, main, one.clusters))
     collected.new += [] if before.single else [name for name in after.files if name not in before.files]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxboard import benchmarks
-from voxboard.comparison.raw import Options, Paired, Row, utterances
+from voxboard.comparison.raw import Paired, PairingOptions, Row, utterances
 from voxboard.metrics import bootstrap
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from voxboard.records import Metric
 
 log = logging.getLogger("voxboard")
-Reader = Callable[[Path, Path, Options], dict[str, Paired]]
+Reader = Callable[[Path, Path, PairingOptions], dict[str, Paired]]
 
 
 @cache
@@ -42,7 +42,7 @@ def readers() -> dict[str, Reader]:
 
 
 def _reader(pairing: Pairing, metrics: Mapping[str, Metric]) -> Reader:
-    def read(former: Path, latter: Path, options: Options) -> dict[str, Paired]:
+    def read(former: Path, latter: Path, options: PairingOptions) -> dict[str, Paired]:
         first, second, owners = utterances(former, latter, options, *pairing.same)
         differences: dict[str, Paired] = {}
         for metric, statistic in pairing.statistics.items():

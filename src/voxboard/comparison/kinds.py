@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from voxboard.comparison.raw import Options, Paired, Row, about, owners_of, quotient, sums, text, utterances
+from voxboard.comparison.raw import Paired, PairingOptions, Row, about, owners_of, quotient, sums, text, utterances
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
 from voxboard.metrics import bootstrap
@@ -27,7 +27,7 @@ _DETECTION = {
 }
 
 
-def scores(before: Path, after: Path, options: Options) -> dict[str, Paired]:
+def scores(before: Path, after: Path, options: PairingOptions) -> dict[str, Paired]:
     """EER, minDCF and, at each side's own operating point and calibration, FAR, FRR, their mean, actual DCF, Cllr."""
     from voxboard.imported import scores as files
     from voxboard.metrics.clusters import Clusters
@@ -61,7 +61,7 @@ def scores(before: Path, after: Path, options: Options) -> dict[str, Paired]:
 
 
 def _fixed(
-    paths: Sequence[Path], options: Options
+    paths: Sequence[Path], options: PairingOptions
 ) -> Sequence[tuple[float | None, Callable[[ArrayLike], NDArray[np.float64]] | None]]:
     """Each side's threshold and calibration; None for both sides where one of them has none."""
     from voxboard.scoring.calibration import Calibration
@@ -74,7 +74,7 @@ def _fixed(
     return list(zip(thresholds if None not in thresholds else (None, None), maps, strict=True))
 
 
-def predictions(before: Path, after: Path, options: Options) -> dict[str, Paired]:
+def predictions(before: Path, after: Path, options: PairingOptions) -> dict[str, Paired]:
     """Accuracy, balanced accuracy and macro-F1 of classes; RMSE, MAE and correlations of values."""
     first, second, owners = utterances(before, after, options, "truth")
     if isinstance(first[0]["prediction"], str):
@@ -100,7 +100,9 @@ def predictions(before: Path, after: Path, options: Options) -> dict[str, Paired
     return rows
 
 
-def _classes(first: Sequence[Row], second: Sequence[Row], owners: ArrayLike, options: Options) -> dict[str, Paired]:
+def _classes(
+    first: Sequence[Row], second: Sequence[Row], owners: ArrayLike, options: PairingOptions
+) -> dict[str, Paired]:
     from voxboard.benchmarks.attributes import mean_f1, mean_recall
 
     truth = np.array([row["truth"] for row in first])
@@ -118,14 +120,14 @@ def _classes(first: Sequence[Row], second: Sequence[Row], owners: ArrayLike, opt
     }
 
 
-def answers(before: Path, after: Path, options: Options) -> dict[str, Paired]:
+def answers(before: Path, after: Path, options: PairingOptions) -> dict[str, Paired]:
     """The share of right answers."""
     first, second, owners = utterances(before, after, options, "truth")
     hits = [(np.array([row["right"] for row in side]), np.ones(len(side))) for side in (first, second)]
     return {"accuracy@exact": sums(quotient, hits, owners, options, "higher")}
 
 
-def texts(before: Path, after: Path, options: Options) -> dict[str, Paired]:
+def texts(before: Path, after: Path, options: PairingOptions) -> dict[str, Paired]:
     """Word errors, also by kind, and character errors, per word and character of the references."""
     from voxboard.metrics import text as measures
 
@@ -144,7 +146,7 @@ def texts(before: Path, after: Path, options: Options) -> dict[str, Paired]:
     return {name: sums(quotient, sides, owners, options) for name, sides in named.items()}
 
 
-def ranks(before: Path, after: Path, options: Options) -> dict[str, Paired]:
+def ranks(before: Path, after: Path, options: PairingOptions) -> dict[str, Paired]:
     """Retrieval in both directions: mAP@10, recall at 1, 5 and 10, the median rank."""
     from voxboard.benchmarks.retrieval import DIRECTIONS, RECALLS, weighted_median
 
@@ -176,7 +178,7 @@ def ranks(before: Path, after: Path, options: Options) -> dict[str, Paired]:
     return rows
 
 
-def recordings(before: Path, after: Path, options: Options) -> dict[str, Paired]:
+def recordings(before: Path, after: Path, options: PairingOptions) -> dict[str, Paired]:
     """Diarization error, its components, and the Jaccard error, by recording."""
     sides = [list(csv.DictReader(io.StringIO(text(path), newline=""))) for path in (before, after)]
     names = [[row["recording"] for row in side] for side in sides]
@@ -194,7 +196,7 @@ def recordings(before: Path, after: Path, options: Options) -> dict[str, Paired]
     return rows
 
 
-READERS: Mapping[str, Callable[[Path, Path, Options], dict[str, Paired]]] = {
+READERS: Mapping[str, Callable[[Path, Path, PairingOptions], dict[str, Paired]]] = {
     "scores": scores,
     "predictions": predictions,
     "texts": texts,

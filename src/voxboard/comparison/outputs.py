@@ -19,7 +19,7 @@ from pathlib import Path
 from voxboard.comparison import declared
 from voxboard.comparison.declared import Reader
 from voxboard.comparison.kinds import READERS
-from voxboard.comparison.raw import Options, Paired
+from voxboard.comparison.raw import Paired, PairingOptions
 from voxboard.errors import UserError
 
 KINDS = tuple(READERS)
@@ -49,7 +49,7 @@ def kind_of(path: Path) -> str:
     return "scores"
 
 
-def paired(before: Path, after: Path, options: Options) -> dict[str, Paired]:
+def paired(before: Path, after: Path, options: PairingOptions) -> dict[str, Paired]:
     """The difference of every metric of two files of one kind. Raises `UserError` when they are of other items."""
     kind = kind_of(before)
     if kind != kind_of(after):

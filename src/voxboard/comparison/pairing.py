@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from voxboard.comparison import outputs
-from voxboard.comparison.raw import Options, Paired, owners_of
+from voxboard.comparison.raw import Paired, PairingOptions, owners_of
 from voxboard.errors import UserError
 from voxboard.imported import speakers as known_speakers
 from voxboard.records import Record, slug
@@ -33,7 +33,7 @@ class Pairs:
         return "" if self.of(metric) else self.reason or "raw outputs do not tell it"
 
 
-def pairs(first: Record, second: Record, homes: Sequence[Path], runs: Path, options: Options) -> Pairs:
+def pairs(first: Record, second: Record, homes: Sequence[Path], runs: Path, options: PairingOptions) -> Pairs:
     """The differences of two records of one protocol, whose outputs lie below `homes`, or in their run below `runs`.
 
     Who speaks is said by `options`, else by the outputs, else by the prepared corpus that the records name.

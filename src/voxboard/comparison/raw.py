@@ -35,7 +35,7 @@ class Paired:
 
     @classmethod
     def of(
-        cls, before: Interval, after: Interval, options: Options, better: str = "lower", unit: str = "fraction"
+        cls, before: Interval, after: Interval, options: PairingOptions, better: str = "lower", unit: str = "fraction"
     ) -> Paired:
         """Pair both sides' values, to the precision of records: their difference is the same from either."""
         first, second = _packed(before), _packed(after)
@@ -47,7 +47,7 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class Options:
+class PairingOptions:
     """Options of a pairing beside the two files."""
 
     speakers: Mapping[str, str] | None = None  # utterance → speaker, for files that have none beside them
@@ -80,7 +80,7 @@ def about(path: Path) -> Mapping[str, Any]:
     return {}
 
 
-def owners_of(paths: Sequence[Path], options: Options) -> Mapping[str, str] | None:
+def owners_of(paths: Sequence[Path], options: PairingOptions) -> Mapping[str, str] | None:
     """Utterance → speaker: as asked, else as a file's evaluation knew it, else as the corpus has it."""
     owners = next((speakers for path in paths if (speakers := about(path).get("speakers"))), None)
     return options.speakers if not options.assumed or owners is None else owners
@@ -106,7 +106,7 @@ def text(path: Path) -> str:
 
 
 def utterances(
-    before: Path, after: Path, options: Options, *same: str
+    before: Path, after: Path, options: PairingOptions, *same: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], NDArray[np.str_]]:
     """The rows of two files in one order, and whose they are; what `same` names must not differ.
 
@@ -134,7 +134,7 @@ def sums(
     statistic: Callable[..., NDArray[np.float64]],
     sides: Sequence[Sequence[NDArray[Any]]],
     owners: ArrayLike,
-    options: Options,
+    options: PairingOptions,
     better: str = "lower",
 ) -> Paired:
     """A metric that follows from sums of columns; `sides` holds those of both."""

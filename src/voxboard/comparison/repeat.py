@@ -11,7 +11,7 @@ TOLERANCE = 1e-3  # of another code version, package, processor or device: a ten
 
 
 @dataclass(frozen=True)
-class Check:
+class RepeatCheck:
     """One number of both records; `after` is None where the new one has none."""
 
     name: str  # a metric id, with its stratum in front
@@ -21,14 +21,14 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Repetition:
     """Outcome of making a record again."""
 
     command: str
     tolerance: float
     because: str  # why this tolerance
     protocol: tuple[str, str]  # before, after
-    checks: tuple[Check, ...]
+    checks: tuple[RepeatCheck, ...]
 
     @property
     def holds(self) -> bool:
@@ -42,7 +42,7 @@ class Verification:
         return max((abs(after - before) for before, after in both if None not in (before, after)), default=0.0)  # type: ignore[operator]
 
 
-def compare(record: Record, again: Record, command: str, tolerance: float | None = None) -> Verification:
+def compare(record: Record, again: Record, command: str, tolerance: float | None = None) -> Repetition:
     """Compare a record with what its command made again, number by number.
 
     Values may differ by `tolerance`, or for values above one by this share of them; by default by nothing where code,
@@ -52,7 +52,7 @@ def compare(record: Record, again: Record, command: str, tolerance: float | None
     check_code(record, again.provenance.digests.get("user_code", ""), "the run's files")
     allowed, because = (tolerance, "as asked") if tolerance is not None else _tolerance(record, again)
     protocols = (record.protocol_id, again.protocol_id)
-    return Verification(command, allowed, because, protocols, tuple(_checks(record, again, allowed)))
+    return Repetition(command, allowed, because, protocols, tuple(_checks(record, again, allowed)))
 
 
 def check_code(record: Record, now: str, where: str) -> None:
@@ -92,16 +92,16 @@ def _same_code(first: Provenance, second: Provenance) -> bool:
     return first.git_revision == second.git_revision and first.git_dirty is False is second.git_dirty
 
 
-def _checks(before: Record, after: Record, tolerance: float) -> list[Check]:
+def _checks(before: Record, after: Record, tolerance: float) -> list[RepeatCheck]:
     """Every number of the first record beside that of the second, where both are of one column."""
     new = _numbers(after, before) if before.protocol_id == after.protocol_id else _numbers(after)
     checks = []
     for name, value in _numbers(before).items():
         other = new.get(name)
         if value is None or other is None:
-            checks.append(Check(name, value, other, value is None and other is None and name in new))
+            checks.append(RepeatCheck(name, value, other, value is None and other is None and name in new))
         else:
-            checks.append(Check(name, value, other, abs(other - value) <= tolerance * max(1.0, abs(value))))
+            checks.append(RepeatCheck(name, value, other, abs(other - value) <= tolerance * max(1.0, abs(value))))
     return checks
 
 

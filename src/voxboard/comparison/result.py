@@ -20,7 +20,7 @@ STYLES = {"worse": "red", "better": "green"}
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparisonRow:
     """One metric of one cell on both sides."""
 
     cell: str  # "UniPool on Voices verification, seed 42"
@@ -41,7 +41,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Vanished:
+class VanishedCell:
     """A cell of the first side that the second lacks."""
 
     cell: str
@@ -55,8 +55,8 @@ class Comparison:
 
     before: str
     after: str
-    rows: tuple[Row, ...]
-    vanished: tuple[Vanished, ...]
+    rows: tuple[ComparisonRow, ...]
+    vanished: tuple[VanishedCell, ...]
     new: tuple[str, ...]
     notes: tuple[str, ...]
     level: float
@@ -113,7 +113,7 @@ class Comparison:
         return "".join([*tables, html.table("", (), (), notes)])
 
     @property
-    def regressions(self) -> list[Row]:
+    def regressions(self) -> list[ComparisonRow]:
         """The metrics that are significantly worse."""
         return [row for row in self.rows if row.verdict == "worse"]
 
@@ -153,7 +153,7 @@ def _ends(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield f"{better} better, {worse} worse, {len(comparison.vanished)} gone.", "red" if comparison.failed else ""
 
 
-def _leaves_out_zero(row: Row) -> bool:
+def _leaves_out_zero(row: ComparisonRow) -> bool:
     low, high = row.difference.low, row.difference.high
     return low is not None and high is not None and (low > 0 or high < 0)
 
@@ -165,7 +165,7 @@ def _aligned(columns: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(("", name.ljust(widths[0]), *inner, verdict))
 
 
-def _columns(row: Row) -> tuple[str, ...]:
+def _columns(row: ComparisonRow) -> tuple[str, ...]:
     times, digits = scale(row.unit), row.digits
     bounds = (row.difference.low, row.difference.high)
     interval = " … ".join(f"{times * bound:+.{digits}f}" for bound in bounds if bound is not None)
@@ -175,7 +175,7 @@ def _columns(row: Row) -> tuple[str, ...]:
     return (name, *values, f"{times * row.difference.value:+.{digits}f}", interval or "–", p, _verdict(row))
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: ComparisonRow) -> str:
     how = "paired" if row.paired else "unpaired"
     if row.verdict == "untested" and _few(row):
         return f"{too_few(row.cluster_by)} ({how})"
@@ -185,12 +185,12 @@ def _verdict(row: Row) -> str:
     return f"{word} ({how})"
 
 
-def _few(row: Row) -> bool:
+def _few(row: ComparisonRow) -> bool:
     """True if it has an interval, of fewer speakers than tell anything apart."""
     return row.difference.low is not None and row.clusters is not None and row.clusters < SPEAKERS
 
 
-def _resampled(rows: Sequence[Row]) -> list[str]:
+def _resampled(rows: Sequence[ComparisonRow]) -> list[str]:
     """Resampled units ("40 speakers"), where all rows agree."""
     units = {(row.clusters, row.cluster_by) for row in rows}
     return [many(count, by) for count, by in units if count] if len(units) == 1 else []

@@ -8,7 +8,7 @@ import torch
 
 from voxboard.backbones.base import Backbone
 from voxboard.contracts.catalogue import OPTIONS
-from voxboard.contracts.checks import Broken, Check, Measured, Skipped, Subject
+from voxboard.contracts.checks import Broken, Check, Measurement, Skipped, Subject
 from voxboard.contracts.export import same_as_exported
 from voxboard.contracts.inputs import audio, settle
 from voxboard.contracts.measures import TOLERANCE, copy_state, difference, require_finite, require_finite_gradients
@@ -18,7 +18,7 @@ MASKS = "Implement encode, not forward, and waveforms are zero past each length;
 FLOORS = "Floor what goes into logarithms, divisions and roots, and mask before a product, not after."
 
 
-def shapes(subject: Subject[Backbone]) -> Measured:
+def shapes(subject: Subject[Backbone]) -> Measurement:
     """States, lengths, hop and parameters are what the spec says; the input is left as it was."""
     backbone = subject.build(0).eval()
     spec, (waveforms, lengths) = backbone.spec, audio(24_000, 16_000)
@@ -39,7 +39,7 @@ def shapes(subject: Subject[Backbone]) -> Measured:
     if math.isinf(spec.frames.hop):
         if steps != 1:
             raise Broken(f"An utterance has {steps} frames under an infinite hop.", "Give it one, or a hop in seconds.")
-        return Measured(steps, f"{expected[1:]} for an utterance")
+        return Measurement(steps, f"{expected[1:]} for an utterance")
     extra = float(frames.lengths[0] - frames.lengths[1]) * spec.frames.hop
     if abs(extra - 8_000 / spec.sample_rate) > spec.frames.hop * (1 + 1e-6):
         raise Broken(
@@ -48,10 +48,10 @@ def shapes(subject: Subject[Backbone]) -> Measured:
         )
     if not torch.equal(waveforms.nan_to_num(), before.nan_to_num()):
         raise Broken("It changes the waveforms that it is given.", "Work on a copy.")
-    return Measured(steps, f"{expected[1:]} for 1.5 s")
+    return Measurement(steps, f"{expected[1:]} for 1.5 s")
 
 
-def parameters(subject: Subject[Backbone]) -> Measured:
+def parameters(subject: Subject[Backbone]) -> Measurement:
     """`spec.parameters` counts the weights, frozen ones included."""
     backbone = subject.build(0)
     count = sum(weight.numel() for weight in backbone.parameters())
@@ -61,10 +61,10 @@ def parameters(subject: Subject[Backbone]) -> Measured:
             "Set it to sum(p.numel() for p in self.parameters()).",
             count,
         )
-    return Measured(count, f"{count:,}")
+    return Measurement(count, f"{count:,}")
 
 
-def cpu(subject: Subject[Backbone]) -> Measured:
+def cpu(subject: Subject[Backbone]) -> Measurement:
     """It is built and runs on a CPU: no other device is needed."""
     backbone = subject.build(0).eval()
     with torch.no_grad():
@@ -72,10 +72,10 @@ def cpu(subject: Subject[Backbone]) -> Measured:
     places = {value.device.type for value in [*backbone.state_dict().values(), frames.states, frames.lengths]}
     if places != {"cpu"}:
         raise Broken(f"Weights or frames are on {', '.join(sorted(places))}.", "Leave devices to the caller's .to().")
-    return Measured(None, "weights and frames on the CPU")
+    return Measurement(None, "weights and frames on the CPU")
 
 
-def batch_mates(subject: Subject[Backbone]) -> Measured:
+def batch_mates(subject: Subject[Backbone]) -> Measurement:
     """An utterance's frames alone are those in a padded batch, or in a batch of its length where so declared."""
     backbone = settle(subject.build(0))
     exact = backbone.spec.batching == "exact"
@@ -103,10 +103,10 @@ def batch_mates(subject: Subject[Backbone]) -> Measured:
                     + (', or declare batching="equal-length".' if exact else "."),
                     distance,
                 )
-    return Measured(worst, f"{worst:.1e} apart, {backbone.spec.batching} (limit {TOLERANCE:g})")
+    return Measurement(worst, f"{worst:.1e} apart, {backbone.spec.batching} (limit {TOLERANCE:g})")
 
 
-def silence(subject: Subject[Backbone]) -> Measured:
+def silence(subject: Subject[Backbone]) -> Measurement:
     """Silence, and input of 1 sample, 0.1 s and 0.5 s, give finite frames and finite gradients in training."""
     reached = 0
     for samples in (1, 1_600, 8_000):
@@ -119,10 +119,10 @@ def silence(subject: Subject[Backbone]) -> Measured:
         require_finite(valid, f"Frames {what}", FLOORS)
         if backbone.spec.parameters:
             reached = require_finite_gradients(backbone, valid.square().mean(), what, FLOORS)
-    return Measured(reached, f"{reached} weight tensors reached")
+    return Measurement(reached, f"{reached} weight tensors reached")
 
 
-def short(subject: Subject[Backbone]) -> Measured:
+def short(subject: Subject[Backbone]) -> Measurement:
     """A batch of 0.1 s alone, with sound in it, gives finite frames and finite gradients in training."""
     backbone = subject.build(0).train()
     frames = backbone(*audio(1_600, 1_600))
@@ -132,10 +132,10 @@ def short(subject: Subject[Backbone]) -> Measured:
         raise Broken("0.1 s of audio gives no frame.", "Set spec.min_samples to the receptive field.")
     if backbone.spec.parameters:
         require_finite_gradients(backbone, valid.square().mean(), "of 0.1 s", FLOORS)
-    return Measured(int(frames.lengths[0]), f"{int(frames.lengths[0])} frames of 0.1 s")
+    return Measurement(int(frames.lengths[0]), f"{int(frames.lengths[0])} frames of 0.1 s")
 
 
-def seed(subject: Subject[Backbone]) -> Measured:
+def seed(subject: Subject[Backbone]) -> Measurement:
     """One seed gives the same weights and the same frames, another seed other weights."""
     first, again, other = (subject.build(number).eval() for number in (1, 1, 2))
     draws = "Draw all weights from torch's global stream, in __init__."
@@ -147,10 +147,10 @@ def seed(subject: Subject[Backbone]) -> Measured:
         inputs = audio(8_000)
         if not torch.equal(first(*inputs).states, again(*inputs).states):
             raise Broken("Two of the same weights give different frames.", "Draw nothing at random in evaluation mode.")
-    return Measured(None, first.fingerprint()[:12])
+    return Measurement(None, first.fingerprint()[:12])
 
 
-def saved(subject: Subject[Backbone]) -> Measured:
+def saved(subject: Subject[Backbone]) -> Measurement:
     """Weights that went through safetensors give the same network and the same frames, bit for bit."""
     first, other = (subject.build(number).eval() for number in (1, 2))
     size = copy_state(first, other)
@@ -161,10 +161,10 @@ def saved(subject: Subject[Backbone]) -> Measured:
         raise Broken(
             "Loaded weights give other frames than the saved ones.", "Register all that is drawn or learned as buffers."
         )
-    return Measured(size, f"{size:,} bytes")
+    return Measurement(size, f"{size:,} bytes")
 
 
-def own_pooling(subject: Subject[Backbone]) -> Measured:
+def own_pooling(subject: Subject[Backbone]) -> Measurement:
     """The pooling that it was published with, if any, makes embeddings of its frames."""
     backbone = subject.build(0).eval()
     pooler = backbone.native_pooler()
@@ -179,10 +179,10 @@ def own_pooling(subject: Subject[Backbone]) -> Measured:
             f"Embeddings are {tuple(embeddings.shape)} instead of (2, {pooler.embedding_size}).",
             "Name a registered pooler and options that fit the frames.",
         )
-    return Measured(pooler.embedding_size, f"embeddings of {pooler.embedding_size}")
+    return Measurement(pooler.embedding_size, f"embeddings of {pooler.embedding_size}")
 
 
-def export(subject: Subject[Backbone]) -> Measured:
+def export(subject: Subject[Backbone]) -> Measurement:
     """The exported program gives the same frames, for other lengths and other batch sizes than its example's."""
     backbone = settle(subject.build(0))
     return same_as_exported(backbone, audio(24_000, 16_000, 9_000), [audio(33_333, 20_001), audio(15_900)])

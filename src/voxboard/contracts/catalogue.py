@@ -6,11 +6,11 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from voxboard import systems
-from voxboard.contracts.checks import Broken, Check, Measured, Subject
+from voxboard.contracts.checks import Broken, Check, Measurement, Subject
 from voxboard.registry import option_docs
 
 
-def documented_options(subject: Subject[Any]) -> Measured:
+def documented_options(subject: Subject[Any]) -> Measurement:
     """The class has a docstring and a frozen `Config` whose fields are plain values with a sentence of help each."""
     registry = systems.registry(subject.kind)
     cls, fixed = registry.resolve(subject.name)
@@ -36,7 +36,7 @@ def documented_options(subject: Subject[Any]) -> Measured:
         raise Broken(
             f"Its options {', '.join(wrong)} have no help.", "Write a string literal below each, which --help shows."
         )
-    return Measured(len(options), f"{len(options)} options")
+    return Measurement(len(options), f"{len(options)} options")
 
 
 OPTIONS: Check[Any] = Check("options", "options are plain values with a sentence of help each", documented_options)

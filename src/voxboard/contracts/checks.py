@@ -26,7 +26,7 @@ class Skipped(Exception):
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Measurement of a check that passed: a number where there is one, and its unit."""
 
     value: float | None
@@ -42,7 +42,7 @@ class Check(Generic[Part]):
 
     name: str
     meaning: str
-    run: Callable[[Subject[Part]], Measured]
+    run: Callable[[Subject[Part]], Measurement]
 
 
 @dataclass(frozen=True)

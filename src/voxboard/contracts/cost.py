@@ -16,7 +16,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Cost:
+class PartCost:
     """`parameters` counts the weights; `milliseconds` is the best of three runs of what `workload` says."""
 
     parameters: int
@@ -24,13 +24,13 @@ class Cost:
     workload: str
 
 
-def cost(subject: Subject[Any]) -> Cost:
+def cost(subject: Subject[Any]) -> PartCost:
     """Measures a part in evaluation mode, without gradients."""
     part = subject.build(0).eval()
     run, workload = _workload(subject.kind, part)
     with torch.no_grad():
         best = min(_seconds(run) for _ in range(ROUNDS))
-    return Cost(sum(weight.numel() for weight in part.parameters()), 1000 * best, workload)
+    return PartCost(sum(weight.numel() for weight in part.parameters()), 1000 * best, workload)
 
 
 def weights(subject: Subject[Any]) -> int | None:

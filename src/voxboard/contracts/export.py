@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from voxboard.backbones.base import Backbone, WaveformModel
 from voxboard.backbones.frames import Frames
 from voxboard.backbones.utterance import UtteranceEncoder
-from voxboard.contracts.checks import Broken, Measured, Skipped
+from voxboard.contracts.checks import Broken, Measurement, Skipped
 from voxboard.contracts.measures import TOLERANCE, difference
 from voxboard.heads.base import Head
 from voxboard.poolers.base import Pooler
@@ -67,7 +67,7 @@ def program(part: nn.Module, way: str, example: Sequence[Tensor]) -> nn.Module:
     return module
 
 
-def same_as_exported(part: nn.Module, example: Sequence[Tensor], others: Sequence[Sequence[Tensor]]) -> Measured:
+def same_as_exported(part: nn.Module, example: Sequence[Tensor], others: Sequence[Sequence[Tensor]]) -> Measurement:
     """Every declared program gives what the part gives, for batches of other sizes than the example's too."""
     ways = declared(part)
     if not ways:
@@ -78,7 +78,7 @@ def same_as_exported(part: nn.Module, example: Sequence[Tensor], others: Sequenc
     for way in ways:
         made = _made(part, way, example)
         worst = max(worst, *(_compare(part, way, made, inputs) for inputs in [example, *others]))
-    return Measured(worst, f"{worst:.1e} apart, {' and '.join(ways)}")
+    return Measurement(worst, f"{worst:.1e} apart, {' and '.join(ways)}")
 
 
 def _made(part: nn.Module, way: str, example: Sequence[Tensor]) -> nn.Module:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from voxboard.contracts.catalogue import OPTIONS
-from voxboard.contracts.checks import Broken, Check, Measured, Skipped, Subject
+from voxboard.contracts.checks import Broken, Check, Measurement, Skipped, Subject
 from voxboard.contracts.export import same_as_exported
 from voxboard.contracts.inputs import CLASSES, head_input, labels, read
 from voxboard.contracts.measures import TOLERANCE, copy_state, difference, require_finite, require_finite_gradients
@@ -31,7 +31,7 @@ SCALES = (0.0, 1e-20, 1.0, 1e4)
 STEPS, RATE = 100, 0.1
 
 
-def shapes(subject: Subject[Head]) -> Measured:
+def shapes(subject: Subject[Head]) -> Measurement:
     """The loss is one number; a prediction has one row per utterance and one column per class or value."""
     head = subject.build(0)
     if head.reads not in ("embedding", "frames") or head.targets not in get_args(Kind):
@@ -53,10 +53,10 @@ def shapes(subject: Subject[Head]) -> Measured:
         raise Broken(
             f"Predictions are {tuple(prediction.shape)} instead of {expected}.", "Give a score per class or value."
         )
-    return Measured(loss.item(), f"a loss of {loss.item():.3g}, predictions {expected}")
+    return Measurement(loss.item(), f"a loss of {loss.item():.3g}, predictions {expected}")
 
 
-def gradients(subject: Subject[Head]) -> Measured:
+def gradients(subject: Subject[Head]) -> Measurement:
     """Finite for what it reads of any size: nothing at all, 1e-20, 1 and 10,000."""
     reached = 0
     for scale in SCALES:
@@ -68,10 +68,10 @@ def gradients(subject: Subject[Head]) -> Measured:
         if values.grad is None:
             raise Broken("What it reads gets no gradient, so no encoder can learn.", "Do not detach it.")
         require_finite(values.grad, f"The gradient of what it reads {what}", advice)
-    return Measured(reached, f"{reached} weight tensors reached")
+    return Measurement(reached, f"{reached} weight tensors reached")
 
 
-def learning(subject: Subject[Head]) -> Measured:
+def learning(subject: Subject[Head]) -> Measurement:
     """Training it with its input teaches the labels: the loss leads to what `predict` gives."""
     head = subject.build(0)
     wanted, values = labels(subject.needs), head_input(head).requires_grad_()
@@ -94,10 +94,10 @@ def learning(subject: Subject[Head]) -> Measured:
             "A lower loss must mean a larger score of the right class; predict must use no margin.",
             share,
         )
-    return Measured(share, f"{share:.0%} of {UTTERANCES} labels after {STEPS} steps")
+    return Measurement(share, f"{share:.0%} of {UTTERANCES} labels after {STEPS} steps")
 
 
-def missing(subject: Subject[Head]) -> Measured:
+def missing(subject: Subject[Head]) -> Measurement:
     """Utterances whose label is not known train nothing: the loss is that of the others, and finite without any."""
     head = subject.build(0).eval()
     if head.batches is not None:
@@ -117,10 +117,10 @@ def missing(subject: Subject[Head]) -> Measured:
     require_finite(
         head.loss(read(head, values), empty), "The loss of a batch without labels", "Divide by at least one utterance."
     )
-    return Measured(changed, f"{changed:.1e} change of the loss")
+    return Measurement(changed, f"{changed:.1e} change of the loss")
 
 
-def independence(subject: Subject[Head]) -> Measured:
+def independence(subject: Subject[Head]) -> Measurement:
     """A prediction in evaluation mode does not depend on batch mates."""
     head = subject.build(0).eval()
     values = head_input(head)
@@ -133,10 +133,10 @@ def independence(subject: Subject[Head]) -> Measured:
             "Keep statistics of batches to training.",
             worst,
         )
-    return Measured(worst, f"{worst:.1e} apart (limit {TOLERANCE:g})")
+    return Measurement(worst, f"{worst:.1e} apart (limit {TOLERANCE:g})")
 
 
-def seed(subject: Subject[Head]) -> Measured:
+def seed(subject: Subject[Head]) -> Measurement:
     """One seed gives the same predictions."""
     first, again = (subject.build(number).eval() for number in (1, 1))
     inputs = read(first, head_input(first))
@@ -146,10 +146,10 @@ def seed(subject: Subject[Head]) -> Measured:
                 "Two of the same seed give different predictions.",
                 "Draw weights from torch's global stream in __init__, and nothing in evaluation mode.",
             )
-    return Measured(None, "equal, bit for bit")
+    return Measurement(None, "equal, bit for bit")
 
 
-def saved(subject: Subject[Head]) -> Measured:
+def saved(subject: Subject[Head]) -> Measurement:
     """Weights that went through safetensors give the same predictions, bit for bit."""
     first, other = (subject.build(number) for number in (1, 2))
     inputs = read(first, head_input(first))
@@ -163,10 +163,10 @@ def saved(subject: Subject[Head]) -> Measured:
                 "Loaded weights give other predictions than the saved ones.",
                 "Register all that is drawn or learned as parameters or buffers.",
             )
-    return Measured(size, f"{size:,} bytes")
+    return Measurement(size, f"{size:,} bytes")
 
 
-def protocols(subject: Subject[Head]) -> Measured:
+def protocols(subject: Subject[Head]) -> Measurement:
     """Check that everything a head offers beside `predict` keeps its protocol."""
     head = subject.build(0).eval()
     inputs = read(head, head_input(head))
@@ -175,7 +175,7 @@ def protocols(subject: Subject[Head]) -> Measured:
         for protocol in offered:
             PROTOCOLS[protocol](head, inputs, subject)
     names = ", ".join(protocol.__name__ for protocol in offered)
-    return Measured(len(offered), names or "none: it predicts alone")
+    return Measurement(len(offered), names or "none: it predicts alone")
 
 
 def _writes(head: Any, inputs: Any, subject: Subject[Head]) -> None:
@@ -246,7 +246,7 @@ PROTOCOLS: dict[type, Callable[[Any, Any, Subject[Head]], None]] = {
 }
 
 
-def export(subject: Subject[Head]) -> Measured:
+def export(subject: Subject[Head]) -> Measurement:
     """The exported `predict` gives the same scores, for other batch sizes than its example's."""
     head = subject.build(0).eval()
 

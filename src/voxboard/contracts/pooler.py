@@ -8,7 +8,7 @@ import torch
 
 from voxboard.backbones.frames import Frames
 from voxboard.contracts.catalogue import OPTIONS
-from voxboard.contracts.checks import Broken, Check, Measured, Skipped, Subject
+from voxboard.contracts.checks import Broken, Check, Measurement, Skipped, Subject
 from voxboard.contracts.export import same_as_exported
 from voxboard.contracts.inputs import frames, settle
 from voxboard.contracts.measures import TOLERANCE, copy_state, difference, require_finite
@@ -20,7 +20,7 @@ FILLS = (0.0, 1e30, float("inf"), float("nan"))
 MASK = "Choose valid frames with frames.mask and masked_fill or where: NaN times zero is still NaN."
 
 
-def shape(subject: Subject[Pooler]) -> Measured:
+def shape(subject: Subject[Pooler]) -> Measurement:
     """One finite embedding of `embedding_size` per utterance, of a single frame too."""
     pooler = settle(subject.build(0))
     with torch.no_grad():
@@ -31,10 +31,10 @@ def shape(subject: Subject[Pooler]) -> Measured:
             "Give [B, E], and set embedding_size to E in __init__.",
         )
     require_finite(embeddings, "Embeddings of 30, 12 and 1 frames", "A deviation needs a floor, a count at least 1.")
-    return Measured(pooler.embedding_size, f"embeddings of {pooler.embedding_size}")
+    return Measurement(pooler.embedding_size, f"embeddings of {pooler.embedding_size}")
 
 
-def padding(subject: Subject[Pooler]) -> Measured:
+def padding(subject: Subject[Pooler]) -> Measurement:
     """An embedding alone is that in a padded batch, whatever the padding holds: zeros, huge numbers, infinity, NaN."""
     pooler = settle(subject.build(0))
     worst = 0.0
@@ -52,10 +52,10 @@ def padding(subject: Subject[Pooler]) -> Measured:
                         MASK,
                         distance,
                     )
-    return Measured(worst, f"{worst:.1e} apart (limit {TOLERANCE:g})")
+    return Measurement(worst, f"{worst:.1e} apart (limit {TOLERANCE:g})")
 
 
-def gradients(subject: Subject[Pooler]) -> Measured:
+def gradients(subject: Subject[Pooler]) -> Measurement:
     """Finite in training, also for silence, constant frames and a single frame, beside padding of zeros and NaN."""
     reached = 0
     for fill in (0.0, float("nan")):
@@ -75,10 +75,10 @@ def gradients(subject: Subject[Pooler]) -> Measured:
             if weight.grad is not None:
                 require_finite(weight.grad, f"The gradient of {name} {what}", advice)
                 reached += 1
-    return Measured(reached // 2, f"{reached // 2} weight tensors reached")
+    return Measurement(reached // 2, f"{reached // 2} weight tensors reached")
 
 
-def learning(subject: Subject[Pooler]) -> Measured:
+def learning(subject: Subject[Pooler]) -> Measurement:
     """The frames and every weight get a gradient."""
     pooler = settle(subject.build(0))
     batch = frames(pooler.spec, 20, 15)
@@ -90,10 +90,10 @@ def learning(subject: Subject[Pooler]) -> Measured:
     if idle:
         raise Broken(f"{idle[0]} gets no gradient.", "Leave out weights that these options do not use.", len(idle))
     count = sum(weight.numel() for weight in pooler.parameters())
-    return Measured(count, f"{count:,} weights")
+    return Measurement(count, f"{count:,} weights")
 
 
-def sequence(subject: Subject[Pooler]) -> Measured:
+def sequence(subject: Subject[Pooler]) -> Measurement:
     """Check the sequence for heads that read frames: [B, 1, T, D] with zeros on padding, or a `UserError`."""
     pooler = settle(subject.build(0))
     batch = frames(pooler.spec, 9, 6, 1, padding=float("nan"))
@@ -111,10 +111,10 @@ def sequence(subject: Subject[Pooler]) -> Measured:
     if not bool((past == 0).all()):
         raise Broken("Its sequence is not zero on padding.", MASK)
     require_finite(pooled.states, "Its sequence", MASK)
-    return Measured(pooler.spec.size, f"frames of {pooler.spec.size}, zeros on padding")
+    return Measurement(pooler.spec.size, f"frames of {pooler.spec.size}, zeros on padding")
 
 
-def seed(subject: Subject[Pooler]) -> Measured:
+def seed(subject: Subject[Pooler]) -> Measurement:
     """One seed gives the same embeddings."""
     first, again = (settle(subject.build(number)) for number in (1, 1))
     batch = frames(first.spec, 9, 6)
@@ -124,10 +124,10 @@ def seed(subject: Subject[Pooler]) -> Measured:
                 "Two of the same seed give different embeddings.",
                 "Draw weights from torch's global stream in __init__, and nothing in evaluation mode.",
             )
-    return Measured(None, "equal, bit for bit")
+    return Measurement(None, "equal, bit for bit")
 
 
-def saved(subject: Subject[Pooler]) -> Measured:
+def saved(subject: Subject[Pooler]) -> Measurement:
     """Weights that went through safetensors give the same embeddings, bit for bit."""
     first, other = (settle(subject.build(number)) for number in (1, 2))
     size = copy_state(first, other)
@@ -138,10 +138,10 @@ def saved(subject: Subject[Pooler]) -> Measured:
                 "Loaded weights give other embeddings than the saved ones.",
                 "Register all that is drawn or learned as parameters or buffers.",
             )
-    return Measured(size, f"{size:,} bytes")
+    return Measurement(size, f"{size:,} bytes")
 
 
-def export(subject: Subject[Pooler]) -> Measured:
+def export(subject: Subject[Pooler]) -> Measurement:
     """The exported program gives the same embeddings, for other lengths and batch sizes than its example's."""
     pooler = settle(subject.build(0))
 

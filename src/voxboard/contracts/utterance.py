@@ -7,7 +7,7 @@ from torch import Tensor
 
 from voxboard.backbones.utterance import UtteranceEncoder
 from voxboard.contracts.catalogue import OPTIONS
-from voxboard.contracts.checks import Broken, Check, Measured, Subject
+from voxboard.contracts.checks import Broken, Check, Measurement, Subject
 from voxboard.contracts.export import same_as_exported
 from voxboard.contracts.inputs import audio, settle
 from voxboard.contracts.measures import TOLERANCE, copy_state, difference, require_finite, require_finite_gradients
@@ -18,7 +18,7 @@ FLOORS = "Floor what goes into logarithms, divisions and roots, and mask before 
 PADDING = "Mask what lies past each length before anything looks across time"
 
 
-def shapes(subject: Subject[UtteranceEncoder]) -> Measured:
+def shapes(subject: Subject[UtteranceEncoder]) -> Measurement:
     """Embeddings are float32 [B, E] of the size that the spec says; the input is left as it was."""
     encoder = subject.build(0).eval()
     waveforms, lengths = audio(24_000, 16_000)
@@ -32,10 +32,10 @@ def shapes(subject: Subject[UtteranceEncoder]) -> Measured:
     require_finite(embeddings, "Embeddings", FLOORS)
     if not torch.equal(waveforms.nan_to_num(), before[0].nan_to_num()) or not torch.equal(lengths, before[1]):
         raise Broken("It changes the waveforms or lengths that it is given.", "Work on a copy.")
-    return Measured(expected[1], f"embeddings of {expected[1]}")
+    return Measurement(expected[1], f"embeddings of {expected[1]}")
 
 
-def parameters(subject: Subject[UtteranceEncoder]) -> Measured:
+def parameters(subject: Subject[UtteranceEncoder]) -> Measurement:
     """`spec.parameters` counts the weights, frozen ones included."""
     encoder = subject.build(0)
     count = sum(weight.numel() for weight in encoder.parameters())
@@ -45,10 +45,10 @@ def parameters(subject: Subject[UtteranceEncoder]) -> Measured:
             "Set it to sum(p.numel() for p in self.parameters()).",
             count,
         )
-    return Measured(count, f"{count:,}")
+    return Measurement(count, f"{count:,}")
 
 
-def batch_mates(subject: Subject[UtteranceEncoder]) -> Measured:
+def batch_mates(subject: Subject[UtteranceEncoder]) -> Measurement:
     """An embedding alone is that in a padded batch, or in a batch of its length where so declared."""
     encoder = settle(subject.build(0))
     exact = encoder.spec.batching == "exact"
@@ -69,18 +69,18 @@ def batch_mates(subject: Subject[UtteranceEncoder]) -> Measured:
                 advice,
                 apart,
             )
-    return Measured(worst, f"{worst:.1e} apart, {encoder.spec.batching} (limit {TOLERANCE:g})")
+    return Measurement(worst, f"{worst:.1e} apart, {encoder.spec.batching} (limit {TOLERANCE:g})")
 
 
-def short(subject: Subject[UtteranceEncoder]) -> Measured:
+def short(subject: Subject[UtteranceEncoder]) -> Measurement:
     """Sound of 1 sample, 0.1 s and 0.5 s gives finite embeddings."""
     encoder = subject.build(0).eval()
     for samples in SHORT:
         require_finite(_embedded(encoder, *audio(samples)), f"The embedding of {samples} samples", FLOORS)
-    return Measured(None, f"finite for {', '.join(map(str, SHORT))} samples")
+    return Measurement(None, f"finite for {', '.join(map(str, SHORT))} samples")
 
 
-def silence(subject: Subject[UtteranceEncoder]) -> Measured:
+def silence(subject: Subject[UtteranceEncoder]) -> Measurement:
     """Silence gives finite embeddings, and finite gradients where the weights are trained."""
     reached = 0
     for samples in SHORT:
@@ -94,10 +94,10 @@ def silence(subject: Subject[UtteranceEncoder]) -> Measured:
         require_finite(embeddings, f"Embeddings of a batch {what}", FLOORS)
         if any(weight.requires_grad for weight in encoder.parameters()):
             reached = require_finite_gradients(encoder, embeddings.square().mean(), what, FLOORS)
-    return Measured(reached, f"{reached} weight tensors reached")
+    return Measurement(reached, f"{reached} weight tensors reached")
 
 
-def seed(subject: Subject[UtteranceEncoder]) -> Measured:
+def seed(subject: Subject[UtteranceEncoder]) -> Measurement:
     """One seed gives the same weights and the same embeddings."""
     first, again = (subject.build(1).eval() for _ in range(2))
     if first.fingerprint() != again.fingerprint():
@@ -106,10 +106,10 @@ def seed(subject: Subject[UtteranceEncoder]) -> Measured:
         )
     if not torch.equal(_embedded(first, *audio(8_000)), _embedded(again, *audio(8_000))):
         raise Broken("Two of the same weights give different embeddings.", "Draw nothing at random in evaluation mode.")
-    return Measured(None, first.fingerprint()[:12])
+    return Measurement(None, first.fingerprint()[:12])
 
 
-def saved(subject: Subject[UtteranceEncoder]) -> Measured:
+def saved(subject: Subject[UtteranceEncoder]) -> Measurement:
     """Weights that went through safetensors give the same embeddings, bit for bit."""
     first, other = (subject.build(number).eval() for number in (1, 2))
     size = copy_state(first, other)
@@ -118,10 +118,10 @@ def saved(subject: Subject[UtteranceEncoder]) -> Measured:
             "Loaded weights give other embeddings than the saved ones.",
             "Register all that is drawn or learned as parameters or buffers.",
         )
-    return Measured(size, f"{size:,} bytes")
+    return Measurement(size, f"{size:,} bytes")
 
 
-def export(subject: Subject[UtteranceEncoder]) -> Measured:
+def export(subject: Subject[UtteranceEncoder]) -> Measurement:
     """The exported program gives the same embeddings, for other lengths and batch sizes than its example's."""
     encoder = settle(subject.build(0))
     return same_as_exported(encoder, audio(24_000, 16_000, 9_000), [audio(33_333, 20_001), audio(15_900)])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.unpack import unpack
 from voxboard.errors import UserError, unknown
 from voxboard.progress import bar
@@ -78,12 +78,12 @@ def download(name: str, folder: Path, subsets: Sequence[str] = ()) -> Path:
     return folder
 
 
-def librispeech(folder: Path, options: Options) -> Path:
+def librispeech(folder: Path, options: PrepareOptions) -> Path:
     """Fetch LibriSpeech, or the subsets that are asked for."""
     return download("LibriSpeech", folder, options.subsets)
 
 
-def vctk(folder: Path, options: Options) -> Path:
+def vctk(folder: Path, options: PrepareOptions) -> Path:
     """Fetch VCTK."""
     return download("VCTK", folder, options.subsets)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from voxboard.data.corpus_path import inside
-from voxboard.data.manifest_cut import Kind, Line, cut_of
+from voxboard.data.manifest_cut import CutLine, Kind, cut_of
 from voxboard.errors import UserError
 from voxboard.files import parse_json
 from voxboard.progress import bar
@@ -60,10 +60,10 @@ def read_cuts(manifest: Path, locate: Callable[[str], Path], kind: Kind = "utter
 
     cuts: dict[str, Cut] = {}
     for number, text in _lines(manifest):
-        line = Line(manifest, number)
+        line = CutLine(manifest, number)
         cut = cut_of(parse_json(text, f"{manifest}, line {number},"), line, kind, locate)
         if cut.id in cuts:
-            raise Line(manifest, number, cut.id).bad("the same id stands in a line above", "Give every cut its own.")
+            raise CutLine(manifest, number, cut.id).bad("the same id stands in a line above", "Give every cut its own.")
         cuts[cut.id] = cut
     if not cuts:
         raise UserError(f"{manifest} is not a Lhotse cut manifest: it has no cuts.", "Prepare the corpus again.")

@@ -29,7 +29,7 @@ AGAIN = "Prepare the corpus again, or correct the manifest."
 
 
 @dataclass(frozen=True)
-class Line:
+class CutLine:
     """Position of a cut in a manifest; `cut` is its id, as soon as that is known."""
 
     manifest: Path
@@ -42,11 +42,11 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Fields:
+class CutFields:
     """The values of one JSON object, each of which is taken with its type and range."""
 
     values: Mapping[str, Any]
-    line: Line
+    line: CutLine
     of: str  # what the object is, for errors: "the recording's "
 
     def bad(self, name: str, due: str) -> UserError:
@@ -87,11 +87,11 @@ class Fields:
             raise self.bad(name, f"a channel from 0 to {CHANNELS - 1}, or a list of different ones,")
         return listed
 
-    def objects(self, name: str, of: str) -> list[Fields]:
+    def objects(self, name: str, of: str) -> list[CutFields]:
         value = self.values.get(name)
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             raise self.bad(name, "a list of objects")
-        return [Fields(one, self.line, of) for one in value]
+        return [CutFields(one, self.line, of) for one in value]
 
     def custom(self) -> dict[str, Any] | None:
         """Other labels, as plain values: nothing in them becomes an object."""
@@ -101,7 +101,7 @@ class Fields:
         return value or None
 
 
-def cut_of(values: object, line: Line, kind: Kind, locate: Callable[[str], Path]) -> MonoCut | MultiCut:
+def cut_of(values: object, line: CutLine, kind: Kind, locate: Callable[[str], Path]) -> MonoCut | MultiCut:
     """Return the cut of a parsed line; `locate` turns the name of an audio file into its path.
 
     Raises `UserError` naming the line for what is not one utterance of one speaker (or a recording with its turns) in
@@ -111,12 +111,12 @@ def cut_of(values: object, line: Line, kind: Kind, locate: Callable[[str], Path]
 
     if not isinstance(values, dict) or values.get("type", "MonoCut") not in ("MonoCut", "MultiCut", "Cut"):
         raise line.bad("this is not a Lhotse cut manifest of plain cuts", "Save the cuts with Lhotse's save_audios.")
-    line = Line(line.manifest, line.number, Fields(values, line, "the ").text("id"))
-    fields = Fields(values, line, "its ")
+    line = CutLine(line.manifest, line.number, CutFields(values, line, "the ").text("id"))
+    fields = CutFields(values, line, "its ")
     about = values.get("recording")
     if not isinstance(about, dict):
         raise _not_whole(line, kind)
-    recording = _recording(Fields(about, line, "the recording's "), locate)
+    recording = _recording(CutFields(about, line, "the recording's "), locate)
     start, duration = fields.seconds("start"), _duration(fields)
     if start + duration > recording.duration + SLACK:
         raise line.bad(f"it ends at {start + duration:.2f} s, and its recording at {recording.duration:.2f} s", AGAIN)
@@ -134,7 +134,7 @@ def cut_of(values: object, line: Line, kind: Kind, locate: Callable[[str], Path]
     return MonoCut(line.cut, start, duration, channels[0], supervisions, None, recording, custom)
 
 
-def _recording(fields: Fields, locate: Callable[[str], Path]) -> Recording:
+def _recording(fields: CutFields, locate: Callable[[str], Path]) -> Recording:
     from lhotse import Recording
     from lhotse.audio import AudioSource
 
@@ -164,27 +164,27 @@ def _recording(fields: Fields, locate: Callable[[str], Path]) -> Recording:
     return Recording(fields.text("id"), audio_sources, rate, samples, duration)
 
 
-def _located(source: Fields, locate: Callable[[str], Path]) -> Path:
+def _located(source: CutFields, locate: Callable[[str], Path]) -> Path:
     name = source.text("source")
     check_name(name, source.line.bad)
     return locate(name)
 
 
-def _duration(fields: Fields) -> float:
+def _duration(fields: CutFields) -> float:
     duration = fields.seconds("duration")
     if duration == 0.0:
         raise fields.bad("duration", "a number above 0")
     return duration
 
 
-def _supervisions(fields: Fields, kind: Kind) -> list[Fields]:
+def _supervisions(fields: CutFields, kind: Kind) -> list[CutFields]:
     supervisions = fields.objects("supervisions", "a supervision's ") if fields.values.get("supervisions") else []
     if (kind == "utterances" and len(supervisions) != 1) or not all(one.values.get("speaker") for one in supervisions):
         raise _not_whole(fields.line, kind)
     return supervisions
 
 
-def _supervision(fields: Fields, cut: Fields) -> SupervisionSegment:
+def _supervision(fields: CutFields, cut: CutFields) -> SupervisionSegment:
     from lhotse import SupervisionSegment
 
     speaker = fields.values["speaker"]
@@ -208,7 +208,7 @@ def _supervision(fields: Fields, cut: Fields) -> SupervisionSegment:
     )
 
 
-def _check_uem(regions: object, line: Line) -> None:
+def _check_uem(regions: object, line: CutLine) -> None:
     """Check that the scored regions are a list of [start, end], in seconds."""
     rows = regions if isinstance(regions, list) else [None]
     for row in rows:
@@ -217,7 +217,7 @@ def _check_uem(regions: object, line: Line) -> None:
             raise line.bad(f"the UEM of {printable(line.cut[:100])} is not a list of [start, end] in seconds")
 
 
-def _not_whole(line: Line, kind: Kind) -> UserError:
+def _not_whole(line: CutLine, kind: Kind) -> UserError:
     due = "one supervision with a speaker" if kind == "utterances" else "a speaker in every supervision"
     return line.bad(
         f"it does not have one recording and {due}",

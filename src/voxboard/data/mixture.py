@@ -30,7 +30,7 @@ SHAPE = "Write a list of {name, manifest, hours, weights}, or one per split unde
 
 
 @dataclass(frozen=True)
-class Entry:
+class MixtureEntry:
     """One manifest of the list, opened."""
 
     name: str
@@ -98,7 +98,7 @@ def _parsed(file: Path) -> Any:
         raise UserError(f"{file} cannot be read as YAML: it is nested too deeply.", SHAPE) from error
 
 
-def _entry(file: Path, row: Mapping[str, Any]) -> Entry:
+def _entry(file: Path, row: Mapping[str, Any]) -> MixtureEntry:
     for key in row:
         if key not in KEYS:
             raise unknown(f"key in {file}", printable(str(key))[:60], KEYS)
@@ -115,7 +115,7 @@ def _entry(file: Path, row: Mapping[str, Any]) -> Entry:
     corpus = Corpus.open(place, root, named=False)
     cuts = list(corpus.cuts("test"))
     hours = _positive(file, name, "hours", row.get("hours", sum(cut.duration for cut in cuts) / 3600))
-    return Entry(name, corpus, cuts, hours * _positive(file, name, "weights", row.get("weights", 1.0)))
+    return MixtureEntry(name, corpus, cuts, hours * _positive(file, name, "weights", row.get("weights", 1.0)))
 
 
 def _positive(file: Path, name: str, key: str, value: object) -> float:
@@ -125,7 +125,7 @@ def _positive(file: Path, name: str, key: str, value: object) -> float:
     return float(value)
 
 
-def _named(entry: Entry) -> list[Cut]:
+def _named(entry: MixtureEntry) -> list[Cut]:
     """The cuts as the mixture calls them, with their audio where it lies now."""
     for cut in entry.cuts:
         cut.id = f"{entry.name}/{cut.id}"
@@ -134,7 +134,7 @@ def _named(entry: Entry) -> list[Cut]:
     return list(entry.cuts)
 
 
-def _notes(splits: Mapping[str, Sequence[Entry]], shares: Mapping[str, float]) -> list[str]:
+def _notes(splits: Mapping[str, Sequence[MixtureEntry]], shares: Mapping[str, float]) -> list[str]:
     listed = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
     notes = [f"Training draws {listed}."] if shares else []
     owners: dict[str, set[str]] = {}

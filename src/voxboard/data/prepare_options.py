@@ -11,7 +11,7 @@ from voxboard.limits import Count, Seed
 
 
 @dataclass(frozen=True)
-class Options:
+class PrepareOptions:
     """Options of a preparation."""
 
     name: str | None = None

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voxboard.data.manifest import Kind
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 
 if TYPE_CHECKING:
     from voxboard.data.corpus import Corpus
     from voxboard.data.recordings import Recordings
     from voxboard.data.scan import Scan
 
-Scanner = Callable[[Path, Options], "Scan | Recordings"]
-Maker = Callable[[Path, Options], "Corpus"]
-Fetcher = Callable[[Path, Options], Path]
+Scanner = Callable[[Path, PrepareOptions], "Scan | Recordings"]
+Maker = Callable[[Path, PrepareOptions], "Corpus"]
+Fetcher = Callable[[Path, PrepareOptions], Path]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Recipe:
             raise ValueError("a recipe needs one of scan and make")
 
 
-def call(function: Callable[..., Any] | str, folder: Path, options: Options) -> Any:
+def call(function: Callable[..., Any] | str, folder: Path, options: PrepareOptions) -> Any:
     """Call a function of a recipe."""
     if not isinstance(function, str):
         return function(folder, options)

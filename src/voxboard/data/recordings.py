@@ -19,7 +19,7 @@ from voxboard.metrics.rttm import Region, Turn, read_reference, read_uem
 if TYPE_CHECKING:
     from lhotse.cut import Cut
 
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 log = logging.getLogger("voxboard")
 
@@ -28,7 +28,7 @@ NAMED = 3  # recordings that a message names
 
 
 @dataclass(frozen=True)
-class Part:
+class RecordingPart:
     """The annotation of one split; without UEM all of a recording is scored, but what is `unevaluated` (NOSCORE)."""
 
     turns: Mapping[str, Sequence[Turn]]
@@ -49,12 +49,12 @@ class Recordings:
 
     root: Path
     audio: Mapping[str, Path]
-    parts: Mapping[str, Part]
+    parts: Mapping[str, RecordingPart]
     notes: Sequence[str] = field(default_factory=tuple)
     version: str = ""
 
 
-def scan(folder: Path, options: Options) -> Recordings:
+def scan(folder: Path, options: PrepareOptions) -> Recordings:
     """A folder of audio with the RTTM that the user names; all is test but what `valid_recordings` match.
 
     Raises `UserError` for an RTTM or UEM that cannot be read, and for patterns that match nothing.
@@ -84,7 +84,7 @@ def scan(folder: Path, options: Options) -> Recordings:
     return Recordings(folder, by_name(folder), parts, notes)
 
 
-def annotation(rttm: Path, uem: Path | None = None) -> Part:
+def annotation(rttm: Path, uem: Path | None = None) -> RecordingPart:
     """The turns of an RTTM file or folder, and what a UEM says is scored of them.
 
     A recording that only the UEM names has no speech. Raises `UserError` when the UEM lacks one.
@@ -97,13 +97,13 @@ def annotation(rttm: Path, uem: Path | None = None) -> Part:
     if marked.unscored:
         log.warning("Noises (NON-LEX) of %s are scored as any other time: md-eval leaves them out.", rttm)
     if uem is None:
-        return Part(turns, None, marked.unevaluated)
+        return RecordingPart(turns, None, marked.unevaluated)
     regions = read_uem(uem)
     if lacking := [name for name in turns if name not in regions]:
         raise UserError(
             f"{uem} does not say what is scored of {_listed(lacking)}.", "Add them, or leave --uem out to score all."
         )
-    return Part({**dict.fromkeys(regions, ()), **turns}, regions, marked.unevaluated)
+    return RecordingPart({**dict.fromkeys(regions, ()), **turns}, regions, marked.unevaluated)
 
 
 def without(regions: Sequence[Region], out: Sequence[Region]) -> list[Region]:
@@ -132,7 +132,7 @@ def by_name(folder: Path, channel: str = "") -> dict[str, Path]:
     return names
 
 
-def write(recordings: Recordings, info: CorpusInfo, folder: Path, options: Options) -> Corpus:
+def write(recordings: Recordings, info: CorpusInfo, folder: Path, options: PrepareOptions) -> Corpus:
     """Read the headers and write the corpus.
 
     Raises `UserError` for an annotated recording without audio and `BadAudio` for audio that cannot be read, unless
@@ -202,7 +202,7 @@ def _annotate(cut: Cut, turns: Sequence[Turn], uem: Sequence[Region] | None) -> 
         cut.custom = {"uem": [list(region) for region in uem]}
 
 
-def _oddities(cuts: Sequence[Cut], parts: Mapping[str, Part], named: Mapping[str, str]) -> list[str]:
+def _oddities(cuts: Sequence[Cut], parts: Mapping[str, RecordingPart], named: Mapping[str, str]) -> list[str]:
     """Sentences on turns without content or without audio."""
     notes = []
     turns = chain.from_iterable(parts[named[cut.id]].turns[cut.id] for cut in cuts)

@@ -26,7 +26,7 @@ class Hypothesis(NamedTuple):
     score: float
 
 
-class Fusion(NamedTuple):
+class ShallowFusion(NamedTuple):
     """A language model of words, the factor of its log-probabilities, and what every word adds [nats]."""
 
     lm: NGram
@@ -43,7 +43,7 @@ class Beam(NamedTuple):
 
 
 def search(
-    log_probs: Floats, tokens: Sequence[str], width: int, floor: float = 0.0, fusion: Fusion | None = None
+    log_probs: Floats, tokens: Sequence[str], width: int, floor: float = 0.0, fusion: ShallowFusion | None = None
 ) -> list[Hypothesis]:
     """[T, C] and what every class spells → the `width` best prefixes after the last frame, the best one first.
 
@@ -105,7 +105,7 @@ class _Tree:
     `score` holds the words that are complete, `closed` also the last one, as if it ended here (NaN: not asked yet).
     """
 
-    def __init__(self, tokens: Sequence[str], size: int, fusion: Fusion | None) -> None:
+    def __init__(self, tokens: Sequence[str], size: int, fusion: ShallowFusion | None) -> None:
         self.tokens = tokens
         self.fusion = fusion
         self.opens = np.array([token.startswith(" ") for token in tokens])

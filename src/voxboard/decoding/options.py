@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from voxboard.data.vocabulary import BLANK, Vocabulary
-from voxboard.decoding.beam import Floats, Fusion, Hypothesis, search
+from voxboard.decoding.beam import Floats, Hypothesis, ShallowFusion, search
 from voxboard.decoding.ngram import read_arpa
 from voxboard.errors import UserError
 from voxboard.limits import NotNegative, SizeOrZero
@@ -54,9 +54,11 @@ class Decoder:
     def __init__(self, vocabulary: Vocabulary, options: Decoding | None = None) -> None:
         self.vocabulary = vocabulary
         self.options = options or Decoding()
-        self.fusion: Fusion | None = None
+        self.fusion: ShallowFusion | None = None
         if self.options.lm:
-            self.fusion = Fusion(_language_model(self.options.lm), self.options.lm_weight, self.options.word_bonus)
+            self.fusion = ShallowFusion(
+                _language_model(self.options.lm), self.options.lm_weight, self.options.word_bonus
+            )
 
     def __call__(self, log_probs: Tensor, lengths: Tensor) -> list[str]:
         """Log-probabilities [B, T, C] and valid frames [B] → texts. Raises `UserError` for another number of classes,

@@ -10,13 +10,13 @@ from voxboard.diarization.pipeline import (
     prepare_one,
 )
 from voxboard.diarization.prepared import Prepared
-from voxboard.diarization.tuning import Tuned, tunable, tune, tune_prepared
+from voxboard.diarization.tuning import TunedSettings, tunable, tune, tune_prepared
 
 __all__ = [
     "Conversation",
     "Diarization",
     "Prepared",
-    "Tuned",
+    "TunedSettings",
     "diarize",
     "diarize_all",
     "known_speakers",

@@ -13,7 +13,7 @@ from voxboard.diarization import segmentation
 from voxboard.diarization.config import Diarization
 from voxboard.diarization.prepared import LocalSpeakers
 from voxboard.diarization.regions import clip
-from voxboard.diarization.stitching import Decisions, Grid
+from voxboard.diarization.stitching import Decisions, FrameGrid
 from voxboard.diarization.vad import detect
 from voxboard.metrics.rttm import Region
 
@@ -68,7 +68,7 @@ def prepare_local(
 
 def _regions(
     raw: Decisions,
-    grid: Grid,
+    grid: FrameGrid,
     cut: Cut,
     settings: Diarization,
     speech: Sequence[Region] | None,
@@ -82,14 +82,14 @@ def _regions(
     return clip(segmentation.speech(raw, grid, settings), scope) if len(raw) else []
 
 
-def _heard(decisions: Decisions, local: int, grid: Grid, shortest: float) -> Flags:
+def _heard(decisions: Decisions, local: int, grid: FrameGrid, shortest: float) -> Flags:
     """[F]: the frames of a window that a local speaker is embedded by."""
     own = decisions[:, local] > 0
     alone = own & (decisions.sum(axis=1) == 1)
     return alone if alone.sum() * grid.frame_step >= shortest else own
 
 
-def _waves(cut: Cut, windows: Sequence[int], heard: Sequence[Flags], grid: Grid, rate: int) -> Iterator[Floats]:
+def _waves(cut: Cut, windows: Sequence[int], heard: Sequence[Flags], grid: FrameGrid, rate: int) -> Iterator[Floats]:
     """The samples of what every local speaker is embedded by, one stretch behind another."""
     last, samples = -1, np.zeros(0, np.float32)
     for window, flags in zip(windows, heard, strict=True):

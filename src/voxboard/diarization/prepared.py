@@ -13,7 +13,7 @@ from voxboard.diarization import stitching
 from voxboard.diarization.clustering import cluster, in_order
 from voxboard.diarization.config import Diarization
 from voxboard.diarization.regions import clip
-from voxboard.diarization.stitching import NOBODY, Decisions, Grid
+from voxboard.diarization.stitching import NOBODY, Decisions, FrameGrid
 from voxboard.diarization.turns import turns
 from voxboard.diarization.windows import Window, founders
 from voxboard.errors import UserError
@@ -66,7 +66,7 @@ class LocalSpeakers(Prepared):
     """
 
     decisions: Decisions
-    grid: Grid
+    grid: FrameGrid
     owners: NDArray[np.intp]
     clean: NDArray[np.float64]
 

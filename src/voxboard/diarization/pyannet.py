@@ -26,7 +26,7 @@ POOL = 3
 
 
 @dataclass(frozen=True)
-class Sizes:
+class PyanNetSizes:
     """Sizes of a network; those of segmentation 3.0 by default."""
 
     stride: int = 10
@@ -110,10 +110,10 @@ class SincConvolution(nn.Module):
         return F.conv1d(x, self.filterbank(), stride=self.stride).abs()
 
 
-class SincNet(nn.Module):
+class SincFront(nn.Module):
     """[B, 1, N] → [B, C, T]; every norm is over its own window."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: PyanNetSizes) -> None:
         super().__init__()
         self.wav_norm1d = nn.InstanceNorm1d(1, affine=True)
         self.conv1d = nn.ModuleList(
@@ -139,10 +139,10 @@ class PyanNet(nn.Module):
     Padding changes what a window gives, since its norms are over all of it: windows of a batch have one length.
     """
 
-    def __init__(self, sizes: Sizes = Sizes()) -> None:
+    def __init__(self, sizes: PyanNetSizes = PyanNetSizes()) -> None:
         super().__init__()
         self.sizes = sizes
-        self.sincnet = SincNet(sizes)
+        self.sincnet = SincFront(sizes)
         self.lstm = nn.LSTM(
             sizes.channels, sizes.hidden, sizes.layers, batch_first=True, bidirectional=sizes.bidirectional
         )
@@ -206,14 +206,14 @@ def from_weights(weights: Mapping[str, Tensor], *, stride: int = 10, speakers: i
     return network.eval()
 
 
-def _sizes(state: Mapping[str, Tensor], stride: int, speakers: int, at_once: int) -> Sizes:
+def _sizes(state: Mapping[str, Tensor], stride: int, speakers: int, at_once: int) -> PyanNetSizes:
     channels, filters, kernel = state["sincnet.conv1d.1.weight"].shape
     window = state.get("sincnet.conv1d.0.filterbank.window_")
     linears = len([name for name in state if re.fullmatch(r"linear\.\d+\.weight", name)])
-    return Sizes(
+    return PyanNetSizes(
         stride=stride,
         filters=filters,
-        taps=2 * len(window) + 1 if window is not None else Sizes.taps,
+        taps=2 * len(window) + 1 if window is not None else PyanNetSizes.taps,
         channels=channels,
         kernel=kernel,
         hidden=state["lstm.weight_hh_l0"].shape[1],

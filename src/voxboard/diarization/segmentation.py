@@ -16,7 +16,7 @@ from voxboard.diarization import stitching
 from voxboard.diarization.config import Diarization
 from voxboard.diarization.pyannet import RATE, PyanNet, decided, from_weights
 from voxboard.diarization.regions import clean
-from voxboard.diarization.stitching import Decisions, Grid
+from voxboard.diarization.stitching import Decisions, FrameGrid
 from voxboard.metrics.rttm import Region
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ WINDOW = 10.0  # seconds that the network was trained on
 TOGETHER = 16  # windows in a batch
 
 
-def grid_of(network: PyanNet, hop: float) -> Grid:
+def grid_of(network: PyanNet, hop: float) -> FrameGrid:
     """Grid of the windows and frames of a network, a window every `hop` seconds."""
     sizes = network.sizes
-    return Grid(WINDOW, hop, sizes.step / RATE, sizes.field / RATE)
+    return FrameGrid(WINDOW, hop, sizes.step / RATE, sizes.field / RATE)
 
 
 def published_network() -> PyanNet:
@@ -73,7 +73,7 @@ def window_starts(total: int, length: int, step: int) -> list[int]:
     return [place * step for place in range(full + (not whole))]
 
 
-def speech(active: Decisions, grid: Grid, settings: Diarization) -> list[Region]:
+def speech(active: Decisions, grid: FrameGrid, settings: Diarization) -> list[Region]:
     """Regions of speech: frames in which most windows hear somebody; short pauses filled, short speech dropped."""
     anybody = stitching.counted(active.max(axis=2, keepdims=True), grid).astype(np.uint8)
     regions = [(start, end) for start, end, _ in stitching.segments(anybody[:, None], grid)]
@@ -87,13 +87,13 @@ def detected(cut: Cut, settings: Diarization) -> list[Region]:
     return speech(active, grid_of(network, settings.segmentation_hop), settings) if len(active) else []
 
 
-def within(active: Decisions, grid: Grid, regions: list[Region]) -> Decisions:
+def within(active: Decisions, grid: FrameGrid, regions: list[Region]) -> Decisions:
     """Decisions without what is outside of regions, which ascend."""
     inside = np.stack([_inside(grid, number, active.shape[1], regions) for number in range(len(active))])
     return np.where(inside[:, :, None], active, 0).astype(np.uint8)
 
 
-def _inside(grid: Grid, number: int, frames: int, regions: list[Region]) -> NDArray[np.bool_]:
+def _inside(grid: FrameGrid, number: int, frames: int, regions: list[Region]) -> NDArray[np.bool_]:
     """[F]: whether the middle of a window's frame lies in a region."""
     middles = number * grid.step + np.arange(frames) * grid.frame_step + grid.frame_duration / 2
     starts, ends = np.array(regions).reshape(-1, 2).T

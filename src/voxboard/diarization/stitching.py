@@ -18,7 +18,7 @@ NOBODY = -1  # the cluster of a local speaker who is left out
 
 
 @dataclass(frozen=True)
-class Grid:
+class FrameGrid:
     """Positions of windows and frames in time, all in seconds."""
 
     window: float
@@ -39,7 +39,7 @@ class Grid:
         return frame * self.frame_step + self.frame_duration / 2
 
 
-def counted(decisions: Decisions, grid: Grid) -> Numbers:
+def counted(decisions: Decisions, grid: FrameGrid) -> Numbers:
     """Decisions [C, F, S] → how many speak at every frame [T]: the mean over windows, half to even, 0 outside them."""
     total, covering = np.zeros(grid.frames(len(decisions))), np.zeros(grid.frames(len(decisions)))
     for number, own in enumerate(decisions):
@@ -50,7 +50,7 @@ def counted(decisions: Decisions, grid: Grid) -> Numbers:
 
 
 def tracks(
-    decisions: Decisions, clusters: Numbers, grid: Grid, *, most: int | None = None, heard: bool = False
+    decisions: Decisions, clusters: Numbers, grid: FrameGrid, *, most: int | None = None, heard: bool = False
 ) -> Decisions:
     """Decisions [C, F, S] and clusters [C, S] → who of the clusters speaks at every frame [T, K], 0 or 1.
 
@@ -74,7 +74,9 @@ def tracks(
     return (active & (votes > 0) if heard else active).astype(np.uint8)
 
 
-def segments(tracks: Decisions, grid: Grid, shortest: float = 0.0, gap: float = 0.0) -> list[tuple[float, float, int]]:
+def segments(
+    tracks: Decisions, grid: FrameGrid, shortest: float = 0.0, gap: float = 0.0
+) -> list[tuple[float, float, int]]:
     """Tracks [T, K] → (start, end, cluster), ascending; changes are in the middle of the frame where they happen.
 
     Gaps shorter than `gap` seconds in a track are filled first, then segments shorter than `shortest` dropped.

@@ -25,7 +25,7 @@ MOST = 60  # thresholds that are tried
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TunedSettings:
     """Settings with what gave the lowest DER on dev, and the DER of all thresholds tried with that centring."""
 
     settings: Diarization
@@ -41,7 +41,7 @@ def tune(
     collar: float = 0.0,
     skip_overlap: bool = False,
     heads: int = 1,
-) -> Tuned:
+) -> TunedSettings:
     """The threshold, and whether to centre, of the lowest DER on recordings that must not be those of the test.
 
     Every recording is embedded once. Raises as `tune_prepared`.
@@ -63,7 +63,7 @@ def tune_prepared(
     *,
     collar: float = 0.0,
     skip_overlap: bool = False,
-) -> Tuned:
+) -> TunedSettings:
     """`tune` on recordings that are embedded already, by name.
 
     Candidates lie between the merges of the recordings themselves, so that they suit any encoder; of equally good ones
@@ -84,7 +84,7 @@ def tune_prepared(
             turns = {name: one.turns(cut) for name, one in grown.items()}
             tried.append((threshold, der(references, turns, collar, skip_overlap, uem)))
         threshold, error = _best(tried)
-        results.append(Tuned(replace(settings, threshold=threshold, center=center), error, tuple(tried)))
+        results.append(TunedSettings(replace(settings, threshold=threshold, center=center), error, tuple(tried)))
     return min(results, key=lambda result: result.der)  # plain embeddings where both are as good
 
 

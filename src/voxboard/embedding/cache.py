@@ -21,7 +21,7 @@ from torch import Tensor
 from voxboard import parallel
 from voxboard.data.audio import digests
 from voxboard.data.audio_file import readable
-from voxboard.embedding.cache_entries import Store, Tensors
+from voxboard.embedding.cache_entries import EntryStore, Tensors
 from voxboard.embedding.embed import FROM_CACHE, Spent, compute, lookups
 from voxboard.errors import UserError
 from voxboard.files import write_atomically
@@ -145,7 +145,7 @@ class Cache:
         return True
 
 
-def warm(store: Store, encoders: Sequence[EncoderModule], cuts: Sequence[Cut], **options: Any) -> Spent:
+def warm(store: EntryStore, encoders: Sequence[EncoderModule], cuts: Sequence[Cut], **options: Any) -> Spent:
     """Embed for several encoders with one forward of the backbone that they share; `embed` finds it in the store.
 
     Bit for bit what `embed` gives without a store. `options` are those of `compute`, the same as `embed` will get.
@@ -176,7 +176,7 @@ def warm(store: Store, encoders: Sequence[EncoderModule], cuts: Sequence[Cut], *
 
 def together(
     encoders: Sequence[EncoderModule], cuts: Sequence[Cut], evaluation: Evaluation, show_progress: bool
-) -> Store:
+) -> EntryStore:
     """Compute the embeddings of several encoders on one backbone in one pass, and keep them in memory for `embed`."""
     store = Memory()
     options = {"max_seconds": evaluation.max_seconds, "skip_bad_audio": evaluation.skip_bad_audio}
@@ -209,15 +209,15 @@ def _checksum(key: str, tensors: Tensors) -> int:
 class Shared(Evaluation):
     """The settings of one of several systems whose embeddings were computed together."""
 
-    kept: Store | None = None
+    kept: EntryStore | None = None
 
     @classmethod
-    def of(cls, evaluation: Evaluation, store: Store) -> Shared:
+    def of(cls, evaluation: Evaluation, store: EntryStore) -> Shared:
         """The settings of an evaluation that looks into `kept`."""
         return cls(**{f.name: getattr(evaluation, f.name) for f in fields(Evaluation)}, kept=store)
 
 
-def store_of(evaluation: Evaluation) -> Store | None:
+def store_of(evaluation: Evaluation) -> EntryStore | None:
     """Store in which embeddings are looked up before they are computed, if any."""
     if isinstance(evaluation, Shared):
         return evaluation.kept

@@ -26,7 +26,7 @@ FRAMES_FROM = 1_000_000
 Tensors = Mapping[str, Tensor]
 
 
-class Store(Protocol):
+class EntryStore(Protocol):
     """Store of entries; `frames` is True if those of large backbones are kept too."""
 
     @property
@@ -77,7 +77,7 @@ class KeptFrames:
     The frames of small backbones are not kept: reading them takes longer than computing them.
     """
 
-    def __init__(self, backbone: Backbone | UtteranceEncoder, store: Store, key: str) -> None:
+    def __init__(self, backbone: Backbone | UtteranceEncoder, store: EntryStore, key: str) -> None:
         """`key` is the digest of the backbone."""
         size = sum(parameter.numel() for parameter in backbone.parameters())
         self.backbone, self.store, self.key, self.cached = backbone, store, key, 0
@@ -101,7 +101,7 @@ class KeptFrames:
 class Lookup:
     """The embeddings of one encoder and one set of utterances in a store."""
 
-    store: Store
+    store: EntryStore
     cuts: Sequence[Cut]
     groups: Sequence[Sequence[Cut]]  # the same, as they are batched
     backbone: Backbone | UtteranceEncoder

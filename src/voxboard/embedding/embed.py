@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from voxboard import parallel, progress
 from voxboard.data import audio
 from voxboard.embedding import cache_keys
-from voxboard.embedding.cache_entries import Lookup, Store
+from voxboard.embedding.cache_entries import EntryStore, Lookup
 from voxboard.errors import BadAudio, Diverged, UserError
 from voxboard.model import EncoderModule, normalize
 
@@ -142,7 +142,7 @@ def embed(
     *,
     heads: int = 1,
     normalized: bool = True,
-    cache: Store | None = None,
+    cache: EntryStore | None = None,
     **options: Any,
 ) -> Embeddings:
     """Embed whole utterances, one that is longer than `max_seconds` in equal chunks, whose embeddings are averaged.
@@ -159,7 +159,7 @@ def embed(
 
 
 def lookups(
-    encoders: Sequence[EncoderModule], cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
+    encoders: Sequence[EncoderModule], cuts: Sequence[Cut], store: EntryStore, options: Mapping[str, Any]
 ) -> list[Lookup]:
     """Lookups in a store of the embeddings of encoders that share a backbone. Raises `ValueError` when they do not."""
     first, device = encoders[0], device_of(encoders[0])
@@ -174,7 +174,7 @@ def lookups(
 
 
 def _recalled(
-    encoder: EncoderModule, cuts: Sequence[Cut], store: Store, options: Mapping[str, Any]
+    encoder: EncoderModule, cuts: Sequence[Cut], store: EntryStore, options: Mapping[str, Any]
 ) -> tuple[Mapping[str, Tensor], Spent]:
     """Rows [n, E] of every readable utterance, from the store where it has them all."""
     started = time.perf_counter()

@@ -28,7 +28,7 @@ QUIET = 0.001  # of a squared sample: what the reference trims at both ends
 SAME = ("spec", "digest", "sample_rate", "trim", "max_seconds")  # what makes two embeddings comparable
 
 
-class Writer(Protocol):
+class EmbeddingWriter(Protocol):
     """Writer of embeddings."""
 
     @property
@@ -41,7 +41,7 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True)
-class How:
+class ExportSettings:
     """Settings of an export."""
 
     trim: bool = False
@@ -62,7 +62,12 @@ class Made:
 
 
 def make(
-    network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], root: Path, writer: Writer, how: How
+    network: Network,
+    system: Mapping[str, Any],
+    cuts: Sequence[Cut],
+    root: Path,
+    writer: EmbeddingWriter,
+    how: ExportSettings,
 ) -> Made:
     """Embed the cuts whose audio lies below `root`; `system` says in the metadata which network it is.
 
@@ -129,7 +134,7 @@ def trimmed(cut: Cut) -> Cut:
     return cut.truncate(offset=loud[0] / rate, duration=(loud[-1] - loud[0] + 1) / rate, preserve_id=True)
 
 
-def _metadata(network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], how: How) -> dict[str, Any]:
+def _metadata(network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], how: ExportSettings) -> dict[str, Any]:
     genders = {speaker_of(cut): cut.supervisions[0].gender for cut in cuts}
     return {
         "voxboard": __version__,
@@ -144,7 +149,7 @@ def _metadata(network: Network, system: Mapping[str, Any], cuts: Sequence[Cut], 
     }
 
 
-def _known(writer: Writer, metadata: Mapping[str, Any], how: How) -> dict[str, tuple[Stamp, Rows]]:
+def _known(writer: EmbeddingWriter, metadata: Mapping[str, Any], how: ExportSettings) -> dict[str, tuple[Stamp, Rows]]:
     there = writer.metadata
     differs = [key for key in SAME if there is not None and there.get(key) != metadata[key]]
     if not differs:
@@ -168,7 +173,7 @@ def _stamp(cut: Cut) -> Stamp:
     return (status.st_size, status.st_mtime_ns)
 
 
-def _embed(network: Network, cuts: Sequence[Cut], how: How) -> dict[str, Rows]:
+def _embed(network: Network, cuts: Sequence[Cut], how: ExportSettings) -> dict[str, Rows]:
     """Rows by utterance; without those that cannot be read, where they may be skipped."""
     usable = [cut for given in cuts if (cut := _usable(given, how)) is not None]
     if not usable:
@@ -183,7 +188,7 @@ def _embed(network: Network, cuts: Sequence[Cut], how: How) -> dict[str, Rows]:
     return dict(zip(embeddings.ids, embeddings.matrix, strict=True))
 
 
-def _usable(cut: Cut, how: How) -> Cut | None:
+def _usable(cut: Cut, how: ExportSettings) -> Cut | None:
     """The cut that is embedded; None where its audio cannot be read and may be skipped."""
     if not (how.trim or how.skip_bad_audio):
         return cut  # it is read only once

@@ -24,7 +24,7 @@ CLOSED_SET = "The speakers are a closed set: a voice that was not trained on get
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedClasses:
     """The likeliest classes, best first: their names, scores and probabilities [k]."""
 
     labels: tuple[str, ...]
@@ -32,7 +32,7 @@ class Ranked:
     probs: tuple[float, ...]
 
 
-Said = Ranked | float | str
+Said = RankedClasses | float | str
 
 
 def tasks_of(network: Network, task: str = "") -> tuple[str, ...]:
@@ -94,13 +94,13 @@ def _answers(
             raise UserError(f"A head that learns {task} tells nothing of a file.", "Name another task with --task.")
 
 
-def ranked(scores: np.ndarray, names: Sequence[str], topk: int) -> Ranked:
+def ranked(scores: np.ndarray, names: Sequence[str], topk: int) -> RankedClasses:
     """Scores [C] of classes → the `topk` likeliest; of equal ones the first class first."""
     exact = scores.astype(np.float64)
     odds = np.exp(exact - exact.max())
     best = np.argsort(-exact, kind="stable")[: max(topk, 1)].tolist()
     probs = odds / odds.sum()
-    return Ranked(
+    return RankedClasses(
         tuple(names[place] for place in best),
         tuple(float(exact[place]) for place in best),
         tuple(float(probs[place]) for place in best),
@@ -109,7 +109,7 @@ def ranked(scores: np.ndarray, names: Sequence[str], topk: int) -> Ranked:
 
 def to_dict(prediction: Said) -> Any:
     """JSON form."""
-    return vars(prediction) if isinstance(prediction, Ranked) else prediction
+    return vars(prediction) if isinstance(prediction, RankedClasses) else prediction
 
 
 def _texts(network: Network, cuts: Sequence[Cut], settings: Evaluation) -> tuple[str, ...]:

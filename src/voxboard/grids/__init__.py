@@ -1,5 +1,5 @@
 """Grids: backbones × poolers × heads × seeds × learning rates × benchmarks, carried out cell by cell, and resumable."""
 
-from voxboard.grids.spec import Cell, Entry, Grid, Tasks
+from voxboard.grids.spec import Cell, Grid, GridEntry, Tasks
 
-__all__ = ["Cell", "Entry", "Grid", "Tasks"]
+__all__ = ["Cell", "Grid", "GridEntry", "Tasks"]

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from voxboard.grids.identity import Named
-from voxboard.grids.plan import How, Plan, other_versions
+from voxboard.grids.plan import Plan, RunSettings, other_versions
 from voxboard.grids.workspace import Workspace
 from voxboard.records import Record
 from voxboard.records.provenance import MEASURING
@@ -21,7 +21,7 @@ from voxboard.training.config import General
 ADOPTED = ".adopted"  # in a run folder whose numbers are not taken yet
 
 
-def measured(named: Named, workspace: Workspace, how: How, staging: str) -> Record | None:
+def measured(named: Named, workspace: Workspace, how: RunSettings, staging: str) -> Record | None:
     """Measure a cell from the run of an earlier one, and leave the record in staging; None where it must be trained."""
     from voxboard.training import run
 

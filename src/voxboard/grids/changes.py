@@ -10,7 +10,7 @@ Key = tuple[str, str, str, str]  # benchmark, protocol, id of the system, column
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """One place of a board, as far as it does not depend on how long something took."""
 
     benchmark: str
@@ -25,7 +25,7 @@ class Entry:
         return self.text or self.reason
 
 
-def entries(board: Mapping[str, Any]) -> dict[Key, Entry]:
+def entries(board: Mapping[str, Any]) -> dict[Key, BoardEntry]:
     """The places of a board's JSON where something was run."""
     names = {system["id"]: _name(system) for system in board["systems"]}
     places = {}
@@ -35,7 +35,7 @@ def entries(board: Mapping[str, Any]) -> dict[Key, Entry]:
         key = cell["benchmark"], cell["protocol"], cell["system"], cell.get("column", cell["metric"])
         numbers = (cell["value"], cell["low"], cell["high"])
         name = names[cell["system"]]
-        places[key] = Entry(cell["benchmark"], name, cell["label"], cell["text"], numbers, cell["reason"])
+        places[key] = BoardEntry(cell["benchmark"], name, cell["label"], cell["text"], numbers, cell["reason"])
     return places
 
 
@@ -56,7 +56,7 @@ def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[tuple[Entry, tuple[str, ...]]]) -> list[str]:
+def _table(title: str, columns: Sequence[str], rows: Iterable[tuple[BoardEntry, tuple[str, ...]]]) -> list[str]:
     from voxboard.boards.markdown import escape
 
     texts = [

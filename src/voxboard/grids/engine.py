@@ -46,7 +46,7 @@ class Resources:
             raise UserError("--device cuda on a cluster needs GPUs.", "Ask for them: --gpus 1.")
 
 
-class Vanished(Exception):
+class WorkerVanished(Exception):
     """The process that had a job ended without its results: killed, out of memory, or with its machine."""
 
 
@@ -94,7 +94,7 @@ def work_off(engine: Engine, jobs: Sequence[Job]) -> Iterator[Done]:
             job, attempt = under_way.pop(ticket)
             try:
                 done = Done(job, engine.results(ticket))
-            except Vanished as error:
+            except WorkerVanished as error:
                 done = Done(job, lost=str(error), again=attempt < ATTEMPTS)
                 if done.again:
                     waiting.append((job, attempt + 1))

@@ -34,7 +34,7 @@ PROBE = 1024  # rows of the matrices that the speed is measured on
 
 
 @dataclass(frozen=True)
-class Estimate:
+class GridEstimate:
     """Time, disk and memory that the missing cells of a grid need."""
 
     hours: float  # at so many jobs at a time
@@ -68,7 +68,7 @@ class Estimate:
             )
 
 
-def estimate(jobs: Sequence[Job], at_once: int, earlier: Iterable[Record], speed: float) -> Estimate:
+def estimate(jobs: Sequence[Job], at_once: int, earlier: Iterable[Record], speed: float) -> GridEstimate:
     """Estimate jobs; `speed` is in multiply-adds per second, `earlier` are the records that the grid has."""
     finished = [record for record in earlier if record.status == "ok"]
     seconds, remembered, unknown = 0.0, 0, 0
@@ -84,7 +84,7 @@ def estimate(jobs: Sequence[Job], at_once: int, earlier: Iterable[Record], speed
             seconds += cost or 0.0
     disk = sum(_bytes(named) for job in jobs for named in job.cells) / 1e9
     largest = sorted((job_bytes(job) for job in jobs), reverse=True)[: max(at_once, 1)]
-    return Estimate(seconds / 3600 / max(at_once, 1), disk, sum(largest) / 1e9, remembered, unknown)
+    return GridEstimate(seconds / 3600 / max(at_once, 1), disk, sum(largest) / 1e9, remembered, unknown)
 
 
 def _remembered(cell: Cell, finished: Sequence[Record]) -> float | None:

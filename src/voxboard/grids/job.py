@@ -12,7 +12,7 @@ from voxboard.data.catalogue import find_corpus
 from voxboard.errors import UserError
 from voxboard.grids import again
 from voxboard.grids.identity import Named
-from voxboard.grids.plan import How, Job, candidates, config
+from voxboard.grids.plan import Job, RunSettings, candidates, config
 from voxboard.grids.spec import Cell
 from voxboard.grids.tuning import Tuned, reason_of, tune
 from voxboard.grids.workspace import Workspace
@@ -32,7 +32,7 @@ class Result:
     line: str
 
 
-def carry_out(job: Job, workspace: Workspace, how: How) -> list[Result]:
+def carry_out(job: Job, workspace: Workspace, how: RunSettings) -> list[Result]:
     """Carry out a job. A bank that fails as a whole is tried again cell by cell, so that only the guilty fail."""
     _name_parts(job)
     try:
@@ -50,7 +50,7 @@ def carry_out(job: Job, workspace: Workspace, how: How) -> list[Result]:
     return [_result(named, workspace) for named in job.cells]
 
 
-def go_on(job: Job, workspace: Workspace, how: How) -> list[Result]:
+def go_on(job: Job, workspace: Workspace, how: RunSettings) -> list[Result]:
     """Carry out what is left of a job: an earlier attempt at it may have finished some of its cells."""
     _name_parts(job)
     bases = {named.base for named in job.cells if named.base}
@@ -64,13 +64,13 @@ def _name_parts(job: Job) -> None:
     trust.name(*(str(part) for named in job.cells for _, part in named.cell.system.parts()))
 
 
-def _done(job: Job, workspace: Workspace, how: How) -> dict[str, str]:
+def _done(job: Job, workspace: Workspace, how: RunSettings) -> dict[str, str]:
     """Leave records in the job's staging folder; returns cell id → reason for those that have none."""
     left = [each for each in job.cells if again.measured(each, workspace, how, job.staging) is None]
     return _made(replace(job, cells=tuple(left)), workspace, how, job.staging) if left else {}
 
 
-def _made(job: Job, workspace: Workspace, how: How, staging: str) -> dict[str, str]:
+def _made(job: Job, workspace: Workspace, how: RunSettings, staging: str) -> dict[str, str]:
     """Train the cells of a job, or evaluate its only one; returns cell id → reason for those that failed."""
     from voxboard.training import run
 
@@ -88,7 +88,7 @@ def _made(job: Job, workspace: Workspace, how: How, staging: str) -> dict[str, s
     return {}
 
 
-def _evaluate(named: Named, workspace: Workspace, how: How) -> Record:
+def _evaluate(named: Named, workspace: Workspace, how: RunSettings) -> Record:
     """Evaluate the run of another cell, or an untrained system."""
     cell = named.cell
     options = Eval(device=how.device, seed=cell.seed, records=workspace.staging / named.id, runs=workspace.runs)
@@ -116,7 +116,7 @@ def _file(job: Job, workspace: Workspace) -> None:
     shutil.rmtree(staged, ignore_errors=True)
 
 
-def record_failure(named: Named, workspace: Workspace, how: How, reason: str) -> None:
+def record_failure(named: Named, workspace: Workspace, how: RunSettings, reason: str) -> None:
     """File a record that says why a cell has no number, unless there is one that says the same."""
     before = workspace.record(named.id)
     record = _failure(named, workspace, how, reason)
@@ -124,7 +124,7 @@ def record_failure(named: Named, workspace: Workspace, how: How, reason: str) ->
         workspace.keep(named.id, record)
 
 
-def _failure(named: Named, workspace: Workspace, how: How, reason: str) -> Record:
+def _failure(named: Named, workspace: Workspace, how: RunSettings, reason: str) -> Record:
     """Record of a failure, made without building the system, which may be what failed."""
     from voxboard.evaluation.evaluate import benchmark_of
 
@@ -163,7 +163,7 @@ def _tried(cell: Cell) -> dict[str, Any]:
     return dict(encode(records.Search(SETTING, cell.training.nb_total_step, tried), sparse=True))
 
 
-def _words(named: Named, workspace: Workspace, how: How) -> Sequence[str]:
+def _words(named: Named, workspace: Workspace, how: RunSettings) -> Sequence[str]:
     """The command that fails in the same way."""
     if named.cell.trained:
         return config(named, workspace, how).command()

@@ -23,7 +23,7 @@ State = Literal["done", "missing", "failed"]
 
 
 @dataclass(frozen=True)
-class How:
+class RunSettings:
     """Settings for carrying out the cells of a grid; none of them changes a number."""
 
     grid: str
@@ -127,7 +127,7 @@ def _check_choice(cell: Cell) -> None:
         )
 
 
-def jobs(cells: Sequence[Named], workspace: Workspace, how: How) -> list[Job]:
+def jobs(cells: Sequence[Named], workspace: Workspace, how: RunSettings) -> list[Job]:
     """Group cells that can be trained together into one job, at the place of its first cell."""
     groups: dict[str, list[Named]] = {}
     for named in cells:
@@ -137,7 +137,7 @@ def jobs(cells: Sequence[Named], workspace: Workspace, how: How) -> list[Job]:
     return [Job(tuple(group)) for group in groups.values()]
 
 
-def config(named: Named, workspace: Workspace, how: How, staging: str = "") -> RunConfig:
+def config(named: Named, workspace: Workspace, how: RunSettings, staging: str = "") -> RunConfig:
     """The configuration of a cell's run."""
     cell = named.cell
     general = General(
@@ -154,7 +154,7 @@ def config(named: Named, workspace: Workspace, how: How, staging: str = "") -> R
     return RunConfig(cell.data, cell.benchmark, cell.system, general, training, cell.evaluation)
 
 
-def candidates(named: Named, workspace: Workspace, how: How, staging: str = "") -> tuple[RunConfig, ...]:
+def candidates(named: Named, workspace: Workspace, how: RunSettings, staging: str = "") -> tuple[RunConfig, ...]:
     """The configurations of a cell's run with each of its learning rates."""
     first = config(named, workspace, how, staging)
     return tuple(search.with_rate(first, rate) for rate in named.cell.rates)

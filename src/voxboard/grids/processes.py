@@ -10,8 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context, parent_process
 from typing import TYPE_CHECKING
 
-from voxboard.grids.engine import Vanished
-from voxboard.grids.plan import How, Job
+from voxboard.grids.engine import WorkerVanished
+from voxboard.grids.plan import Job, RunSettings
 from voxboard.grids.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MOST_JOBS = 4  # a small cell needs less than a gigabyte
 class Processes:
     """A pool of processes, which is made anew when one of them was killed."""
 
-    def __init__(self, workspace: Workspace, how: How, at_once: int = 0) -> None:
+    def __init__(self, workspace: Workspace, how: RunSettings, at_once: int = 0) -> None:
         self.at_once = at_once or default_at_once(how.device)
         self.about = f"{self.at_once} at a time"
         self._workspace, self._how = workspace, how
@@ -56,7 +56,7 @@ class Processes:
             return ticket.result()
         except BrokenProcessPool:
             # The pool does not say which of its processes it was; the others' jobs end with it.
-            raise Vanished("a worker process was killed, for want of memory most likely") from None
+            raise WorkerVanished("a worker process was killed, for want of memory most likely") from None
 
     def close(self) -> None:
         self._pool.shutdown(wait=not self._given, cancel_futures=True)
@@ -74,7 +74,7 @@ def default_at_once(device: str) -> int:
     return max(1, min(torch.get_num_threads(), MOST_JOBS))
 
 
-def _job(job: Job, workspace: Workspace, how: How) -> list[Result]:
+def _job(job: Job, workspace: Workspace, how: RunSettings) -> list[Result]:
     from voxboard.grids.job import go_on
 
     return go_on(job, workspace, how)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from voxboard.errors import UserError
 from voxboard.grids import worker
-from voxboard.grids.engine import Resources, Say, Vanished, package
-from voxboard.grids.plan import How, Job
+from voxboard.grids.engine import Resources, Say, WorkerVanished, package
+from voxboard.grids.plan import Job, RunSettings
 from voxboard.grids.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ STORE = 100 * 2**20  # bytes of a cluster of our own for objects: what a job ret
 class Ray:
     """A task per job, with the resources that it declares."""
 
-    def __init__(self, resources: Resources, workspace: Workspace, how: How, at_once: int, say: Say) -> None:
+    def __init__(self, resources: Resources, workspace: Workspace, how: RunSettings, at_once: int, say: Say) -> None:
         # Ray reads these as it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if resources.cluster.startswith("ray://") and _has_token():
@@ -85,9 +85,9 @@ class Ray:
             return list(self._ray.get(ticket))
         except self._ray.exceptions.RayTaskError as error:
             # The cell's own failures are among the results: this is a trouble of the node.
-            raise Vanished(f"{type(error.cause).__name__}: {error.cause}") from error
+            raise WorkerVanished(f"{type(error.cause).__name__}: {error.cause}") from error
         except self._ray.exceptions.RayError as error:
-            raise Vanished(_words(type(error).__name__)) from error
+            raise WorkerVanished(_words(type(error).__name__)) from error
 
     def _cancel(self) -> None:
         for ticket in self._given:

@@ -10,7 +10,7 @@ from voxboard.errors import unknown
 from voxboard.grids import again
 from voxboard.grids import plan as planning
 from voxboard.grids.engine import Done, Engine, Resources, Say, work_off
-from voxboard.grids.plan import How, Plan
+from voxboard.grids.plan import Plan, RunSettings
 from voxboard.grids.processes import Processes
 from voxboard.grids.ray import Ray
 from voxboard.grids.slurm import Slurm
@@ -22,7 +22,7 @@ from voxboard.progress import duration
 def run(
     cells: Sequence[Cell],
     workspace: Workspace,
-    how: How,
+    how: RunSettings,
     at_once: int,
     say: Say,
     retry: bool = False,
@@ -57,7 +57,7 @@ def run(
     return planning.make(cells, workspace)
 
 
-def engine_of(resources: Resources, workspace: Workspace, how: How, at_once: int, say: Say) -> Engine:
+def engine_of(resources: Resources, workspace: Workspace, how: RunSettings, at_once: int, say: Say) -> Engine:
     """Return the engine that `--cluster` names. Raises `UserError` for one unknown, absent or without its package."""
     word = resources.cluster
     if not word:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from voxboard.errors import UserError
 from voxboard.grids import worker
-from voxboard.grids.engine import Resources, Vanished, package
-from voxboard.grids.plan import How, Job
+from voxboard.grids.engine import Resources, WorkerVanished, package
+from voxboard.grids.plan import Job, RunSettings
 from voxboard.grids.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ RULE = "-" * 22  # around the traceback in what submitit says
 class Slurm:
     """A Slurm job per job. The folder `slurm` beside the records holds its log until the next start."""
 
-    def __init__(self, resources: Resources, workspace: Workspace, how: How, at_once: int) -> None:
+    def __init__(self, resources: Resources, workspace: Workspace, how: RunSettings, at_once: int) -> None:
         submitit = package("submitit", "slurm")
         self.at_once, self.about = at_once, "as Slurm jobs"
         self._errors = submitit.core.utils
@@ -58,7 +58,7 @@ class Slurm:
         )
 
     def submit(self, job: Job, attempt: int) -> Any:
-        task = Task(job, self._workspace, self._how, self._orders.order(job, attempt))
+        task = SlurmTask(job, self._workspace, self._how, self._orders.order(job, attempt))
         try:
             ticket = self._executor.submit(task)
         except self._errors.FailedJobError as error:
@@ -80,10 +80,10 @@ class Slurm:
             outcome = list(ticket.result())
         except self._errors.FailedJobError as error:
             # The cell's own failures are among the results: this is a trouble of the machine.
-            raise Vanished(_last_line(str(error).split(RULE)[1])) from error
+            raise WorkerVanished(_last_line(str(error).split(RULE)[1])) from error
         except self._errors.UncompletedJobError as error:
             state = ticket.state.lower()
-            raise Vanished(f"job {ticket.job_id} left no result ({state}, {ticket.paths.stderr})") from error
+            raise WorkerVanished(f"job {ticket.job_id} left no result ({state}, {ticket.paths.stderr})") from error
         shutil.rmtree(ticket.paths.folder, ignore_errors=True)
         return outcome
 
@@ -99,12 +99,12 @@ class Slurm:
 
 
 @dataclass
-class Task:
+class SlurmTask:
     """A job for submitit, which calls it, and asks it what to do instead when Slurm takes the machine away."""
 
     job: Job
     workspace: Workspace
-    how: How
+    how: RunSettings
     order: worker.Order
     left: int = INTERRUPTIONS
 

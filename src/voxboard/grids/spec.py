@@ -152,7 +152,7 @@ Weights = Literal["untrained", "trained", "verification"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class GridEntry:
     """One system on one task, as a list of entries says it."""
 
     data: str
@@ -176,7 +176,7 @@ class Tasks:
     """A list of entries: a few rows of every task."""
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[GridEntry, ...]
 
     @classmethod
     def load(cls, name: str) -> Tasks:
@@ -184,7 +184,7 @@ class Tasks:
         content = _typed(cls, _read(name), name)
         entries = []
         for given in content.pop("entries", ()):
-            entry = Entry(**_typed(Entry, given, name))
+            entry = GridEntry(**_typed(GridEntry, given, name))
             if entry.weights not in get_args(Weights):
                 raise unknown(f"weights in {name}", entry.weights, get_args(Weights))
             entries.append(entry)

@@ -27,7 +27,7 @@ from voxboard.errors import UserError
 if TYPE_CHECKING:
     from voxboard.grids.identity import Names
     from voxboard.grids.job import Result
-    from voxboard.grids.plan import How, Job
+    from voxboard.grids.plan import Job, RunSettings
     from voxboard.grids.workspace import Workspace
 
 NAME = ".start"
@@ -95,7 +95,7 @@ def _ended_well(text: str) -> bool:
         return False
 
 
-def work(job: Job, workspace: Workspace, how: How, order: Order) -> list[Result]:
+def work(job: Job, workspace: Workspace, how: RunSettings, order: Order) -> list[Result]:
     """Carry out what is left of a job. Raises `UserError` where this machine would make other numbers."""
     os.environ.update(order.environment)
     with suppress(FileNotFoundError):  # machines with a workspace at a URL need not have it

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from voxboard.errors import UserError
 from voxboard.imported.text_formats import seconds
-from voxboard.imported.text_source import Row, Source
+from voxboard.imported.text_source import Row, TextSource
 
 _ID = re.compile(r"\(([^\s()]+)\)\s*$")
 _LABEL = re.compile(r"<[^ >]*>")
@@ -46,7 +46,7 @@ class Word:
     text: str
 
 
-def trn(source: Source) -> list[Row]:
+def trn(source: TextSource) -> list[Row]:
     """The utterances of a TRN file. Raises `UserError` with the line that has no id."""
     rows = []
     for number, line in source.uncommented():
@@ -57,7 +57,7 @@ def trn(source: Source) -> list[Row]:
     return rows
 
 
-def stm(source: Source) -> list[Segment]:
+def stm(source: TextSource) -> list[Segment]:
     """The segments of an STM file, by file, channel and time. Raises `UserError` with the line."""
     segments = []
     for number, line in source.uncommented():
@@ -74,7 +74,7 @@ def stm(source: Source) -> list[Segment]:
     return sorted(segments, key=lambda one: (one.place, one.begin))
 
 
-def ctm(source: Source) -> list[Word]:
+def ctm(source: TextSource) -> list[Word]:
     """The words of a CTM file, by file, channel and time. Raises `UserError` with the line."""
     words: list[Word] = []
     for number, line in source.uncommented():
@@ -122,7 +122,7 @@ def joined(parts: Sequence[Segment] | Sequence[Word]) -> list[Row]:
     ]
 
 
-def segmented(segments: Sequence[Segment], words: Sequence[Word], source: Source) -> dict[str, str]:
+def segmented(segments: Sequence[Segment], words: Sequence[Word], source: TextSource) -> dict[str, str]:
     """Segment id → the words that fall into it; words in ignored segments are dropped.
 
     Raises `UserError` for words of a file and channel that have no segment, and for segments that overlap.

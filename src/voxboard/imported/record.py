@@ -28,7 +28,7 @@ PLAIN = ("kaldi", "voxboard")  # formats that go without saying
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """Imported outputs, and their names on boards."""
 
     system: str  # the system's name
@@ -59,7 +59,7 @@ class Source:
 
 
 def record_of(
-    source: Source,
+    source: ImportSource,
     benchmark: Benchmark,
     measured: records.Measured,
     protocol: records.Protocol,

@@ -12,7 +12,7 @@ from voxboard.errors import UserError
 from voxboard.limits import NotNegative, Replicates, Seed
 
 if TYPE_CHECKING:
-    from voxboard.imported.record import Source
+    from voxboard.imported.record import ImportSource
     from voxboard.records import Record
 
 
@@ -162,11 +162,11 @@ def _there(path: Path | None, flag: str = "") -> Path:
     return path
 
 
-def _source(args: Score, files: dict[str, Path], arguments: Sequence[str] | None) -> Source:
-    from voxboard.imported.record import Source
+def _source(args: Score, files: dict[str, Path], arguments: Sequence[str] | None) -> ImportSource:
+    from voxboard.imported.record import ImportSource
 
     names = [path.name.removesuffix(".gz") for path in files.values()] or [""]
-    return Source(
+    return ImportSource(
         system=args.system or names[0],
         corpus=args.corpus or names[min(1, len(names) - 1)],
         files=files,

@@ -17,7 +17,7 @@ from voxboard.errors import UserError, printable
 from voxboard.imported.score_layouts import ADVICE, Read
 from voxboard.trials import named_columns
 from voxboard.trials.columns import numbers
-from voxboard.trials.named_columns import Table
+from voxboard.trials.named_columns import NamedTable
 
 NEEDED = ("enrol", "test", "score")
 
@@ -35,7 +35,7 @@ def read(path: Path, separator: str | None, names: Sequence[str]) -> Read:
     return Read(layout, labels, enrol, test, _scores(table), table.labels())
 
 
-def _scores(table: Table) -> NDArray[np.float64]:
+def _scores(table: NamedTable) -> NDArray[np.float64]:
     """The first column of scores whose cells are not all `-`, as a system without that score writes them."""
     named = [name for name in named_columns.ROLES["score"] if name in table.columns]
     words = table.columns[next((name for name in named if set(table.columns[name]) != {"-"}), named[0])]

@@ -18,7 +18,7 @@ from voxboard.embedding.embed import Spent
 from voxboard.errors import UserError, printable
 from voxboard.evaluation import code
 from voxboard.imported import scores, speakers, texts
-from voxboard.imported.record import Source, checked, record_of
+from voxboard.imported.record import ImportSource, checked, record_of
 from voxboard.imported.speakers import Speakers
 from voxboard.metrics import bootstrap
 from voxboard.metrics.nist_text import Rules
@@ -35,7 +35,7 @@ UNKNOWN = {"outputs": "imported"}  # in a protocol: nobody here knows how they w
 
 
 def verification(
-    source: Source,
+    source: ImportSource,
     trials: Trials | None,
     path: Path,
     owners: Speakers | None,
@@ -72,7 +72,7 @@ def verification(
 
 
 def transcription(
-    source: Source,
+    source: ImportSource,
     hypotheses: Path,
     references: Path,
     owners: Speakers | None,
@@ -113,7 +113,7 @@ def transcription(
 
 
 def diarization(
-    source: Source,
+    source: ImportSource,
     hypothesis: Path,
     reference: Path,
     uem: Path | None = None,
@@ -128,7 +128,7 @@ def diarization(
     Recordings that only the UEM names have no reference speech. Raises `UserError` for unknown recordings and where no
     reference speech is scored.
     """
-    from voxboard.benchmarks.conversations import ERRORS, Scores
+    from voxboard.benchmarks.conversations import ERRORS, DiarizationScores
     from voxboard.benchmarks.diarization import DiarizationTask
     from voxboard.metrics import rttm
     from voxboard.metrics.diarization import score
@@ -149,7 +149,7 @@ def diarization(
         raise UserError(f"{hypothesis} cannot be scored: {error}.", "Check the names of the recordings.") from error
     if not reports[0].total:
         raise UserError(f"No speech of {reference} is scored.", "Check the UEM, or lower --collar.")
-    both = Scores(*reports)
+    both = DiarizationScores(*reports)
     benchmark = DiarizationTask(DiarizationTask.Config(collar=collar, skip_overlap=skip_overlap))
     names = list(reports[0].files)
     resampling: dict[str, Any] = {"replicates": source.replicates, "scale": "log"}
@@ -178,7 +178,7 @@ def diarization(
     return record_of(source, benchmark, checked(measured), protocol, save)
 
 
-def diarizer(source: Source, part: Part, collar: float = 0.25, skip_overlap: bool = False) -> records.Record:
+def diarizer(source: ImportSource, part: Part, collar: float = 0.25, skip_overlap: bool = False) -> records.Record:
     """The record of a diarizer with a pipeline of its own on the recordings of a prepared corpus.
 
     Raises `UserError` for a corpus without recordings and for turns that are none.
@@ -212,7 +212,7 @@ def _regions(
     return plain if bare else regions
 
 
-def _corpus(source: Source) -> Corpus:
+def _corpus(source: ImportSource) -> Corpus:
     """A name without audio: the outputs are here already."""
     return Corpus(Path(), CorpusInfo(source.corpus), {})
 

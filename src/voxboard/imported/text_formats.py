@@ -22,7 +22,7 @@ from dataclasses import replace
 
 from voxboard.errors import UserError
 from voxboard.imported import text_json, text_tables
-from voxboard.imported.text_source import Reading, Source
+from voxboard.imported.text_source import Reading, TextSource
 
 FORMATS = ("trn", "kaldi", "stm", "ctm", "csv", "ljspeech", "nemo", "jsonl", "json")
 NIST = ("trn", "stm", "ctm")  # whose texts may hold alternations
@@ -30,7 +30,7 @@ TIMED = ("stm", "ctm")
 _BRACKETED = re.compile(r"(?:^|.*\s)\(([^\s()]+)\)\s*$")
 
 
-def candidates(source: Source) -> list[Reading]:
+def candidates(source: TextSource) -> list[Reading]:
     """All readings that every line fits: one at most of JSON and tables, several of plain lines.
 
     Raises `UserError` for JSON and tables that are none after all, and where nothing fits.
@@ -48,7 +48,7 @@ def candidates(source: Source) -> list[Reading]:
     return readings
 
 
-def narrowed(source: Source) -> list[Reading]:
+def narrowed(source: TextSource) -> list[Reading]:
     """The readings that fit, or the one among them that the suffix names."""
     readings = candidates(source)
     if [one.format for one in readings] == ["kaldi"]:
@@ -59,7 +59,7 @@ def narrowed(source: Source) -> list[Reading]:
     return readings
 
 
-def decide(source: Source, others: Collection[str] = ()) -> Reading:
+def decide(source: TextSource, others: Collection[str] = ()) -> Reading:
     """The one reading of a transcript, given the other side's ids.
 
     Raises `UserError` that names both readings where nothing decides.
@@ -75,7 +75,7 @@ def decide(source: Source, others: Collection[str] = ()) -> Reading:
     raise ambiguous(source, readings)
 
 
-def _nearly(source: Source) -> None:
+def _nearly(source: TextSource) -> None:
     """Raise `UserError` for a text that is what its suffix says but for some lines; as Kaldi's text any line passes."""
     fits = {"trn": trn, "stm": _stm, "ctm": _ctm}.get(source.suffix)
     if fits is None:
@@ -90,7 +90,7 @@ def _nearly(source: Source) -> None:
         )
 
 
-def ambiguous(source: Source, readings: Sequence[Reading]) -> UserError:
+def ambiguous(source: TextSource, readings: Sequence[Reading]) -> UserError:
     """The error for a transcript of which several readings fit."""
     ways = " or ".join(f"{one.format} ({one.first})" for one in readings)
     return UserError(
@@ -100,7 +100,7 @@ def ambiguous(source: Source, readings: Sequence[Reading]) -> UserError:
     )
 
 
-def trn(source: Source) -> Reading | None:
+def trn(source: TextSource) -> Reading | None:
     """Every line ends with an id in brackets, and no id comes twice."""
     lines = source.uncommented()
     ids = [match[1] for _, line in lines if (match := _BRACKETED.match(line))]
@@ -109,7 +109,7 @@ def trn(source: Source) -> Reading | None:
     return Reading("trn", tuple(ids), f"line 1 is of utterance {ids[0]}", "every line ends with an id in brackets")
 
 
-def _kaldi(source: Source) -> Reading | None:
+def _kaldi(source: TextSource) -> Reading | None:
     ids = [line.split(maxsplit=1)[0] for _, line in source.lines]
     if len(set(ids)) < len(ids):
         return None
@@ -117,7 +117,7 @@ def _kaldi(source: Source) -> Reading | None:
 
 
 def _timed(
-    source: Source, begin: int, end: int, fits: Callable[[list[str], float, float], bool], name: str
+    source: TextSource, begin: int, end: int, fits: Callable[[list[str], float, float], bool], name: str
 ) -> Reading | None:
     files: dict[str, None] = {}
     rows = [(number, line.split()) for number, line in source.uncommented()]
@@ -131,11 +131,11 @@ def _timed(
     return Reading(name, tuple(files), shown, f"fields {begin + 1} and {end + 1} of every line are times")
 
 
-def _stm(source: Source) -> Reading | None:
+def _stm(source: TextSource) -> Reading | None:
     return _timed(source, 3, 4, _is_stm, "stm")
 
 
-def _ctm(source: Source) -> Reading | None:
+def _ctm(source: TextSource) -> Reading | None:
     return _timed(source, 2, 3, _is_ctm, "ctm")
 
 
@@ -157,7 +157,7 @@ def seconds(word: str) -> float:
         return math.nan
 
 
-def _nothing_fits(source: Source) -> UserError:
+def _nothing_fits(source: TextSource) -> UserError:
     """The error for lines of which neither the first words nor the last are ids."""
     ends = [match[1] if (match := _BRACKETED.match(line)) else None for _, line in source.lines]
     if None not in ends:
@@ -170,7 +170,7 @@ def _nothing_fits(source: Source) -> UserError:
     )  # fmt: skip
 
 
-def _twice(source: Source, ids: Sequence[str]) -> tuple[int, str]:
+def _twice(source: TextSource, ids: Sequence[str]) -> tuple[int, str]:
     seen: set[str] = set()
     for (number, _), name in zip(source.lines, ids, strict=True):
         if name in seen:

@@ -10,13 +10,13 @@ from typing import Any
 
 from voxboard.errors import UserError
 from voxboard.files import parse_json
-from voxboard.imported.text_source import Reading, Row, Source, columns, id_column, text_column
+from voxboard.imported.text_source import Reading, Row, TextSource, columns, id_column, text_column
 from voxboard.text_files import stem_of
 
 _ADVICE = 'A line is {"id": …, "text": …}.'
 
 
-def recognize(source: Source) -> Reading | None:
+def recognize(source: TextSource) -> Reading | None:
     """The reading of a text in JSON; None for any other. Raises `UserError` for JSON without ids and texts."""
     start = source.lines[0][1].lstrip()[:1]
     named = source.suffix in ("json", "jsonl", "ndjson")
@@ -30,14 +30,14 @@ def recognize(source: Source) -> Reading | None:
     return Reading(format_, ids, f"the first utterance is {ids[0] if ids else 'none'}", reason)
 
 
-def parse(source: Source) -> list[Row]:
+def parse(source: TextSource) -> list[Row]:
     """The utterances of a text in JSON. Raises `UserError`."""
     rows, _ = _content(source, named=True)
     assert rows is not None
     return rows
 
 
-def _content(source: Source, named: bool) -> tuple[list[Row] | None, str]:
+def _content(source: TextSource, named: bool) -> tuple[list[Row] | None, str]:
     """The utterances and the format; None where a text that is not `named` as JSON is none."""
     text = source.text.strip()
     whole = _loaded(text, source)
@@ -52,7 +52,7 @@ def _content(source: Source, named: bool) -> tuple[list[Row] | None, str]:
     return _of_objects(objects, source, "line"), "nemo" if nemo else "jsonl"
 
 
-def _loaded(text: str, source: Source) -> Any:
+def _loaded(text: str, source: TextSource) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once)
     except RecursionError:
@@ -77,7 +77,7 @@ def _is_row(content: Mapping[str, Any]) -> bool:
     return bool(named.ids or named.texts) and not isinstance(content.get("segments"), list)
 
 
-def _of_map(content: Mapping[str, Any], source: Source) -> list[Row]:
+def _of_map(content: Mapping[str, Any], source: TextSource) -> list[Row]:
     if isinstance(content.get("segments"), list) and isinstance(content.get("text"), str):
         return [(1, stem_of(Path(source.name)), str(content["text"]).strip())]
     wrong = next((name for name, text in content.items() if not isinstance(text, str)), None)
@@ -90,7 +90,7 @@ def _of_map(content: Mapping[str, Any], source: Source) -> list[Row]:
     return [(number, name, text) for number, (name, text) in enumerate(content.items(), start=1)]
 
 
-def _of_objects(objects: Sequence[tuple[int, Any]], source: Source, unit: str) -> list[Row]:
+def _of_objects(objects: Sequence[tuple[int, Any]], source: TextSource, unit: str) -> list[Row]:
     """The utterances of objects; stretches of one recording, at an `offset` each, have it in their id."""
     rows: list[Row] = []
     offsets: list[Any] = []

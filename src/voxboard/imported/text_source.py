@@ -23,7 +23,7 @@ _WRITTEN = ("pred_text", "hypothesis", "hyp", "prediction", "predicted", "pred",
 
 
 @dataclass(frozen=True)
-class Source:
+class TextSource:
     """A transcript as text: its name for messages, its suffix as a hint, and the lines that say something."""
 
     name: str
@@ -32,7 +32,7 @@ class Source:
     lines: Sequence[tuple[int, str]] = field(default=())  # number, line
 
     @classmethod
-    def of(cls, text: str, name: str, role: Role = "reference") -> Source:
+    def of(cls, text: str, name: str, role: Role = "reference") -> TextSource:
         numbered = enumerate(text.split("\n"), start=1)
         return cls(name, text, role, tuple((number, line) for number, line in numbered if line.strip()))
 
@@ -61,7 +61,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Columns:
+class TextColumns:
     """The names of a header that are ids, and those that are texts, each in the order in which they are preferred."""
 
     ids: tuple[str, ...]
@@ -69,21 +69,21 @@ class Columns:
     written: tuple[str, ...] = ()  # of the texts, those that a system wrote
 
 
-def columns(header: Sequence[str]) -> Columns:
+def columns(header: Sequence[str]) -> TextColumns:
     """The columns of a header, in any case and with blanks around."""
     names = {name.strip().lower(): name for name in header}
     matches = [tuple(names[key] for key in keys if key in names) for keys in (_IDS, _TRUE, _WRITTEN)]
-    return Columns(matches[0], (*matches[1], *matches[2]), matches[2])
+    return TextColumns(matches[0], (*matches[1], *matches[2]), matches[2])
 
 
-def id_column(columns: Columns, source: Source) -> str:
+def id_column(columns: TextColumns, source: TextSource) -> str:
     """The column of ids. Raises `UserError` where there is none."""
     if not columns.ids:
         raise UserError(f"{source.name} has no columns id and text.", f"Known names: {', '.join(_IDS)}.")
     return columns.ids[0]
 
 
-def text_column(columns: Columns, source: Source) -> str:
+def text_column(columns: TextColumns, source: TextSource) -> str:
     """The column of texts: a reference's own first, what a system wrote first in a hypothesis."""
     if not columns.texts:
         raise UserError(f"{source.name} has no columns id and text.", f"Known names: {', '.join(_TRUE)}.")

@@ -7,13 +7,13 @@ import io
 from typing import Any
 
 from voxboard.errors import UserError
-from voxboard.imported.text_source import Reading, Row, Source, columns, id_column, text_column
+from voxboard.imported.text_source import Reading, Row, TextSource, columns, id_column, text_column
 
 _SEPARATORS = ("\t", ",", ";", "|")
 _NAMED = ("csv", "tsv")
 
 
-def recognize(source: Source) -> Reading | None:
+def recognize(source: TextSource) -> Reading | None:
     """The reading of a table; None for any other text. Raises `UserError` for one whose header lacks id or text."""
     if separator := _header(source):
         ids = tuple(name for _, name, _ in _rows(source, separator))
@@ -29,7 +29,7 @@ def recognize(source: Source) -> Reading | None:
     return None
 
 
-def parse(source: Source, format_: str) -> list[Row]:
+def parse(source: TextSource, format_: str) -> list[Row]:
     """The utterances of a table that is read as csv or as ljspeech. Raises `UserError` with the line."""
     if format_ == "csv":
         separator = _header(source)
@@ -39,7 +39,7 @@ def parse(source: Source, format_: str) -> list[Row]:
     return _ljspeech(source)
 
 
-def _header(source: Source) -> str:
+def _header(source: TextSource) -> str:
     """Separator of the header; empty where the first line is none."""
     first = source.lines[0][1]
     for separator in _SEPARATORS:
@@ -67,7 +67,7 @@ def _dialect(separator: str) -> dict[str, Any]:
     return {"delimiter": separator, "quoting": quoting}
 
 
-def _rows(source: Source, separator: str) -> list[Row]:
+def _rows(source: TextSource, separator: str) -> list[Row]:
     table = csv.reader(io.StringIO(source.text), **_dialect(separator), strict=True)
     header: list[str] = []
     rows: list[Row] = []
@@ -88,20 +88,20 @@ def _rows(source: Source, separator: str) -> list[Row]:
     return rows
 
 
-def _checked(header: list[str], source: Source) -> list[str]:
+def _checked(header: list[str], source: TextSource) -> list[str]:
     names = [name.strip().lower() for name in header]
     if twice := next((name for name in names if name and names.count(name) > 1), None):
         raise UserError(f"{source.name} names the column {twice} twice.", "Rename or remove one of them.")
     return header
 
 
-def bars_after_words(source: Source) -> Reading | None:
+def bars_after_words(source: TextSource) -> Reading | None:
     """LJSpeech's reading of lines that have blanks before the first bar, which may be ids of other formats too."""
     reading = _bars(source)
     return reading if reading and any(len(name.split()) > 1 for name in reading.ids) else None
 
 
-def _bars(source: Source) -> Reading | None:
+def _bars(source: TextSource) -> Reading | None:
     if len({line.count("|") for _, line in source.lines}) > 1 or "|" not in source.lines[0][1]:
         return None
     names = tuple(line.split("|", 1)[0].strip() for _, line in source.lines)
@@ -111,7 +111,7 @@ def _bars(source: Source) -> Reading | None:
     return Reading("ljspeech", names, shown, "every line has the same number of bars")
 
 
-def _ljspeech(source: Source) -> list[Row]:
+def _ljspeech(source: TextSource) -> list[Row]:
     """The last column is the text, which two and three columns agree about; `path|speaker|text` too."""
     rows = []
     for number, line in source.lines:

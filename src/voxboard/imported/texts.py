@@ -12,7 +12,7 @@ from voxboard import text_files
 from voxboard.errors import UserError, printable, unknown
 from voxboard.imported import nist, text_json, text_tables
 from voxboard.imported.text_formats import FORMATS, NIST, TIMED, ambiguous, decide, narrowed
-from voxboard.imported.text_source import Reading, Role, Row, Source
+from voxboard.imported.text_source import Reading, Role, Row, TextSource
 
 log = logging.getLogger("voxboard")
 
@@ -86,13 +86,13 @@ def _named(format_: str) -> str:
     return format_
 
 
-def _source(path: Path, role: Role) -> Source:
+def _source(path: Path, role: Role) -> TextSource:
     if path.is_dir():
         table = next((path / name for name in _METADATA if (path / name).is_file()), None)
         if table is None:
-            return Source.of(json.dumps(_of_folder(path)), f"{path}.json", role)
+            return TextSource.of(json.dumps(_of_folder(path)), f"{path}.json", role)
         path = table
-    return Source.of(text_files.text(path), str(path), role)
+    return TextSource.of(text_files.text(path), str(path), role)
 
 
 def _of_folder(folder: Path) -> dict[str, str]:
@@ -104,14 +104,14 @@ def _of_folder(folder: Path) -> dict[str, str]:
             continue
         if suffix == ".txt":
             return {text_files.stem_of(file): " ".join(text_files.text(file).split()) for file in files}
-        sides = (Source.of(text_files.text(file), str(file)) for file in files)
-        return _once([row for side in sides for row in text_json.parse(side)], Source(str(folder), ""))
+        sides = (TextSource.of(text_files.text(file), str(file)) for file in files)
+        return _once([row for side in sides for row in text_json.parse(side)], TextSource(str(folder), ""))
     raise UserError(
         f"{folder} holds no transcripts.", f"Pass a file, or a folder with {_METADATA[0]}, *.json or *.txt in it."
     )
 
 
-def _chosen(sides: tuple[Source, Source], formats: tuple[str, str]) -> tuple[str, str]:
+def _chosen(sides: tuple[TextSource, TextSource], formats: tuple[str, str]) -> tuple[str, str]:
     """The formats of both sides, and a line of the log for each that says why."""
     fitting = [[] if format_ else narrowed(side) for side, format_ in zip(sides, formats, strict=True)]
     if all(len(readings) > 1 for readings in fitting):
@@ -136,7 +136,9 @@ def _chosen(sides: tuple[Source, Source], formats: tuple[str, str]) -> tuple[str
 _ALIKE = {("json", "nemo"), ("json", "jsonl"), ("jsonl", "nemo"), ("csv", "ljspeech")}
 
 
-def _one(sides: tuple[Source, Source], formats: tuple[str, str], fitting: list[list[Reading]], place: int) -> Reading:
+def _one(
+    sides: tuple[TextSource, TextSource], formats: tuple[str, str], fitting: list[list[Reading]], place: int
+) -> Reading:
     """The reading of one side, the other's ids being known."""
     other = 1 - place
     if formats[place]:
@@ -148,19 +150,19 @@ def _one(sides: tuple[Source, Source], formats: tuple[str, str], fitting: list[l
     return decide(sides[place], ids)
 
 
-def _rows(source: Source, format_: str) -> list[Row]:
+def _rows(source: TextSource, format_: str) -> list[Row]:
     """The utterances of one side by itself: of timed formats, a text per file."""
     if not source.lines:
         raise UserError(f"{source.name} holds no texts.", "A line is an id, a space, and the text.")
     return _READERS[format_](source)
 
 
-def _kaldi(source: Source) -> list[Row]:
+def _kaldi(source: TextSource) -> list[Row]:
     parts = ((number, line.split(maxsplit=1)) for number, line in source.lines)
     return [(number, one[0], one[1].strip() if len(one) > 1 else "") for number, one in parts]
 
 
-_READERS: Mapping[str, Callable[[Source], list[Row]]] = {
+_READERS: Mapping[str, Callable[[TextSource], list[Row]]] = {
     "trn": nist.trn,
     "kaldi": _kaldi,
     "stm": lambda source: nist.joined(nist.stm(source)),
@@ -173,7 +175,7 @@ _READERS: Mapping[str, Callable[[Source], list[Row]]] = {
 }
 
 
-def _once(rows: list[Row], source: Source) -> dict[str, str]:
+def _once(rows: list[Row], source: TextSource) -> dict[str, str]:
     texts: dict[str, str] = {}
     for number, name, text in rows:
         if name in texts:
@@ -188,7 +190,7 @@ def _once(rows: list[Row], source: Source) -> dict[str, str]:
     return texts
 
 
-def _timed(true: Source, written: Source, formats: tuple[str, str]) -> Pair:
+def _timed(true: TextSource, written: TextSource, formats: tuple[str, str]) -> Pair:
     """The segments of an STM file with the words of a CTM file, or with those of the same segments of another STM."""
     segments = nist.stm(true)
     references, speakers = nist.references(segments)

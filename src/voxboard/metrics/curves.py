@@ -26,7 +26,7 @@ _HALF_WIDTH = 6.0  # probits; rates beyond are less than one in 10⁹
 Counts = NDArray[np.int64]
 
 
-class Fields(TypedDict):
+class CurveFields(TypedDict):
     """The fields of `voxboard.records.Curves`, which says what each one is."""
 
     far: tuple[float, ...]
@@ -45,7 +45,7 @@ def curves(
     calibrated: ArrayLike | None = None,
     points: int = 200,
     bins: int = 60,
-) -> Fields:
+) -> CurveFields:
     """Everything a record keeps for pictures: `records.Curves(**curves(scores, labels, calibrated))`.
 
     Scores [n] and labels [n], or one `Ranked`; `calibrated` [n] are natural-log likelihood ratios of the same trials,
@@ -61,7 +61,7 @@ def curves(
         if labels is None:
             raise ValueError("labels are missing: calibrated scores need them too")
         actual, minimum = bayes_error(rank(calibrated, labels), LOG_ODDS)
-    return Fields(
+    return CurveFields(
         far=far,
         frr=frr,
         edges=edges,

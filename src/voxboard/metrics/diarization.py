@@ -41,7 +41,7 @@ from voxboard.metrics.turns import TICKS, Given, Ints, Scored, Span, Speech, Tur
 Mapper = Literal["scored", "all"]
 Floats = NDArray[np.float64]
 
-__all__ = ["Errors", "Reference", "Region", "Report", "Turn", "der", "jer", "score"]
+__all__ = ["DiarizationReport", "Errors", "Reference", "Region", "Turn", "der", "jer", "score"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Report(Errors):
+class DiarizationReport(Errors):
     """The errors of all files, and of each in the order of the reference."""
 
     files: Mapping[str, Errors]
@@ -117,7 +117,7 @@ def score(
     mapping: Mapper = "scored",
     merge_touching: bool = False,
     span: Span = "both",
-) -> Report:
+) -> DiarizationReport:
     """DER with its components and JER, of all files together and of each; arguments as `der`.
 
     Raises `ValueError` as `der`, but a reference without scored speech gives a NaN.
@@ -129,7 +129,7 @@ def score(
     files = {name: Errors(*values) for name, *values in rows}
     # Summed in ticks and by fsum, so that the order of the files does not matter.
     total, miss, false_alarm, confusion = (int(part.sum()) / TICKS for part in ticks)
-    return Report(total, miss, false_alarm, confusion, int(speakers.sum()), math.fsum(jaccard), files)
+    return DiarizationReport(total, miss, false_alarm, confusion, int(speakers.sum()), math.fsum(jaccard), files)
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ class Interval:
     evidence: Evidence | None = field(default=None, compare=False, repr=False)  # for differences from other systems
 
 
-class Shape(NamedTuple):
+class EstimateShape(NamedTuple):
     """Shape of an estimate's distribution with few, unequal clusters."""
 
     acceleration: float  # BCa's: a sixth of the influences' skewness over √S
@@ -96,15 +96,17 @@ class Influence:
         """Return the influence of every cluster [S]: the sum over all pairs that it is part of, own ones once."""
         return np.asarray(self.pairs.sum(axis=0) + self.pairs.sum(axis=1) - self.pairs.diagonal(), np.float64)
 
-    def shape(self, clusters: int) -> Shape:
+    def shape(self, clusters: int) -> EstimateShape:
         """The shape that so many clusters give; one without any variance is that of a normal distribution."""
         alone, moves = self.pairs.diagonal(), self.moves()
         second, third, fourth = (float(np.sum(moves**power)) for power in (2, 3, 4))
         if not second > 0.0:
-            return Shape(0.0, clusters - 1, 1.0)
+            return EstimateShape(0.0, clusters - 1, 1.0)
         crossed = float(self.pairs.power(2).sum() - np.sum(alone**2))
         degrees = 2 * second**2 / max(fourth - second**2 / clusters, 1e-9 * fourth)
-        return Shape(third / (6 * second**1.5), min(degrees, clusters - 1), (second / (second + crossed)) ** 0.5)
+        return EstimateShape(
+            third / (6 * second**1.5), min(degrees, clusters - 1), (second / (second + crossed)) ** 0.5
+        )
 
 
 @dataclass(frozen=True, eq=False)

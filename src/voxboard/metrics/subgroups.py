@@ -23,7 +23,7 @@ LEAST_SPEAKERS = 3
 
 
 @dataclass(frozen=True)
-class Group:
+class Subgroup:
     """The numbers of one group; `values` is empty where `reason` says why."""
 
     trials: int
@@ -34,7 +34,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Gap:
+class SubgroupGap:
     """Gap between the groups with the highest and the lowest value of a metric.
 
     The two are chosen by their values, so that the gap of many or small groups is larger than that of the population;
@@ -51,8 +51,8 @@ class Gap:
 class Subgroups:
     """Groups by name, in the order given, and the gap of every metric; no gaps where fewer than two have numbers."""
 
-    groups: Mapping[str, Group]
-    gaps: Mapping[str, Gap]
+    groups: Mapping[str, Subgroup]
+    gaps: Mapping[str, SubgroupGap]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def detection(
     values, targets = checked(scores, labels)
     ratios = None if calibrated is None else checked(calibrated, labels)[0].astype(np.float64)
     clusters = Clusters.of(values.size, speakers_a, speakers_b, names)
-    by_name: dict[str, Group] = {}
+    by_name: dict[str, Subgroup] = {}
     measured: dict[str, _Measured] = {}
     for name, mask in groups.items():
         rows = np.flatnonzero(_mask(name, mask, values.size))
@@ -97,14 +97,14 @@ def detection(
         counts = rows.size, int(np.count_nonzero(targets[rows])), speakers.size
         reason = _too_small(*counts, least)
         if reason:
-            by_name[name] = Group(*counts, reason=reason)
+            by_name[name] = Subgroup(*counts, reason=reason)
             continue
         given = None if ratios is None else ratios[rows]
         trials = TrialEstimates(values[rows], targets[rows], inside, p_targets, threshold, given)
         estimates = trials.estimates(replicates, method != "percentile")
         measured[name] = _Measured(speakers, estimates)
         intervals = {metric: estimate.interval(speakers.size, level, method) for metric, estimate in estimates.items()}
-        by_name[name] = Group(*counts, values=intervals)
+        by_name[name] = Subgroup(*counts, values=intervals)
     return Subgroups(by_name, _gaps(measured, level, method))
 
 
@@ -127,7 +127,7 @@ def _too_small(trials: int, targets: int, speakers: int, least: int) -> str:
     return ""
 
 
-def _gaps(measured: Mapping[str, _Measured], level: float, method: Method) -> dict[str, Gap]:
+def _gaps(measured: Mapping[str, _Measured], level: float, method: Method) -> dict[str, SubgroupGap]:
     if len(measured) < 2:
         return {}
     gaps = {}
@@ -136,5 +136,5 @@ def _gaps(measured: Mapping[str, _Measured], level: float, method: Method) -> di
         best, worst = measured[ordered[0]], measured[ordered[-1]]
         speakers = np.union1d(worst.speakers, best.speakers).size
         difference = worst.estimates[metric] - best.estimates[metric]
-        gaps[metric] = Gap(metric, ordered[-1], ordered[0], difference.interval(speakers, level, method))
+        gaps[metric] = SubgroupGap(metric, ordered[-1], ordered[0], difference.interval(speakers, level, method))
     return gaps

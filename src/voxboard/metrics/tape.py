@@ -18,7 +18,7 @@ _LONGEST = 9e18  # ticks on a tape
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class TapeSide:
     """Turns [n] of the reference or of the hypothesis, ascending by start; those of one speaker do not overlap."""
 
     speaker: Ints  # [n]
@@ -52,8 +52,8 @@ class Side:
 class Tape:
     """Both sides of all files; file f lies between `edges[f]` and `edges[f + 1]`."""
 
-    reference: Side
-    hypothesis: Side
+    reference: TapeSide
+    hypothesis: TapeSide
     edges: Ints  # [files + 1]
 
     def cut(self, start: Ints, end: Ints) -> Tape:
@@ -66,7 +66,7 @@ class Tape:
             begun = np.searchsorted(first, positions, side="right")
             return np.maximum(positions, ends[begun]) - gone[begun]
 
-        def rest(side: Side) -> Side:
+        def rest(side: TapeSide) -> TapeSide:
             starts, stops = moved(side.start), moved(side.end)
             inside = stops > starts
             return replace(side, speaker=side.speaker[inside], start=starts[inside], end=stops[inside])
@@ -162,7 +162,7 @@ def _extent(sides: list[Turns], files: int) -> tuple[Ints, Ints]:
     return low, high
 
 
-def _merged(turns: Turns, low: Ints, high: Ints, shift: Ints, touching: bool) -> Side:
+def _merged(turns: Turns, low: Ints, high: Ints, shift: Ints, touching: bool) -> TapeSide:
     # Every speaker gets a stretch of a tape of its own: then merging is one union, of all speakers at once.
     own = _starts((high - low + 1)[turns.file])[:-1] - low[turns.file]
     first, start, end = union(turns.start + own[turns.speaker], turns.end + own[turns.speaker], touching)
@@ -170,7 +170,7 @@ def _merged(turns: Turns, low: Ints, high: Ints, shift: Ints, touching: bool) ->
     back = (shift[turns.file] - own)[speaker]
     start, end = start + back, end + back
     order = np.argsort(start)
-    return Side(speaker[order], start[order], end[order], turns.file)
+    return TapeSide(speaker[order], start[order], end[order], turns.file)
 
 
 def _starting_within(starts: Ints, begin: Ints, end: Ints, side: Literal["left", "right"]) -> tuple[Ints, Ints]:

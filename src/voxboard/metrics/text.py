@@ -30,7 +30,7 @@ Counts = NDArray[np.int64]
 LETTERS = 60_000  # the most words with a letter each: letters of two bytes
 
 
-class Utterance(NamedTuple):
+class ScoredUtterance(NamedTuple):
     """One row of a report: the texts as they were compared, and their alignment in numbers."""
 
     id: Hashable
@@ -44,7 +44,7 @@ class Utterance(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class TextReport:
     """The errors of every utterance [n], of which the corpus rate is made.
 
     `words` are the reference's words (or characters, as `unit` says). An interval that resamples speakers:
@@ -72,14 +72,14 @@ class Report:
         """The corpus error rate, a fraction: WER or CER."""
         return rate(self.errors, self.words)
 
-    def rows(self) -> Iterator[Utterance]:
+    def rows(self) -> Iterator[ScoredUtterance]:
         """The utterances one by one, in the order of the references."""
         counts = (self.words, self.hits, self.substitutions, self.insertions, self.deletions)
         columns = (column.tolist() for column in counts)
         for name, reference, hypothesis, *numbers in zip(
             self.ids, self.references, self.hypotheses, *columns, strict=True
         ):
-            yield Utterance(name, reference, hypothesis, *numbers)
+            yield ScoredUtterance(name, reference, hypothesis, *numbers)
 
 
 def wer(references: Texts, hypotheses: Texts, normalizer: str = "none") -> float:
@@ -101,7 +101,7 @@ def cer(references: Texts, hypotheses: Texts, normalizer: str = "none") -> float
 
 def score(
     references: Texts, hypotheses: Texts, normalizer: str = "none", unit: Unit = "word", rules: Rules | None = None
-) -> Report:
+) -> TextReport:
     """All that `wer` (or, for characters, `cer`) counts, by utterance and split into kinds of errors.
 
     Where several alignments have the fewest errors the split is that of rapidfuzz's (and jiwer's); the number of errors
@@ -117,7 +117,7 @@ def score(
     return _minimal(ids, pairs, unit, normalizer)
 
 
-def _minimal(ids: Sequence[Hashable], pairs: tuple[list[str], list[str]], unit: Unit, normalizer: str) -> Report:
+def _minimal(ids: Sequence[Hashable], pairs: tuple[list[str], list[str]], unit: Unit, normalizer: str) -> TextReport:
     from rapidfuzz.distance import Levenshtein
 
     true, written = _as_words(*pairs) if unit == "word" else _as_characters(*pairs)
@@ -128,10 +128,10 @@ def _minimal(ids: Sequence[Hashable], pairs: tuple[list[str], list[str]], unit: 
     insertions = deletions + _lengths(written) - words
     substitutions = errors - insertions - deletions
     hits = words - substitutions - deletions
-    return Report(ids, *pairs, words, hits, substitutions, insertions, deletions, unit, normalizer)
+    return TextReport(ids, *pairs, words, hits, substitutions, insertions, deletions, unit, normalizer)
 
 
-def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit, rules: Rules) -> Report:
+def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit, rules: Rules) -> TextReport:
     """Like `score`, by more than the least number of errors between plain words."""
     if rules.fragments and normalizer != "none":
         raise ValueError("fragments end in a hyphen, which a normalizer takes away: score them with none")
@@ -150,7 +150,7 @@ def _by_rules(references: Texts, hypotheses: Texts, normalizer: str, unit: Unit,
     if unit == "character":
         return _minimal(ids, taken, unit, normalizer)
     words, hits, substitutions, insertions, deletions = np.array(lines, np.int64).T
-    return Report(
+    return TextReport(
         ids, taken[0], taken[1], words, hits, substitutions, insertions, deletions, unit, normalizer
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from voxboard.boards.arrange import rows_of
-from voxboard.boards.model import Row
+from voxboard.boards.model import BoardRow
 from voxboard.boards.numbers import plain
 from voxboard.boards.titles import tell_apart, title
 from voxboard.errors import UserError, unknown
@@ -20,7 +20,7 @@ _EVALUATE = "Evaluate again, or plot the score file of the run."
 
 
 @dataclass(frozen=True)
-class Subject:
+class Plotted:
     """A system with what there is to draw: its record, or its scores [n] with labels [n]."""
 
     name: str
@@ -81,7 +81,7 @@ def collect(
     corpus: str = "",
     protocol: str = "",
     left_out: list[tuple[Path, Unread]] | None = None,
-) -> list[Subject]:
+) -> list[Plotted]:
     """The systems that some words name: files, folders of records, or systems with a record below `records`.
 
     `corpus` and `protocol` (the start of an id) choose among records; of repetitions the newest counts. Names are
@@ -98,7 +98,7 @@ def collect(
     return _told_apart(subjects)
 
 
-def same_protocol(subjects: Sequence[Subject]) -> None:
+def same_protocol(subjects: Sequence[Plotted]) -> None:
     """Raise `UserError` unless all systems were scored under one protocol, or on one list where only that is known."""
     first, digests = subjects[0], {subject.digest for subject in subjects}
     protocols = {subject.record.protocol_id for subject in subjects if subject.record}
@@ -135,7 +135,7 @@ class _Library:
         return _chosen(records.filed, self.corpus, self.protocol)
 
 
-def _subjects(word: str, library: _Library) -> list[Subject]:
+def _subjects(word: str, library: _Library) -> list[Plotted]:
     path = Path(word)
     if path.is_dir():
         return _of_records(library.chosen(path), word)
@@ -168,17 +168,17 @@ def _chosen(filed: Iterable[Filed], corpus: str, protocol: str) -> list[Filed]:
     return sorted(newest.values(), key=lambda item: item.path)
 
 
-def _of_records(filed: Sequence[Filed], folder: str) -> list[Subject]:
+def _of_records(filed: Sequence[Filed], folder: str) -> list[Plotted]:
     subjects = []
     for path, record in ((item.path, item.record) for item in filed):
         if record.protocol is None:
             raise UserError(f"{path} holds no numbers: {record.reason}.", "Evaluate again.")
         origin, digest = str(Path(folder) / path), record.protocol.items.digest
-        subjects.append(Subject(title(record.system), origin, record, digest=digest))
+        subjects.append(Plotted(title(record.system), origin, record, digest=digest))
     return subjects
 
 
-def _of_scores(path: Path) -> Subject:
+def _of_scores(path: Path) -> Plotted:
     """Scores with labels, as evaluations and other toolkits write them."""
     from voxboard.imported import scores
 
@@ -189,10 +189,10 @@ def _of_scores(path: Path) -> Subject:
         reason = error.problem.removeprefix(f"{path} ").rstrip(".")
         raise UserError(f"{path} is no score file ({reason}).", "Each line is: label enrol test score.") from error
     name = path.name.removesuffix(".gz").removesuffix(".txt").removesuffix(".csv")
-    return Subject(name, str(path), None, table.scores, trials.labels, trials.digest())
+    return Plotted(name, str(path), None, table.scores, trials.labels, trials.digest())
 
 
-def _told_apart(subjects: list[Subject]) -> list[Subject]:
+def _told_apart(subjects: list[Plotted]) -> list[Plotted]:
     """Namesakes get what differs: corpora, what was measured, seed, settings, or at last a number."""
     rows = rows_of(subject.record for subject in subjects if subject.record)
     names = [rows[subject.record.row].label if subject.record else subject.name for subject in subjects]
@@ -204,7 +204,7 @@ def _told_apart(subjects: list[Subject]) -> list[Subject]:
     ]
 
 
-def _features(subject: Subject, rows: Mapping[str, Row]) -> tuple[str, ...]:
+def _features(subject: Plotted, rows: Mapping[str, BoardRow]) -> tuple[str, ...]:
     if subject.record is None:
         return plain(Path(subject.origin).parent.name), "", "", "", ""
     benchmark, row = subject.record.benchmark, rows[subject.record.row]

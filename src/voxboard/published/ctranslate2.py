@@ -36,13 +36,13 @@ class Model:
 def read(file: Path) -> Model:
     """Return the model of a `model.bin`. Raises `UserError` for a file that is none, or is damaged."""
     try:
-        return _Reader(file.read_bytes()).model()
+        return _ModelReader(file.read_bytes()).model()
     except (struct.error, ValueError, UnicodeDecodeError) as error:
         reason = printable(str(error))
         raise UserError(f"{file.name} is no model of CTranslate2's: {reason}.", "Fetch it again.") from error
 
 
-class _Reader:
+class _ModelReader:
     def __init__(self, content: bytes) -> None:
         self._content, self._place = content, 0
 

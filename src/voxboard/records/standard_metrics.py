@@ -16,7 +16,7 @@ RATE = (0.0, 1.0)  # a value beyond is a percentage that lost its unit
 
 
 @dataclass(frozen=True)
-class Family:
+class MetricFamily:
     """Properties that metrics of one name share, whatever stands behind their @."""
 
     label: str
@@ -27,16 +27,16 @@ class Family:
     decimals: int = 2
 
 
-def _cost(label: str, meaning: str) -> Family:
-    return Family(label, meaning, "cost", decimals=3)
+def _cost(label: str, meaning: str) -> MetricFamily:
+    return MetricFamily(label, meaning, "cost", decimals=3)
 
 
-def _share(label: str, meaning: str, bounds: tuple[float | None, ...] = RATE) -> Family:
-    return Family(label, meaning, better="higher", bounds=bounds, decimals=1)
+def _share(label: str, meaning: str, bounds: tuple[float | None, ...] = RATE) -> MetricFamily:
+    return MetricFamily(label, meaning, better="higher", bounds=bounds, decimals=1)
 
 
-def _correlation(label: str, meaning: str) -> Family:
-    return Family(label, meaning, "correlation", "higher", decimals=3)
+def _correlation(label: str, meaning: str) -> MetricFamily:
+    return MetricFamily(label, meaning, "correlation", "higher", decimals=3)
 
 
 _RECALL = "Share of queries with a right answer among the first k."
@@ -44,8 +44,8 @@ _MAP = "Mean average precision over the first k."
 _BY_SYSTEM = "per reference speech; a part of the DER."
 
 # In the order of a board's columns.
-FAMILIES: Mapping[str, Family] = {
-    "eer": Family(
+FAMILIES: Mapping[str, MetricFamily] = {
+    "eer": MetricFamily(
         "EER", "Equal error rate: where as many impostors are accepted as true speakers are rejected.", bounds=RATE
     ),
     "min_dcf": _cost(
@@ -56,37 +56,39 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "cllr": _cost("Cllr", "Cost of the scores read as log-likelihood ratios, in bits."),
     "min_cllr": _cost("minCllr", "Cllr after the best monotonous calibration."),
-    "far": Family("FAR", "", bounds=RATE),
-    "frr": Family("FRR", "", bounds=RATE),
-    "hter": Family("HTER", "", bounds=RATE),
-    "der": Family("DER", "Diarization error rate: missed, false and confused speech per reference speech."),
-    "jer": Family("JER", "Jaccard error rate: diarization error averaged over speakers."),
-    "miss": Family("Missed", f"Speech of a speaker that the system has not, {_BY_SYSTEM}"),
-    "false_alarm": Family("False alarm", f"Speech that nobody speaks, or one voice too many, {_BY_SYSTEM}"),
-    "confusion": Family("Confusion", f"Speech that is given to another speaker, {_BY_SYSTEM}"),
-    "der_one_speaker": Family(
+    "far": MetricFamily("FAR", "", bounds=RATE),
+    "frr": MetricFamily("FRR", "", bounds=RATE),
+    "hter": MetricFamily("HTER", "", bounds=RATE),
+    "der": MetricFamily("DER", "Diarization error rate: missed, false and confused speech per reference speech."),
+    "jer": MetricFamily("JER", "Jaccard error rate: diarization error averaged over speakers."),
+    "miss": MetricFamily("Missed", f"Speech of a speaker that the system has not, {_BY_SYSTEM}"),
+    "false_alarm": MetricFamily("False alarm", f"Speech that nobody speaks, or one voice too many, {_BY_SYSTEM}"),
+    "confusion": MetricFamily("Confusion", f"Speech that is given to another speaker, {_BY_SYSTEM}"),
+    "der_one_speaker": MetricFamily(
         "DER of one speaker", "The DER of calling everybody the same speaker: what a system must beat."
     ),
-    "wer": Family(
+    "wer": MetricFamily(
         "WER",
         "Word errors per reference word, over the whole corpus; in brackets how texts are normalised, if they are.",
     ),
-    "cer": Family("CER", "Character errors per reference character, over the whole corpus."),
-    "substitutions": Family("Substitutions", "Words that became other words, per reference word; a part of the WER."),
-    "deletions": Family("Deletions", "Words that are missing, per reference word; a part of the WER."),
-    "insertions": Family("Insertions", "Words that nobody said, per reference word; a part of the WER."),
+    "cer": MetricFamily("CER", "Character errors per reference character, over the whole corpus."),
+    "substitutions": MetricFamily(
+        "Substitutions", "Words that became other words, per reference word; a part of the WER."
+    ),
+    "deletions": MetricFamily("Deletions", "Words that are missing, per reference word; a part of the WER."),
+    "insertions": MetricFamily("Insertions", "Words that nobody said, per reference word; a part of the WER."),
     "accuracy": _share("Accuracy", "Share of correct labels."),
     "balanced_accuracy": _share("Balanced accuracy", "Recall averaged over classes: of k classes, guessing gives 1/k."),
     "macro_f1": _share("Macro-F1", "F1 averaged over classes."),
-    "rmse": Family("RMSE", "Root mean squared error.", "dB"),
-    "mae": Family("MAE", "Mean absolute error.", "dB"),
+    "rmse": MetricFamily("RMSE", "Root mean squared error.", "dB"),
+    "mae": MetricFamily("MAE", "Mean absolute error.", "dB"),
     "pearson": _correlation("Pearson r", "Linear correlation."),
     "ccc": _correlation("CCC", "Concordance correlation: correlation that also asks for the same scale."),
     "map": _share("mAP", _MAP),
     "map_at_k": _share("mAP", _MAP, bounds=()),
     "recall": _share("Recall", _RECALL),
     "recall_at_k": _share("Recall", _RECALL, bounds=()),
-    "median_rank": Family(
+    "median_rank": MetricFamily(
         "Median rank", "Half of the queries have their first right answer at this rank or before.", "rank", decimals=1
     ),
 }
@@ -144,7 +146,7 @@ def place(id: str) -> int:  # noqa: A002
 _PLACES = {name: number for number, name in enumerate(FAMILIES)}
 
 
-def _label(id_: str, family: Family) -> str:
+def _label(id_: str, family: MetricFamily) -> str:
     """`min_dcf@p=0.01` → "minDCF(0.01)", `recall@5,text-to-audio` → "Recall@5 (text to audio)"."""
     name, _, parameters = id_.partition("@")
     label = family.label

@@ -38,7 +38,7 @@ Float64 = NDArray[np.float64]
 BLOCK_ROWS = 512  # measured: a block of more rows leaves the caches, one of fewer starves the matrix product
 
 
-class Options(TypedDict, total=False):
+class CohortOptions(TypedDict, total=False):
     """Options of cohort scores; `heads` and `clamp` as the trials' own scores were (see `cosine`)."""
 
     heads: int  # default 1
@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
 
 
 @dataclass(frozen=True, eq=False)
-class Statistics:
+class CohortStatistics:
     """`mean` and `std` [U] of every utterance's `top_k` highest cohort scores; NaN where not asked for."""
 
     mean: Float64
@@ -62,7 +62,7 @@ class Statistics:
 
 def as_norm(
     scores: ArrayLike, embeddings: ArrayLike, enrol: ArrayLike, test: ArrayLike, cohort: ArrayLike,
-    top_k: int = 300, std: Std = "population", **options: Unpack[Options],
+    top_k: int = 300, std: Std = "population", **options: Unpack[CohortOptions],
 ) -> Float64:  # fmt: skip
     """Adaptive s-norm of scores [N]: each side is measured against the `top_k` cohort rows that are closest to it.
 
@@ -76,7 +76,7 @@ def as_norm(
 
 def s_norm(
     scores: ArrayLike, embeddings: ArrayLike, enrol: ArrayLike, test: ArrayLike, cohort: ArrayLike,
-    std: Std = "population", **options: Unpack[Options],
+    std: Std = "population", **options: Unpack[CohortOptions],
 ) -> Float64:  # fmt: skip
     """Symmetric normalisation: `as_norm` with the whole cohort."""
     return as_norm(scores, embeddings, enrol, test, cohort, len(matrix(cohort, "cohort")), std, **options)
@@ -84,7 +84,7 @@ def s_norm(
 
 def z_norm(
     scores: ArrayLike, embeddings: ArrayLike, enrol: ArrayLike, test: ArrayLike, cohort: ArrayLike,
-    top_k: int | None = None, std: Std = "population", **options: Unpack[Options],
+    top_k: int | None = None, std: Std = "population", **options: Unpack[CohortOptions],
 ) -> Float64:  # fmt: skip
     """Zero normalisation: only the enrolment side is measured against the cohort (its `top_k` closest, default all)."""
     values, first, _ = _trials(scores, embeddings, enrol, test)
@@ -93,7 +93,7 @@ def z_norm(
 
 def t_norm(
     scores: ArrayLike, embeddings: ArrayLike, enrol: ArrayLike, test: ArrayLike, cohort: ArrayLike,
-    top_k: int | None = None, std: Std = "population", **options: Unpack[Options],
+    top_k: int | None = None, std: Std = "population", **options: Unpack[CohortOptions],
 ) -> Float64:  # fmt: skip
     """Test normalisation: only the test side is measured against the cohort (its `top_k` closest, default all)."""
     return z_norm(scores, embeddings, test, enrol, cohort, top_k, std, **options)
@@ -103,7 +103,7 @@ def statistics(
     embeddings: ArrayLike, cohort: ArrayLike, top_k: int | None = None, std: Std = "population",
     rows: ArrayLike | None = None, *, heads: int = 1, clamp: bool = False, memory_mib: float = 256.0,
     workers: int | None = None,
-) -> Statistics:  # fmt: skip
+) -> CohortStatistics:  # fmt: skip
     """Mean and deviation of the `top_k` (default: all) cohort scores of every utterance, or of those in `rows`.
 
     float32 rows give float32 products and float64 statistics; float64 rows give float64 throughout. Each of up to
@@ -132,7 +132,7 @@ def statistics(
         buffers.put(np.empty((size, len(others)), kind))
     with _one_blas_thread(), ThreadPoolExecutor(min(threads, len(starts)) or 1) as pool:
         list(pool.map(run, starts))
-    return Statistics(mean, deviation, count)
+    return CohortStatistics(mean, deviation, count)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from voxboard.metrics.ranked import as_floats
-from voxboard.scoring.normalization import Options, statistics
+from voxboard.scoring.normalization import CohortOptions, statistics
 from voxboard.scoring.rows import finite, matrix, sides
 
 Float64 = NDArray[np.float64]
@@ -51,7 +51,9 @@ def magnitude(embeddings: ArrayLike) -> Float64:
     return lengths
 
 
-def cohort_mean(embeddings: ArrayLike, cohort: ArrayLike, top_k: int = 100, **options: Unpack[Options]) -> Float64:
+def cohort_mean(
+    embeddings: ArrayLike, cohort: ArrayLike, top_k: int = 100, **options: Unpack[CohortOptions]
+) -> Float64:
     """[U] the mean of every utterance's `top_k` highest cohort scores; see `normalisation.statistics`."""
     return statistics(embeddings, cohort, top_k, **options).mean
 

@@ -34,7 +34,7 @@ from voxboard.training.synced import synced
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from voxboard.embedding.cache_entries import Store
+    from voxboard.embedding.cache_entries import EntryStore
 
 log = logging.getLogger("voxboard")
 LOG_EVERY = 10
@@ -212,7 +212,7 @@ class Trainee:
         self,
         valid: Items | None,
         show_progress: bool,
-        store: Store | None = None,
+        store: EntryStore | None = None,
         measuring: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Validate and saves; `kept` has embeddings that were computed for several trainees at once.
@@ -244,7 +244,7 @@ class Trainee:
         metric = self.benchmark.metric(self.benchmark.main_metric)
         return shown(metric, Value(error, metric.better, metric.unit, reason="-"))
 
-    def _found(self, valid: Items, show_progress: bool, store: Store | None) -> Fixed:
+    def _found(self, valid: Items, show_progress: bool, store: EntryStore | None) -> Fixed:
         """Validate, and return the parameters fixed. Scores are not normalised: no cohort is there yet."""
         # The weights are others every time: what is computed with them would only fill a cache.
         evaluation = replace(self.config.evaluation, cache=None)

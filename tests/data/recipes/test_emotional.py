@@ -11,7 +11,7 @@ from voxboard import benchmarks
 from voxboard.data.catalogue import CORPORA
 from voxboard.data.corpus import Corpus
 from voxboard.data.labels import label_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.errors import UserError
 from voxboard.preparation import prepare
 
@@ -48,7 +48,7 @@ def test_crema_d_has_its_actors_ages_and_sentences(tmp_path, speak, corpora):
 
 def test_crema_d_without_its_table_says_what_is_unknown(tmp_path, speak, corpora):
     speak(tmp_path / "wav" / "1001_DFA_ANG_XX.wav")
-    corpus = prepare("CREMA-D", tmp_path / "wav", options=Options(split="test"))
+    corpus = prepare("CREMA-D", tmp_path / "wav", options=PrepareOptions(split="test"))
     assert any("VideoDemographics.csv is not there" in note for note in corpus.info.notes)
     assert labels(corpus)["1001_DFA_ANG_XX"][2] is None
 
@@ -154,13 +154,13 @@ def test_a_folder_of_something_else_is_refused_with_one_sentence(tmp_path, speak
 def test_speakers_can_be_left_out_one_by_one(tmp_path, speak, corpora):
     for speaker in ("03", "08", "09"):
         speak(tmp_path / f"{speaker}a01Fa.wav")
-    fold = prepare("EMO-DB", tmp_path, options=Options(test_speakers=("08",), name="EMO-DB-08"))
+    fold = prepare("EMO-DB", tmp_path, options=PrepareOptions(test_speakers=("08",), name="EMO-DB-08"))
     assert {name: row[0] for name, row in labels(fold).items()} == {
         "03a01Fa": "train",
         "08a01Fa": "test",
         "09a01Fa": "train",
     }
-    both = prepare("EMO-DB", tmp_path, options=Options(test_speakers=("08",), valid_speakers=("09",)))
+    both = prepare("EMO-DB", tmp_path, options=PrepareOptions(test_speakers=("08",), valid_speakers=("09",)))
     assert labels(both)["09a01Fa"][0] == "valid"
 
 
@@ -178,7 +178,7 @@ def test_held_out_speakers_that_make_no_split_are_refused(tmp_path, speak, corpo
     for speaker in ("03", "08", "09"):
         speak(tmp_path / f"{speaker}a01Fa.wav")
     with pytest.raises(UserError, match=words):
-        prepare("EMO-DB", tmp_path, options=Options(**said))
+        prepare("EMO-DB", tmp_path, options=PrepareOptions(**said))
 
 
 def test_every_card_of_a_label_names_a_known_corpus_and_a_task():

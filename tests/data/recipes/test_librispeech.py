@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.recipes import librispeech
 from voxboard.errors import UserError
 
@@ -33,54 +33,54 @@ def tree(tmp_path, speak):
 
 @pytest.mark.parametrize("start", [".", "..", "train-clean-100"])
 def test_the_subsets_are_found_from_the_root_the_folder_above_and_one_of_them(tree, start):
-    scan = librispeech.scan((tree / start).resolve(), Options())
+    scan = librispeech.scan((tree / start).resolve(), PrepareOptions())
     counts = Counter(utterance.split for utterance in scan.utterances)
     assert counts == ({"train": 3} if start == "train-clean-100" else {"train": 3, "test": 1})
     assert scan.root == tree
 
 
 def test_an_utterance_carries_speaker_chapter_gender_and_text(tree):
-    first = next(u for u in librispeech.scan(tree, Options()).utterances if u.id == "14-208-0000")
+    first = next(u for u in librispeech.scan(tree, PrepareOptions()).utterances if u.id == "14-208-0000")
     assert (first.speaker, first.gender, first.text) == ("14", "female", "HE SAID")
     assert first.custom == {"session": "208", "subset": "train-clean-100"}
 
 
 def test_utterances_without_a_transcript_stay_and_are_counted(tree):
-    scan = librispeech.scan(tree, Options())
+    scan = librispeech.scan(tree, PrepareOptions())
     assert {u.id for u in scan.utterances if u.text is None} == {"14-99-0000", "20-7-0003"}
     assert "1 utterances of train-clean-100 have no transcript and are kept." in scan.notes
 
 
 def test_what_is_missing_is_said_for_every_subset(tree):
-    notes = librispeech.scan(tree, Options()).notes
+    notes = librispeech.scan(tree, PrepareOptions()).notes
     assert "train-clean-100 has 3 of 28,539 utterances, 1 of 251 speakers." in notes
     assert "dev-other is not there (33 valid speakers)." in notes
 
 
 def test_only_the_subsets_that_are_asked_for_are_read(tree):
-    scan = librispeech.scan(tree, Options(subsets=("test-clean",)))
+    scan = librispeech.scan(tree, PrepareOptions(subsets=("test-clean",)))
     assert [u.id for u in scan.utterances] == ["20-7-0003"]
     with pytest.raises(UserError, match="Did you mean test-clean"):
-        librispeech.scan(tree, Options(subsets=("test-claen",)))
+        librispeech.scan(tree, PrepareOptions(subsets=("test-claen",)))
 
 
 def test_a_tree_converted_to_wav_without_speakers_table_is_read(tmp_path, speak):
     speak(tmp_path / "preprocess" / "wav16" / "dev-clean" / "84" / "1" / "84-1-0000.wav")
-    scan = librispeech.scan(tmp_path, Options())
+    scan = librispeech.scan(tmp_path, PrepareOptions())
     assert [(u.id, u.split, u.gender) for u in scan.utterances] == [("84-1-0000", "valid", None)]
     assert any("SPEAKERS.TXT" in note for note in scan.notes)
 
 
 def test_a_folder_without_subsets_says_what_was_looked_for(tmp_path):
     with pytest.raises(UserError, match="train-clean-100"):
-        librispeech.scan(tmp_path, Options())
+        librispeech.scan(tmp_path, PrepareOptions())
     (tmp_path / "test-other").mkdir()
     with pytest.raises(UserError, match="no audio"):
-        librispeech.scan(tmp_path, Options())
+        librispeech.scan(tmp_path, PrepareOptions())
 
 
 def test_librispeech_mini_is_whole(shared_data):
-    scan = librispeech.scan(shared_data / "librispeech-mini", Options())
+    scan = librispeech.scan(shared_data / "librispeech-mini", PrepareOptions())
     assert Counter(u.split for u in scan.utterances) == {"train": 218, "test": 65}
     speakers = {split: {u.speaker for u in scan.utterances if u.split == split} for split in ("train", "test")}
     assert (len(speakers["train"]), len(speakers["test"])) == (160, 8)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.recipes import metadata_table
 from voxboard.errors import UserError
 
 
-def table(root: Path, text: str, name: str = "metadata.csv") -> Options:
+def table(root: Path, text: str, name: str = "metadata.csv") -> PrepareOptions:
     (root / name).write_text(text, encoding="utf-8")
-    return Options(metadata=root / name)
+    return PrepareOptions(metadata=root / name)
 
 
 def test_usual_columns_are_recognised_and_all_others_kept(tmp_path, speak):
@@ -40,7 +40,7 @@ def test_usual_columns_are_recognised_and_all_others_kept(tmp_path, speak):
 def test_columns_can_be_mapped_and_ignored(tmp_path, speak):
     speak(tmp_path / "a.wav")
     options = table(tmp_path, "file,clip,who,split\nnonsense,a.wav,s1,holdout\n")
-    options = Options(metadata=options.metadata, columns={"file": "clip", "speaker": "who", "split": ""})
+    options = PrepareOptions(metadata=options.metadata, columns={"file": "clip", "speaker": "who", "split": ""})
     (found,) = metadata_table.scan(tmp_path, options).utterances
     assert (found.path.name, found.speaker, found.split) == ("a.wav", "s1", None)
     assert found.custom == {"file": "nonsense", "split": "holdout"}
@@ -57,7 +57,7 @@ def test_columns_can_be_mapped_and_ignored(tmp_path, speak):
 def test_a_mapping_that_fits_nothing_names_the_nearest(tmp_path, columns, words):
     options = table(tmp_path, "file,who\na.wav,s\n")
     with pytest.raises(UserError, match=words):
-        metadata_table.scan(tmp_path, Options(metadata=options.metadata, columns=columns))
+        metadata_table.scan(tmp_path, PrepareOptions(metadata=options.metadata, columns=columns))
 
 
 @pytest.mark.parametrize("separator", [",", "\t", ";", "|"])
@@ -112,7 +112,7 @@ def test_words_for_splits(tmp_path, word, split):
 def test_other_words_for_splits_are_refused_with_two_ways_out(tmp_path, word):
     with pytest.raises(UserError, match=r"--columns split= or .* --split"):
         metadata_table.scan(tmp_path, table(tmp_path, f"file,speaker,split\na.wav,s,{word}\n"))
-    options = Options(metadata=tmp_path / "metadata.csv", split="test")
+    options = PrepareOptions(metadata=tmp_path / "metadata.csv", split="test")
     assert metadata_table.scan(tmp_path, options).utterances[0].split is None
 
 
@@ -134,10 +134,10 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path, text, words):
 def test_a_binary_table_or_none_says_what_is_needed(tmp_path):
     (tmp_path / "metadata.csv").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(UserError, match="CSV file in UTF-8"):
-        metadata_table.scan(tmp_path, Options())
+        metadata_table.scan(tmp_path, PrepareOptions())
     (tmp_path / "metadata.csv").unlink()
     with pytest.raises(UserError, match="--metadata TABLE"):
-        metadata_table.scan(tmp_path, Options())
+        metadata_table.scan(tmp_path, PrepareOptions())
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_binary_table_or_none_says_what_is_needed(tmp_path):
     ],
 )
 def test_the_tables_of_the_real_packs_are_read(shared_data, pack, utterances, speakers, custom):
-    scan = metadata_table.scan(shared_data / pack, Options())
+    scan = metadata_table.scan(shared_data / pack, PrepareOptions())
     assert len(scan.utterances) == utterances
     assert len({u.speaker for u in scan.utterances}) == speakers
     assert custom <= set(scan.utterances[0].custom)
@@ -159,7 +159,7 @@ def test_the_tables_of_the_real_packs_are_read(shared_data, pack, utterances, sp
 
 
 def test_emodb_keeps_emotion_gender_age_and_leading_zeros(shared_data):
-    found = metadata_table.scan(shared_data / "emodb", Options()).utterances
+    found = metadata_table.scan(shared_data / "emodb", PrepareOptions()).utterances
     emotions = Counter(u.custom["emotion"] for u in found)
     assert emotions == {"anger": 72, "happiness": 36, "neutral": 47, "sadness": 34}
     assert {(u.speaker, u.gender, u.custom["age"]) for u in found if u.speaker < "09"} == {

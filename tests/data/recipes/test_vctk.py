@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from voxboard.data import splits
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.recipes import vctk
 from voxboard.errors import UserError
 
@@ -28,7 +28,7 @@ def test_release_0_80(tmp_path, speak):
     (root / "txt" / "p225").mkdir(parents=True)
     (root / "txt" / "p225" / "p225_025.txt").write_text("Please call Stella.\n")
     (root / "speaker-info.txt").write_text(OLD)
-    scan = vctk.scan(tmp_path, Options())
+    scan = vctk.scan(tmp_path, PrepareOptions())
     found = {u.id: u for u in scan.utterances}
     assert sorted(found) == ["p225_025", "p225_100", "p362_300"]
     assert (scan.version, scan.splitter) == ("0.80", splits.vctk)
@@ -48,7 +48,7 @@ def test_release_0_92_takes_the_first_microphone_and_keeps_p280(tmp_path, speak)
     (tmp_path / "txt" / "s5").mkdir(parents=True)
     (tmp_path / "txt" / "s5" / "s5_030.txt").write_text("Hello.")
     (tmp_path / "speaker-info.txt").write_text(NEW)
-    scan = vctk.scan(tmp_path, Options())
+    scan = vctk.scan(tmp_path, PrepareOptions())
     assert scan.version == "0.92"
     assert [(u.id, u.path.stem, u.text) for u in scan.utterances] == [
         ("p280_030", "p280_030_mic1", None),
@@ -60,19 +60,19 @@ def test_release_0_92_takes_the_first_microphone_and_keeps_p280(tmp_path, speak)
 
 def test_a_16_khz_copy_without_table_and_texts_is_read(tmp_path, speak):
     speak(tmp_path / "preprocess" / "wav16" / "p226" / "p226_030.wav")
-    scan = vctk.scan(tmp_path, Options())
+    scan = vctk.scan(tmp_path, PrepareOptions())
     assert [(u.id, u.gender) for u in scan.utterances] == [("p226_030", None)]
     assert any("speaker-info.txt is not there" in note for note in scan.notes)
 
 
 def test_a_folder_without_vctk_says_what_was_looked_for(tmp_path):
     with pytest.raises(UserError, match="wav48_silence_trimmed"):
-        vctk.scan(tmp_path, Options())
+        vctk.scan(tmp_path, PrepareOptions())
 
 
 def test_vctk_mini_holds_only_the_shared_text(shared_data):
     with pytest.raises(UserError, match="only utterances that all speakers read"):
-        vctk.scan(shared_data / "vctk-mini", Options())
+        vctk.scan(shared_data / "vctk-mini", PrepareOptions())
 
 
 def test_the_speaker_table_of_vctk_is_read_to_its_last_row(shared_data):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.recipes import voxceleb
 from voxboard.errors import UserError
 
@@ -40,7 +40,7 @@ def test_every_tree_of_voxceleb_1_gives_the_same_utterances(tmp_path, speak, fil
     for file in files:
         speak(tmp_path / file)
     (tmp_path / "vox1_meta.csv").write_text(VOX1)
-    assert found(voxceleb.scan1(tmp_path, Options())) == BUCKLEY | KITT
+    assert found(voxceleb.scan1(tmp_path, PrepareOptions())) == BUCKLEY | KITT
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_every_tree_of_voxceleb_1_gives_the_same_utterances(tmp_path, speak, fil
 def test_the_test_speakers_of_voxceleb_1_are_known_without_its_table(tmp_path, speak, buckley, kitt):
     speak(tmp_path / buckley / "1zcIwhmdeo4" / "00001.wav")
     speak(tmp_path / kitt / "5r0dWxy17C8" / "00002.wav")
-    scan = voxceleb.scan1(tmp_path, Options())
+    scan = voxceleb.scan1(tmp_path, PrepareOptions())
     assert {u.speaker: u.split for u in scan.utterances} == {
         os.path.basename(buckley): "train",
         os.path.basename(kitt): "test",
@@ -62,8 +62,8 @@ def test_the_test_speakers_of_voxceleb_1_are_known_without_its_table(tmp_path, s
 def test_one_tree_with_both_releases_serves_both(tmp_path, speak):
     for file in ("vox1_dev_wav/id10001/1zcIwhmdeo4/00001.wav", "vox2_dev_wav/id00012/21Uxsk56VDQ/00001.wav"):
         speak(tmp_path / "wav16" / file)
-    assert [u.speaker for u in voxceleb.scan1(tmp_path, Options()).utterances] == ["id10001"]
-    assert [u.speaker for u in voxceleb.scan2(tmp_path, Options()).utterances] == ["id00012"]
+    assert [u.speaker for u in voxceleb.scan1(tmp_path, PrepareOptions()).utterances] == ["id10001"]
+    assert [u.speaker for u in voxceleb.scan2(tmp_path, PrepareOptions()).utterances] == ["id00012"]
 
 
 @pytest.mark.parametrize("prefix", ["{split}/aac", "aac", "vox2_{split}_aac", "."])
@@ -73,7 +73,7 @@ def test_voxceleb_2_in_m4a_with_its_comma_separated_table(tmp_path, prefix):
         path.parent.mkdir(parents=True)
         path.touch()
     (tmp_path / "vox2_meta.csv").write_text(VOX2, newline="")
-    assert found(voxceleb.scan2(tmp_path, Options())) == {
+    assert found(voxceleb.scan2(tmp_path, PrepareOptions())) == {
         "id00012/21Uxsk56VDQ/00001": ("id00012", "train", "male", "21Uxsk56VDQ", None),
         "id00017/21Uxsk56VDQ/00001": ("id00017", "test", "female", "21Uxsk56VDQ", None),
     }
@@ -82,7 +82,7 @@ def test_voxceleb_2_in_m4a_with_its_comma_separated_table(tmp_path, prefix):
 def test_without_table_the_tree_tells_the_test_speakers_of_voxceleb_2(tmp_path, speak):
     speak(tmp_path / "dev" / "id00012" / "21Uxsk56VDQ" / "00001.wav")
     speak(tmp_path / "vox2_test_wav" / "id00017" / "21Uxsk56VDQ" / "00001.wav")
-    scan = voxceleb.scan2(tmp_path, Options())
+    scan = voxceleb.scan2(tmp_path, PrepareOptions())
     assert {u.speaker: u.split for u in scan.utterances} == {"id00012": "train", "id00017": "test"}
 
 
@@ -91,7 +91,7 @@ def test_the_converted_copy_of_an_utterance_is_preferred(tmp_path, speak):
     speak(folder / "00001.wav")
     (folder / "00001.m4a").touch()
     (folder / "00002.m4a").touch()
-    scan = voxceleb.scan2(tmp_path, Options())
+    scan = voxceleb.scan2(tmp_path, PrepareOptions())
     assert [u.path.name for u in scan.utterances] == ["00001.wav", "00002.m4a"]
 
 
@@ -99,14 +99,14 @@ def test_files_of_no_release_are_not_utterances(tmp_path, speak):
     speak(tmp_path / "wav" / "id10001" / "1zcIwhmdeo4" / "00001.wav")
     for other in ("noise/free-sound/0001.wav", "wav/id99999/1zcIwhmdeo4/00001.wav", "wav/intro.wav"):
         speak(tmp_path / other)
-    assert len(voxceleb.scan1(tmp_path, Options()).utterances) == 1
+    assert len(voxceleb.scan1(tmp_path, PrepareOptions()).utterances) == 1
 
 
 def test_the_table_and_list_may_lie_above_or_be_named(tmp_path, speak):
     speak(tmp_path / "audio" / "wav" / "id10001" / "1zcIwhmdeo4" / "00001.wav")
     (tmp_path / "audio" / "veri_test2.txt").write_text("")
     (tmp_path / "celebrities.csv").write_text(VOX1)
-    options = Options(metadata=tmp_path / "celebrities.csv")
+    options = PrepareOptions(metadata=tmp_path / "celebrities.csv")
     scan = voxceleb.scan1(tmp_path / "audio" / "wav", options)
     assert scan.utterances[0].gender == "male"
     assert scan.trials == {"test": tmp_path / "audio" / "veri_test2.txt"}
@@ -115,13 +115,13 @@ def test_the_table_and_list_may_lie_above_or_be_named(tmp_path, speak):
 def test_a_folder_without_voxceleb_says_where_it_is_registered_for(tmp_path, speak):
     speak(tmp_path / "a.wav")
     with pytest.raises(UserError, match=r"No VoxCeleb2 audio .* registered for at https://www\.robots"):
-        voxceleb.scan2(tmp_path, Options())
+        voxceleb.scan2(tmp_path, PrepareOptions())
 
 
 def test_another_table_than_the_speakers_is_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="not VoxCeleb's speaker table"):
-        voxceleb.scan1(tmp_path, Options(metadata=tmp_path / "other.csv"))
+        voxceleb.scan1(tmp_path, PrepareOptions(metadata=tmp_path / "other.csv"))
 
 
 def test_the_official_tables_have_the_official_splits(shared_data):

@@ -20,7 +20,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from voxboard.data.corpus import SPLITS, Corpus, attributes_of, speaker_of
 from voxboard.data.voices import espeak
 from voxboard.data.voices.corpus import make_voices, voices_folder
-from voxboard.data.voices.render import Session, render
+from voxboard.data.voices.render import VoiceSession, render
 from voxboard.data.voices.speakers import ACCENTS, FEMALE, FIXED_AGE, MALE, Speaker, distance, draw_speakers
 from voxboard.data.voices.text import sentence
 from voxboard.data.voices.worker import SECONDS
@@ -185,7 +185,7 @@ def test_sentences_are_varied() -> None:
     assert {letter for text in drawn for letter in text} == set("abcdefghijklmnopqrstuvwxyz ")
 
 
-QUIET = Session("v001-s1", -25.0, 0.0, 1000.0, 0.0, 60.0, 0.0, 0.0, 1.0)
+QUIET = VoiceSession("v001-s1", -25.0, 0.0, 1000.0, 0.0, 60.0, 0.0, 0.0, 1.0)
 
 
 def _person(**changes: float) -> Speaker:
@@ -210,7 +210,7 @@ def test_a_shorter_vocal_tract_raises_the_spectrum_but_neither_pitch_nor_tempo()
 def test_a_session_sets_level_and_noise() -> None:
     level = render("one quiet kitchen", _person(), QUIET, np.random.default_rng(1)).level
     assert level == pytest.approx(QUIET.level, abs=8.0)
-    noisy = Session("v001-s2", -25.0, 0.0, 1000.0, 0.0, 10.0, 0.0, 0.0, 1.0)
+    noisy = VoiceSession("v001-s2", -25.0, 0.0, 1000.0, 0.0, 10.0, 0.0, 0.0, 1.0)
     start = [
         np.std(render("one quiet kitchen", _person(), session, np.random.default_rng(1)).samples[:600])
         for session in (QUIET, noisy)

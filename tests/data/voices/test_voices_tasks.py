@@ -12,7 +12,7 @@ import pytest
 from voxboard.data import audio
 from voxboard.data.corpus import Corpus, attributes_of, speaker_of
 from voxboard.data.labels import ORDERS, label_of, texts_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.voices.corpus import make_voices
 from voxboard.data.voices.labels import AGE_GROUPS, labels
 from voxboard.data.voices.meetings import SAMPLE_RATE, audible, make_meetings
@@ -124,6 +124,6 @@ def test_sessions_have_the_same_speakers_in_every_split(voices: Corpus, tmp_path
 def test_what_is_made_takes_no_flags_of_what_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VOXBOARD_CORPORA", str(tmp_path))
     with pytest.raises(UserError, match="speakers says nothing"):
-        prepare("Voices-meetings", options=Options(speakers=9))
+        prepare("Voices-meetings", options=PrepareOptions(speakers=9))
     with pytest.raises(UserError, match="data_path says nothing"):
         prepare("Voices-sessions", tmp_path)

@@ -16,7 +16,7 @@ from voxboard.data.scan import Scan, Utterance, gender
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 SPLITS = {"train": "train", "dev": "valid", "test": "test"}
 WHOLE = "validated"
@@ -24,7 +24,7 @@ GENDERS = {"male_masculine": "male", "female_feminine": "female", "do_not_wish_t
 COLUMNS = ("client_id", "path")
 
 
-def scan(folder: Path, options: Options) -> Scan:
+def scan(folder: Path, options: PrepareOptions) -> Scan:
     """The clips of the tables. Raises `UserError` for none, or for a folder of several languages."""
     root = _language(folder)
     tables = {name: root / f"{name}.tsv" for name in SPLITS if (root / f"{name}.tsv").is_file()}

@@ -17,7 +17,7 @@ from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, pref
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 CREMA_D = re.compile(r"(\d{4})_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)")
 CREMA_D_EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
@@ -78,7 +78,7 @@ EMO_DB_TEXTS = {
 Read = Callable[[re.Match[str], Path], Utterance]
 
 
-def crema_d(folder: Path, options: Options) -> Scan:
+def crema_d(folder: Path, options: PrepareOptions) -> Scan:
     """CREMA-D, `1001_DFA_ANG_XX.wav`, with ages and genders of its table. Raises `UserError` when there is none."""
     table = options.metadata or beside(folder, DEMOGRAPHICS)
     actors = _actors(table) if table else {}
@@ -95,7 +95,7 @@ def crema_d(folder: Path, options: Options) -> Scan:
     return replace(scan, notes=[*missing, *scan.notes])
 
 
-def ravdess(folder: Path, options: Options) -> Scan:
+def ravdess(folder: Path, options: PrepareOptions) -> Scan:
     """RAVDESS's speech, `03-01-06-01-02-01-12.wav`; songs are left out. Raises `UserError` when there is none."""
     songs = set()
 
@@ -118,7 +118,7 @@ def ravdess(folder: Path, options: Options) -> Scan:
     return replace(scan, utterances=spoken, notes=[*scan.notes, *notes])
 
 
-def tess(folder: Path, options: Options) -> Scan:
+def tess(folder: Path, options: PrepareOptions) -> Scan:
     """TESS, `OAF_back_angry.wav`: the older of its two women is trained on, the younger tested on.
 
     Raises `UserError` when there is none.
@@ -134,7 +134,7 @@ def tess(folder: Path, options: Options) -> Scan:
     return _scan(folder, "TESS", "OAF_back_angry.wav", TESS, read)
 
 
-def emo_db(folder: Path, options: Options) -> Scan:
+def emo_db(folder: Path, options: PrepareOptions) -> Scan:
     """EMO-DB, `03a01Fa.wav`. Raises `UserError` when there is none."""
 
     def read(name: re.Match[str], path: Path) -> Utterance:

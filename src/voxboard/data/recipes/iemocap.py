@@ -18,7 +18,7 @@ from voxboard.data.scan import Scan, Utterance, find_audio
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 TURN = re.compile(r"Ses(0[1-5])([FM])_(\w+)_([FM])(X?X?\d+)")
 RATED = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+([a-z]{3})\s+\[([\d.]+), ([\d.]+), ([\d.]+)\]")
@@ -31,7 +31,7 @@ SPLITS = {"01": "train", "02": "train", "03": "train", "04": "valid", "05": "tes
 GENDERS = {"F": "female", "M": "male"}
 
 
-def scan(folder: Path, options: Options) -> Scan:
+def scan(folder: Path, options: PrepareOptions) -> Scan:
     """The turns with their emotion, valence, activation, dominance (1 to 5) and text.
 
     Raises `UserError` when there are none.

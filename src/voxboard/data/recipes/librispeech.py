@@ -17,7 +17,7 @@ from voxboard.data.table_file import text_of
 from voxboard.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ PLACES = ("LibriSpeech", "preprocess/wav16", "LibriSpeech/preprocess/wav16", "wa
 UTTERANCE = re.compile(r"(\d+)-(\d+)-\d+")  # speaker, chapter, place in the chapter
 
 
-def scan(folder: Path, options: Options) -> Scan:
+def scan(folder: Path, options: PrepareOptions) -> Scan:
     """The utterances of all subsets under a folder. Raises `UserError` when there is none."""
     for name in options.subsets:
         if name not in SUBSETS:

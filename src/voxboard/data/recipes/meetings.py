@@ -11,14 +11,14 @@ from voxboard.errors import UserError
 from voxboard.text_files import holds
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 SPLITS = {"train": "train", "dev": "valid", "test": "test"}  # theirs → ours
 AMI_PLACES = ("only_words", "AMI-diarization-setup/only_words", "*/only_words", "ref", "")
 VOXCONVERSE_PLACES = ("", "voxconverse", "voxconverse-master", "annotations", "*")
 
 
-def ami(folder: Path, options: Options) -> Recordings:
+def ami(folder: Path, options: PrepareOptions) -> Recordings:
     """Meetings, mixed from the headsets, with the only_words reference of BUTSpeechFIT/AMI-diarization-setup.
 
     Audio is `amicorpus/<meeting>/audio/<meeting>.Mix-Headset.wav`, the reference `only_words/rttms/{train,dev,test}`
@@ -36,7 +36,7 @@ def ami(folder: Path, options: Options) -> Recordings:
     return Recordings(folder, by_name(folder, "Mix-Headset"), parts, sorted(notes), "only_words, Mix-Headset")
 
 
-def voxconverse(folder: Path, options: Options) -> Recordings:
+def voxconverse(folder: Path, options: PrepareOptions) -> Recordings:
     """Clips of videos: `audio/*.wav` or `voxconverse_test_wav/*.wav`, and `{dev,test}/*.rttm` of joonson/voxconverse.
 
     Its speakers are numbered per recording, so that their names get the recording's in front. Raises `UserError` when

@@ -14,7 +14,7 @@ from voxboard.data.scan import Scan, Utterance, find_audio, gender
 from voxboard.errors import UserError, printable, unknown
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "file": (
@@ -52,7 +52,7 @@ def find_table(folder: Path) -> Path | None:
     return next((folder / name for name in TABLES if (folder / name).is_file()), None)
 
 
-def scan(folder: Path, options: Options) -> Scan:
+def scan(folder: Path, options: PrepareOptions) -> Scan:
     """The utterances of a folder's table. Raises `UserError` naming the row or column that cannot be used."""
     table = options.metadata or find_table(folder)
     if table is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.recipes import metadata_table as tables
 from voxboard.data.recipes.librispeech import SUBSETS
 from voxboard.data.scan import Scan, Utterance, beside, find_audio, preferred
@@ -33,7 +33,7 @@ def scan(root: Path) -> Scan:
     """
     table = tables.find_table(root)
     if table is not None and _usable(table):
-        scanned = tables.scan(root, Options())
+        scanned = tables.scan(root, PrepareOptions())
         return Scan(scanned.root, scanned.utterances, [*scanned.notes, f"{table.name} says who speaks."])
     found_audio = find_audio(root)
     if not found_audio:

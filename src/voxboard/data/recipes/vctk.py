@@ -18,7 +18,7 @@ from voxboard.data.table_file import text_of
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 LAYOUTS = {"wav48_silence_trimmed": "0.92", "wav48": "0.80", "wav16": "0.80"}
 PLACES = ("VCTK-Corpus-0.92", "VCTK-Corpus", "VCTK", "VCTK-Corpus/preprocess", "preprocess")
@@ -29,7 +29,7 @@ FILE = re.compile(r"([ps]\d+)_(\d+)(?:_mic(\d))?")
 PERSON = re.compile(r"(p|s)?(\d+)\s+(\d+)\s+(\S+)\s+(\S+)\s*(.*)")  # ID AGE GENDER ACCENTS REGION (COMMENTS)
 
 
-def scan(folder: Path, options: Options) -> Scan:
+def scan(folder: Path, options: PrepareOptions) -> Scan:
     """The utterances of the first microphone. Raises `UserError` when there are none."""
     root = root_of(folder, PLACES, LAYOUTS)
     if root is None:

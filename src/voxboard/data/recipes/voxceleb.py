@@ -19,7 +19,7 @@ from voxboard.data.scan import Scan, Utterance, beside, find_audio, gender, pref
 from voxboard.errors import UserError
 
 if TYPE_CHECKING:
-    from voxboard.data.prepare_options import Options
+    from voxboard.data.prepare_options import PrepareOptions
 
 PAGE = "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/"
 IDENTITY = re.compile(r"id(\d{5})")
@@ -64,17 +64,17 @@ class Celebrity:
     split: str
 
 
-def scan1(folder: Path, options: Options) -> Scan:
+def scan1(folder: Path, options: PrepareOptions) -> Scan:
     """VoxCeleb 1 under a folder; one that also holds VoxCeleb 2 serves both. Raises `UserError` when there is none."""
     return _scan(folder, options, RELEASES[1])
 
 
-def scan2(folder: Path, options: Options) -> Scan:
+def scan2(folder: Path, options: PrepareOptions) -> Scan:
     """VoxCeleb 2 under a folder; one that also holds VoxCeleb 1 serves both. Raises `UserError` when there is none."""
     return _scan(folder, options, RELEASES[2])
 
 
-def _scan(folder: Path, options: Options, release: Release) -> Scan:
+def _scan(folder: Path, options: PrepareOptions, release: Release) -> Scan:
     table = options.metadata or beside(folder, release.table)
     persons = _persons(table) if table else {}
     utterances = preferred(

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import DESCRIPTION, SPLITS, Corpus, CorpusInfo
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.voices import espeak
 from voxboard.data.voices.labels import labels
 from voxboard.data.voices.render import SAMPLE_RATE
 from voxboard.data.voices.speakers import Speaker, draw_speakers
-from voxboard.data.voices.worker import SESSIONS, Utterance, Work, spoken
+from voxboard.data.voices.worker import SESSIONS, SpokenUtterance, Work, spoken
 from voxboard.errors import UserError
 from voxboard.files import write_text
 from voxboard.progress import bar
@@ -43,7 +43,7 @@ _STAMP, _LOCK = "voices.json", ".voices.lock"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class VoicesRecipe:
     """All that the bytes of a Voices folder depend on, besides the versions of NumPy and libsndfile."""
 
     speakers: int = SPEAKERS
@@ -70,7 +70,7 @@ def find_or_make() -> Corpus:
         return make_voices(corpora_root() / "Voices", progress=True)
 
 
-def make(folder: Path, options: Options) -> Corpus:
+def make(folder: Path, options: PrepareOptions) -> Corpus:
     """Make Voices with the numbers that the user gives."""
     given = {"speakers": options.speakers, "utterances": options.utterances, "seed": options.seed}
     return make_voices(folder, progress=True, **{key: value for key, value in given.items() if value is not None})
@@ -90,7 +90,7 @@ def make_voices(
     Another Voices in the folder is replaced. Raises `UserError` for too few speakers or utterances, and for a folder
     that holds something else.
     """
-    recipe = Recipe(speakers, utterances, seed)
+    recipe = VoicesRecipe(speakers, utterances, seed)
     if utterances < SESSIONS:
         raise UserError(f"{utterances} utterances are too few.", f"A speaker needs {SESSIONS}: one per session.")
     people = draw_speakers(speakers, seed)
@@ -102,7 +102,7 @@ def make_voices(
     return Corpus.open(folder)
 
 
-def _make(folder: Path, recipe: Recipe, people: list[Speaker], workers: int, lock: int, progress: bool) -> None:
+def _make(folder: Path, recipe: VoicesRecipe, people: list[Speaker], workers: int, lock: int, progress: bool) -> None:
     for stale in (_STAMP, DESCRIPTION):
         (folder / stale).unlink(missing_ok=True)
     if (folder / "audio").exists():
@@ -117,7 +117,7 @@ def _make(folder: Path, recipe: Recipe, people: list[Speaker], workers: int, loc
     write_text(folder / _STAMP, json.dumps(asdict(recipe)) + "\n")
 
 
-def _cut(folder: Path, speaker: Speaker, utterance: Utterance) -> MonoCut:
+def _cut(folder: Path, speaker: Speaker, utterance: SpokenUtterance) -> MonoCut:
     from lhotse import MonoCut, Recording, SupervisionSegment
     from lhotse.audio import AudioSource
 
@@ -157,7 +157,7 @@ def _info() -> CorpusInfo:
     )
 
 
-def _whole(folder: Path, recipe: Recipe) -> bool:
+def _whole(folder: Path, recipe: VoicesRecipe) -> bool:
     """True if the folder holds exactly this corpus, finished."""
     try:
         stamp = json.loads((folder / _STAMP).read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from voxboard.data.corpus import DESCRIPTION, Corpus, CorpusInfo, attributes_of, speaker_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.voices.corpus import find_or_make
 from voxboard.errors import UserError
 from voxboard.files import write_text
@@ -56,7 +56,7 @@ class Meeting:
     turns: list[Turn]
 
 
-def make(folder: Path, options: Options) -> Corpus:
+def make(folder: Path, options: PrepareOptions) -> Corpus:
     """Make Voices-meetings with the seed that the user gives."""
     return make_meetings(folder, seed=options.seed or 0)
 
@@ -86,11 +86,11 @@ def make_meetings(folder: Path, voices: Corpus | None = None, seed: int = 0) -> 
             soundfile.write(folder / "audio" / f"{name}.flac", whole, SAMPLE_RATE, subtype="PCM_16")
             turns[name] = meeting.turns
         rttm.write_rttm({**turns}, folder / "rttm" / f"{split}.rttm")
-        parts[split] = recordings.Part(turns)
+        parts[split] = recordings.RecordingPart(turns)
     root = folder.absolute()
     prepared = recordings.Recordings(root, recordings.by_name(root / "audio"), parts, voices.info.notes, VERSION)
     info = CorpusInfo("Voices-meetings", licence=voices.info.licence, source=voices.info.source, synthetic=True)
-    return recordings.write(prepared, info, folder, Options())
+    return recordings.write(prepared, info, folder, PrepareOptions())
 
 
 def _meetings(voices: Corpus, split: str, rng: np.random.Generator) -> Iterator[tuple[str, Meeting]]:

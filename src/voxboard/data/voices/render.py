@@ -25,7 +25,7 @@ Samples = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Session:
+class VoiceSession:
     """Traits that a speaker's utterances of one session share."""
 
     id: str  # v001-s1
@@ -47,9 +47,9 @@ class Rendered:
     level: float
 
 
-def draw_session(name: str, rng: np.random.Generator) -> Session:
+def draw_session(name: str, rng: np.random.Generator) -> VoiceSession:
     """Draw the circumstances of a session: light enough to leave the speaker, heavy enough to be heard."""
-    return Session(
+    return VoiceSession(
         id=name,
         level=rng.uniform(-36.0, -20.0),
         tilt=rng.normal(0.0, 1.0),
@@ -62,7 +62,7 @@ def draw_session(name: str, rng: np.random.Generator) -> Session:
     )
 
 
-def render(text: str, speaker: Speaker, session: Session, rng: np.random.Generator) -> Rendered:
+def render(text: str, speaker: Speaker, session: VoiceSession, rng: np.random.Generator) -> Rendered:
     """Speak a text as this speaker in this session; `rng` gives the small differences between utterances."""
     semitones = speaker.semitones + session.semitones + rng.normal(0.0, 0.4)
     rate = speaker.rate * session.rate * rng.uniform(0.96, 1.04)
@@ -91,7 +91,7 @@ def _spoken(text: str, speaker: Speaker, semitones: float, rate: float, formants
     return samples[loud[0] : loud[-1] + 1]
 
 
-def _heard(samples: Samples, down: int, session: Session, rng: np.random.Generator) -> Samples:
+def _heard(samples: Samples, down: int, session: VoiceSession, rng: np.random.Generator) -> Samples:
     """Resample by `_UP / down` and add the session's colour and noise, all on one spectrum (zero phase)."""
     blocks = _smooth(-(-len(samples) // down))
     size = blocks * _UP

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voxboard.data.corpus import SPLITS, Corpus, CorpusInfo, attributes_of, speaker_of
-from voxboard.data.prepare_options import Options
+from voxboard.data.prepare_options import PrepareOptions
 from voxboard.data.voices.corpus import find_or_make
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VERSION = "1"
 
 
-def make(folder: Path, _: Options) -> Corpus:
+def make(folder: Path, _: PrepareOptions) -> Corpus:
     """Make Voices-sessions, which has no options."""
     return make_sessions(folder)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from voxboard.data.voices.render import SAMPLE_RATE, Rendered, Session, draw_session, render
+from voxboard.data.voices.render import SAMPLE_RATE, Rendered, VoiceSession, draw_session, render
 from voxboard.data.voices.speakers import Speaker
 from voxboard.data.voices.text import sentence
 
@@ -28,7 +28,7 @@ SESSIONS = 2
 
 
 @dataclass(frozen=True)
-class Utterance:
+class SpokenUtterance:
     """Entry of the manifest for one utterance."""
 
     id: str  # v001-s1-0001
@@ -57,7 +57,7 @@ class Work:
         return cls(Path(content["folder"]), content["utterances"], content["seed"], speakers)
 
 
-def spoken(work: Work, workers: int, lock: int) -> Iterator[list[Utterance]]:
+def spoken(work: Work, workers: int, lock: int) -> Iterator[list[SpokenUtterance]]:
     """Do the work, split between processes, and yield each speaker's utterances in the order of the speakers.
 
     `lock` is the descriptor of the locked file that says that the folder is being written.
@@ -78,10 +78,10 @@ def spoken(work: Work, workers: int, lock: int) -> Iterator[list[Utterance]]:
             line = output.readline() if output else ""
             if not line.endswith("\n"):
                 raise RuntimeError("A process that speaks Voices has ended early; its error is above.")
-            yield [Utterance(**utterance) for utterance in json.loads(line)]
+            yield [SpokenUtterance(**utterance) for utterance in json.loads(line)]
 
 
-def speak(work: Work, speaker: Speaker) -> list[Utterance]:
+def speak(work: Work, speaker: Speaker) -> list[SpokenUtterance]:
     """Speak and write all utterances of one speaker, which depend on no other speaker's."""
     import soundfile
 
@@ -89,18 +89,18 @@ def speak(work: Work, speaker: Speaker) -> list[Utterance]:
     target.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([work.seed, 2, int(speaker.id[1:])])
     sessions = [draw_session(f"{speaker.id}-s{number + 1}", rng) for number in range(SESSIONS)]
-    spoken: dict[str, Utterance] = {}
+    spoken: dict[str, SpokenUtterance] = {}
     for number in range(work.utterances):
         session = sessions[number * SESSIONS // work.utterances]
         text, rendered = _utterance(speaker, session, spoken.keys(), rng)
         name = f"{session.id}-{number + 1:04d}"
         soundfile.write(target / f"{name}.flac", rendered.samples, SAMPLE_RATE, subtype="PCM_16")
-        spoken[text] = Utterance(name, session.id, text, len(rendered.samples), rendered.level)
+        spoken[text] = SpokenUtterance(name, session.id, text, len(rendered.samples), rendered.level)
     return list(spoken.values())
 
 
 def _utterance(
-    speaker: Speaker, session: Session, spoken: Container[str], rng: np.random.Generator
+    speaker: Speaker, session: VoiceSession, spoken: Container[str], rng: np.random.Generator
 ) -> tuple[str, Rendered]:
     """A sentence that this speaker has not said yet and that takes 1.5 to 4 seconds."""
     while True:
