@@ -8,7 +8,7 @@ LINKED := .typings/.linked
 # In the order of the tree: by itself xdist puts files of few tests last, and the longest tests are in these.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 4
 
-.PHONY: env demo weights test slow lint format types wheel bench docs clean
+.PHONY: env demo weights test slow lint format types wheel bench docs real clean
 
 env: $(STAMP) $(LINKED)
 
@@ -59,6 +59,22 @@ wheel: env
 
 bench: env
 	$(BIN)/python -m pytest -m perf tests/perf -s -p no:cacheprovider
+
+# The board of real encoders: small packs of real speech in $(PACKS), published weights, two grids, one board.
+PACKS ?= ../shared/data
+REAL  := data/real
+real: weights
+	$(call prepared,librispeech-mini,LibriSpeech --data_path $(PACKS)/librispeech-mini/LibriSpeech \
+		--test_trials $(PACKS)/librispeech-mini/trials-test-other.txt)
+	$(call prepared,speech-commands-mini,$(call pack,speech-commands-mini) \
+		--test_trials $(PACKS)/speech-commands-mini/trials.txt)
+	$(call prepared,emodb,$(call pack,emodb))
+	$(call prepared,fsdd-mini,$(call pack,fsdd-mini))
+	$(call prepared,vctk-mini,$(call pack,vctk-mini))
+	VOXBOARD_CORPORA=$(REAL) $(BIN)/voxboard grid run real-encoders --out results/real
+	VOXBOARD_CORPORA=$(REAL) $(BIN)/voxboard grid run real-layers --out results/real
+pack = $(PACKS)/$(1) --metadata $(PACKS)/$(1)/metadata.csv --columns text=transcript --split test
+prepared = [ -d $(REAL)/$(1) ] || VOXBOARD_CORPORA=$(REAL) $(BIN)/voxboard prepare $(2) --name $(1)
 
 docs: env
 	$(BIN)/mkdocs build --strict
