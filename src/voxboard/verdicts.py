@@ -46,6 +46,19 @@ def kind(evidence: Evidence) -> tuple[str, int, int]:
     return evidence.digest, evidence.influences.size, replicates
 
 
+def optimism(values: Sequence[Value]) -> float | None:
+    """Return how much too good the best of some values looks because it is the best of them, in their unit.
+
+    Over the largest group that can be paired; None for fewer than two.
+    """
+    groups: dict[tuple[str, int, int], list[Evidence]] = {}
+    for value in values:
+        if (one := evidence_of(value)) is not None:
+            groups.setdefault(kind(one), []).append(one)
+    largest = max(groups.values(), key=len, default=[])
+    return paired.optimism(largest, values[0].better) if len(largest) > 1 else None
+
+
 def why_unpaired(before: Value, after: Value) -> str:
     """Reason why two values have no paired difference; empty where they have one."""
     first, second = evidence_of(before), evidence_of(after)

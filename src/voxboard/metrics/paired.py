@@ -146,6 +146,37 @@ def differences(before: Evidence, after: Sequence[Evidence], level: float = LEVE
     return Tested(low, high, _p(value, arms, degrees, clusters, level), flat)
 
 
+def optimism(evidence: Sequence[Evidence], better: str, draws: int = 1_000) -> float:
+    """Return how much too good the best of some systems looks on average, because it was chosen by these very values.
+
+    The mean over resamples of the winner's value on the whole list less its value in the resample that it wins, in the
+    metric's unit; never below 0. Metrics without resamples get theirs from influences. Raises `ValueError` for fewer
+    than two systems, or evidence of other lists.
+    """
+    if len(evidence) < 2 or any(one.digest != evidence[0].digest for one in evidence):
+        raise ValueError("optimism is of two systems or more on one list")
+    sign = -1.0 if better == "higher" else 1.0
+    values = sign * np.array([one.value for one in evidence])
+    if evidence[0].replicates is not None:
+        stars = sign * np.array([one.replicates for one in evidence], np.float64)
+        stars = stars[:, ~np.isnan(stars).any(axis=0)]
+    else:
+        moves = np.array([one.influences for one in evidence], np.float64)
+        stars = values[:, None] + sign * moves @ (_counts(evidence[0].digest, moves.shape[1], draws) - 1.0)
+    if not stars.size:
+        return 0.0
+    winner = stars.argmin(axis=0)
+    return max(0.0, float((values[winner] - stars[winner, np.arange(stars.shape[1])]).mean()))
+
+
+def _counts(digest: str, clusters: int, draws: int) -> Floats:
+    """Counts [S, R] of how often each cluster is drawn, by raw words that the digest of the list keys."""
+    stream = np.random.Philox(key=int(digest[:16] or "0", 16))
+    words = stream.random_raw(draws * clusters).reshape(draws, clusters)
+    drawn = ((words >> np.uint64(32)) * np.uint64(clusters) >> np.uint64(32)).astype(np.int64)
+    return np.stack([np.bincount(row, minlength=clusters) for row in drawn], 1).astype(np.float64)
+
+
 def _student(degrees: Floats, level: float) -> Floats:
     """The quantiles of Student's t that |T| stays below with probability `level`."""
     from scipy.special import stdtrit
