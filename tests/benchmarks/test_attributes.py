@@ -61,7 +61,7 @@ def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
     }
     assert {name: value.value for name, value in measured.values.items()} == pytest.approx(expected)
     assert all(value.clusters == 20 and value.low < value.value < value.high for value in measured.values.values())
-    groups = {group.name: group for group in measured.strata}
+    groups = {group.name: group for group in measured.groups}
     assert set(groups) == {"gender=female", "gender=male"}
     women = np.array([cut.supervisions[0].gender == "female" for cut in outputs.items.cuts])
     recalled = classification.accuracy(truth[women], guess[women])
@@ -82,10 +82,10 @@ def test_a_class_that_nothing_predicts_counts_as_missed() -> None:
 
 
 def test_small_groups_say_so() -> None:
-    groups = GENDER.measure(predicted(40), None, 20).strata
+    groups = GENDER.measure(predicted(40), None, 20).groups
     assert not groups  # gender is what is predicted
     benchmark = Attributes(Attributes.Config(label="emotion"))
-    assert {group.reason for group in benchmark.measure(predicted(40), None, 20).strata} == {"fewer than 30 utterances"}
+    assert {group.reason for group in benchmark.measure(predicted(40), None, 20).groups} == {"fewer than 30 utterances"}
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_meetings_are_tuned_on_dev_and_scored_beside_one_speaker(meetings: Corpu
 
 def test_every_recording_has_its_row_in_the_table_and_on_disk(meetings: Corpus, tmp_path: Path) -> None:
     outputs, fixed = evaluated(meetings, task())
-    groups = task().measure(outputs, fixed, replicates=20).strata
+    groups = task().measure(outputs, fixed, replicates=20).groups
     assert [(one.name, one.label, one.count) for one in groups] == [
         ("recording=also", "recording", 3),
         ("recording=talk", "recording", 5),
@@ -182,7 +182,7 @@ def test_silence_and_recordings_without_turns_have_no_rates_of_their_own(tmp_pat
     corpus = corpus_of(tmp_path, test=[recording(tmp_path / "talk.wav", TEST), silent])
     outputs, fixed = evaluated(corpus, task(vad="energy"))
     assert (fixed, outputs.turns["silent"]) == (None, [])
-    first, _ = task().measure(outputs, None, replicates=20).strata
+    first, _ = task().measure(outputs, None, replicates=20).groups
     assert (first.values, first.reason) == ({}, "no speech of the reference is scored")
     with pytest.raises(UserError, match="No speech of the test recordings of meetings is scored"):
         outputs.items.without({"talk"}).score({}, 0.25, False)

@@ -51,7 +51,7 @@ def test_accuracy_is_given_by_class_too_with_clustered_intervals() -> None:
     assert measured.values[MAIN_METRIC].value == pytest.approx(51 / 102)
     assert measured.values[MAIN_METRIC].clusters == 10
     assert measured.values["balanced_accuracy@exact"].value == pytest.approx((1 + 0 + 0.5) / 3)
-    found = {group.name: group for group in measured.strata}
+    found = {group.name: group for group in measured.groups}
     assert found["emotion=sad"].values[MAIN_METRIC].value == 1.0
     assert found["emotion=happy"].values[MAIN_METRIC].value == 0.0
     assert found["emotion=happy"].count == 50

@@ -69,7 +69,7 @@ def test_numbers_equal_the_metrics_and_have_clustered_intervals() -> None:
 
 def test_groups_search_among_all_items() -> None:
     outputs = matched()
-    groups = Retrieval(Retrieval.Config()).measure(outputs, None, replicates=20).strata
+    groups = Retrieval(Retrieval.Config()).measure(outputs, None, replicates=20).groups
     women = np.array([cut.supervisions[0].gender == "female" for cut in outputs.items.cuts])
     right = [np.flatnonzero(row) for row in outputs.matches[women]]
     found = {group.name: group.values for group in groups}

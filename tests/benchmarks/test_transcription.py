@@ -178,7 +178,7 @@ def test_groups_of_enough_speakers_get_numbers(corpus: Corpus) -> None:
     texts = tuple("a b" if number % 2 else "a c" for number in range(70))
     benchmark = Transcription(Transcription.Config())
     measured = benchmark.measure(Transcribed(items, None, texts), None, 50)  # type: ignore[arg-type]
-    found = {group.name: group.values["wer@basic"].value for group in measured.strata}
+    found = {group.name: group.values["wer@basic"].value for group in measured.groups}
     assert found == {"gender=f": 0.5, "gender=m": 0.0}
 
 

@@ -81,7 +81,7 @@ def test_without_a_validation_list_there_are_no_starred_numbers() -> None:
 def test_strata_follow_the_match_columns_and_skip_continuous_ones() -> None:
     scored = _scored()
     measured = PLAIN.measure(scored, None, replicates=20)
-    crossed, same = [group for group in measured.strata if not group.label]
+    crossed, same = [group for group in measured.groups if not group.label]
     assert crossed.name == "GENDER_MATCH=0, against all targets"
     assert crossed.targets == 0
     assert same.name == "GENDER_MATCH=1"
@@ -96,7 +96,7 @@ def test_strata_follow_the_match_columns_and_skip_continuous_ones() -> None:
 def test_groups_of_speakers_have_numbers_and_a_gap() -> None:
     scored = _scored(4000)
     measured = PLAIN.measure(scored, None, replicates=20)
-    groups = {part.name: part for part in measured.strata if part.label == "gender"}
+    groups = {part.name: part for part in measured.groups if part.label == "gender"}
     assert set(groups) == {"gender=female", "gender=male"}
     gap = next(gap for gap in measured.gaps if (gap.label, gap.metric) == ("gender", verification.MAIN_METRIC))
     worst, best = (groups[name].values[verification.MAIN_METRIC].value for name in (gap.worst, gap.best))
@@ -105,7 +105,7 @@ def test_groups_of_speakers_have_numbers_and_a_gap() -> None:
 
 def test_a_stratum_that_is_too_small_says_so() -> None:
     measured = PLAIN.measure(_scored(count=60), None, replicates=20)
-    assert all("fewer than 30" in part.reason and not part.values for part in measured.strata)
+    assert all("fewer than 30" in part.reason and not part.values for part in measured.groups)
     assert not measured.gaps
 
 
@@ -192,7 +192,7 @@ def test_no_record_has_an_interval_without_width(seed: int, shift: float, decima
     scored = _scored(160, seed)
     scores = (scored.scores + shift * scored.items.trials.labels).round(decimals)
     measured = PLAIN.measure(replace(scored, scores=scores), _known(threshold), replicates=15)
-    parts = [measured.values, *(group.values for group in measured.strata)]
+    parts = [measured.values, *(group.values for group in measured.groups)]
     values = [value for part in parts for value in part.values()] + [gap.value for gap in measured.gaps]
     for value in values:
         if value.low is None:

@@ -16,7 +16,7 @@ def met(name: str, trained_on: str, tested_on: str, value: float, half: float | 
     bounds = (None, None) if half is None else (max(0.0, value - half), min(1.0, value + half))
     base = make_record(
         name,
-        strata=(),
+        groups=(),
         system__training=Training(trained_on, "cd" * 32) if trained_on else None,
         benchmark=Benchmark(
             f"{tested_on} verification", "verification", tested_on, EER, synthetic=tested_on == "Voices"

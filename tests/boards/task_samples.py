@@ -48,7 +48,7 @@ def diarized(name: str, error: float = 0.12, recordings: int = 232) -> Record:
         Benchmark("VoxConverse diarization", "diarization", "VoxConverse", DER),
         Items("bb" * 32, recordings, "recordings"),
         {DER: value},
-        strata=strata,
+        groups=strata,
     )
 
 
@@ -67,6 +67,6 @@ def level(name: str, error: float = 3.1) -> Record:
 
 
 def _record(name: str, benchmark: Benchmark, items: Items, values: dict[str, Value], **more: Any) -> Record:
-    base = make_record(name, strata=())
+    base = make_record(name, groups=())
     protocol = Protocol(items, {metric: {} for metric in values})
     return replace(base, benchmark=benchmark, protocol=protocol, values=values, **more)

@@ -62,7 +62,7 @@ def test_without_intervals_any_place_is_possible() -> None:
 
 def test_higher_can_be_better() -> None:
     def record(name: str, value: float) -> Record:
-        return make_record(name, values={EER: Value(value, "higher")}, strata=())
+        return make_record(name, values={EER: Value(value, "higher")}, groups=())
 
     assert _names(board_of(record("a", 0.2), record("b", 0.9)).panels[0].rows) == ["b", "a"]
 
@@ -288,7 +288,7 @@ def test_bold_marks_what_no_other_is_surely_better_than() -> None:
     assert bold(make_record("a", 0.100), make_record("b", 0.101), make_record("c", 0.5)) == [True, True, False]
     assert bold(apart[0]) == [False], "a lone system"
     assert bold(apart[0], failed("b")) == [False, False]
-    plain = [make_record(name, values={EER: Value(value)}, strata=()) for name, value in (("a", 0.1), ("b", 0.2))]
+    plain = [make_record(name, values={EER: Value(value)}, groups=()) for name, value in (("a", 0.1), ("b", 0.2))]
     assert bold(*plain) == [True, False], "what cannot be tested"
 
 

@@ -199,10 +199,10 @@ def test_gaps_that_lack_something_say_what(gap: Value | None, says: str) -> None
         Group(f"gender={g}", 9, 3, {EER: Value(v)}, label="gender") for g, v in (("female", 0.1), ("male", 0.08))
     )
     found = (Gap("gender", EER, "gender=female", "gender=male", gap),) if gap else ()
-    (part,) = divisions(make_record(strata=strata, gaps=found))
+    (part,) = divisions(make_record(groups=strata, gaps=found))
     assert says in part.sentence
     assert bool(part.sentence) == bool(gap)
-    (alone,) = divisions(make_record(strata=strata[:1], gaps=()))
+    (alone,) = divisions(make_record(groups=strata[:1], gaps=()))
     assert alone.sentence == "No gap: fewer than two groups have a number."
 
 

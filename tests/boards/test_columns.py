@@ -126,7 +126,7 @@ def test_one_metric_with_other_parameters_is_another_column() -> None:
 
 def test_a_main_metric_with_other_parameters_ranks_on_its_own() -> None:
     def transcribed(name: str, normalizer: str, errors: float) -> Record:
-        base = make_record(name, strata=(), values={"wer@basic": Value(errors)}, benchmark__main_metric="wer@basic")
+        base = make_record(name, groups=(), values={"wer@basic": Value(errors)}, benchmark__main_metric="wer@basic")
         return replace(base, protocol=replace(protocol_of(base), metrics={"wer@basic": {"normalizer": normalizer}}))
 
     board = board_of(transcribed("a", "basic@1", 0.3), transcribed("b", "basic@2", 0.1))
@@ -150,7 +150,7 @@ def test_two_collars_of_one_system_are_two_cells() -> None:
         benchmark=replace(one.benchmark, main_metric="der@collar=0"),
         protocol=replace(protocol_of(one), metrics=metrics),
         values={"der@collar=0": Value(0.2)},
-        strata=(),
+        groups=(),
     )
     board = board_of(one, two)
     assert one.cell != two.cell

@@ -36,7 +36,7 @@ def _hostile() -> Record:
         status="imported",
         reason=HOSTILE,
         curves=grouped().curves,
-        strata=(
+        groups=(
             Group(HOSTILE, 9, 3, {EER: Value(0.1)}, label=HOSTILE),
             Group("other", 9, 3, reason=HOSTILE, label=HOSTILE),
         ),
@@ -298,7 +298,7 @@ def test_the_forest_plot_spans_all_intervals() -> None:
 
 @pytest.mark.parametrize("values", [(0.0,), (0.25, 0.25), (1e-9,), (0.999, 1.0)])
 def test_odd_ranges_still_give_an_axis(values: tuple[float, ...]) -> None:
-    records = [make_record(f"s{i}", values={EER: Value(v)}, strata=()) for i, v in enumerate(values)]
+    records = [make_record(f"s{i}", values={EER: Value(v)}, groups=()) for i, v in enumerate(values)]
     plot = forest(arrange(Filed(f"{i}.json", r) for i, r in enumerate(records)).panels[0])
     assert plot
     assert 2 <= len(plot.ticks) <= 8

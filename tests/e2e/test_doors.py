@@ -99,7 +99,7 @@ def test_a_diarizer_from_outside_has_a_row_on_the_board(diarizer: str, outside: 
     assert der is not None
     assert one is not None
     assert 0 < der < 1
-    assert len(record.strata) == 2
+    assert len(record.groups) == 2
     assert ("user_code" in record.provenance.digests) == (".py" in diarizer)
 
     (file,) = outside.glob("results/records/**/*.json")

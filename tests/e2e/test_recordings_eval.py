@@ -42,7 +42,7 @@ def test_a_run_is_tuned_on_the_recordings_of_the_corpus_that_it_is_tested_on(mee
     assert record.benchmark.main_metric == "der@collar=0.25"
     assert record.provenance.digests["valid_items"] == recordings(meetings, "valid").digest
     assert record.values["der@collar=0.25"].threshold is not None
-    assert [stratum.name for stratum in record.strata] == ["recording=talk"]
+    assert [stratum.name for stratum in record.groups] == ["recording=talk"]
     (turns,) = run.glob("turns-*.rttm")
     assert set(read_rttm(turns)) == {"talk"}
 

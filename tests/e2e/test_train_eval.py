@@ -98,7 +98,7 @@ def test_normalised_scores_are_another_protocol_with_a_threshold_of_their_own(he
     starred = [record.values["far@valid_threshold"].threshold for record in (plain, normalized)]
     assert starred[0] != starred[1]
     assert len(normalized.curves.actual) == len(normalized.curves.log_odds) > 0
-    assert any(stratum.label == "duration" for stratum in normalized.strata)
+    assert any(stratum.label == "duration" for stratum in normalized.groups)
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(here: Path) -> None:

@@ -108,7 +108,7 @@ def test_measured_again_is_as_trained_again(work: Any, edit: Any) -> None:
             continue
         before = first[record.row]
         assert record.values == before.values
-        assert record.strata == before.strata
+        assert record.groups == before.groups
         assert record.provenance.command == before.provenance.command
         assert record.system == before.system
         changed = {

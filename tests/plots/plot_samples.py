@@ -42,7 +42,7 @@ def grouped(name: str = "ecapa-tdnn+statistics+aam", distance: float = 3.0, **ch
     assert cheap is not None
     record = make_record(name, eer)
     interval = {"clusters": 24, "replicates": 1000, "interval": "bca"}
-    strata, gaps = list(record.strata), []
+    strata, gaps = list(record.groups), []
     for label, names in GROUPS.items():
         factors = [1.22, 0.83] if label == "gender" else [0.8, 1.0, 1.1, 1.2, 1.45, None]
         for group, factor in zip(names, factors, strict=True):
@@ -62,7 +62,7 @@ def grouped(name: str = "ecapa-tdnn+statistics+aam", distance: float = 3.0, **ch
     values = dict(record.values)
     values[EER] = replace(values[EER], interval="bca", threshold=0.24)
     values[DCF] = Value(cheap[1], unit="cost", low=cheap[1] * 0.85, high=cheap[1] * 1.15, **interval)
-    record = replace(record, values=values, strata=tuple(strata), gaps=tuple(gaps), curves=found)
+    record = replace(record, values=values, groups=tuple(strata), gaps=tuple(gaps), curves=found)
     for key, value in changes.items():
         record = replace(record, **{key: value})
     return record

@@ -127,7 +127,7 @@ def test_the_forest_names_the_worst_group_the_gap_and_what_is_too_small() -> Non
     for part in ("all trials", "female (1,200)", "Worst: female", "Gap to male", "too small: 12 targets", "holds zero"):
         assert part in words.replace("\n", " ")
     numbers = [mark.get_offsets()[0][0] for mark in figure.axes[0].collections]  # type: ignore[index]
-    values = [record.values[EER], *(s.values[EER] for s in record.strata if s.label and EER in s.values)]
+    values = [record.values[EER], *(s.values[EER] for s in record.groups if s.label and EER in s.values)]
     assert sorted(numbers) == pytest.approx(sorted(100 * v.value for v in values if v.value is not None))
     two = plots.forest({"good": grouped("a+b", 4.0), "bad": grouped("c+d", 1.0)})
     for axes in two.axes:

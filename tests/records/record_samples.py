@@ -62,7 +62,7 @@ def make_record(name: str = "ecapa-tdnn+statistics+aam", eer: float = 0.064, **c
             DCF: Value(min(1.0, eer * 6), unit="cost"),
             FAR: Value(None, reason="no validation list"),
         },
-        strata=(
+        groups=(
             Group("GENDER_MATCH=1", 4500, 3000, {EER: Value(min(1.0, eer * 1.3))}),
             Group("GENDER_MATCH=0", 1500, 0, reason="no target trials"),
         ),
@@ -76,7 +76,7 @@ def make_record(name: str = "ecapa-tdnn+statistics+aam", eer: float = 0.064, **c
 
 def failed(name: str, reason: str = "not enough memory", **changes: Any) -> Record:
     """A cell that gave no numbers."""
-    return make_record(name, **{"status": "failed", "reason": reason, "values": {}, "strata": (), **changes})
+    return make_record(name, **{"status": "failed", "reason": reason, "values": {}, "groups": (), **changes})
 
 
 _words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)

@@ -32,7 +32,7 @@ def _foreign(**values: float) -> Record:
             OFF: Value(values.get(OFF, 0.3), unit="seconds"),
             "a_share": Value(values.get("a_share", 0.5), "higher"),
         },
-        strata=(),
+        groups=(),
         metrics=(SECONDS.recorded(), SHARE.recorded()),
     )
 

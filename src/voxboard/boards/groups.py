@@ -126,12 +126,12 @@ def gaps(panel: Panel) -> Gaps:
 def divisions(record: Record, metric: str | None = None) -> tuple[Division, ...]:
     """The groups of a record by label, for one metric (default: the main one)."""
     metric = metric or record.benchmark.main_metric
-    labels = dict.fromkeys(stratum.label for stratum in record.strata if stratum.label)
+    labels = dict.fromkeys(stratum.label for stratum in record.groups if stratum.label)
     return tuple(_division(record, name, metric) for name in labels)
 
 
 def _division(record: Record, name: str, metric: str) -> Division:
-    members = [group for group in record.strata if group.label == name]
+    members = [group for group in record.groups if group.label == name]
     gap = next((gap for gap in record.gaps if (gap.label, gap.metric) == (name, metric)), None)
     described = record.metric(metric)
     return Division(plain(name), described, tuple(_group(group, described, gap) for group in members), gap)

@@ -46,7 +46,7 @@ def strata(panel: Panel, filed: Filed, groups: bool = False) -> dict[str, Any]:
     Labels with very many groups are not among them: those are `_crowds`.
     """
     large = {part.label for part in divisions(filed.record, panel.main.metric) if part.many}
-    strata = [s for s in filed.record.strata if bool(s.label) == groups and plain(s.label) not in large]
+    strata = [s for s in filed.record.groups if bool(s.label) == groups and plain(s.label) not in large]
     return _table_of(panel, filed.record, strata)
 
 
@@ -55,7 +55,7 @@ def crowds(panel: Panel, filed: Filed) -> list[dict[str, Any]]:
     crowds = []
     for part in divisions(filed.record, panel.main.metric):
         if part.many:
-            strata = [stratum for stratum in filed.record.strata if plain(stratum.label) == part.label]
+            strata = [stratum for stratum in filed.record.groups if plain(stratum.label) == part.label]
             strata.sort(key=lambda stratum: _badness(stratum, panel))
             table = _table_of(panel, filed.record, strata[:_ROWS])
             more = {"label": part.label, "spread": part.spread, "left_out": len(strata) - _ROWS}

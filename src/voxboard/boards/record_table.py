@@ -42,7 +42,7 @@ def _table(record: Record) -> Table:
     )
     table.add_column("")
     kind = items.kind if items else "items"
-    labels = {stratum.label for stratum in record.strata}
+    labels = {stratum.label for stratum in record.groups}
     for heading in ("value", "95 % interval", counted(labels.pop(), kind) if len(labels) == 1 else kind):
         table.add_column(heading, justify="right")
     for metric, value in record.values.items():
@@ -72,7 +72,7 @@ def _add_strata(table: Table, record: Record, kind: str) -> None:
     large = {part.label: part for part in divisions(record) if part.many}
     for part in large.values():
         _add(table, f"{_label(record, main)} by {part.label}: {part.spread}", "", "", f"{len(part.groups):,}")
-    for stratum in record.strata:
+    for stratum in record.groups:
         if numbers.plain(stratum.label) in large:
             continue
         if main in stratum.values:

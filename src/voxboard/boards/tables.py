@@ -81,7 +81,7 @@ def data(board: Board) -> dict[str, Any]:
 def _groups(panel: Panel, row: BoardRow) -> Iterator[dict[str, Any]]:
     """Every number of every group, and the reason where a group has none."""
     place = {"benchmark": panel.title, "protocol": panel.protocol_id, "system": row.id}
-    for stratum in panel.filed[row.id].record.strata:
+    for stratum in panel.filed[row.id].record.groups:
         if not stratum.label:
             continue
         about = {"label": stratum.label, "group": stratum.name, "count": stratum.count, "targets": stratum.targets}

@@ -107,7 +107,7 @@ def _checks(before: Record, after: Record, tolerance: float) -> list[RepeatCheck
 
 def _numbers(record: Record, other: Record | None = None) -> dict[str, float | None]:
     """The numbers of a record, of those metrics that are the same column in the other one."""
-    strata = [(f"{stratum.name} ", stratum.values) for stratum in record.strata]
+    strata = [(f"{stratum.name} ", stratum.values) for stratum in record.groups]
     return {
         f"{where}{metric}": value.value
         for where, values in [("", record.values), *strata]

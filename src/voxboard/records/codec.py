@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import PurePath
 from types import NoneType, UnionType
@@ -25,7 +25,7 @@ def encode(value: Any, sparse: bool = False) -> Any:
     `sparse` leaves out the fields of dataclasses that are None or empty.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        content = {f.name: encode(getattr(value, f.name), sparse) for f in fields(value)}
+        content = {_key(f): encode(getattr(value, f.name), sparse) for f in fields(value)}
         return {key: item for key, item in content.items() if not (sparse and item in (None, "", [], {}))}
     if isinstance(value, Mapping):
         return {str(key): encode(item, sparse) for key, item in value.items()}
@@ -36,6 +36,12 @@ def encode(value: Any, sparse: bool = False) -> Any:
     if not isinstance(value, str | int | float | NoneType) and hasattr(value, "item"):
         return value.item()
     return value
+
+
+def _key(field: Field[Any]) -> str:
+    """The key of a field in JSON: its name, but for one that was called otherwise when records were first written."""
+    key: str = field.metadata.get("key", field.name)
+    return key
 
 
 def decode(kind: type[T], data: Any, where: str = "") -> T:
@@ -88,14 +94,14 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
 
 def _object(kind: Any, data: Any, where: str) -> Any:
     content = _expect(dict, data, where or "the record")
-    hints = _hints(kind)
+    hints, names = _hints(kind), {_key(f): f.name for f in fields(kind)}
     for key in content:
-        if key not in hints:
-            raise unknown(f"field of {where or 'a record'}", key, hints)
+        if key not in names:
+            raise unknown(f"field of {where or 'a record'}", key, names)
     for f in fields(kind):
-        if f.name not in content and f.default is MISSING and f.default_factory is MISSING:
-            raise UserError(f"The field {_join(where, f.name)} is missing.")
-    return kind(**{key: _decode(hints[key], item, _join(where, key)) for key, item in content.items()})
+        if _key(f) not in content and f.default is MISSING and f.default_factory is MISSING:
+            raise UserError(f"The field {_join(where, _key(f))} is missing.")
+    return kind(**{names[key]: _decode(hints[names[key]], item, _join(where, key)) for key, item in content.items()})
 
 
 @cache

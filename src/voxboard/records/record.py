@@ -28,7 +28,9 @@ class Record:
     protocol: Protocol | None  # None only for a cell that failed before its protocol was known
     provenance: Provenance
     values: Mapping[str, Value] = field(default_factory=dict)  # metric id → value
-    strata: tuple[Group, ...] = ()  # by what a pair shares, and by who the speakers are
+    groups: tuple[Group, ...] = field(
+        default=(), metadata={"key": "strata"}
+    )  # by what a pair shares, and by who the speakers are
     gaps: tuple[Gap, ...] = ()
     curves: Curves | None = None
     confusion: Confusion | None = None
@@ -65,7 +67,7 @@ class Record:
         if described := self._described.get(id):
             return described
         metric, value = standard(id), self.values.get(id)
-        values = [value] if value else [group.values[id] for group in self.strata if id in group.values]
+        values = [value] if value else [group.values[id] for group in self.groups if id in group.values]
         if not values or (values[0].unit, values[0].better) == (metric.unit, metric.better):
             return metric
         bounds = metric.bounds if values[0].unit == metric.unit else ()
@@ -143,7 +145,7 @@ class Record:
         if self.status == "failed" and not self.reason.strip():
             raise UserError("A failed record has no reason.", "Say in `reason` what went wrong.")
         if self.protocol is None:
-            if self.status != "failed" or self.values or self.strata:
+            if self.status != "failed" or self.values or self.groups:
                 raise UserError("protocol is null.", "Only a cell that failed may lack its protocol.")
             return
         self.protocol.validate(self.benchmark.main_metric)
@@ -165,7 +167,7 @@ class Record:
             if described.id not in protocol.metrics:
                 raise unknown("metric in metrics (protocol.metrics lacks it)", described.id, protocol.metrics)
             described.validate()
-        named = [("values", self.values), *((f"strata[{s.name}].values", s.values) for s in self.strata)]
+        named = [("values", self.values), *((f"strata[{s.name}].values", s.values) for s in self.groups)]
         for where, values in named:
             for metric, value in values.items():
                 if metric not in protocol.metrics:
@@ -179,7 +181,7 @@ class Record:
         for table in (self.curves, self.confusion):
             if table:
                 table.validate()
-        for stratum in self.strata:
+        for stratum in self.groups:
             if not stratum.name.strip() or stratum.count < 0:
                 raise UserError(f"strata has a part named {stratum.name!r} with {stratum.count} items.")
 

@@ -130,7 +130,7 @@ class Measured:
     """The numbers of some outputs: of all items, per group, and between groups. `Record` has fields of these names."""
 
     values: Mapping[str, Value]  # metric id → value
-    strata: tuple[Group, ...] = ()
+    groups: tuple[Group, ...] = ()
     gaps: tuple[Gap, ...] = ()
     curves: Curves | None = None
     confusion: Confusion | None = None
