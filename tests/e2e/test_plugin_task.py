@@ -125,3 +125,20 @@ def test_an_installed_encoder_of_utterances_is_checked_and_evaluated_to_a_row(in
     assert "modulation" in row.label
     (path,) = here.glob("results/records/**/*.json")
     assert 0.0 < json.loads(path.read_text())["values"]["eer@interpolated"]["value"] < 0.6
+
+
+def test_an_installed_head_that_scores_tokens_is_checked_and_transcribes_to_a_row(installed: Path, here: Path) -> None:
+    training = "--nb_total_step 2 --nb_steps_eval 2 --batch_size 4 --workers 0 --device cpu --replicates 50"
+    lines = (
+        "doctor head letters --json",
+        f"train Voices fbank+frames+letters(temperature=0.5) --task transcription {training}",
+    )
+    checked, _ = _outside(installed, here, *lines)
+    report = json.loads(checked)
+    assert report["passed"] is True
+    assert "protocols" in {check["check"] for check in report["built"][0]["checks"]}
+    panel = _panel(here / "results" / "records")
+    assert panel.main.label == "WER (basic)"
+    (row,) = panel.rows
+    assert "letters" in row.label
+    assert panel.cell(row, panel.main).text.endswith(" %")
