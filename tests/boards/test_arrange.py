@@ -16,7 +16,7 @@ from voxboard import systems
 from voxboard.boards import Board, arrange
 from voxboard.boards.arrange import column_order
 from voxboard.boards.model import full_names, hints
-from voxboard.boards.numbers import duration, number, plain, quantity, show, show_interval, size
+from voxboard.charts.numbers import duration, number, plain, quantity, show, show_interval, size
 from voxboard.records import Benchmark, Crop, Exposure, Filed, Part, Record, Training, Value
 from voxboard.records.standard_metrics import standard
 

@@ -11,12 +11,12 @@ from tests.boards.test_arrange import board_of
 from tests.plots.plot_samples import SYSTEMS, board_records, grouped, sample_curves
 from tests.records.record_samples import DCF, EER, failed, make_record
 from voxboard.boards import Board
-from voxboard.boards.chart import UNITS, ChartAxis, look, path
 from voxboard.boards.det import Det, det
 from voxboard.boards.group_forest import GroupForest, group_forests
 from voxboard.boards.groups import divisions, gaps
 from voxboard.boards.scores import bayes_error, histogram
-from voxboard.plots import operating
+from voxboard.charts import operating
+from voxboard.charts.chart import UNITS, ChartAxis, look, path
 from voxboard.records import Curves, Gap, Group, Record, Value
 
 

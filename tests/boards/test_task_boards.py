@@ -14,12 +14,12 @@ from tests.boards.task_samples import DER, WER, attribute, diarized, level
 from tests.records.record_samples import make_record
 from voxboard.boards import arrange, build, render
 from voxboard.boards.arrange import column_order
-from voxboard.boards.confusion import LARGEST, matrix
 from voxboard.boards.forest import forest
 from voxboard.boards.group_forest import group_forests
 from voxboard.boards.groups import divisions
 from voxboard.boards.record_table import sheet
 from voxboard.boards.tasks import sections
+from voxboard.charts.confusion import LARGEST, matrix
 from voxboard.records import Confusion, Filed, Record, save
 from voxboard.records.standard_metrics import standard
 

@@ -34,7 +34,7 @@ def sample_curves(name: str, distance: float, size: int = 4000) -> Curves:
 
 def grouped(name: str = "ecapa-tdnn+statistics+aam", distance: float = 3.0, **changes: Any) -> Record:
     """A record with curves, groups (one too small), and gaps."""
-    from voxboard.plots.operating import cheapest, equal_error
+    from voxboard.charts.operating import cheapest, equal_error
 
     found = sample_curves(name, distance)
     eer, cheap = equal_error(found), cheapest(found, 0.01)

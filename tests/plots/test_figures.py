@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from tests.plots.plot_samples import grouped, sample_curves, simulated
 from tests.records.record_samples import DCF, EER, make_record
 from voxboard import plots
+from voxboard.charts.operating import cheapest, equal_error, probit
 from voxboard.errors import UserError
 from voxboard.metrics import detection
 from voxboard.plots.bayes import reliability
-from voxboard.plots.operating import cheapest, equal_error, probit
 from voxboard.plots.style import Source
 from voxboard.records import Curves
 

@@ -12,10 +12,10 @@ from scipy.special import ndtri
 
 from tests.metrics.test_detection import SIDES, Sides, trials
 from tests.plots.plot_samples import sample_curves, simulated
+from voxboard.charts import operating
+from voxboard.charts.operating import Axis, cheapest, common_axis, deviates, equal_error, thinned
 from voxboard.metrics import detection
 from voxboard.metrics.curves import curves
-from voxboard.plots import operating
-from voxboard.plots.operating import Axis, cheapest, common_axis, deviates, equal_error, thinned
 from voxboard.records import Curves
 
 

@@ -13,9 +13,9 @@ from voxboard.boards import differences as protocols
 from voxboard.boards.differences import differences, labels_apart
 from voxboard.boards.doubts import doubts
 from voxboard.boards.model import Board, BoardCell, BoardColumn, BoardRow, Panel
-from voxboard.boards.numbers import plain, show, show_interval
 from voxboard.boards.tasks import QUESTIONS
-from voxboard.boards.titles import tell_apart
+from voxboard.charts.numbers import plain, show, show_interval
+from voxboard.charts.titles import tell_apart
 from voxboard.ranking import Places, rank_ranges
 from voxboard.records import Filed, Metric, Record, Unread, Value
 from voxboard.records.standard_metrics import place as standard_place

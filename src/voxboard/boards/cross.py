@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from voxboard.boards.gap import gap, signed, unit_of
 from voxboard.boards.model import Board, BoardCell, BoardColumn, BoardRow, Panel
-from voxboard.boards.numbers import plain, show_interval
 from voxboard.boards.test_sets import Family, TestSet, families, homes
+from voxboard.charts.numbers import plain, show_interval
 from voxboard.records import Value
 
 SHADES = 6

@@ -7,7 +7,7 @@ from typing import Any
 
 from voxboard.boards.cross import Cross, CrossField, CrossLine
 from voxboard.boards.model import BoardRow
-from voxboard.boards.numbers import plain
+from voxboard.charts.numbers import plain
 from voxboard.records import Value
 
 _GAPS = ("gap_to_home", "generalisation_gap")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from voxboard.boards.chart import Chart, ChartAxis, ChartLine, Dot, Tick, look, path
 from voxboard.boards.model import Board, BoardCell, BoardRow, Panel, full_names
-from voxboard.plots import operating
-from voxboard.plots.operating import P_TARGETS, cheapest, common_axis, deviates, drawn, equal_error
+from voxboard.charts import operating
+from voxboard.charts.chart import Chart, ChartAxis, ChartLine, Dot, Tick, look, path
+from voxboard.charts.operating import P_TARGETS, cheapest, common_axis, deviates, drawn, equal_error
 from voxboard.records import Curves, Record
 from voxboard.records.standard_metrics import standard
 from voxboard.shown import as_text

@@ -9,7 +9,7 @@ from typing import Any
 
 from voxboard.boards.facts import common_facts, digest_facts
 from voxboard.boards.model import Panel
-from voxboard.boards.numbers import plain
+from voxboard.charts.numbers import plain
 from voxboard.records.codec import encode
 
 ITEMS = ("Trials", "Utterances", "Recordings")  # terms of the list that is scored

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from voxboard.boards.model import BoardColumn
-from voxboard.boards.numbers import count, duration, known, plain, quantity, size
+from voxboard.charts.numbers import count, duration, known, plain, quantity, size
 from voxboard.records import Cost, Exposure, Part, Protocol, Provenance, System, Training, Value
 from voxboard.records.standard_metrics import standard
 

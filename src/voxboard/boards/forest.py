@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxboard.boards.model import BoardCell, BoardRow, Panel, hints
-from voxboard.boards.numbers import number, scale
+from voxboard.charts.numbers import number, scale
 from voxboard.records import Value
 
 LINE = 30  # pixels per row of groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from voxboard.boards.numbers import number, plain, scale
+from voxboard.charts.numbers import number, plain, scale
 from voxboard.records import Value
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from voxboard.boards.forest import LINE, axis, ends, position, shown_unit, ticks_of
 from voxboard.boards.groups import Division, GroupLine, divisions
 from voxboard.boards.model import BoardColumn, Panel
-from voxboard.boards.numbers import show, show_interval
+from voxboard.charts.numbers import show, show_interval
 from voxboard.records import Filed, Value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voxboard.boards.model import BoardRow, Panel
-from voxboard.boards.numbers import number, plain, scale, show, show_interval
+from voxboard.charts.numbers import number, plain, scale, show, show_interval
 from voxboard.metrics.enough import SPEAKERS, too_few
 from voxboard.records import Gap, Group, Metric, Record, Value
 

@@ -13,7 +13,7 @@ from voxboard.boards.doubts import CHOSEN
 from voxboard.boards.facts import interval_note, panel_facts
 from voxboard.boards.groups import Division, gaps
 from voxboard.boards.model import SYNTHETIC, Board, BoardCell, BoardRow, Panel
-from voxboard.boards.numbers import known, plain, quantity, size
+from voxboard.charts.numbers import known, plain, quantity, size
 from voxboard.ranking import NOTE
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from voxboard import html
-from voxboard.boards.numbers import plain
-from voxboard.boards.titles import spec, tell_apart, title
+from voxboard.charts.numbers import plain
+from voxboard.charts.titles import spec, tell_apart, title
 from voxboard.ranking import Places, shown
 from voxboard.records import Benchmark, Exposure, Filed, Protocol, Record, System, Unread, Value
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from voxboard.boards import cross, facts, page_tables
-from voxboard.boards.chart import UNITS, percent_across, percent_down
-from voxboard.boards.confusion import matrix
 from voxboard.boards.det import det
 from voxboard.boards.doubts import CHOSEN
 from voxboard.boards.forest import forest
 from voxboard.boards.group_forest import group_forests
 from voxboard.boards.groups import gaps
 from voxboard.boards.model import SYNTHETIC, Board
-from voxboard.boards.numbers import count, known, plain, quantity, show, show_interval, size
 from voxboard.boards.scores import bayes_error, histogram
 from voxboard.boards.tasks import sections
+from voxboard.charts.chart import UNITS, percent_across, percent_down
+from voxboard.charts.confusion import matrix
+from voxboard.charts.numbers import count, known, plain, quantity, show, show_interval, size
 from voxboard.errors import printable
 from voxboard.ranking import NOTE as PLACES_NOTE
 from voxboard.records import Filed

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from voxboard.boards.confusion import Matrix, matrix
 from voxboard.boards.groups import counted, divisions
 from voxboard.boards.model import BoardCell, BoardRow, Panel
-from voxboard.boards.numbers import known, plain, show, show_interval
+from voxboard.charts.confusion import Matrix, matrix
+from voxboard.charts.numbers import known, plain, show, show_interval
 from voxboard.records import Filed, Group, Record, Value
 
 __all__ = ["best_matrix", "crowds", "glossary", "runs", "strata", "tied", "words"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from voxboard.boards import numbers
 from voxboard.boards.doubts import CHOSEN, doubts
 from voxboard.boards.groups import counted, divisions
+from voxboard.charts import numbers
 from voxboard.records import Record, Value
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from voxboard.boards.chart import Chart, ChartAxis, ChartLine, Point, RuleLine, linear, path
 from voxboard.boards.forest import HUGE, axis, ticks_of
-from voxboard.boards.numbers import count
-from voxboard.plots.operating import P_TARGETS
+from voxboard.charts.chart import Chart, ChartAxis, ChartLine, Point, RuleLine, linear, path
+from voxboard.charts.numbers import count
+from voxboard.charts.operating import P_TARGETS
 from voxboard.records import Curves, Record
 
 _LEAD = 1.14  # of the highest bar: room for the threshold's name

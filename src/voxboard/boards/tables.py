@@ -14,7 +14,7 @@ from voxboard.boards.cross import NOTE as MORE
 from voxboard.boards.cross_tables import EMPTY, beside, entry
 from voxboard.boards.facts import interval_note
 from voxboard.boards.model import Board, BoardColumn, BoardRow, Panel
-from voxboard.boards.numbers import known, plain
+from voxboard.charts.numbers import known, plain
 from voxboard.errors import printable
 from voxboard.ranking import NOTE
 from voxboard.records import Gap, Record, Value

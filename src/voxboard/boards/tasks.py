@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voxboard.boards.model import Board, Panel
-from voxboard.boards.numbers import plain
+from voxboard.charts.numbers import plain
 
 # In the order of a board's sections; what tasks of other packages ask stands in their records.
 QUESTIONS = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from voxboard.boards.cross import Cross, CrossField, crosses
 from voxboard.boards.model import SYNTHETIC, Board, BoardCell, BoardColumn, Panel
-from voxboard.boards.titles import folded
+from voxboard.charts.titles import folded
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,7 +11,7 @@ from typing import Any
 
 from voxboard.boards.differences import DIGESTS, ITEMS, panel_words
 from voxboard.boards.model import Panel
-from voxboard.boards.numbers import count, plain
+from voxboard.charts.numbers import count, plain
 from voxboard.records import Items, System
 from voxboard.records.codec import encode
 

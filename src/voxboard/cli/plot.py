@@ -175,7 +175,7 @@ def _timeline(args: PlotArgs) -> Figure:
 
 def _with_classes(subjects: Sequence[Plotted]) -> Sequence[Plotted]:
     """Of several tasks those whose matrix can be drawn; all, where that is none."""
-    from voxboard.boards.confusion import LARGEST
+    from voxboard.charts.confusion import LARGEST
 
     def size(subject: Plotted) -> int:
         mixed = subject.record.confusion if subject.record else None

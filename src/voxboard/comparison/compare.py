@@ -9,8 +9,8 @@ from pathlib import Path
 
 from voxboard.boards.arrange import rows_of
 from voxboard.boards.model import full_names
-from voxboard.boards.numbers import plain
-from voxboard.boards.titles import title
+from voxboard.charts.numbers import plain
+from voxboard.charts.titles import title
 from voxboard.comparison import outputs
 from voxboard.comparison.pairing import Pairs, pairs
 from voxboard.comparison.raw import PairingOptions

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from voxboard.boards.titles import title
+from voxboard.charts.titles import title
 from voxboard.comparison import outputs, revisions
 from voxboard.errors import UserError
 from voxboard.records import Filed, Record, read, scan

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from voxboard.plots.operating import P_TARGETS
+from voxboard.charts.operating import P_TARGETS
 from voxboard.plots.style import COLOURS, INK, SOFT, Source, as_curves, heading, panels, plain_axes, styled
 from voxboard.records import Curves
 

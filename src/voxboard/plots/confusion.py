@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from voxboard.boards.confusion import LARGEST, Matrix, matrix
+from voxboard.charts.confusion import LARGEST, Matrix, matrix
 from voxboard.plots.style import COLOURS, INK, SOFT, heading, panels, styled
 from voxboard.records import Record
 

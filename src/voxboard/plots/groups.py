@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from voxboard.boards.forest import ends, shown_unit
 from voxboard.boards.groups import Division, GroupLine, divisions
-from voxboard.boards.numbers import plain, show, show_interval
+from voxboard.charts.numbers import plain, show, show_interval
 from voxboard.plots.style import COLOURS, INK, LINE, SOFT, heading, panels, plain_axes, styled
 from voxboard.records import Record, Value
 

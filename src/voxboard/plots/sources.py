@@ -9,10 +9,10 @@ from typing import Any
 
 from voxboard.boards.arrange import rows_of
 from voxboard.boards.model import BoardRow
-from voxboard.boards.numbers import plain
-from voxboard.boards.titles import tell_apart, title
+from voxboard.charts.numbers import plain
+from voxboard.charts.operating import Point
+from voxboard.charts.titles import tell_apart, title
 from voxboard.errors import UserError, unknown
-from voxboard.plots.operating import Point
 from voxboard.plots.style import Source
 from voxboard.records import Curves, Filed, Record, System, Unread, read, survey
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxboard.boards.titles import folded
+from voxboard.charts.titles import folded
 from voxboard.errors import UserError, printable
 from voxboard.files import write_atomically
 from voxboard.records import Curves

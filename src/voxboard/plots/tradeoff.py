@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from voxboard.boards.titles import folded
-from voxboard.errors import printable
-from voxboard.plots.labels import along
-from voxboard.plots.operating import (
+from voxboard.charts.operating import (
     P_TARGETS,
     Axis,
     Point,
@@ -21,6 +18,9 @@ from voxboard.plots.operating import (
     probit,
     trials,
 )
+from voxboard.charts.titles import folded
+from voxboard.errors import printable
+from voxboard.plots.labels import along
 from voxboard.plots.style import SOFT, Source, as_curves, in_key, plain_axes, stroke, styled
 from voxboard.records import Curves
 from voxboard.records.standard_metrics import standard

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from voxboard.boards.numbers import plain
+from voxboard.charts.numbers import plain
 from voxboard.records import Part, System
 
 OF_TASK = ("label", "question", "lm", "sentence_encoder")  # options that a task gives any head

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from voxboard.boards.numbers import number
+from voxboard.charts.numbers import number
 
 UNITS = 100_000
 COLOURS = 6  # that the style sheet has; more systems come dashed, then grey

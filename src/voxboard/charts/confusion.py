@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voxboard.boards.numbers import count, number, plain
+from voxboard.charts.numbers import count, number, plain
 from voxboard.records import Confusion
 
 LARGEST = 24  # classes that a picture has room for; of more only the worst pairs are told
