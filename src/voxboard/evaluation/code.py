@@ -23,8 +23,8 @@ from voxboard.systems import System
 # What makes no number: faces, files, settings (which are in records and names of cells by their values), catalogues
 # (whose lines are taken in for the parts that are used).
 _NO_NUMBER = """
-    cli.* boards.* plots.* grids.* comparison.* api html shown catalogue.* contracts.* imported.* tracking.* progress
-    errors files storage registry systems trust code_digest config_fields records.* settings devices
+    cli.* boards.* charts.* plots.* grids.* comparison.* api html shown catalogue.* contracts.* imported.* tracking.*
+    progress errors files storage registry systems trust code_digest config_fields records.* settings devices
     training.config training.run_folder evaluation.code embedding.cache embedding.cache_keys embedding.cache_entries
     preparation published published.* data.prepare_options data.catalogue data.download
     backbones poolers heads benchmarks
