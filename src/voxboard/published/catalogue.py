@@ -138,6 +138,7 @@ BY_HUB = (
     _hub("whisper", "openai/whisper-base", "Apache-2.0", note=WEB),
     _hub("whisper-tiny", "openai/whisper-tiny", "Apache-2.0", note=WEB),
     _hub("whisper-small", "openai/whisper-small", "Apache-2.0", note=WEB),
+    _hub("whisper-large-v3-turbo", "openai/whisper-large-v3-turbo", "MIT", note=WEB),
     _hub("whisper-medium", "openai/whisper-medium", "Apache-2.0", note=WEB),
     _hub(
         "whisper-large-v3",
