@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,10 +69,15 @@ def splits_of(corpus: Corpus, split: str, cuts: Iterable[Cut]) -> tuple[str, ...
 
 
 def _corpus(name: str) -> str:
-    """The vocabulary's name of a prepared corpus."""
+    """The vocabulary's name of a prepared corpus, by the words that its name begins with, whatever their case."""
     names = {**{corpus: corpus for corpus in ledger.CORPORA}, **ledger.ALIASES}
-    fits = [word for word in names if name == word or name.startswith(f"{word}-")]
+    given = _parts(name)
+    fits = [word for word in names if given[: len(_parts(word))] == _parts(word)]
     return names[max(fits, key=len)] if fits else name
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"[\W_]+", name.lower()) if part]
 
 
 def _folders(cut: Cut) -> tuple[str, ...]:
