@@ -1,4 +1,4 @@
-"""What speaker ResNets over log-mel pictures share: an exact front-end and four stages, of which three halve the time.
+"""Shared parts of speaker ResNets over log-mel pictures: an exact front-end, and stages that halve the time.
 
 Written so that a padded batch is exact: whatever a convolution would read past an utterance's end is zeroed first.
 """

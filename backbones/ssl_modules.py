@@ -1,4 +1,4 @@
-"""How modules of transformers' encoders run here: attention without weights, padding kept out, states, heads.
+"""Adaptations of modules of transformers' encoders: attention without weights, padding kept out, states, heads.
 
 The attention weights of WavLM, which nobody reads, take 2 GB a copy for two minutes of speech.
 """

@@ -124,7 +124,7 @@ class Panel:
         return self.columns[0]
 
     def exposure(self, row: BoardRow) -> Exposure | None:
-        """What the weights of a row have seen of the test; None where its record does not say."""
+        """Exposure of a row's weights to the test; None where its record does not say."""
         return self.filed[row.id].record.exposure if row.id in self.filed else None
 
     def mark(self, row: BoardRow) -> str:
