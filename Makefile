@@ -38,7 +38,7 @@ weights: env
 test: env
 	$(PYTEST) -m "not perf and not slow"
 
-# What `make test` leaves out: clusters and grids that are killed, an S3 server, pyright on the package.
+# What `make test` leaves out: clusters and grids that are killed, several processes, the demo, an S3 server, pyright.
 slow: env
 	$(PYTEST) -m slow
 

@@ -15,6 +15,8 @@ LIMIT = 100  # seconds; 5 on a machine that has nothing else to do
 WELL = "def test_one(): pass\ndef test_two(): pass\ndef test_three(): pass\n"
 DIES = """
 import os, signal
+
+pytestmark = pytest.mark.slow
 def test_before(): pass
 def test_dies(): os.kill(os.getpid(), signal.{})
 def test_after(): pass

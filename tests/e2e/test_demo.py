@@ -9,6 +9,8 @@ import pytest
 from voxboard import records
 from voxboard.cli import main
 
+pytestmark = pytest.mark.slow
+
 GRID = """
 name = "tiny"
 data = "Voices"

@@ -17,6 +17,8 @@ from voxboard import records
 from voxboard.training import checkpoint, run_folder
 from voxboard.training.synced import SyncedBatchNorm
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 
