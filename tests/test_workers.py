@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 100  # seconds; 5 on a machine that has nothing else to do
 WELL = "def test_one(): pass\ndef test_two(): pass\ndef test_three(): pass\n"
 DIES = """
 import os, signal
-
-pytestmark = pytest.mark.slow
 def test_before(): pass
 def test_dies(): os.kill(os.getpid(), signal.{})
 def test_after(): pass
